@@ -1,0 +1,54 @@
+# `make run` and `make test` do all their own set-up. PYTHON and PORT may be given: make run PORT=8001
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What `make check` calls production; nothing is started under it.
+PRODUCTION = ENV_FILE=/dev/null DEMO=0 ALLOWED_HOSTS=login.example.org SITE_URL=https://login.example.org \
+	EMAIL_URL=smtp://mail.example.org SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))')
+# Test workers: one a core.
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test soak check format clean
+
+help:  ## what each command does
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+run: $(VENV)/.run  ## the site, on http://localhost:8000
+	@exec $(BIN)/python -m config.run
+
+test: $(VENV)/.dev  ## every test
+	@exec $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
+
+soak: $(VENV)/.dev  ## the races and scale tests with full counts (none yet)
+	@SOAK=1 $(BIN)/python -m pytest -q -m soak || { code=$$?; [ $$code -eq 5 ] && echo "There is no soak test yet." || exit $$code; }
+
+check: $(VENV)/.dev  ## lint, types, migrations, deployment settings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	@$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
+
+format: $(VENV)/.dev  ## lint and format, in place
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## removes what the commands made, data and secrets included
+	rm -rf $(VENV) var .env
+
+$(VENV)/.run: requirements.txt | $(VENV)/bin/python
+	@echo "Installing requirements …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing requirements …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.run
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) on the PATH. Install Python 3.11 or newer, or name one: make run PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make run PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "The venv module of $(PYTHON) is missing. On Debian: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)

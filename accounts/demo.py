@@ -1,0 +1,35 @@
+"""The people of the demo. Their passwords are printed at every start, so they exist with `DEMO=1` only."""
+
+from dataclasses import dataclass
+
+from accounts.models import User
+
+
+@dataclass(frozen=True)
+class DemoUser:
+    """One of them."""
+
+    email: str
+    role: User.Role
+
+    @property
+    def password(self) -> str:
+        """`demo-only-` and the part before the @."""
+        return "demo-only-" + self.email.partition("@")[0]
+
+
+USERS = [
+    DemoUser("alice@example.com", User.Role.MEMBER),
+    DemoUser("bob@example.com", User.Role.MEMBER),
+    DemoUser("admin@example.com", User.Role.ADMIN),
+]
+
+
+def ensure_users() -> None:
+    """Adds those who are missing; one who changed her password keeps it."""
+    present = set(User.objects.filter(email__in=[user.email for user in USERS]).values_list("email", flat=True))
+    for user in USERS:
+        if user.email not in present:
+            name = user.email.partition("@")[0].title()
+            admin = user.role == User.Role.ADMIN
+            User.objects.create_user(user.email, user.password, name=name, role=user.role, is_superuser=admin)

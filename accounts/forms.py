@@ -1,0 +1,72 @@
+"""The forms of this app. Each names its fields: whatever else is sent changes nothing."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import PasswordChangeForm as DjangoPasswordChangeForm
+from django.contrib.auth.forms import PasswordResetForm as DjangoPasswordResetForm
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+
+from accounts import mail, throttle
+from accounts.client import Client
+from accounts.email import normalise
+from accounts.models import User
+from accounts.verify import InvalidCredentials, verify
+
+
+class NormalisedEmail(forms.EmailField):
+    """An address as it is stored. Folding can make a good address of a bad one or the reverse, so it comes first."""
+
+    def to_python(self, value: Any) -> Any:
+        return normalise(super().to_python(value) or "")
+
+
+class RegisterForm(forms.Form):
+    """Who wants an account. The password is set by whoever reads the mail, so that nobody can
+    prepare an account with another's address and a password of his own."""
+
+    email = NormalisedEmail(
+        label="E-mail address", max_length=254, widget=forms.EmailInput({"autocomplete": "username"})
+    )
+    name = forms.CharField(label="Name", max_length=150, widget=forms.TextInput({"autocomplete": "name"}))
+
+    def save(self, request: HttpRequest) -> None:
+        """Has the mail sent, the same way for an address that is known. Raises `Throttled`."""
+        email = self.cleaned_data["email"]
+        throttle.attempt(throttle.mail_limits(email, Client.of(request)))
+        mail.queue("register", email, name=self.cleaned_data["name"])
+
+
+class PasswordResetForm(DjangoPasswordResetForm):
+    """Django's, with the question whether the address is known left to housekeeping."""
+
+    email = NormalisedEmail(
+        label="E-mail address", max_length=254, widget=forms.EmailInput({"autocomplete": "username"})
+    )
+
+    def save(self, *, request: HttpRequest | None = None, **options: Any) -> None:  # type: ignore[override]
+        """Has the mail sent. Raises `Throttled`."""
+        email = self.cleaned_data["email"]
+        throttle.attempt(throttle.mail_limits(email, Client.of(request)))
+        mail.queue("password_reset", email)
+
+
+class PasswordChangeForm(DjangoPasswordChangeForm):
+    """Django's, with the current password proved at the one door, so that the throttle counts it.
+
+    `request` is that of the page.
+    """
+
+    def __init__(self, user: User, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        """The current password. Raises `Throttled` too."""
+        current: str = self.cleaned_data["old_password"]
+        try:
+            verify(self.request, self.user.email, current)
+        except InvalidCredentials:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect") from None
+        return current

@@ -1,0 +1,86 @@
+"""Work that no request waits for: one loop, run by `manage.py housekeeping`.
+
+Gives `task`, a decorator by which an app adds work; `run_due`, one turn of the loop; `report`, what
+`/readyz` tells.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import close_old_connections
+from django.utils import timezone
+
+from accounts.models import HousekeepingRun
+
+logger = logging.getLogger("site.housekeeping")
+
+# Seconds between two notes of an uneventful task; each note is a write.
+NOTE_EVERY = 10
+
+
+@dataclass
+class Task:
+    """A function to call every so many seconds. It returns what it did in a few words, "" for nothing."""
+
+    name: str
+    every: int
+    run: Callable[[], str]
+    last: datetime | None = None
+    noted: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is time again."""
+        return self.last is None or now - self.last >= timedelta(seconds=self.every)
+
+
+TASKS: dict[str, Task] = {}
+
+
+def task(name: str, every: int) -> Callable[[Callable[[], str]], Callable[[], str]]:
+    """Adds the decorated function to the loop, to be called every `every` seconds."""
+
+    def register(run: Callable[[], str]) -> Callable[[], str]:
+        TASKS[name] = Task(name, every, run)
+        return run
+
+    return register
+
+
+def run_due() -> None:
+    """Runs each task whose time has come. One that fails is logged and tried again; the others go on."""
+    for entry in TASKS.values():
+        if entry.is_due(timezone.now()):
+            close_old_connections()
+            _run(entry)
+
+
+def _run(entry: Task) -> None:
+    entry.last = timezone.now()
+    try:
+        done = entry.run()
+        if done or entry.noted is None or entry.last - entry.noted >= timedelta(seconds=NOTE_EVERY):
+            HousekeepingRun.finished(entry.name, done or "nothing to do")
+            entry.noted = entry.last
+    except Exception:
+        # Whatever it was, the other tasks must go on and this one must be tried again.
+        logger.exception("housekeeping task failed", extra={"task": entry.name})
+    else:
+        if done:
+            logger.info("housekeeping", extra={"task": entry.name, "done": done})
+
+
+def report() -> dict[str, Any]:
+    """When each task last ran, in UTC and in seconds ago, and whether that is too long ago."""
+    runs = {run.task: run for run in HousekeepingRun.objects.all()}
+    return {name: _state(entry, runs.get(name)) for name, entry in TASKS.items()}
+
+
+def _state(entry: Task, run: HousekeepingRun | None) -> dict[str, Any]:
+    if run is None:
+        return {"lastRun": None, "late": True}
+    ago = round((timezone.now() - run.at).total_seconds())
+    late = ago > 3 * max(entry.every, NOTE_EVERY)
+    return {"lastRun": run.at.isoformat(timespec="seconds"), "secondsAgo": ago, "outcome": run.outcome, "late": late}

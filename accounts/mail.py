@@ -1,0 +1,111 @@
+"""Mail that leaves after the commit.
+
+A request writes down that a mail is due, in its own transaction; housekeeping writes the text and
+hands it over. So a mail server that is slow or away changes no answer, an address that is unknown
+costs the request exactly what a known one does, and a rolled-back change is never announced.
+
+Gives `queue` and the housekeeping task `deliver`.
+"""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.tokens import default_token_generator
+from django.core import signing
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from accounts.housekeeping import task
+from accounts.models import DemoMail, OutgoingMail, User
+
+logger = logging.getLogger("site.mail")
+
+REGISTRATION_SALT = "accounts.registration"
+BATCH = 50
+# Then it is given up; with the doubling below that is after about two days.
+ATTEMPTS = 12
+FIRST_RETRY = timedelta(minutes=1)
+
+
+def queue(kind: str, to: str, **context: str) -> None:
+    """Notes that the mail `kind` is due to `to`, in the caller's transaction."""
+    OutgoingMail.objects.create(kind=kind, to=to, context=context)
+
+
+@task("mail", every=1)
+def deliver() -> str:
+    """Hands over what is due; what fails is tried again later, each time after twice as long."""
+    due = OutgoingMail.objects.filter(due__lte=timezone.now()).order_by("due")[:BATCH]
+    sent = sum(_deliver(mail) for mail in due)
+    return f"{sent} handed over" if sent else ""
+
+
+def _deliver(mail: OutgoingMail) -> bool:
+    # Whoever moves the date has the mail: a second housekeeper does not send it again.
+    later = timezone.now() + FIRST_RETRY * 2**mail.attempts
+    mine = OutgoingMail.objects.filter(pk=mail.pk, due=mail.due).update(due=later, attempts=mail.attempts + 1)
+    if not mine:
+        return False
+    try:
+        _hand_over(mail)
+    except Exception as error:
+        # Not only what a server refuses: an address that cannot be encoded must not hold up the rest either.
+        last = mail.attempts + 1 >= ATTEMPTS
+        logger.warning("mail failed", extra={"kind": mail.kind, "error": type(error).__name__, "given_up": last})
+        if last:
+            mail.delete()
+        return False
+    mail.delete()
+    return True
+
+
+def _hand_over(mail: OutgoingMail) -> None:
+    """Writes the text and passes it on. Raises whatever the server or the text is refused with."""
+    text = _TEXTS[mail.kind](mail)
+    if text is None:
+        return
+    subject, template, context = text
+    body = render_to_string(f"mail/{template}.txt", {"site": settings.SITE_URL, **context})
+    if settings.EMAIL_URL:
+        EmailMessage(subject, body, to=[mail.to]).send()
+    else:
+        DemoMail.objects.create(to=mail.to, subject=subject, body=body)
+
+
+Text = tuple[str, str, dict[str, Any]]
+
+
+def _registration(mail: OutgoingMail) -> Text:
+    if User.objects.filter(email=mail.to).exists():
+        link = settings.SITE_URL + reverse("accounts:password_reset")
+        return "You already have an account", "registered_already", {"link": link}
+    token = signing.dumps({"email": mail.to, "name": mail.context["name"]}, salt=REGISTRATION_SALT)
+    link = settings.SITE_URL + reverse("accounts:register_confirm", args=[token])
+    return "Finish your registration", "register", {"link": link, "name": mail.context["name"]}
+
+
+def _password_reset(mail: OutgoingMail) -> Text | None:
+    user = User.objects.filter(email=mail.to, is_active=True).first()
+    if user is None:
+        return None
+    key = urlsafe_base64_encode(force_bytes(user.pk)), default_token_generator.make_token(user)
+    link = settings.SITE_URL + reverse("accounts:password_reset_confirm", args=key)
+    return "Set a new password", "password_reset", {"link": link, "name": user.get_full_name()}
+
+
+def _password_changed(mail: OutgoingMail) -> Text:
+    link = settings.SITE_URL + reverse("accounts:password_reset")
+    return "Your password was changed", "password_changed", {"link": link}
+
+
+_TEXTS = {
+    "register": _registration,
+    "password_reset": _password_reset,
+    "password_changed": _password_changed,
+}

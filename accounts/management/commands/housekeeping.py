@@ -1,0 +1,29 @@
+"""`manage.py housekeeping`: the loop, until SIGTERM."""
+
+import signal
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from accounts import housekeeping
+
+
+class Command(BaseCommand):
+    """Runs what no request waits for."""
+
+    help = "Sends mail and does the other work that no request waits for, until it is told to stop."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="do what is due now, then stop")
+
+    def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        housekeeping.run_due()
+        if once:
+            return
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        while not stop.wait(1):
+            housekeeping.run_due()

@@ -1,0 +1,41 @@
+"""The origin gate: no other site makes a browser change anything here.
+
+Needs Django. Gives one middleware, which stands before sessions and views, so that it also guards
+what has no CSRF token: login, refresh, logout.
+"""
+
+from collections.abc import Callable
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+class OriginGate:
+    """Refuses an unsafe request that a browser says came from elsewhere, with 403.
+
+    Sibling subdomains and other ports are elsewhere too: SameSite cookies go along from there.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method not in SAFE_METHODS and not came_from_here(request):
+            raise PermissionDenied("origin gate")
+        return self.get_response(request)
+
+
+def came_from_here(request: HttpRequest) -> bool:
+    """Whether our own pages, the user herself, or no browser at all sent `request`.
+
+    `Sec-Fetch-Site` decides where it is present: scripts cannot set it. Older browsers send `Origin`
+    with every unsafe request; without both it is no browser, and has no cookies it was not given.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is None or origin == f"{request.scheme}://{request.get_host()}"

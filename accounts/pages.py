@@ -1,0 +1,145 @@
+"""The pages about one's account. The open ones say so; the rest ask for a login."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import views as auth
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import SetPasswordForm
+from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN
+from django.core import signing
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.generic import FormView, ListView, TemplateView
+
+from accounts import events, mail, passwords
+from accounts.client import Client
+from accounts.forms import PasswordChangeForm, PasswordResetForm, RegisterForm
+from accounts.models import DemoMail, SecurityEvent, User
+
+open_page = method_decorator([login_not_required, never_cache], name="dispatch")
+
+
+@open_page
+class Register(FormView):
+    """Step one: who are you. The answer is the same whether the address is taken or not (ASVS 6.3.8)."""
+
+    template_name = "accounts/register.html"
+    form_class = RegisterForm
+    success_url = reverse_lazy("accounts:register_sent")
+
+    def form_valid(self, form: RegisterForm) -> HttpResponse:
+        form.save(self.request)
+        return super().form_valid(form)
+
+
+@open_page
+class RegisterConfirm(FormView):
+    """Step two: whoever reads the mail sets the password, and only then is there an account."""
+
+    template_name = "accounts/register_confirm.html"
+    form_class = SetPasswordForm
+    success_url = reverse_lazy("accounts:register_done")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            who = signing.loads(kwargs["token"], salt=mail.REGISTRATION_SALT, max_age=settings.REGISTRATION_TIMEOUT)
+        except signing.BadSignature:
+            return link_is_dead(request)
+        self.user = User(email=who["email"], name=who["name"])
+        if User.objects.filter(email=self.user.email).exists():
+            return link_is_dead(request)
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"user": self.user}
+
+    def form_valid(self, form: SetPasswordForm) -> HttpResponse:
+        user = form.save(commit=False)
+        try:
+            with transaction.atomic():
+                user.save()
+                events.record(SecurityEvent.Name.USER_CREATED, user, Client.of(self.request))
+        except IntegrityError:
+            return link_is_dead(self.request)
+        return super().form_valid(form)
+
+
+def link_is_dead(request: HttpRequest) -> HttpResponse:
+    """410 for a link that was used, is too old, or was never ours: which of them is not told."""
+    return render(request, "accounts/link_dead.html", status=410)
+
+
+@method_decorator(never_cache, name="dispatch")
+class PasswordChange(auth.PasswordChangeView):
+    """A new password, for whoever knows the current one (ASVS 6.2.3). This session stays, under a new id."""
+
+    template_name = "accounts/password_change.html"
+    form_class = PasswordChangeForm
+    success_url = reverse_lazy("accounts:password_change_done")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:  # type: ignore[override]
+        user = form.save(commit=False)
+        passwords.replace(user, SecurityEvent.Name.PASSWORD_CHANGE, Client.of(self.request))
+        update_session_auth_hash(self.request, user)
+        return HttpResponseRedirect(self.get_success_url())
+
+
+@open_page
+class PasswordReset(auth.PasswordResetView):
+    """Asks where to send the link."""
+
+    template_name = "accounts/password_reset.html"
+    form_class = PasswordResetForm
+    success_url = reverse_lazy("accounts:password_reset_sent")
+
+
+@open_page
+class PasswordResetConfirm(auth.PasswordResetConfirmView):
+    """Where the link leads. Django moves the token from the address into the session."""
+
+    template_name = "accounts/password_reset_confirm.html"
+    success_url = reverse_lazy("accounts:password_reset_done")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site":
+            # Arriving from a mail on another site, the browser withholds Strict cookies through the
+            # whole redirect: the session just made would be missing and a good link look dead.
+            return render(request, "accounts/bounce.html", {"path": request.path})
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: SetPasswordForm) -> HttpResponse:
+        user = form.save(commit=False)
+        passwords.replace(user, SecurityEvent.Name.PASSWORD_RESET, Client.of(self.request))
+        del self.request.session[INTERNAL_RESET_SESSION_TOKEN]
+        if not self.request.user.is_authenticated:
+            self.request.session.flush()
+        return HttpResponseRedirect(self.get_success_url())
+
+
+@open_page
+class DemoMailbox(ListView):
+    """What would have been sent, for everyone to read; 404 outside the demo."""
+
+    template_name = "accounts/mail.html"
+    paginate_by = 20
+    model = DemoMail
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.DEMO:
+            raise Http404
+        return super().dispatch(request, *args, **kwargs)
+
+
+@open_page
+class Told(TemplateView):
+    """A page that only says what has happened and what comes next."""

@@ -1,0 +1,69 @@
+"""The one door through which a password is proved, whatever asks: a form, an API, the admin.
+
+`verify()` is what a login calls. The backend beneath it is what makes the door the only one: Django's
+own forms call `authenticate()` and so come through here, with the same throttle and the same record.
+"""
+
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.backends import ModelBackend
+from django.http import HttpRequest
+
+from accounts import events, throttle
+from accounts.client import Client
+from accounts.email import normalise
+from accounts.models import User
+
+
+class InvalidCredentials(Exception):
+    """Unknown, wrong or inactive: the caller is not told which (ASVS 6.3.8)."""
+
+
+def verify(request: HttpRequest, email: str, password: str) -> User:
+    """The user whose password this is.
+
+    Raises `InvalidCredentials`, or `Throttled` before any hash is computed. Call it outside a
+    transaction: SQLite's write lock must not be held while a hash is computed.
+    """
+    user = authenticate(request, username=email, password=password)
+    if not isinstance(user, User):
+        raise InvalidCredentials
+    return user
+
+
+class PasswordBackend(ModelBackend):
+    """Django's backend, throttled and recorded, and as slow for a stranger as for an owner."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> User | None:
+        """The active user with this password, or `None` after a hash was computed all the same."""
+        if username is None or password is None:
+            return None
+        client, email = Client.of(request), normalise(username)
+        user, known = User.objects.known_to(email, client)
+        attempt = _count(email, client, known)
+        if _password_fits(user, password) and user is not None and user.is_active:
+            attempt.forgive()
+            return user
+        events.login_failed(user, email, client)
+        return None
+
+
+def _count(email: str, client: Client, known: bool) -> throttle.Attempt:
+    try:
+        return throttle.attempt(throttle.login_limits(email, client, known))
+    except throttle.Throttled as refusal:
+        events.log("excess_rate_limit_exceeded", client, retry_after=refusal.retry_after)
+        raise
+
+
+def _password_fits(user: User | None, password: str) -> bool:
+    # JSON can carry half a surrogate pair, which cannot be hashed; nobody's password holds one.
+    hashable = not any("\ud800" <= c <= "\udfff" for c in password)
+    if user is None or not hashable:
+        # An unknown address that answers sooner tells who has an account here.
+        User().set_password(password if hashable else "")
+        return False
+    return user.check_password(password)

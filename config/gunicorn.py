@@ -1,0 +1,43 @@
+"""How the web process serves: gunicorn reads this file.
+
+`PORT`, `WEB_HOST` and `WEB_WORKERS` come from the environment.
+"""
+
+import os
+
+bind = [f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"]
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+worker_class = "gthread"
+threads = 8
+# Loads the project once, in the master: a configuration the checks refuse ends the start there and then.
+preload_app = True
+# Seconds. Above every time-out of a store, so that a hung store is a 503 of ours and no killed worker.
+timeout = 30
+graceful_timeout = 3
+# Bytes and fields of one request's head; more is refused before Python sees it.
+limit_request_line = 4094
+limit_request_fields = 50
+limit_request_field_size = 8190
+# Nothing a client says about the scheme is believed here; Django does so when TRUSTED_PROXIES is set.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+control_socket_disable = True
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"mask": {"()": "config.log.MaskFilter"}},
+    "formatters": {"json": {"()": "config.log.JsonFormatter"}},
+    "handlers": {
+        "out": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "json",
+            "filters": ["mask"],
+        }
+    },
+    "root": {"handlers": [], "level": "INFO"},
+    "loggers": {
+        "gunicorn.error": {"handlers": ["out"], "level": "WARNING", "propagate": False},
+        "gunicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
+    },
+}

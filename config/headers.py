@@ -1,0 +1,39 @@
+"""Response headers that depend on more than a setting.
+
+Both stand outside every other middleware, so that an error raised by one of those carries them too.
+"""
+
+from csp.middleware import CSPMiddleware, PolicyParts
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponsePermanentRedirect
+from django.http.response import HttpResponseBase
+from django.middleware.security import SecurityMiddleware
+
+# Their scripts (jQuery) write HTML from strings, which Trusted Types refuse.
+WITHOUT_TRUSTED_TYPES = ("/admin/",)
+
+
+class PolicyMiddleware(CSPMiddleware):
+    """One strict Content-Security-Policy; the pages of others lose Trusted Types and nothing else."""
+
+    def get_policy_parts(
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+    ) -> PolicyParts:
+        parts = super().get_policy_parts(request, response, report_only)
+        if not report_only and request.path_info.startswith(WITHOUT_TRUSTED_TYPES):
+            parts.replace = {"require-trusted-types-for": None, "trusted-types": None}
+        return parts
+
+
+class SecurityHeadersMiddleware(SecurityMiddleware):
+    """Django's, with its headers also on the answer to a Host that is not ours.
+
+    The stock redirect to https raises inside this middleware, past the code that adds headers;
+    CommonMiddleware refuses the same request a moment later, inside it.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        try:
+            return super().process_request(request)
+        except DisallowedHost:
+            return None

@@ -1,0 +1,23 @@
+"""The home page: both flows side by side. Only this package knows every app, so it stands here."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from accounts.demo import USERS
+
+
+@login_not_required
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The two lanes, step by step."""
+    return render(request, "home.html", {"demo_users": USERS if settings.DEMO else []})
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    """What the base template asks on every page (a context processor)."""
+    return {"demo": settings.DEMO}

@@ -1,0 +1,161 @@
+"""`make run`: everything between a clone and a running site, then the Procfile until Ctrl-C.
+
+Each step leaves alone what is already there, so that a second start takes seconds.
+"""
+
+import os
+import secrets
+import socket
+import sys
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from dotenv import dotenv_values
+from environs import EnvError
+from honcho.environ import parse_procfile
+
+from config.processes import Processes
+
+ROOT = Path(__file__).resolve().parent.parent
+ENV_FILE = Path(os.environ.get("ENV_FILE", ROOT / ".env"))
+SECRETS = ("SECRET_KEY",)
+# The return codes of an end that was asked for, by Ctrl-C or SIGTERM.
+ASKED_TO_END = (130, 143)
+
+
+def main() -> int:
+    """Prepares and runs the site; returns the exit status."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    take_from_env(ENV_FILE)
+    port = usable_port(os.environ["PORT"])
+    write_env(ENV_FILE)
+    try:
+        prepare()
+    except (EnvError, ImproperlyConfigured) as error:
+        sys.exit(str(error))
+    greet(port)
+    return serve()
+
+
+def take_from_env(path: Path) -> None:
+    """Puts into the environment what the processes beside Django read from there; what it holds already wins."""
+    values = {"PORT": "8000"} | {name: value for name, value in dotenv_values(path).items() if value}
+    for name in ("PORT", "WEB_HOST", "WEB_WORKERS", "REDIS_URL"):
+        if name in values and not os.environ.get(name):
+            os.environ[name] = values[name]
+
+
+def usable_port(text: str) -> int:
+    """The port to listen on. Exits with one sentence when that cannot be."""
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        sys.exit(f"PORT must be a number from 1 to 65535, not {text!r}.")
+    port = int(text)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            sys.exit(f"Port {port} is reserved for root. Choose one above 1023: make run PORT=8000")
+        except OSError:
+            sys.exit(f"Port {port} is in use. Stop what listens there, or choose another: make run PORT={port + 1}")
+    return port
+
+
+def write_env(path: Path) -> None:
+    """Makes a `.env` for a demo on this machine; to one that is there, adds only the secrets it lacks."""
+    wanted = {name: secrets.token_urlsafe(48) for name in SECRETS}
+    text = path.read_text() if path.exists() else ""
+    if not text:
+        wanted |= {"DEMO": "1", "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]"}
+    present = {line.partition("=")[0].strip() for line in text.splitlines()}
+    missing = [f"{name}={value}\n" for name, value in wanted.items() if name not in present | os.environ.keys()]
+    if missing:
+        path.touch(mode=0o600)
+        path.write_text((text and text.rstrip("\n") + "\n") + "".join(missing))
+
+
+def prepare() -> None:
+    """Directories, migrations, static files, demo users."""
+    import django
+    from django.conf import settings
+    from django.core.management import call_command
+
+    make_places()
+    django.setup()
+    refuse_mistakes()
+    call_command("migrate", verbosity=0, interactive=False)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    if settings.DEMO:
+        from accounts import demo
+
+        demo.ensure_users()
+
+
+def make_places() -> None:
+    """The folder and the database file. Exits with one sentence when they cannot be made."""
+    from django.conf import settings
+
+    from config import store, stores
+
+    if len(os.fsencode(settings.STORE_SOCKET)) > store.LONGEST_SOCKET:
+        sys.exit(f"VAR_DIR is too long for the path of a Unix socket; choose a shorter one: {settings.VAR_DIR}")
+    try:
+        settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+        if file := stores.sqlite_path(settings.DATABASES["default"]):
+            file.touch(mode=0o600)
+    except OSError as error:
+        sys.exit(f"{error.filename} cannot be made ({error.strerror}): see VAR_DIR and DATABASE_URL.")
+
+
+def refuse_mistakes() -> None:
+    """Exits with one sentence for each setting the checks refuse, and for a server that does not answer."""
+    from django.core import checks
+    from django.db import OperationalError, connection
+    from django_redis import get_redis_connection
+    from redis.exceptions import RedisError
+
+    if errors := [message for message in checks.run_checks() if message.is_serious(checks.ERROR)]:
+        sys.exit("\n".join(f"{error.msg} {error.hint or ''}".strip() for error in errors))
+    try:
+        connection.ensure_connection()
+        if os.environ.get("REDIS_URL"):
+            get_redis_connection("default").ping()
+    except (OperationalError, ImproperlyConfigured) as error:
+        sys.exit(f"The database that DATABASE_URL names does not answer: {str(error).splitlines()[0]}")
+    except RedisError as error:
+        sys.exit(f"The store that REDIS_URL names does not answer: {error}")
+
+
+def greet(port: int) -> None:
+    """Says where everything is."""
+    from django.conf import settings
+
+    from accounts.demo import USERS
+
+    site = f"http://localhost:{port}"
+    print(f"\n  {site}/\n  {site}/admin/")
+    if settings.DEMO:
+        print(f"  {site}/accounts/mail/   what would have been mailed\n")
+        for user in USERS:
+            print(f"  {user.email:20} {user.password:20} {user.role}")
+    print("\n  Ctrl-C ends everything.\n", flush=True)
+
+
+def serve() -> int:
+    """Runs the Procfile. When one process ends, so do the others."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    manager = Processes()
+    for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
+        if name != "store" or not os.environ.get("REDIS_URL"):
+            manager.add_process(name, command, cwd=str(ROOT))
+    manager.loop()
+    # A process that ended well, unasked, is still a site that is down.
+    return 0 if manager.returncode in ASKED_TO_END else manager.returncode or 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

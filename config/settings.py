@@ -1,0 +1,204 @@
+"""Settings. What differs between machines comes from the environment or `.env`; `.env.example` lists it all.
+
+A variable that is missing or wrong stops the start with its name and the reason.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+from csp.constants import NONE, SELF
+from django.urls import reverse_lazy
+from environs import Env
+
+from config import stores
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Env()
+env.read_env(os.environ.get("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
+
+
+def _or(name: str, default: object) -> str:
+    # `.env.example` leaves a variable empty to mean its default.
+    return env.str(name, "") or str(default)
+
+
+# ── What this machine says ────────────────────────────────────────────────────────────────────
+SECRET_KEY: str = env.str("SECRET_KEY")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS")
+# Links in mails are built on this and never on the Host header, which its sender chooses.
+SITE_URL: str = _or("SITE_URL", f"http://localhost:{_or('PORT', 8000)}").rstrip("/")
+# Demo users, the mailbox anyone can read, the lab. A check refuses it on anything but loopback.
+DEMO: bool = env.bool("DEMO", False)
+# How many proxies of ours stand in front; so many entries of X-Forwarded-For are believed.
+TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", 0)
+VAR_DIR = Path(_or("VAR_DIR", BASE_DIR / "var")).resolve()
+
+DATABASES = {"default": stores.database(_or("DATABASE_URL", f"sqlite:///{quote(str(VAR_DIR))}/db.sqlite3"))}
+STORE_SOCKET = VAR_DIR / "store" / "valkey.sock"
+CACHES = stores.caches(_or("REDIS_URL", f"unix://{quote(str(STORE_SOCKET))}"))
+
+# Housekeeping hands each mail to this server. Without one (demo only) mails stay in the demo's mailbox.
+EMAIL_URL: str = env.str("EMAIL_URL", "")
+if EMAIL_URL:
+    globals().update(env.dj_email_url("EMAIL_URL"))
+EMAIL_TIMEOUT = 10  # seconds; a hung mail server holds up housekeeping, never a request
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "no-reply@localhost")
+
+# ── The project ───────────────────────────────────────────────────────────────────────────────
+DEBUG = False
+INSTALLED_APPS = [
+    "config",
+    "accounts",
+    "sessions_demo",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+]
+MIDDLEWARE = [
+    "config.log.RequestLogMiddleware",
+    "config.headers.PolicyMiddleware",
+    "config.headers.SecurityHeadersMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.errors.ErrorPageMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "accounts.origin.OriginGate",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # A view that is open says so with `login_not_required`.
+    "config.closed.ClosedByDefaultMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+# It looks for SecurityMiddleware by name; a subclass of it stands there.
+SILENCED_SYSTEM_CHECKS = ["security.W001"]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.home.site",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "staticfiles": {"BACKEND": "config.static.StaticStorage"},
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+}
+
+# ── Who you are ───────────────────────────────────────────────────────────────────────────────
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.verify.PasswordBackend"]
+LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("home")
+PASSWORD_HASHERS = ["accounts.hashers.Argon2id"]
+# Length and a list of common passwords, and no rules of composition: those make people write
+# Password1! (ASVS 6.2.5).
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "accounts.passwords.MaximumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ["email", "name"]},
+    },
+]
+# Seconds. Long enough to find the mail, short enough that an old mailbox is no key.
+PASSWORD_RESET_TIMEOUT = 60 * 60
+REGISTRATION_TIMEOUT = 24 * 60 * 60
+
+# Failures allowed in so many seconds; see accounts/throttle.py for what each one stops.
+THROTTLE_ACCOUNT_AND_ADDRESS = (10, 5 * 60)
+THROTTLE_ADDRESS = (100, 5 * 60)
+THROTTLE_ACCOUNT_FROM_UNKNOWN_CLIENTS = (50, 60 * 60)
+# Mails anyone can have sent, counted whether the address is known here or not.
+THROTTLE_MAIL_TO_ADDRESSEE = (5, 60 * 60)
+THROTTLE_MAIL_FROM_ADDRESS = (20, 60 * 60)
+
+# ── Cookies, headers ──────────────────────────────────────────────────────────────────────────
+SESSION_ENGINE = "sessions_demo.store"
+SESSION_CACHE_ALIAS = "sessions"
+SESSION_COOKIE_NAME = "__Host-sessionid"
+SESSION_COOKIE_SECURE = True
+SESSION_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_AGE = 24 * 60 * 60
+CSRF_COOKIE_NAME = "__Host-csrftoken"
+CSRF_COOKIE_SECURE = True
+CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+# The cookie store would add a third cookie to guard; only people with a session see messages.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+# `no-referrer` would make our own forms send `Origin: null`, which the origin gate must refuse.
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# A demo on localhost must not pin every other project on localhost to https for a year.
+SECURE_SSL_REDIRECT = not DEMO
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 0 if DEMO else 365 * 24 * 60 * 60
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEMO
+SECURE_HSTS_PRELOAD = not DEMO
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": [NONE],
+    },
+}
+
+# Bytes and fields. Everything a visitor sends here is a small form.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+# ── Log: one JSON object a line, on standard output ───────────────────────────────────────────
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"mask": {"()": "config.log.MaskFilter"}},
+    "formatters": {"json": {"()": "config.log.JsonFormatter"}},
+    "handlers": {
+        "out": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "json",
+            "filters": ["mask"],
+        }
+    },
+    "root": {"handlers": ["out"], "level": "INFO"},
+    "loggers": {"django": {"handlers": [], "level": "INFO", "propagate": True}},
+}

@@ -1,0 +1,118 @@
+from typing import Any
+
+import pytest
+from django.conf import settings as configured
+from django.core.checks import ERROR, run_checks
+from pytest_django import Settings
+
+GOOD = "zP3kV9tQ1mXr7Lw0BnYd5HsJ2GcFa8UoEiRpT6KvMhNqZxWy"
+PRODUCTION = {
+    "DEMO": False,
+    "ALLOWED_HOSTS": ["login.example.org"],
+    "SITE_URL": "https://login.example.org",
+    "EMAIL_URL": "submission://user:password@mail.example.org:587",
+}
+DEMO = {"DEMO": True, "ALLOWED_HOSTS": ["localhost"], "SITE_URL": "http://localhost:8000", "EMAIL_URL": ""}
+
+
+def ids(settings: Settings, **values: Any) -> set[str]:
+    for name, value in (DEMO | values).items():
+        setattr(settings, name, value)
+    return {str(message.id) for message in run_checks(tags=["accounts"]) if message.is_serious(ERROR)}
+
+
+@pytest.mark.parametrize("base", [PRODUCTION, DEMO], ids=["production", "demo"])
+def test_a_good_configuration_passes(settings: Settings, base: dict[str, Any]) -> None:
+    assert ids(settings, **base, SECRET_KEY=GOOD) == set()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "short",
+        GOOD[:31],
+        "a" * 64,
+        "ab" * 40,
+        f"change-me-{GOOD}",
+        f"django-insecure-{GOOD}",
+        f"your SECRET {GOOD}",
+    ],
+)
+def test_e001_a_key_that_can_be_guessed(settings: Settings, key: str) -> None:
+    from accounts.checks import configuration
+
+    for name, value in PRODUCTION.items():
+        setattr(settings, name, value)
+    settings.SECRET_KEY = key or " "
+    assert [message.id for message in configuration(None)] == ["accounts.E001"]
+
+
+@pytest.mark.parametrize("hosts", [[], ["*"], ["login.example.org", "*"]])
+def test_e002_a_host_that_anyone_may_name(settings: Settings, hosts: list[str]) -> None:
+    assert ids(settings, **PRODUCTION | {"ALLOWED_HOSTS": hosts}) == {"accounts.E002"}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "login.example.org",
+        "localhost.example.org",
+        ".example.org",
+        "0.0.0.0",  # noqa: S104
+        "192.168.0.1",
+        "127.evil.example",
+        "127.0.0.1.nip.io",
+    ],
+)
+def test_e003_a_demo_that_others_can_reach(settings: Settings, host: str) -> None:
+    assert ids(settings, **DEMO | {"ALLOWED_HOSTS": ["localhost", host]}) == {"accounts.E003"}
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "app.localhost", "127.1.2.3"])
+def test_a_demo_on_loopback_is_fine(settings: Settings, host: str) -> None:
+    assert ids(settings, **DEMO | {"ALLOWED_HOSTS": [host]}) == set()
+
+
+@pytest.mark.parametrize(
+    "site",
+    ["", "login.example.org", "http://login.example.org", "https://", "ftp://login.example.org", "javascript:alert(1)"],
+)
+def test_e004_links_in_mails_that_lead_nowhere_safe(settings: Settings, site: str) -> None:
+    assert ids(settings, **PRODUCTION | {"SITE_URL": site}) == {"accounts.E004"}
+
+
+@pytest.mark.parametrize(
+    "url", ["", "smtp+tls://user:password@mail.example.org:587", "mail.example.org", "https://mail.example.org"]
+)
+def test_e005_mail_that_would_not_leave_or_would_leave_in_clear(settings: Settings, url: str) -> None:
+    assert ids(settings, **PRODUCTION | {"EMAIL_URL": url}) == {"accounts.E005"}
+
+
+def test_e006_a_number_of_proxies_below_none(settings: Settings) -> None:
+    assert ids(settings, TRUSTED_PROXIES=-1) == {"accounts.E006"}
+    assert ids(settings, TRUSTED_PROXIES=2) == set()
+
+
+@pytest.mark.parametrize(
+    "backends",
+    [
+        [],
+        ["django.contrib.auth.backends.ModelBackend"],
+        ["accounts.verify.PasswordBackend", "django.contrib.auth.backends.ModelBackend"],
+    ],
+)
+def test_e007_a_second_door(settings: Settings, backends: list[str]) -> None:
+    assert ids(settings, AUTHENTICATION_BACKENDS=backends) == {"accounts.E007"}
+
+
+def test_no_message_repeats_the_secret(settings: Settings) -> None:
+    key = f"change-me-{GOOD}"
+    settings.SECRET_KEY = key
+    assert key not in "".join(str(message) for message in run_checks(tags=["accounts"]))
+    assert key == configured.SECRET_KEY
+
+
+def test_a_random_key_is_no_placeholder_by_chance(settings: Settings) -> None:
+    for case in ("xXx", "XXX"):
+        assert ids(settings, SECRET_KEY=f"{GOOD}{case}") == set()

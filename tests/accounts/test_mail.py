@@ -1,0 +1,213 @@
+"""The outbox: what leaves, when, how often, and what never rests in it."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from email.message import EmailMessage
+from itertools import pairwise
+from typing import Any
+
+import dj_email_url
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message
+from django.db import connection, transaction
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts import mail
+from accounts.models import DemoMail, OutgoingMail, User
+from tests.conftest import NOON, PASSWORDS, Browser, Clock, link_in
+from tests.running import free_port
+
+RESET = "/accounts/password/reset/"
+LINK = "http://localhost/"
+
+
+class Inbox(Message):
+    """Takes every mail but those to `refused`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.received: list[Any] = []
+        self.refused = "refused@example.com"
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+        if address == self.refused:
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    def handle_message(self, message: Any) -> None:
+        self.received.append(message)
+
+
+def use(settings: Settings, url: str) -> None:
+    """The settings that EMAIL_URL makes."""
+    settings.EMAIL_URL = url
+    for name, value in dj_email_url.parse(url).items():
+        setattr(settings, name, value)
+    settings.EMAIL_TIMEOUT = 5
+
+
+@pytest.fixture
+def inbox(settings: Settings) -> Iterator[Inbox]:
+    """A real SMTP server, named by EMAIL_URL."""
+    handler = Inbox()
+    controller = Controller(handler, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    use(settings, f"smtp://127.0.0.1:{controller.port}")
+    yield handler
+    controller.stop()
+
+
+@pytest.fixture
+def no_server(settings: Settings) -> None:
+    """EMAIL_URL names a port where nobody listens."""
+    use(settings, f"smtp://127.0.0.1:{free_port()}")
+
+
+def test_a_mail_leaves_by_smtp(alice: User, browser: Browser, inbox: Inbox) -> None:
+    assert browser.submit(RESET, {"email": alice.email}).status_code == 302
+    assert inbox.received == []
+    assert mail.deliver() == "1 handed over"
+    (received,) = inbox.received
+    assert (received["To"], received["X-RcptTo"]) == (alice.email, alice.email)
+    body: EmailMessage = received.get_payload(decode=True)
+    assert f"{LINK}accounts/password/reset/" in body.decode()
+    assert not OutgoingMail.objects.exists()
+    assert not DemoMail.objects.exists()
+
+
+@pytest.mark.usefixtures("no_server")
+def test_an_absent_mail_server_changes_no_answer(alice: User) -> None:
+    for path, data in ((RESET, {}), ("/accounts/register/", {"name": "x"})):
+        for email in (alice.email, "nobody@example.com"):
+            assert Browser().submit(path, {"email": email, **data}).status_code == 302
+    browser = Browser()
+    browser.force_login(alice)
+    new = {"old_password": PASSWORDS[alice.email], "new_password1": "kqzvwxyj", "new_password2": "kqzvwxyj"}
+    assert browser.submit("/accounts/password/", new).status_code == 302
+    assert OutgoingMail.objects.count() == 5
+    # Only whoever asked for a link without having an account is owed nothing.
+    assert mail.deliver() == "1 handed over"
+
+
+@pytest.mark.usefixtures("no_server")
+def test_a_failed_mail_is_tried_again_each_time_after_twice_as_long(alice: User, clock: Clock) -> None:
+    mail.queue("password_changed", alice.email)
+    waited, seconds = [], 0.0
+    while row := OutgoingMail.objects.first():
+        seconds = (row.due - NOON).total_seconds()
+        clock(seconds - 0.001)
+        assert mail.deliver() == ""
+        assert OutgoingMail.objects.get().attempts == row.attempts  # not a moment too soon
+        clock(seconds)
+        mail.deliver()
+        waited.append(seconds)
+    gaps = [later - earlier for earlier, later in pairwise(waited)]
+    assert gaps == [60.0 * 2**attempt for attempt in range(mail.ATTEMPTS - 1)]
+    assert len(waited) == mail.ATTEMPTS
+    assert timedelta(days=1) < timedelta(seconds=waited[-1]) < timedelta(days=3)
+
+
+@pytest.mark.usefixtures("no_server")
+def test_a_mail_that_was_given_up_was_not_handed_over(alice: User, log: Any) -> None:
+    mail.queue("password_changed", alice.email)
+    OutgoingMail.objects.update(attempts=mail.ATTEMPTS - 1)
+    assert mail.deliver() == ""
+    assert not OutgoingMail.objects.exists()
+    assert '"given_up": true' in log.getvalue()
+
+
+def test_a_server_that_returns_gets_the_mail(alice: User, clock: Clock, inbox: Inbox, settings: Settings) -> None:
+    mail.queue("password_changed", alice.email)
+    working, settings.EMAIL_PORT = settings.EMAIL_PORT, free_port()
+    mail.deliver()
+    settings.EMAIL_PORT = working
+    clock(61)
+    mail.deliver()
+    assert len(inbox.received) == 1
+
+
+@pytest.mark.parametrize("bad", ["refused@example.com", "x@" + "\u00fc" * 62 + ".example", "x@\u00fc..example"])
+def test_one_mail_that_cannot_be_sent_holds_up_no_other(alice: User, inbox: Inbox, bad: str) -> None:
+    for to in (bad, alice.email, bad):
+        mail.queue("password_changed", to)
+    assert mail.deliver() == "1 handed over"
+    assert [message["To"] for message in inbox.received] == [alice.email]
+    assert set(OutgoingMail.objects.values_list("to", "attempts")) == {(bad, 1)}
+
+
+def test_a_kind_of_mail_nobody_knows_holds_up_no_other(alice: User, inbox: Inbox) -> None:
+    mail.queue("of a later release", alice.email)
+    mail.queue("password_changed", alice.email)
+    assert mail.deliver() == "1 handed over"
+
+
+@pytest.mark.usefixtures("file_database")
+def test_a_change_that_was_rolled_back_is_never_announced() -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        mail.queue("password_changed", "alice@example.com")
+        1 / 0  # noqa: B018
+    assert mail.deliver() == ""
+    assert not DemoMail.objects.exists()
+
+
+@pytest.mark.usefixtures("file_database")
+def test_nothing_leaves_before_the_commit(at_once: Callable[..., list[Any]]) -> None:
+    with transaction.atomic():
+        mail.queue("password_changed", "alice@example.com")
+        assert at_once(1, lambda _: OutgoingMail.objects.count()) == [0]
+    assert at_once(1, lambda _: mail.deliver()) == ["1 handed over"]
+
+
+@pytest.mark.usefixtures("file_database")
+def test_two_housekeepers_send_once(at_once: Callable[..., list[Any]], inbox: Inbox) -> None:
+    for number in range(12):
+        mail.queue("password_changed", f"user{number}@example.com")
+    at_once(4, lambda _: mail.deliver())
+    assert sorted(message["To"] for message in inbox.received) == sorted(f"user{n}@example.com" for n in range(12))
+    assert not OutgoingMail.objects.exists()
+
+
+def test_a_housekeeper_that_read_the_row_before_sends_nothing(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have read the row; the other one has handed it over."""
+    mail.queue("password_changed", alice.email)
+    row = OutgoingMail.objects.get()
+    OutgoingMail.objects.update(due=timezone.now() + timedelta(minutes=1))
+    assert mail._deliver(row) is False
+    assert not DemoMail.objects.exists()
+
+
+def test_no_key_rests_in_the_outbox(alice: User, browser: Browser, mailbox: Callable[[str], list[Any]]) -> None:
+    for path, data in (
+        (RESET, {"email": alice.email}),
+        ("/accounts/register/", {"email": "c@example.com", "name": "C"}),
+    ):
+        browser.submit(path, data)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM accounts_outgoingmail")
+        rows = repr(cursor.fetchall())
+    assert alice.email in rows
+    for address in (alice.email, "c@example.com"):
+        secret = link_in(mailbox(address)[0]).strip("/").rpartition("/")[2]
+        assert len(secret) > 20
+        assert secret not in rows
+    assert "http" not in rows
+    assert not OutgoingMail.objects.exists()
+
+
+def test_at_most_a_batch_is_taken_at_a_time(db: None) -> None:
+    OutgoingMail.objects.bulk_create(
+        OutgoingMail(kind="password_changed", to=f"user{n}@example.com") for n in range(mail.BATCH + 5)
+    )
+    assert [mail.deliver() for _ in range(3)] == ["50 handed over", "5 handed over", ""]
+
+
+def test_the_text_is_written_from_the_data_at_hand(alice: User, browser: Browser) -> None:
+    """Who was deactivated between asking and sending gets no link."""
+    browser.submit(RESET, {"email": alice.email})
+    User.objects.update(is_active=False)
+    mail.deliver()
+    assert not DemoMail.objects.exists()
+    assert not OutgoingMail.objects.exists()

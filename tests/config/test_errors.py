@@ -1,0 +1,250 @@
+"""Every error of the site, as a page and as JSON, with nothing of the inside in it."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings as configured
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import InterfaceError, OperationalError, ProgrammingError
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.test import RequestFactory
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+from django_redis.exceptions import ConnectionInterrupted
+from pytest_django import Settings
+from redis.exceptions import BusyLoadingError, RedisError, TimeoutError
+
+from accounts.models import User
+from accounts.throttle import Throttled
+from config.errors import SENTENCES, wants_json
+from config.urls import handler400, handler403, handler404, handler500
+from config.urls import urlpatterns as site
+from tests.conftest import Browser
+from tests.running import Store
+
+INSIDE = "SELECT secret FROM inside WHERE key = 'correct horse'"
+
+
+def failing(raised: Exception) -> Callable[[HttpRequest], HttpResponse]:
+    @csrf_exempt
+    @login_not_required
+    def view(request: HttpRequest) -> HttpResponse:
+        raise raised
+
+    return view
+
+
+@csrf_exempt
+@login_not_required
+def answering(request: HttpRequest, status: int) -> HttpResponse:
+    return HttpResponse(status=status, headers={"Retry-After": "7"} if status in (429, 503) else {})
+
+
+@csrf_exempt
+@login_not_required
+def read_only(request: HttpRequest) -> HttpResponse:
+    return HttpResponseNotAllowed(["GET", "HEAD"])
+
+
+@csrf_exempt
+@login_not_required
+def reading(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(len(request.POST)))
+
+
+RAISED = {
+    "400": SuspiciousOperation(INSIDE),
+    "403": PermissionDenied(INSIDE),
+    "429": Throttled(42),
+    "500": ValueError(INSIDE),
+    "500-sql": ProgrammingError(INSIDE),
+    "503-database": OperationalError(INSIDE),
+    "503-connection": InterfaceError(INSIDE),
+    "503-store": RedisError(INSIDE),
+    "503-hung": TimeoutError(INSIDE),
+    "503-loading": BusyLoadingError(INSIDE),
+    "503-wrapped": ConnectionInterrupted(connection=None),
+}
+urlpatterns = [
+    *site,
+    *(path(f"raise/{name}", failing(raised)) for name, raised in RAISED.items()),
+    path("answer/<int:status>", answering),
+    path("read-only", read_only),
+    path("reading", reading),
+]
+assert handler400 and handler403 and handler404 and handler500
+
+ERRORS: dict[str, tuple[int, Callable[[Browser, dict[str, str]], Any]]] = {
+    **{
+        name: (int(name[:3]), lambda browser, headers, name=name: browser.get(f"/raise/{name}", headers=headers))
+        for name in RAISED
+    },
+    **{
+        f"empty {status}": (
+            status,
+            lambda browser, headers, status=status: browser.get(f"/answer/{status}", headers=headers),
+        )
+        for status in SENTENCES
+    },
+    "nothing there": (404, lambda browser, headers: browser.get("/nothing", headers=headers)),
+    "nothing in the admin": (404, lambda browser, headers: browser.get("/accounts/nothing/", headers=headers)),
+    "another host": (400, lambda browser, headers: browser.get("/", headers=headers | {"Host": "evil.example"})),
+    "a broken host": (400, lambda browser, headers: browser.get("/", headers=headers | {"Host": "a b<c>"})),
+    "another method": (405, lambda browser, headers: browser.put("/healthz", headers=headers)),
+    "another site": (
+        403,
+        lambda browser, headers: browser.post("/", headers=headers | {"Sec-Fetch-Site": "cross-site"}),
+    ),
+    "no csrf token": (403, lambda browser, headers: browser.post("/accounts/register/", headers=headers)),
+    "too large": (413, lambda browser, headers: browser.post("/reading", {"a": "x" * 70_000}, headers=headers)),
+    "too large, on a real page": (
+        413,
+        lambda browser, headers: browser.submit("/accounts/register/", {"name": "x" * 70_000}, headers=headers),
+    ),
+    "too many fields": (
+        400,
+        lambda browser, headers: browser.submit("/reading", {f"f{n}": "" for n in range(1100)}, headers=headers),
+    ),
+    "broken multipart": (
+        400,
+        lambda browser, headers: browser.post(
+            "/reading", b"--x\r\nbroken", content_type="multipart/form-data; boundary=", headers=headers
+        ),
+    ),
+}
+FORMS = {"a page": {"Accept": "text/html"}, "json": {"Accept": "application/json"}, "anything": {}}
+LEAKS = re.compile(
+    r"traceback|exception|\.py\b|django|redis|valkey|sqlite|gunicorn|python|SELECT|correct horse|/home|/tmp"
+    r"|site-packages|settings|\d+\.\d+\.\d+",
+    re.I,
+)
+
+
+@pytest.fixture
+def urls(settings: Settings, db: None, browser: Browser) -> Iterator[Browser]:
+    settings.ROOT_URLCONF = __name__
+    browser.raise_request_exception = False
+    yield browser
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("error", ERRORS)
+def test_every_error_is_one_sentence_in_the_form_that_was_asked_for(urls: Browser, error: str, form: str) -> None:
+    status, act = ERRORS[error]
+    answer = act(urls, FORMS[form])
+    assert answer.status_code == status
+    title, sentence = SENTENCES[status]
+    assert answer["Cache-Control"] == "no-store"
+    if form == "json":
+        assert answer["Content-Type"] == "application/json"
+        assert answer.json() == {"error": title}
+    else:
+        assert answer["Content-Type"] == "text/html; charset=utf-8"
+        assert title in answer.content.decode()
+        assert sentence in answer.content.decode()
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_no_error_tells_of_the_inside(urls: Browser, error: str) -> None:
+    _, act = ERRORS[error]
+    for form in FORMS.values():
+        answer = act(urls, form)
+        headers = {name: value for name, value in answer.headers.items() if name != "Content-Security-Policy"}
+        # The footer says on every page what this site is made of; that is no secret of an error.
+        told = repr(headers) + re.sub(r"(?s)<footer\b.*?</footer>", "", answer.content.decode())
+        assert not LEAKS.search(told), LEAKS.search(told)
+        assert configured.SECRET_KEY not in told
+        assert not {"Server", "X-Powered-By", "Via"} & set(answer.headers)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_every_error_carries_the_headers(urls: Browser, error: str) -> None:
+    answer = ERRORS[error][1](urls, {})
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Referrer-Policy"] == "same-origin"
+    assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "frame-ancestors 'none'" in answer["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("where", "seconds"),
+    [
+        ("raise/429", "42"),
+        ("raise/503-store", "5"),
+        ("raise/503-database", "5"),
+        ("answer/429", "7"),
+        ("answer/503", "7"),
+    ],
+)
+def test_who_must_wait_is_told_how_long(urls: Browser, where: str, seconds: str) -> None:
+    assert urls.get(f"/{where}")["Retry-After"] == seconds
+
+
+def test_a_method_that_is_not_answered_names_those_that_are(urls: Browser) -> None:
+    for accept in ("text/html", "application/json"):
+        answer = urls.get("/read-only", headers={"Accept": accept})
+        assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+
+
+def test_an_error_that_has_a_body_keeps_it(alice: User, browser: Browser) -> None:
+    assert browser.get("/accounts/register/x/").status_code == 410
+    assert "Bad request" not in browser.get("/accounts/register/x/").content.decode()
+
+
+@pytest.mark.parametrize("path_", ["/", "/accounts/register/", "/accounts/password/", "/admin/", "/readyz"])
+def test_with_the_store_away_what_needs_it_is_a_503_and_the_rest_goes_on(
+    admin: User, browser: Browser, store: Store, path_: str
+) -> None:
+    browser.force_login(admin)
+    browser.raise_request_exception = False
+    store.kill()
+    answer = browser.get(path_)
+    assert answer.status_code in (200, 503)
+    if answer.status_code == 503:
+        assert int(answer["Retry-After"]) > 0
+    assert browser.session_id
+
+
+@pytest.mark.parametrize(
+    ("accept", "json"),
+    [
+        (None, False),
+        ("", False),
+        ("*/*", False),
+        ("text/html", False),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", False),
+        ("application/json", True),
+        ("application/json, text/plain, */*", True),
+        ("application/json;q=0.5, text/html", False),
+        ("application/json, text/html;q=0.5", True),
+        ("application/*", True),
+        ("APPLICATION/JSON", True),
+        ("application/json; charset=utf-8", None),
+        ("image/png", False),
+        ("garbage", False),
+        (";;;", False),
+        (",,,", False),
+        ("/", False),
+        ("text/html;q=nonsense", False),
+        ("application/json;q=nan", None),
+        ("application/json;q=" + "9" * 400, None),
+        ("\u00fc/\u00fc", False),
+        ("a/b," * 2000, False),
+    ],
+)
+def test_whether_json_was_asked_for(accept: str | None, json: bool | None) -> None:
+    headers = {} if accept is None else {"Accept": accept}
+    asked = wants_json(RequestFactory().get("/", headers=headers))
+    assert json is None or asked is json
+
+
+@pytest.mark.parametrize(
+    ("content_type", "json"),
+    [("application/json", True), ("application/json; charset=utf-8", True), ("text/plain", False)],
+)
+def test_who_sends_json_is_answered_in_json(content_type: str, json: bool) -> None:
+    request = RequestFactory().post("/", b"{}", content_type=content_type, headers={"Accept": "*/*"})
+    assert wants_json(request) is json

@@ -1,0 +1,151 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings as configured
+from pytest_django import Settings
+
+from accounts.models import User
+from tests.conftest import Browser
+
+PAGES = [
+    "/",
+    "/accounts/register/",
+    "/accounts/password/reset/",
+    "/accounts/password/",
+    "/healthz",
+    "/readyz",
+    "/nothing",
+]
+ADMIN = ["/admin/", "/admin/login/", "/admin/accounts/user/", "/admin/nothing/"]
+STRICT = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+TRUSTED_TYPES = {"require-trusted-types-for": "'script'", "trusted-types": "'none'"}
+
+
+@pytest.fixture
+def static_file() -> Iterator[str]:
+    file = Path(configured.STATIC_ROOT) / "headers.js"
+    file.write_text("1")
+    yield "/static/headers.js"
+    file.unlink()
+
+
+def policy(answer: object) -> dict[str, str]:
+    header = answer["Content-Security-Policy"]  # type: ignore[index]
+    return dict(part.strip().split(" ", 1) for part in header.split(";"))
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_our_pages_have_the_strict_policy(admin: User, browser: Browser, path: str) -> None:
+    for _ in ("anonymous", "logged in"):
+        assert policy(browser.get(path)) == STRICT | TRUSTED_TYPES
+        browser.force_login(admin)
+
+
+@pytest.mark.parametrize("path", ADMIN)
+def test_the_admin_loses_trusted_types_and_nothing_else(admin: User, browser: Browser, path: str) -> None:
+    for _ in ("anonymous", "logged in"):
+        assert policy(browser.get(path)) == STRICT
+        browser.force_login(admin)
+
+
+@pytest.mark.parametrize("path", ["/administrator", "//admin/", "/x/admin/", "/admin", "/ADMIN/"])
+def test_only_the_admin_loses_them(db: None, browser: Browser, path: str) -> None:
+    assert policy(browser.get(path)) == STRICT | TRUSTED_TYPES
+
+
+@pytest.mark.parametrize("path", [*PAGES, *ADMIN])
+def test_every_answer_carries_the_headers(admin: User, browser: Browser, path: str) -> None:
+    browser.force_login(admin)
+    for method in (browser.get, browser.head, browser.options, browser.put, browser.post):
+        answer = method(path)
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["Referrer-Policy"] == "same-origin"
+        assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert "frame-ancestors 'none'" in answer["Content-Security-Policy"]
+        assert "Strict-Transport-Security" not in answer.headers
+
+
+def test_static_files_carry_them_too(browser: Browser, static_file: str) -> None:
+    answer = browser.get(static_file)
+    assert answer.status_code == 200
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Referrer-Policy"] == "same-origin"
+    assert answer["Content-Type"].startswith("text/javascript")
+    assert policy(answer) == STRICT | TRUSTED_TYPES
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../config/settings.py", "/static/%2e%2e/db.sqlite3", "/static//etc/passwd", "/static/"]
+)
+def test_no_other_file_is_static(db: None, browser: Browser, static_file: str, path: str) -> None:
+    assert browser.get(path).status_code == 404
+
+
+@pytest.fixture
+def behind_tls(settings: Settings) -> None:
+    """What DEMO=0 makes of the settings; tests/config/test_settings.py proves that it does."""
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
+    settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = settings.SECURE_HSTS_PRELOAD = True
+
+
+@pytest.mark.usefixtures("behind_tls")
+@pytest.mark.parametrize("path", ["/", "/nothing", "/accounts/password/", "/admin/login/"])
+def test_under_tls_the_browser_is_told_to_stay_there(db: None, browser: Browser, path: str) -> None:
+    answer = browser.get(path, secure=True)
+    assert answer["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains; preload"
+
+
+@pytest.mark.usefixtures("behind_tls")
+def test_a_refused_host_carries_the_headers_too(db: None, browser: Browser) -> None:
+    for secure in (True, False):
+        answer = browser.get("/", secure=secure, headers={"Host": "evil.example"})
+        assert answer.status_code == 400
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert ("Strict-Transport-Security" in answer.headers) is secure
+        assert "Location" not in answer.headers
+
+
+@pytest.mark.usefixtures("behind_tls")
+def test_without_tls_one_is_sent_there_but_for_the_supervisor(db: None, browser: Browser) -> None:
+    answer = browser.get("/accounts/register/?a=b")
+    assert (answer.status_code, answer["Location"]) == (301, "https://testserver/accounts/register/?a=b")
+    assert policy(answer) == STRICT | TRUSTED_TYPES
+    assert browser.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/accounts/register/", "/admin/login/", "/nothing"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://sub.testserver"])
+def test_no_other_origin_may_read_an_answer(db: None, browser: Browser, path: str, origin: str) -> None:
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    for method in (browser.get, browser.options, browser.post):
+        answer = method(path, headers=asked)
+        assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+        assert answer.status_code != 500
+
+
+@pytest.mark.parametrize("path", ["/accounts/password/", "/admin/", "/accounts/register/"])
+def test_what_is_about_someone_is_not_kept(admin: User, browser: Browser, path: str) -> None:
+    browser.force_login(admin)
+    answer = browser.get(path)
+    assert "no-store" in answer["Cache-Control"]
+    assert "Cookie" in answer["Vary"]
+
+
+def test_a_csrf_cookie_is_bound_to_this_host(db: None, browser: Browser) -> None:
+    cookie = browser.get("/accounts/register/").cookies["__Host-csrftoken"]
+    assert (cookie["secure"], cookie["samesite"], cookie["path"], cookie["domain"]) == (True, "Strict", "/", "")

@@ -1,0 +1,53 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client as Anyone
+
+from tests.running import Store
+
+
+def test_healthz_asks_no_store(client: Anyone, store: Store, measured: Callable[..., Any], db: None) -> None:
+    store.kill()
+    with measured() as cost:
+        answer = client.get("/healthz")
+    assert (answer.status_code, answer.json(), cost.counts) == (200, {"status": "ok"}, (0, 0, 0))
+    assert "no-store" in answer["Cache-Control"]
+
+
+def test_readyz_says_what_answers(client: Anyone, db: None) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["ready"] is True
+    assert answer.json()["checks"] == {"database": "ok", "store": "ok"}
+    assert "mail" in answer.json()["housekeeping"]
+
+
+def test_readyz_is_a_503_without_the_store_and_well_again_with_it(client: Anyone, store: Store, db: None) -> None:
+    store.kill()
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer.json()["checks"] == {"database": "ok", "store": "unavailable"}
+    store.start()
+    assert client.get("/readyz").status_code == 200
+
+
+def test_readyz_is_a_503_without_the_database_and_tells_nothing_of_why(client: Anyone, db: None) -> None:
+    def gone(*_: Any) -> None:
+        raise OperationalError("could not connect to db.internal as user site")
+
+    with connection.execute_wrapper(gone):
+        answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "ready": False,
+        "checks": {"database": "unavailable", "store": "ok"},
+        "housekeeping": "unavailable",
+    }
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_the_supervisor_only_asks(client: Anyone, db: None, path: str) -> None:
+    assert client.post(path).status_code == 405
+    assert client.head(path).status_code == 200

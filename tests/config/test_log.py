@@ -1,0 +1,139 @@
+"""What is logged, and that no secret of anyone ever is."""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings as configured
+
+from accounts.models import User
+from config.log import JsonFormatter, MaskFilter
+from tests.conftest import PASSWORDS, Browser, link_in
+from tests.running import Store
+
+NEW = "a new and longer one"
+BOTH = {"new_password1": NEW, "new_password2": NEW}
+
+
+def lines(log: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.getvalue().splitlines()]
+
+
+def test_whole_flows_leave_no_secret_in_the_log(
+    admin: User, alice: User, mailbox: Callable[[str], list[Any]], store: Store, log: Any, capfd: Any
+) -> None:
+    """Registering, logging in, failing, changing, resetting, dead links, an outage: then everything is searched."""
+    browser, secrets = Browser(), {NEW, "a wrong guess", configured.SECRET_KEY, *PASSWORDS.values()}
+
+    def keep() -> None:
+        secrets.update(cookie.value for cookie in browser.cookies.values() if len(cookie.value) > 8)
+
+    def follow(link: str) -> str:
+        secrets.update(part for part in link.split("/") if len(part) > 15)
+        return link
+
+    browser.log_in(admin.email, "a wrong guess")
+    browser.log_in("a wrong guess", "a wrong guess")
+    browser.log_in(admin.email)
+    keep()
+    browser.submit("/accounts/password/", BOTH | {"old_password": "a wrong guess"})
+    browser.submit("/accounts/password/", BOTH | {"old_password": PASSWORDS[admin.email]})
+    keep()
+    browser.submit("/admin/logout/")
+    browser.submit("/accounts/register/", {"email": "carol@example.com", "name": "Carol"})
+    link = follow(link_in(mailbox("carol@example.com")[0]))
+    for path in (link, link.rstrip("/"), f"/nothing{link}", link + "?next=x"):
+        browser.get(path)
+    browser.submit(link, BOTH)
+    browser.get(link)
+    browser.submit("/accounts/password/reset/", {"email": alice.email})
+    link = follow(link_in(mailbox(alice.email)[0]))
+    for path in (link, f"/nothing{link}", link.replace("/", "//"), link.rstrip("/")):
+        browser.get(path)
+    browser.post(link, BOTH)
+    browser.get(link, headers={"Sec-Fetch-Site": "cross-site"})
+    browser.get(link, headers={"Host": link.split("/")[-2] + ".example"})
+    browser.submit(browser.get(link)["Location"], BOTH)
+    keep()
+    browser.raise_request_exception = False
+    store.kill()
+    browser.get(link)
+    browser.log_in(alice.email, NEW)
+    said = capfd.readouterr()
+    everything = log.getvalue() + said.out + said.err
+    assert len(lines(log)) > 30
+    assert len(secrets) > 8
+    assert [line for line in everything.splitlines() if any(secret in line for secret in secrets)] == []
+
+
+def test_a_request_is_one_line_with_its_route(alice: User, browser: Browser, log: Any) -> None:
+    browser.get("/accounts/password/reset/MQ/c0ffee-0123456789abcdef0123456789abcdef/")
+    (line,) = lines(log)
+    assert (line["logger"], line["method"], line["status"], line["address"]) == (
+        "site.request",
+        "GET",
+        200,
+        "127.0.0.1",
+    )
+    assert line["route"] == "accounts/password/reset/<uidb64>/<token>/"
+    assert line["ms"] >= 0
+
+
+def test_a_query_string_is_not_logged(db: None, browser: Browser, log: Any) -> None:
+    browser.get("/nothing?password=hunter2&token=abc")
+    assert "hunter2" not in log.getvalue()
+    assert "token=abc" not in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["c0ffee-0123456789abcdef0123456789abcdef", "eyJlbWFpbCI6ImEifQ:1abcde:AbC_dEf-123", "a" * 32, "%65%79%4a" * 5],
+)
+@pytest.mark.parametrize("logger", ["django.request", "django.security.DisallowedHost", "gunicorn.error"])
+def test_what_could_be_a_token_is_masked_in_the_lines_of_others(log: Any, logger: str, token: str) -> None:
+    logging.getLogger(logger).warning("Not Found: %s", f"/accounts/password/reset/MQ/{token}/")
+    assert token not in log.getvalue()
+    assert "[masked]" in log.getvalue()
+
+
+def test_a_short_path_stays_readable(db: None, browser: Browser, log: Any) -> None:
+    browser.get("/accounts/nothing")
+    assert "/accounts/nothing" in log.getvalue()
+
+
+def test_a_trace_does_not_tell_what_the_exception_quoted(log: Any) -> None:
+    token = "c0ffee-0123456789abcdef0123456789abcdef"
+    try:
+        raise LookupError(f"/reset/{token}/\n{token}")
+    except LookupError:
+        logging.getLogger("django.request").exception("x")
+    (line,) = lines(log)
+    assert token not in log.getvalue()
+    assert "LookupError: /reset/[masked]/" in line["exc_info"]
+    assert "test_a_trace_does_not_tell_what_the_exception_quoted" in line["exc_info"]
+
+
+def test_an_error_is_written_down_with_its_trace_on_one_line(log: Any) -> None:
+    try:
+        raise ValueError("what\nhappened")
+    except ValueError:
+        logging.getLogger("django.request").exception("Internal Server Error: %s", "/x")
+    (line,) = lines(log)
+    assert "Traceback" in line["exc_info"]
+    assert line["level"] == "ERROR"
+
+
+def test_the_request_itself_is_never_written(log: Any) -> None:
+    logging.getLogger("django.request").warning("x", extra={"request": "GET /?token=secret"})
+    assert "secret" not in log.getvalue()
+
+
+def test_the_server_logs_through_the_same_mask() -> None:
+    from config import gunicorn
+
+    config = gunicorn.logconfig_dict
+    assert config["filters"]["mask"]["()"] == f"{MaskFilter.__module__}.{MaskFilter.__name__}"  # type: ignore[index]
+    assert config["formatters"]["json"]["()"] == f"{JsonFormatter.__module__}.{JsonFormatter.__name__}"  # type: ignore[index]
+    assert config["handlers"]["out"]["filters"] == ["mask"]  # type: ignore[index]

@@ -1,0 +1,224 @@
+"""Promises about every address there is: the routes are read from the URLconf, so a new one is asked too."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from accounts.models import SecurityEvent, User
+from tests.conftest import Browser
+from tests.running import Store
+
+# What anyone may see. Everything else asks who you are.
+OPEN = {
+    "/",
+    "/healthz",
+    "/readyz",
+    "/accounts/register/",
+    "/accounts/register/sent/",
+    "/accounts/register/done/",
+    "/accounts/register/x/",
+    "/accounts/password/done/",
+    "/accounts/password/reset/",
+    "/accounts/password/reset/sent/",
+    "/accounts/password/reset/done/",
+    "/accounts/password/reset/x/x/",
+    "/accounts/mail/",
+    "/admin/login/",
+}
+# A value for each part of a route that varies.
+VALUES = {"app_label": "accounts", "object_id": "1", "id": "1", "content_type_id": "1", "url": "nothing/"}
+EVIL = [
+    "//evil.example",
+    "https://evil.example",
+    "http:evil.example",
+    "http:///evil.example",
+    "///evil.example",
+    "\\\\evil.example",
+    "/\\evil.example",
+    "\\/evil.example",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    " //evil.example",
+    "\t//evil.example",
+    "/\t/evil.example",
+    "//evil.example\\@testserver",
+    "//testserver@evil.example",
+    "https://testserver.evil.example",
+    "\u2028//evil.example",
+    "//\u2044evil.example",
+]
+
+
+def paths(patterns: list[Any] | None = None, prefix: str = "/") -> Iterator[str]:
+    """One address of each route."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        route = prefix + _filled(pattern)
+        if isinstance(pattern, URLResolver):
+            yield from paths(pattern.url_patterns, route)
+        else:
+            assert isinstance(pattern, URLPattern)
+            yield route
+
+
+def _filled(pattern: Any) -> str:
+    route = str(pattern.pattern)
+    if route.startswith("^") or route.endswith("$"):
+        # The admin's two regular expressions: the app's index, and whatever else there is below it.
+        return "accounts/" if "app_label" in route else "nothing/"
+    for name in pattern.pattern.converters:
+        value = VALUES.get(name, "x")
+        route = route.replace(f"<path:{name}>", value).replace(f"<int:{name}>", value)
+        route = route.replace(f"<str:{name}>", value).replace(f"<{name}>", value)
+    assert "<" not in route, route
+    return route
+
+
+PATHS = sorted(set(paths()))
+
+
+def test_the_list_of_what_is_open_names_real_addresses() -> None:
+    assert set(PATHS) >= OPEN
+    assert len(PATHS) > 30
+    assert "/admin/accounts/user/1/password/" in PATHS
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_what_is_not_on_the_list_of_open_addresses_is_closed(
+    db: None, browser: Browser, path: str, method: str
+) -> None:
+    answer = browser.get(path) if method == "get" else browser.submit(path)
+    if path in OPEN:
+        assert "/admin/login/" not in answer.get("Location", "")
+    elif answer.status_code == 302:
+        leads = answer["Location"]
+        # The admin's logout has nobody to log out and leads to its index, which is closed.
+        assert leads.startswith("/admin/login/?next=") or (path, leads) == ("/admin/logout/", "/admin/")
+    else:
+        assert answer.status_code in (401, 403)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_member_gets_into_nothing_of_the_admin(alice: User, browser: Browser, path: str) -> None:
+    browser.force_login(alice)
+    answer = browser.get(path)
+    if path.startswith("/admin/") and path not in OPEN:
+        assert answer.status_code in (301, 302, 403, 404)
+        assert b"alice@example.com" not in answer.content
+
+
+def state(store: Store) -> Any:
+    """Every row, and every key of the store with its value."""
+    rows = {model: list(model._base_manager.order_by("pk").values()) for model in apps.get_models()}
+    keys = {(db, key): store.client(db).dump(key) for db in range(4) for key in store.client(db).scan_iter()}
+    return rows, keys
+
+
+@pytest.mark.parametrize("who", ["anonymous", "admin"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
+def test_reading_changes_nothing_anywhere(admin: User, alice: User, store: Store, who: str, method: str) -> None:
+    browser = Browser()
+    if who == "admin":
+        browser.force_login(admin)
+    before = state(store)
+    for path in PATHS:
+        answer = browser.generic(method, path)
+        assert answer.status_code < 500, path
+        assert state(store) == before, path
+
+
+def test_a_page_that_needs_a_login_says_where_one_wanted_to_go(db: None, browser: Browser) -> None:
+    answer = browser.get("/accounts/password/?a=b")
+    assert answer["Location"] == "/admin/login/?next=/accounts/password/%3Fa%3Db"
+
+
+@pytest.mark.parametrize("target", EVIL)
+@pytest.mark.parametrize("where", ["query", "form"])
+def test_a_login_leads_to_no_other_site(admin: User, browser: Browser, target: str, where: str) -> None:
+    data = {"username": admin.email, "password": "correct horse admin"}
+    if where == "query":
+        from urllib.parse import quote
+
+        answer = browser.submit(f"/admin/login/?next={quote(target)}", data)
+    else:
+        answer = browser.submit("/admin/login/", data | {"next": target})
+    assert answer.status_code == 302
+    assert answer["Location"] in ("/", "/admin/")
+    assert browser.get(answer["Location"]).status_code == 200
+
+
+@pytest.mark.parametrize("target", ["/accounts/password/", "/admin/accounts/user/?q=a"])
+def test_a_login_leads_where_one_wanted_to_go_here(admin: User, browser: Browser, target: str) -> None:
+    answer = browser.submit(
+        "/admin/login/", {"username": admin.email, "password": "correct horse admin", "next": target}
+    )
+    assert answer["Location"] == target
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example/accounts/password",
+        "//evil.example/admin",
+        "/\\evil.example/admin",
+        "//evil.example/%2e%2e/admin",
+    ],
+)
+def test_no_path_becomes_a_redirect_to_another_site(db: None, browser: Browser, path: str) -> None:
+    answer = browser.get(path)
+    assert not answer.get("Location", "/").startswith(("//", "/\\", "http"))
+
+
+@pytest.mark.parametrize(
+    "page", ["/accounts/register/", "/accounts/password/reset/", "/accounts/password/", "/admin/logout/"]
+)
+def test_no_other_page_follows_next(admin: User, browser: Browser, page: str) -> None:
+    browser.force_login(admin)
+    data = {"email": "a@example.com", "name": "a", "next": "//evil.example", "old_password": "correct horse admin"}
+    data |= {"new_password1": "kqzvwxyj", "new_password2": "kqzvwxyj"}
+    answer = browser.submit(f"{page}?next=//evil.example", data)
+    assert answer.status_code in (200, 302)
+    assert "evil" not in answer.get("Location", "")
+
+
+BODIES: list[tuple[bytes, str]] = [
+    (b"", "application/json"),
+    (b"{", "application/json"),
+    (b"\xff\xfe", "application/x-www-form-urlencoded"),
+    (b"email=%00&name=%ED%A0%80&new_password1=%00&new_password2=%00", "application/x-www-form-urlencoded"),
+    (b"username=%00&password=%00", "application/x-www-form-urlencoded"),
+    (b"x", "multipart/form-data"),
+    (b"x", "multipart/form-data; boundary=x"),
+    (b"&" * 5000, "application/x-www-form-urlencoded"),
+    (b"a", "text/plain; charset=nonsense"),
+]
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_nothing_that_is_sent_is_a_500(admin: User, signed_in: bool) -> None:
+    browser = Browser()
+    browser.handler.enforce_csrf_checks = False
+    if signed_in:
+        browser.force_login(admin)
+    for path in PATHS:
+        if path.endswith(("/logout/", "/delete/")):  # any body at all means yes there
+            continue
+        for body, content_type in BODIES:
+            for method in ("POST", "PUT", "DELETE"):
+                answer = browser.generic(method, path, body, content_type)
+                assert answer.status_code < 500, (method, path, body)
+    assert User.objects.count() == 1
+    assert not SecurityEvent.objects.filter(name__in=["user_created", "authn_password_change", "authz_admin"]).exists()
+
+
+def test_each_unsafe_route_wants_the_token(admin: User, browser: Browser, store: Store) -> None:
+    browser.force_login(admin)
+    before = state(store)
+    for path in PATHS:
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            answer = browser.generic(method, path, b"post=yes", "application/x-www-form-urlencoded")
+            assert answer.status_code in (403, 404, 405), (method, path)
+    assert state(store) == before

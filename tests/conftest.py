@@ -1,0 +1,268 @@
+"""What every test shares: a real store, emptied before each test; the cast; a running site for those that ask."""
+
+import io
+import logging
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection, connections
+from django.test import Client
+from django.utils.crypto import get_random_string
+from time_machine import TimeMachineFixture
+
+from accounts import housekeeping
+from accounts.hashers import Argon2id
+from accounts.models import User
+from config.log import JsonFormatter
+from tests.running import Site, Store
+
+BROWSER_HEADERS = {"Sec-Fetch-Site": "same-origin", "User-Agent": "Mozilla/5.0 (test)"}
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+Clock = Callable[[float], None]
+# What each member of the cast logs in with.
+PASSWORDS = {
+    "alice@example.com": "correct horse alice",
+    "bob@example.com": "correct horse bob",
+    "admin@example.com": "correct horse admin",
+}
+
+
+class Browser(Client):
+    """Treated like a browser: CSRF is enforced, and it says where requests come from."""
+
+    def __init__(self, headers: dict[str, str] | None = None, **options: Any) -> None:
+        super().__init__(enforce_csrf_checks=True, headers=BROWSER_HEADERS | (headers or {}), **options)
+
+    def submit(self, path: str, data: dict[str, Any] | None = None, **extra: Any) -> Any:
+        """Posts a form with the CSRF token the browser has, or would have been given."""
+        if settings.CSRF_COOKIE_NAME not in self.cookies:
+            self.cookies[settings.CSRF_COOKIE_NAME] = get_random_string(32)
+        token = self.cookies[settings.CSRF_COOKIE_NAME].value
+        return self.post(path, {"csrfmiddlewaretoken": token, **(data or {})}, **extra)
+
+    def log_in(self, email: str, password: str | None = None, **extra: Any) -> Any:
+        """The admin's login form, with the right password unless another is given."""
+        password = PASSWORDS.get(email, "") if password is None else password
+        return self.submit("/admin/login/?next=/admin/", {"username": email, "password": password}, **extra)
+
+    @property
+    def session_id(self) -> str:
+        """The session cookie's value, "" without one."""
+        cookie = self.cookies.get(settings.SESSION_COOKIE_NAME)
+        return cookie.value if cookie else ""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def store() -> Iterator[Store]:
+    """The store the settings point at."""
+    store = Store(settings.STORE_SOCKET)
+    store.start()
+    yield store
+    store.kill()
+    shutil.rmtree(settings.VAR_DIR)
+
+
+@pytest.fixture(autouse=True)
+def empty_store(store: Store) -> None:
+    if not store.answers():
+        store.start()
+    store.client().flushall()
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return Browser()
+
+
+@pytest.fixture
+def mallory() -> Browser:
+    """Another browser, at another address."""
+    return Browser({"User-Agent": "mallory/1.0"}, REMOTE_ADDR="203.0.113.66")
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return User.objects.create_user("alice@example.com", PASSWORDS["alice@example.com"], name="Alice")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return User.objects.create_user("bob@example.com", PASSWORDS["bob@example.com"], name="Bob")
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return User.objects.create_superuser("admin@example.com", PASSWORDS["admin@example.com"], name="Admin")
+
+
+@pytest.fixture
+def clock(time_machine: TimeMachineFixture) -> Clock:
+    """`clock(seconds)` sets the time to so long after noon; it stands still otherwise."""
+
+    def move(seconds: float) -> None:
+        time_machine.move_to(NOON + timedelta(seconds=seconds), tick=False)
+
+    move(0)
+    return move
+
+
+@dataclass
+class Cost:
+    """What some code asked of the machine."""
+
+    hashes: int = 0
+    sql: list[str] = field(default_factory=list)
+    redis: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return self.hashes, len(self.sql), len(self.redis)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[Cost]]:
+    """`with measured() as cost:` counts hashes, SQL statements (but for savepoints) and Redis commands."""
+
+    @contextmanager
+    def measure() -> Iterator[Cost]:
+        cost = Cost()
+
+        def counting(method: Callable[..., Any], note: Callable[..., None]) -> Callable[..., Any]:
+            def counted(self: Any, *args: Any, **options: Any) -> Any:
+                note(*args)
+                return method(self, *args, **options)
+
+            return counted
+
+        def hashed(*_: Any) -> None:
+            cost.hashes += 1
+
+        def execute(run: Callable[..., Any], sql: str, *args: Any) -> Any:
+            if not sql.startswith(("SAVEPOINT", "RELEASE")):
+                cost.sql.append(sql)
+            return run(sql, *args)
+
+        with monkeypatch.context() as patch, connection.execute_wrapper(execute):
+            for name in ("encode", "verify"):
+                patch.setattr(Argon2id, name, counting(getattr(Argon2id, name), hashed))
+            command = counting(redis.Redis.execute_command, lambda name, *_: cost.redis.append(name))
+            patch.setattr(redis.Redis, "execute_command", command)
+            yield cost
+
+    return measure
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """Everything that is logged, as it would stand on standard output."""
+    handler = next(h for h in logging.getLogger().handlers if isinstance(h.formatter, JsonFormatter))
+    assert isinstance(handler, logging.StreamHandler)
+    lines = io.StringIO()
+    before = handler.setStream(lines)
+    yield lines
+    handler.setStream(before)
+
+
+@pytest.fixture
+def file_database(
+    django_db_setup: None, django_db_blocker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """A database in a file, as the site has it: the one in memory cannot be shared by threads that write."""
+    with django_db_blocker.unblock():
+        before, path = connections["default"], tmp_path / "db.sqlite3"
+        before.ensure_connection()
+        with sqlite3.connect(path) as copy:
+            before.connection.backup(copy)
+        copy.close()
+        monkeypatch.setitem(connections.settings["default"], "NAME", f"file:{path}?mode=rw")
+        del connections["default"]
+        yield
+        connections["default"].close()
+        connections["default"] = before
+
+
+@pytest.fixture
+def at_once() -> Callable[..., list[Any]]:
+    """Runs a function in so many threads, each with a number and database connections of its own."""
+
+    def run(number: int, work: Callable[[int], Any]) -> list[Any]:
+        def one(index: int) -> Any:
+            try:
+                return work(index)
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(number) as pool:
+            return list(pool.map(one, range(number)))
+
+    return run
+
+
+@pytest.fixture
+def run_housekeeping() -> Iterator[Callable[[], None]]:
+    """One turn of the loop, whatever ran when in other tests; mails that are due go to the mailbox."""
+
+    def forget() -> None:
+        for task in housekeeping.TASKS.values():
+            task.last = task.noted = None
+
+    def run() -> None:
+        forget()
+        housekeeping.run_due()
+
+    forget()
+    yield run
+    forget()
+
+
+@pytest.fixture
+def mailbox(run_housekeeping: Callable[[], None], db: None) -> Callable[[str], list[Any]]:
+    """`mailbox(address)`: what has arrived there, newest first, after housekeeping has run."""
+    from accounts.models import DemoMail
+
+    def read(address: str) -> list[Any]:
+        run_housekeeping()
+        return list(DemoMail.objects.filter(to=address))
+
+    return read
+
+
+def link_in(mail: Any) -> str:
+    """The path of the first link of ours in a mail."""
+    found = re.search(re.escape(settings.SITE_URL) + r"(/\S+)", mail.body)
+    assert found, mail.body
+    return found[1]
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """The whole site in processes of its own; tests that break it start their own instead."""
+    site = Site()
+    try:
+        yield site.start()
+    finally:
+        site.destroy()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything that shares the running site goes to one worker, so that one site is started."""
+    for item in items:
+        if "site" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("site"))
+
+
+def pytest_report_header() -> str:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    return f"chromium: {chromium or 'none on the PATH, browser tests are skipped'} (CI={os.environ.get('CI', '')})"

