@@ -1,0 +1,78 @@
+"""A visitor becomes a user."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.mailbox import link_in, open_mail
+from tests.running import Site
+
+pytestmark = pytest.mark.browser
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with-javascript", "without-javascript"])
+def test_a_visitor_registers_by_mail_and_sets_a_password(
+    visit: Callable[..., Page], site: Site, javascript: bool
+) -> None:
+    page = visit(java_script_enabled=javascript)
+    email = f"carol-{javascript}@example.com".lower()
+    page.goto(site.url)
+    page.get_by_role("link", name="Create an account").click()
+    ask(page, email, "Carol")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mail")
+
+    link_in(open_mail(page, site, email, "Finish your registration")).click()
+    set_password(page, PASSWORD, PASSWORD + "!")
+    expect(page.get_by_role("alert")).to_contain_text("didn’t match")
+    set_password(page, PASSWORD, PASSWORD)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your account exists")
+
+    user = f"User.objects.get(email='{email}')"
+    question = f"from accounts.models import User; print({user}.check_password('{PASSWORD}'), {user}.role)"
+    assert site.manage("shell", "--verbosity", "0", "-c", question).split() == ["True", "member"]
+
+
+def test_registering_a_taken_address_says_the_same_and_tells_its_owner(page: Page, site: Site) -> None:
+    said = []
+    for email in ("nobody-yet@example.com", "alice@example.com"):
+        page.goto(f"{site.url}/accounts/register/")
+        ask(page, email, "Someone")
+        expect(page).to_have_url(f"{site.url}/accounts/register/sent/")
+        said.append(page.get_by_role("main").inner_text())
+    assert said[0] == said[1]
+
+    mail = open_mail(page, site, "alice@example.com", "You already have an account")
+    expect(mail).to_contain_text("nothing about it has changed")
+    link_in(mail).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Set a new password")
+
+
+def test_a_registration_link_works_once(page: Page, site: Site, cast: dict[str, Any]) -> None:
+    page.goto(site.url + cast["register"].replace("/register/", "/register/x"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("This link no longer works")
+    ask_for = page.get_by_role("link", name="ask for a new link")
+    ask_for.click()
+    ask(page, "kim@example.com", "Kim")
+    link = link_in(open_mail(page, site, "kim@example.com", "Finish your registration")).get_attribute("href")
+    page.goto(str(link))
+    set_password(page, PASSWORD, PASSWORD)
+    response = page.goto(str(link))
+    assert response is not None
+    assert response.status == 410
+    expect(page.get_by_role("heading", level=1)).to_have_text("This link no longer works")
+
+
+def ask(page: Page, email: str, name: str) -> None:
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Send me the link").click()
+
+
+def set_password(page: Page, first: str, second: str) -> None:
+    page.get_by_label("New password", exact=True).fill(first)
+    page.get_by_label("New password confirmation", exact=True).fill(second)
+    page.get_by_role("button", name="Create the account").click()

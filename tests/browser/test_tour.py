@@ -1,0 +1,120 @@
+"""Every page, wide and narrow, light and dark: axe and the policy have nothing to say, and nothing sticks out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page, expect
+
+from tests.running import Site
+
+pytestmark = pytest.mark.browser
+
+OPEN = [
+    "/",
+    "/accounts/register/",
+    "/accounts/register/sent/",
+    "/accounts/register/done/",
+    "/accounts/register/not-a-link/",
+    "/accounts/password/reset/",
+    "/accounts/password/reset/sent/",
+    "/accounts/password/reset/done/",
+    "/accounts/password/reset/MQ/not-a-link/",
+    "/there-is-nothing-here/",
+]
+SIGNED_IN = ["/", "/accounts/password/", "/accounts/password/done/"]
+FORMS = ["/accounts/register/", "/accounts/password/reset/", "/accounts/password/"]
+ADMIN = [
+    "/admin/",
+    "/admin/accounts/user/",
+    "/admin/accounts/user/?q=nobody&role__exact=member",
+    "/admin/accounts/user/add/",
+    "/admin/accounts/user/{user}/change/",
+    "/admin/accounts/user/{user}/password/",
+    "/admin/accounts/user/{user}/history/",
+    "/admin/accounts/user/{user}/delete/",
+    "/admin/accounts/securityevent/",
+    "/admin/password_change/",
+]
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_an_open_page_is_sound(page: Page, site: Site, path: str) -> None:
+    page.goto(site.url + path)
+    assert_sound(page)
+
+
+@pytest.mark.parametrize("path", SIGNED_IN)
+def test_a_page_for_those_signed_in_is_sound(
+    visit: Callable[..., Page], site: Site, admin_state: Any, path: str
+) -> None:
+    page = visit(storage_state=admin_state)
+    page.goto(site.url + path)
+    expect(page.get_by_role("banner")).to_contain_text("Signed in as Admin")
+    assert_sound(page)
+
+
+def test_the_mailbox_is_sound(page: Page, site: Site, cast: dict[str, Any]) -> None:
+    page.goto(f"{site.url}/accounts/mail/")
+    page.get_by_role("link", name="Older").click()
+    expect(page.get_by_role("article").filter(has_text="Open this link: http://localhost/xxx").first).to_be_visible()
+    assert_sound(page)
+
+
+@pytest.mark.parametrize("link", ["register", "reset"])
+def test_a_page_behind_a_mailed_link_is_sound(page: Page, site: Site, cast: dict[str, Any], link: str) -> None:
+    page.goto(site.url + cast[link])
+    expect(page.get_by_label("New password", exact=True)).to_be_visible()
+    assert_sound(page)
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_a_form_that_was_refused_is_sound(visit: Callable[..., Page], site: Site, admin_state: Any, path: str) -> None:
+    page = visit(storage_state=admin_state)
+    page.goto(site.url + path)
+    page.get_by_role("main").get_by_role("button").last.click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert page.title().startswith("Error: ")
+    assert_sound(page)
+
+
+def test_the_admin_keeps_the_policy(
+    visit: Callable[..., Page], site: Site, admin_state: Any, cast: dict[str, Any]
+) -> None:
+    page = visit(storage_state=admin_state)
+    for path in ADMIN:
+        response = page.goto(site.url + path.format(**cast))
+        assert response is not None
+        assert response.status == 200, path
+        # Without one a browser asks for /favicon.ico, which is a 404 in its console; a headless one does not ask.
+        assert page.locator("link[rel=icon]").count() == 1, path
+    page.goto(f"{site.url}/admin/accounts/securityevent/")
+    page.locator("#result_list tbody a").first.click()
+    expect(page.get_by_role("heading", name="View security event")).to_be_visible()
+    visit().goto(f"{site.url}/admin/login/")
+
+
+def assert_sound(page: Page) -> None:
+    page.evaluate(AXE_SCRIPT)
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme="light")
+        assert axe(page) == [], width
+        page.emulate_media(color_scheme="dark")
+        assert axe(page, runOnly=["color-contrast", "link-in-text-block"]) == [], (width, "dark")
+        assert_fits(page)
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert_fits(page)
+
+
+def axe(page: Page, **options: Any) -> list[str]:
+    """What axe objects to, and where it could not tell the contrast."""
+    found = page.evaluate("options => axe.run(options)", options)
+    unsure = [rule for rule in found["incomplete"] if rule["id"] == "color-contrast"]
+    return [f"{rule['id']}: {node['html']}" for rule in found["violations"] + unsure for node in rule["nodes"]]
+
+
+def assert_fits(page: Page) -> None:
+    content, window = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert content <= window, page.url
