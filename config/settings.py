@@ -200,5 +200,9 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["out"], "level": "INFO"},
-    "loggers": {"django": {"handlers": [], "level": "INFO", "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        # A foreign Host is a 400 in the request log; with a traceback each, strangers could fill the disk.
+        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
+    },
 }

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings as configured
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import InterfaceError, OperationalError, ProgrammingError
+from django.db import DataError, InterfaceError, OperationalError, ProgrammingError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.test import RequestFactory
 from django.urls import path
@@ -57,6 +57,8 @@ def reading(request: HttpRequest) -> HttpResponse:
 
 RAISED = {
     "400": SuspiciousOperation(INSIDE),
+    "400-unstorable": DataError(INSIDE),
+    "400-too-big": OverflowError(INSIDE),
     "403": PermissionDenied(INSIDE),
     "429": Throttled(42),
     "500": ValueError(INSIDE),

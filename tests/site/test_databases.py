@@ -1,0 +1,103 @@
+"""The whole site on PostgreSQL by `DATABASE_URL` alone; migrations forward and back on both databases."""
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.running import Site, until
+from tests.site.conftest import Sites
+from tests.site.postgres import Postgres
+from tests.site.visitor import Visitor
+
+pytestmark = pytest.mark.postgres
+PASSWORD = "correct horse carol"
+
+
+@pytest.fixture(scope="module")
+def pg_site(postgres: Postgres) -> Iterator[Site]:
+    """A site on PostgreSQL."""
+    site = Site(DATABASE_URL=postgres.create("site"))
+    try:
+        yield site.start()
+    finally:
+        site.destroy()
+
+
+def rows(site: Site, query: str, *values: object) -> list[tuple[Any, ...]]:
+    with psycopg.connect(site.environment["DATABASE_URL"]) as connection:
+        return connection.execute(query, values).fetchall()
+
+
+def test_it_really_runs_on_postgresql(pg_site: Site) -> None:
+    assert not list((pg_site.folder / "var").glob("*.sqlite3*"))
+    assert rows(pg_site, "SELECT email, role, is_superuser FROM accounts_user ORDER BY email") == [
+        ("admin@example.com", "admin", True),
+        ("alice@example.com", "member", False),
+        ("bob@example.com", "member", False),
+    ]
+    ready = Visitor(pg_site).get("/readyz")
+    assert (ready.status, json.loads(ready.text)["checks"]) == (200, {"database": "ok", "store": "ok"})
+
+
+def test_an_administrator_uses_every_list(pg_site: Site) -> None:
+    admin = Visitor(pg_site).log_in()
+    assert "alice@example.com" in admin.get("/admin/accounts/user/?q=ALICE&role__exact=member&is_active__exact=1").text
+    events = admin.get("/admin/accounts/securityevent/?q=admin@example.com&name=authn_login_success&o=-1")
+    assert "admin@example.com" in events.text
+    [(user,)] = rows(pg_site, "SELECT id FROM accounts_user WHERE email = 'bob@example.com'")
+    assert admin.submit(f"/admin/accounts/user/{user}/change/", email="BOB@example.com", role="member").status == 302
+    assert rows(pg_site, "SELECT is_active FROM accounts_user WHERE email = 'bob@example.com'") == [(False,)]
+
+
+def test_registering_ends_with_an_account(pg_site: Site) -> None:
+    visitor = Visitor(pg_site)
+    assert visitor.submit("/accounts/register/", email="Carol@Example.com", name="Carol").status == 302
+    until(lambda: rows(pg_site, "SELECT 1 FROM accounts_demomail WHERE \"to\" = 'carol@example.com'"))
+    [(body,)] = rows(pg_site, "SELECT body FROM accounts_demomail WHERE \"to\" = 'carol@example.com'")
+    link = re.search(rf"{pg_site.url}(/accounts/register/\S+)", body)[1]
+    assert visitor.submit(link, new_password1=PASSWORD, new_password2=PASSWORD).status == 302
+    assert visitor.get(link).status == 410
+    [(user,)] = rows(pg_site, "SELECT id FROM accounts_user WHERE email = 'carol@example.com'")
+    assert rows(pg_site, "SELECT name FROM accounts_securityevent WHERE user_id = %s", user) == [("user_created",)]
+    until(lambda: rows(pg_site, "SELECT count(*) FROM accounts_outgoingmail") == [(0,)])
+
+
+def test_a_client_is_new_once(pg_site: Site) -> None:
+    count = "SELECT count(*) FROM accounts_knownclient k JOIN accounts_user u ON u.id = k.user_id WHERE role = 'admin'"
+    Visitor(pg_site).log_in()
+    [(before,)] = rows(pg_site, count)
+    Visitor(pg_site).log_in()
+    assert rows(pg_site, count) == [(before,)]
+
+
+def test_guessing_is_recorded_and_throttled(pg_site: Site) -> None:
+    visitor, guess = Visitor(pg_site), {"username": "alice@example.com", "password": "a guess"}
+    statuses = [visitor.submit("/admin/login/", **guess).status for _ in range(11)]
+    assert statuses == [200] * 10 + [429]
+    assert rows(
+        pg_site, "SELECT count(*) FROM accounts_securityevent WHERE name = 'authn_login_fail' AND email LIKE 'alice%%'"
+    ) == [(10,)]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_migrations_are_complete_and_can_be_taken_back(
+    new_site: Sites, postgres: Postgres, tmp_path: Path, database: str
+) -> None:
+    if database == "sqlite":
+        (tmp_path / "db.sqlite3").touch()
+        url = f"sqlite:///{tmp_path}/db.sqlite3"
+    else:
+        url = postgres.create("migrations")
+    site = new_site(DATABASE_URL=url, SECRET_KEY=secrets.token_urlsafe(48), ALLOWED_HOSTS="localhost", DEMO="1")
+    assert "No changes detected" in site.manage("makemigrations", "--check", "--dry-run")
+    site.manage("migrate")
+    site.manage("migrate", "accounts", "zero")
+    assert "[X]" not in site.manage("showmigrations", "accounts")
+    site.manage("migrate")
+    assert "[ ]" not in site.manage("showmigrations")

@@ -1,0 +1,76 @@
+"""README.md says what is there: its commands, its files, its addresses."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.urls import Resolver404, resolve
+
+from accounts.demo import USERS
+from config import settings
+from tests.running import ROOT
+
+README = (ROOT / "README.md").read_text()
+CODE = re.findall(r"`([^`\n]+)`", README)
+FENCED = re.findall(r"^```\n(.*?)^```", README, re.M | re.S)
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+COMMANDS = sorted(set(re.findall(r"make ([a-z]+)", " ".join([*CODE, *FENCED]))))
+ADDRESSES = sorted({code for code in CODE if re.fullmatch(r"/[\w/-]*", code)})
+LINKS = sorted({link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link})
+FOLDERS = sorted(set(re.findall(r"(?:^| {3,})([a-z_]+/) {2,}", "\n".join(FENCED), re.M)))
+VARIABLES = sorted({code for code in CODE if re.fullmatch(r"[A-Z]+_[A-Z]+", code)})
+
+
+def test_there_is_something_to_check() -> None:
+    assert {"run", "test"} <= set(COMMANDS)
+    assert {"/", "/admin/", "/readyz"} <= set(ADDRESSES)
+    assert {"config/", "accounts/"} <= set(FOLDERS)
+    assert LINKS
+    assert VARIABLES
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_exists(command: str) -> None:
+    assert command in TARGETS
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_leads_somewhere(address: str) -> None:
+    try:
+        resolve(address)
+    except Resolver404:
+        pytest.fail(f"nothing answers at {address}")
+
+
+@pytest.mark.parametrize("path", sorted({*LINKS, *FOLDERS}))
+def test_a_file_exists(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_variable_is_known(name: str) -> None:
+    assert re.search(rf"^{name}=", (ROOT / ".env.example").read_text(), re.M) or hasattr(settings, name)
+
+
+def test_the_accounts_are_those_of_the_demo() -> None:
+    for user in USERS:
+        assert f"`{user.email}`" in README
+        assert f"`{user.password}`" in README
+
+
+def test_every_folder_is_described() -> None:
+    present = {f"{path.name}/" for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))}
+    assert present - {"var/"} == set(FOLDERS)
+
+
+def test_every_variable_of_the_settings_is_in_the_example() -> None:
+    example = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
+    text = "".join((ROOT / "config" / name).read_text() for name in ("settings.py", "gunicorn.py"))
+    read = set(re.findall(r"""(?:env\.\w+|environ\.get|_or)\(["']([A-Z_]+)["']""", text)) - {"ENV_FILE"}
+    assert read == example
+
+
+def test_the_requirements_are_exact() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for line in Path(ROOT / name).read_text().splitlines():
+            assert not line or line.startswith(("#", "-r ")) or re.match(r"[\w.\[\]-]+==[\w.]+ +# ", line), line

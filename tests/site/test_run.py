@@ -1,0 +1,295 @@
+"""`make run`: what it makes, what it keeps, what it says, and that nothing of it stays behind."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import ROOT, Site, free_port, until
+from tests.site.conftest import Sites
+from tests.site.visitor import Visitor
+
+linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads /proc")
+
+
+@pytest.fixture(scope="module")
+def steady() -> Iterator[Site]:
+    """A site that is only looked at."""
+    site = Site()
+    try:
+        yield site.start()
+    finally:
+        site.destroy()
+
+
+@pytest.fixture(scope="module")
+def admin() -> Iterator[Visitor]:
+    """An administrator of a site that is ended and started again."""
+    site = Site()
+    try:
+        yield Visitor(site.start()).log_in()
+    finally:
+        site.destroy()
+
+
+def secret_of(site: Site) -> str:
+    return re.search(r"^SECRET_KEY=(.+)$", (site.folder / ".env").read_text(), re.M)[1]
+
+
+def assert_nothing_is_left(site: Site) -> None:
+    until(lambda: not site.processes())
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", site.port)) != 0
+
+
+def test_a_first_start_makes_secrets_that_nobody_else_has(steady: Site, admin: Visitor) -> None:
+    for site in (steady, admin.site):
+        assert stat.S_IMODE((site.folder / ".env").stat().st_mode) == 0o600
+        assert len(secret_of(site)) >= 64
+        assert len(set(secret_of(site))) > 20
+        assert secret_of(site) not in site.log.read_text()
+    assert secret_of(steady) != secret_of(admin.site)
+
+
+def test_it_prints_addresses_and_accounts(steady: Site) -> None:
+    printed = steady.log.read_text()
+    addresses = re.findall(rf"http://localhost:{steady.port}(/\S*)", printed)
+    assert {"/", "/admin/", "/accounts/mail/"} <= set(addresses)
+    for address in addresses:
+        assert Visitor(steady).get(address).status in (200, 302), address
+    for person in ("alice", "bob", "admin"):
+        assert re.search(rf"{person}@example\.com\s+demo-only-{person}\s", printed)
+
+
+def test_a_second_start_finds_its_users_and_its_sessions(admin: Visitor) -> None:
+    fields = {"email": "carol@example.com", "role": "member", "usable_password": "true"}
+    passwords = {"password1": "correct horse carol", "password2": "correct horse carol"}
+    assert admin.submit("/admin/accounts/user/add/", **fields, **passwords).status == 302
+    env = (admin.site.folder / ".env").read_bytes()
+    assert admin.site.stop() == 0
+    admin.site.start()
+    assert (admin.site.folder / ".env").read_bytes() == env
+    assert "carol@example.com" in admin.get("/admin/accounts/user/").text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_as_a_terminal_sends_it_ends_everything(admin: Visitor, number: signal.Signals) -> None:
+    site = admin.site
+    assert len(site.processes()) >= 8  # launcher, three wrappers, web and its workers, housekeeping, store
+    written = site.log.stat().st_size
+    os.killpg(site.process.pid, number)
+    assert site.process.wait(20) == 0
+    assert_nothing_is_left(site)
+    assert not site.store_socket.exists()
+    assert "Traceback" not in site.log.read_text()[written:]
+    site.start()
+    assert admin.get("/admin/").status == 200
+
+
+def test_sigterm_to_the_launcher_alone_ends_everything(admin: Visitor) -> None:
+    assert admin.site.stop(signal.SIGTERM) == 0
+    assert_nothing_is_left(admin.site)
+    assert not admin.site.store_socket.exists()
+    admin.site.start()
+
+
+@pytest.mark.parametrize(
+    ("which", "number"),
+    [
+        ("gunicorn", signal.SIGKILL),
+        ("gunicorn", signal.SIGTERM),  # ends well, with status 0; the site is down all the same
+        ("housekeeping", signal.SIGKILL),
+        ("valkey-server", signal.SIGKILL),
+    ],
+)
+def test_when_one_process_dies_all_end_and_nothing_is_lost(admin: Visitor, which: str, number: signal.Signals) -> None:
+    site = admin.site
+    os.kill(site.process_ids(which)[0], number)
+    assert site.process.wait(20) != 0
+    assert_nothing_is_left(site)
+    site.start()
+    assert admin.get("/admin/").status == 200
+
+
+def test_a_killed_launcher_leaves_nothing_behind_and_the_next_start_works(admin: Visitor) -> None:
+    admin.site.process.kill()
+    admin.site.process.wait()
+    assert_nothing_is_left(admin.site)
+    admin.site.start()
+    assert admin.get("/admin/").status == 200
+
+
+# What is run sends the signal before it tells the launcher its id.
+EARLY = """
+import os, signal, sys
+from config.processes import FollowingProcess, Processes
+
+class Early(FollowingProcess):
+    def run(self, *arguments):
+        os.kill(os.getppid(), signal.SIGTERM)
+        super().run(*arguments)
+
+processes = Processes()
+processes._process_ctor = Early
+processes.add_process("one", "exec sleep 1234")
+processes.add_process("two", "exec sleep 1234")
+processes.loop()
+sys.exit(processes.returncode != 143)
+"""
+
+
+def test_a_signal_that_comes_before_all_have_started_ends_everything(new_site: Sites) -> None:
+    site = new_site()
+    with site.log.open("ab") as log:
+        site.process = subprocess.Popen(
+            [sys.executable, "-c", EARLY], cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+        )
+    assert site.process.wait(20) == 0, site.log.read_text()
+    assert_nothing_is_left(site)
+
+
+def test_a_second_site_on_the_same_data_is_refused(steady: Site, new_site: Sites) -> None:
+    second = new_site(VAR_DIR=steady.environment["VAR_DIR"], ENV_FILE=steady.environment["ENV_FILE"])
+    second.launch()
+    assert second.process.wait(20) != 0
+    assert "Another store already runs on" in second.log.read_text()
+    assert "Traceback" not in second.log.read_text()
+    assert_nothing_is_left(second)
+    assert Visitor(steady).log_in().get("/admin/").status == 200
+
+
+def test_only_this_user_can_open_the_stores(steady: Site) -> None:
+    assert stat.S_IMODE(steady.store_socket.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(steady.store_socket.stat().st_mode) == 0o600
+    for file in (steady.folder / "var").glob("db.sqlite3*"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+@linux
+def test_it_listens_on_loopback_only_and_the_store_on_no_port_at_all(steady: Site) -> None:
+    assert set().union(*map(listens_on, steady.process_ids("valkey-server"))) == set()
+    assert set().union(*map(listens_on, steady.processes())) == {f"0100007F:{steady.port:04X}"}
+
+
+def listens_on(pid: int) -> set[str]:
+    """The TCP sockets on which a process listens, as Linux writes them."""
+    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
+    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
+    return {line[1] for line in lines if line[3] == "0A" and line[9] in inodes}
+
+
+def test_a_folder_with_odd_characters_is_no_obstacle(new_site: Sites) -> None:
+    site = new_site()
+    site.environment["VAR_DIR"] = str(site.folder / "50%41 c# ?x=1")
+    site.start()
+    Visitor(site).log_in()
+    made = [path.name for path in site.folder.iterdir()]
+    assert sorted(made) == [".env", "50%41 c# ?x=1", "log"]
+
+
+# ── What is wrong is said in one line ──────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "mysql://someone:hidden-word@localhost/site"),
+        ("DATABASE_URL", "postgres://someone:hidden-word@localhost:port/site"),
+        ("DATABASE_URL", "postgres://someone:hidden-word@%2Fnowhere/site"),
+        ("DATABASE_URL", "postgres://"),
+        ("DATABASE_URL", "sqlite:////nowhere/at/all.sqlite3"),
+        ("REDIS_URL", "nonsense"),
+        ("REDIS_URL", "redis://:hidden-word@localhost:port"),
+        ("REDIS_URL", "unix:///nowhere/valkey.sock"),
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY", "too-short"),
+        ("SECRET_KEY", "change-me-change-me-change-me-change-me"),
+        ("ALLOWED_HOSTS", "*"),
+        ("TRUSTED_PROXIES", "many"),
+        ("PORT", "eighty"),
+        ("PORT", "99999"),
+        ("VAR_DIR", "/proc/nowhere"),
+        ("VAR_DIR", "/proc/" + "deep" * 30),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line(new_site: Sites, name: str, value: str) -> None:
+    site = new_site()
+    if name in site.environment:
+        site.environment[name] = value
+    else:
+        (site.folder / ".env").write_text(f"{name}={value}\n")
+        site.environment |= {"DEMO": "1"} | ({} if name == "ALLOWED_HOSTS" else {"ALLOWED_HOSTS": "localhost"})
+    site.launch()
+    assert site.process.wait(20) not in (0, None)
+    said = [line for line in site.log.read_text().splitlines() if line]
+    assert len(said) == (2 if name == "ALLOWED_HOSTS" else 1), said
+    assert all(name in line and "hidden-word" not in line for line in said), said
+    assert_nothing_is_left(site)
+
+
+@pytest.mark.parametrize("named_in", ["command", "file"])
+def test_make_run_says_that_a_port_is_busy(new_site: Sites, named_in: str) -> None:
+    site = new_site()
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        del site.environment["PORT"]
+        if named_in == "file":
+            (site.folder / ".env").write_text(f"PORT={port}\n")
+        # The requirements are installed: this very test runs on them.
+        make = ["make", "-o", f"{sys.prefix}/.run", "run", f"VENV={sys.prefix}"]
+        make += [f"PORT={port}"] if named_in == "command" else []
+        result = subprocess.run(make, cwd=ROOT, env=site.environment, capture_output=True, text=True)
+    assert_one_line(result, f"Port {port} is in use")
+
+
+# What is different about a Python that will not do.
+FAKES = {
+    "Python 3.11 or newer is needed": "sys.version_info = (3, 9, 1, 'final', 0)",
+    "venv module": "sys.modules['ensurepip'] = None",
+}
+
+
+@pytest.mark.parametrize("sentence", FAKES)
+def test_make_run_says_what_is_wrong_with_python(tmp_path: Path, sentence: str) -> None:
+    fake = tmp_path / "fake-python"
+    fake.write_text(
+        f"""#!/bin/sh
+        [ "$1" = -c ] && exec "{sys.executable}" -c "import sys; {FAKES[sentence]}; exec(sys.argv[1])" "$2"
+        echo Python 3.9.1
+        [ "$1" = -V ]
+        """
+    )
+    fake.chmod(0o755)
+    assert_one_line(make_run(tmp_path, f"PYTHON={fake}"), sentence)
+
+
+def test_make_run_says_that_there_is_no_python(tmp_path: Path) -> None:
+    assert_one_line(make_run(tmp_path, "PYTHON=no-such-python"), "no-such-python")
+
+
+def make_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`make run` where nothing is installed yet."""
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+        shutil.copy(ROOT / name, folder)
+    return subprocess.run(
+        ["make", "run", f"PORT={free_port()}", *arguments], cwd=folder, capture_output=True, text=True
+    )
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], sentence: str) -> None:
+    assert result.returncode != 0
+    said = [line for line in (result.stdout + result.stderr).splitlines() if not line.startswith("make: ***")]
+    assert len(said) == 1, said
+    assert sentence in said[0]

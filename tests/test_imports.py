@@ -1,0 +1,64 @@
+"""Who may import whom, read from the import statements."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import ROOT
+
+APPS = ("config", "accounts", "sessions_demo", "jwt_demo", "lab", "attack_range")
+MAY_IMPORT = {
+    "config": {"accounts", "sessions_demo", "jwt_demo", "lab"},
+    "accounts": set(),
+    "sessions_demo": {"accounts"},
+    "jwt_demo": {"accounts"},
+    "lab": {"accounts", "sessions_demo", "jwt_demo"},
+    "attack_range": {"accounts", "sessions_demo", "jwt_demo"},
+}
+
+
+def imported(source: str) -> Iterator[str]:
+    """The first word of each module that `source` imports, at whatever depth, also by name."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield (node.module or "").partition(".")[0]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+            ("import_module", "__import__", "import_string")
+        ):
+            yield from (ast.unparse(argument).strip("'\"").partition(".")[0] for argument in node.args[:1])
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_no_app_imports_what_it_must_not_know(app: str) -> None:
+    forbidden = set(APPS) - MAY_IMPORT[app] - {app} | {"tests"}
+    for file in sorted((ROOT / app).rglob("*.py")):
+        assert not forbidden & set(imported(file.read_text())), file.relative_to(ROOT)
+
+
+def test_the_main_process_cannot_reach_the_attack_range() -> None:
+    for file in sorted((ROOT / "config").rglob("*.py")):
+        assert "attack_range" not in file.read_text(), file
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import lab.views", {"lab"}),
+        ("def f():\n    from lab import views", {"lab"}),
+        ("import os, lab as x", {"os", "lab"}),
+        ("importlib.import_module('lab.views')", {"lab"}),
+        ("from . import lab", set()),
+        ("# import lab", set()),
+    ],
+)
+def test_every_way_to_import_is_seen(source: str, found: set[str]) -> None:
+    assert set(imported(source)) == found
+
+
+def test_every_folder_of_code_is_one_of_the_apps() -> None:
+    folders = {Path(file).parent.name for file in ROOT.glob("*/__init__.py")}
+    assert folders - {"tests"} <= set(APPS)
