@@ -159,6 +159,7 @@ def test_no_error_tells_of_the_inside(urls: Browser, error: str) -> None:
         told = repr(headers) + re.sub(r"(?s)<footer\b.*?</footer>", "", answer.content.decode())
         assert not LEAKS.search(told), LEAKS.search(told)
         assert configured.SECRET_KEY not in told
+        assert str(configured.BASE_DIR) not in told
         assert not {"Server", "X-Powered-By", "Via"} & set(answer.headers)
 
 

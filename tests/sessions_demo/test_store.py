@@ -111,6 +111,15 @@ def test_a_chosen_id_is_never_adopted(admin: User, store: Store, chosen: str) ->
     assert attacker.get(PAGE).status_code == 302
 
 
+def test_what_is_written_under_a_chosen_id_gets_a_new_one(store: Store) -> None:
+    session = SessionStore("a" * 32)
+    session["x"] = 1
+    session.save()
+    assert session.session_key not in (None, "a" * 32)
+    assert store.client(0).dbsize() == 1
+    assert not SessionStore().exists("a" * 32)
+
+
 def test_looking_around_stores_nothing(db: None, browser: Browser, store: Store) -> None:
     for path in ("/", "/accounts/register/", "/accounts/password/reset/", PAGE, "/admin/", "/nothing"):
         assert browser.get(path).status_code in (200, 302, 404)

@@ -284,7 +284,12 @@ def make_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
         shutil.copy(ROOT / name, folder)
     return subprocess.run(
-        ["make", "run", f"PORT={free_port()}", *arguments], cwd=folder, capture_output=True, text=True
+        ["make", "run", f"PORT={free_port()}", *arguments],
+        cwd=folder,
+        # `make test` above would lend its own options to this one.
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
+        capture_output=True,
+        text=True,
     )
 
 
