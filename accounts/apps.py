@@ -1,4 +1,4 @@
-"""Starts the app: its checks, its housekeeping, and what is noted at each login."""
+"""Starts the app: its checks and its housekeeping."""
 
 from django.apps import AppConfig
 
@@ -11,6 +11,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in
 
-        from accounts import checks, events, mail  # noqa: F401  (checks and tasks register on import)
+        from accounts import checks, mail, withdrawal  # noqa: F401  (checks and tasks register on import)
 
-        user_logged_in.connect(events.login_succeeded, dispatch_uid="accounts.events")
+        # `admit` writes it, in the statement that also asks whether the user may still come in.
+        user_logged_in.disconnect(dispatch_uid="update_last_login")

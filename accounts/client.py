@@ -12,6 +12,27 @@ from django.conf import settings
 from django.http import HttpRequest
 
 USER_AGENT_LENGTH = 256
+# The first that is found decides: Edge and Opera also say Chrome, Chrome says Safari, Android says Linux.
+BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "Chrome/": "Chrome",
+    "CriOS/": "Chrome",
+    "Safari/": "Safari",
+    "curl/": "curl",
+}
+SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Mac OS X": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +61,12 @@ class Client:
         if ":" not in self.address:
             return self.address
         return str(ipaddress.ip_network(f"{self.address}/64", strict=False))
+
+
+def name_of(user_agent: str) -> str:
+    """Browser and system, for a list; the beginning of a user agent that names neither."""
+    found = [next((name for mark, name in marks.items() if mark in user_agent), "") for marks in (BROWSERS, SYSTEMS)]
+    return " on ".join(filter(None, found)) or user_agent[:60] or "unknown"
 
 
 def _address(request: HttpRequest) -> str:

@@ -7,11 +7,10 @@ here, and no address that nobody here has: people type passwords into the wrong 
 import logging
 from typing import Any
 
-from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from accounts.client import Client
-from accounts.models import KnownClient, SecurityEvent, User
+from accounts.models import SecurityEvent, User
 
 logger = logging.getLogger("site.security")
 
@@ -43,10 +42,3 @@ def login_failed(user: User | None, email: str, client: Client) -> None:
     # Without the key, whoever reads the log could try passwords against the digest of a mistyped one.
     digest = salted_hmac("accounts.events", email).hexdigest()[:16]
     record(SecurityEvent.Name.LOGIN_FAIL, None, client, unknown=digest)
-
-
-def login_succeeded(sender: object, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    """Receiver of Django's `user_logged_in`: the client is known from here on."""
-    client = Client.of(request)
-    new = KnownClient.remember(user, client)
-    record(SecurityEvent.Name.LOGIN_SUCCESS, user, client, new_client=new)

@@ -34,7 +34,7 @@ class RegisterForm(forms.Form):
     def save(self, request: HttpRequest) -> None:
         """Has the mail sent, the same way for an address that is known. Raises `Throttled`."""
         email = self.cleaned_data["email"]
-        throttle.attempt(throttle.mail_limits(email, Client.of(request)))
+        throttle.attempt(throttle.mail_limits("register", email, Client.of(request)))
         mail.queue("register", email, name=self.cleaned_data["name"])
 
 
@@ -48,7 +48,7 @@ class PasswordResetForm(DjangoPasswordResetForm):
     def save(self, *, request: HttpRequest | None = None, **options: Any) -> None:  # type: ignore[override]
         """Has the mail sent. Raises `Throttled`."""
         email = self.cleaned_data["email"]
-        throttle.attempt(throttle.mail_limits(email, Client.of(request)))
+        throttle.attempt(throttle.mail_limits("password_reset", email, Client.of(request)))
         mail.queue("password_reset", email)
 
 

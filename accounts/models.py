@@ -2,10 +2,12 @@
 
 from typing import Any, ClassVar, Self
 
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from accounts.client import USER_AGENT_LENGTH, Client
 from accounts.email import NormalisedEmailField, normalise
@@ -67,6 +69,59 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(name="user_email_present", condition=~models.Q(email="")),
         ]
 
+    # What, when it changes, voids whatever was issued before: see accounts/withdrawal.py.
+    GUARDED = ("email", "password", "role", "is_active", "is_superuser")
+
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
+        user = super().from_db(*args, **kwargs)
+        user.remember_guarded()
+        return user
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stored: dict[str, Any] = {}
+
+    def remember_guarded(self) -> None:
+        """Notes the guarded fields as they are stored, to see at `save()` which were changed."""
+        self._stored = {name: self.__dict__[name] for name in self.GUARDED if name in self.__dict__}
+
+    def save(self, *args: Any, spare: Any = None, **kwargs: Any) -> None:
+        """Stores the user; in the same transaction, withdraws access if a guarded field changed.
+
+        `spare` is the one session or token family to keep: see `access_withdrawn`.
+        """
+        from accounts.withdrawal import access_withdrawn
+
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            # A row read before a withdrawal and written after it would set the epoch back.
+            fields = [field.name for field in self._meta.concrete_fields if not field.primary_key]
+            kwargs["update_fields"] = [name for name in fields if name != "token_version"]
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            written = kwargs.get("update_fields") or ()
+            changed = [name for name in self._stored if name in written and getattr(self, name) != self._stored[name]]
+            if changed:
+                access_withdrawn(self, f"{', '.join(changed)} changed", spare)
+        self.remember_guarded()
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Whether this is the password. Takes up new hash parameters, which is no change of the password."""
+
+        def rehash(raw: str) -> None:
+            before, self.password = self.password, make_password(raw)
+            self._stored["password"] = self.password
+            # Only over the hash that was checked: a new password may have been set meanwhile.
+            User.objects.filter(pk=self.pk, password=before).update(password=self.password)
+
+        return check_password(raw_password, self.password, rehash)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # Django's covers the stored hash, so that new parameters, taken up at one login, would log out
+        # every other device. The epoch moves with the password, and with every other withdrawal.
+        salt = "accounts.User.session_auth_hash"
+        return salted_hmac(salt, f"{self.pk}:{self.token_version}", secret=secret, algorithm="sha256").hexdigest()
+
     @property
     def is_staff(self) -> bool:
         """Who may open the admin. It follows from the role, so that the two cannot disagree."""
@@ -79,6 +134,20 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_short_name(self) -> str:
         """The name to greet with; the admin's header asks for the short one."""
         return self.get_full_name()
+
+
+class PendingWithdrawal(models.Model):
+    """A withdrawal that is committed and not yet carried out everywhere. No row outlives the work it stands for."""
+
+    # No foreign key: the user may be the one who was deleted.
+    user_id = models.BigIntegerField(db_index=True)
+    version = models.PositiveIntegerField("void before this epoch")
+    reason = models.CharField(max_length=100)
+    created = models.DateTimeField(default=timezone.now)
+    due = models.DateTimeField("when housekeeping takes it over", default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"user {self.user_id}: {self.reason}"
 
 
 class KnownClient(models.Model):
@@ -129,6 +198,8 @@ class SecurityEvent(models.Model):
         PASSWORD_CHANGE = "authn_password_change", "Password changed"
         PASSWORD_RESET = "authn_password_reset", "Password reset by mail"
         USER_CREATED = "user_created", "User registered"
+        WITHDRAWN = "authn_access_withdrawn", "Access withdrawn"
+        SESSION_REVOKED = "session_revoked", "Session ended by its owner or an administrator"
         ADMIN_ACTION = "authz_admin", "Administrator's action"
 
     at = models.DateTimeField(default=timezone.now, db_index=True)

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import SetPasswordForm
@@ -24,12 +23,15 @@ from accounts.forms import PasswordChangeForm, PasswordResetForm, RegisterForm
 from accounts.models import DemoMail, SecurityEvent, User
 
 open_page = method_decorator([login_not_required, never_cache], name="dispatch")
+# FormView takes PUT for POST.
+METHODS = ["get", "post", "head", "options"]
 
 
 @open_page
 class Register(FormView):
     """Step one: who are you. The answer is the same whether the address is taken or not (ASVS 6.3.8)."""
 
+    http_method_names = METHODS
     template_name = "accounts/register.html"
     form_class = RegisterForm
     success_url = reverse_lazy("accounts:register_sent")
@@ -43,6 +45,7 @@ class Register(FormView):
 class RegisterConfirm(FormView):
     """Step two: whoever reads the mail sets the password, and only then is there an account."""
 
+    http_method_names = METHODS
     template_name = "accounts/register_confirm.html"
     form_class = SetPasswordForm
     success_url = reverse_lazy("accounts:register_done")
@@ -80,6 +83,7 @@ def link_is_dead(request: HttpRequest) -> HttpResponse:
 class PasswordChange(auth.PasswordChangeView):
     """A new password, for whoever knows the current one (ASVS 6.2.3). This session stays, under a new id."""
 
+    http_method_names = METHODS
     template_name = "accounts/password_change.html"
     form_class = PasswordChangeForm
     success_url = reverse_lazy("accounts:password_change_done")
@@ -89,8 +93,8 @@ class PasswordChange(auth.PasswordChangeView):
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:  # type: ignore[override]
         user = form.save(commit=False)
-        passwords.replace(user, SecurityEvent.Name.PASSWORD_CHANGE, Client.of(self.request))
-        update_session_auth_hash(self.request, user)
+        client = Client.of(self.request)
+        passwords.replace(user, SecurityEvent.Name.PASSWORD_CHANGE, client, spare=self.request.session)
         return HttpResponseRedirect(self.get_success_url())
 
 
@@ -98,6 +102,7 @@ class PasswordChange(auth.PasswordChangeView):
 class PasswordReset(auth.PasswordResetView):
     """Asks where to send the link."""
 
+    http_method_names = METHODS
     template_name = "accounts/password_reset.html"
     form_class = PasswordResetForm
     success_url = reverse_lazy("accounts:password_reset_sent")
@@ -107,6 +112,7 @@ class PasswordReset(auth.PasswordResetView):
 class PasswordResetConfirm(auth.PasswordResetConfirmView):
     """Where the link leads. Django moves the token from the address into the session."""
 
+    http_method_names = METHODS
     template_name = "accounts/password_reset_confirm.html"
     success_url = reverse_lazy("accounts:password_reset_done")
 

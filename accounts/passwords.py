@@ -1,5 +1,8 @@
 """What a password may be, and what else happens when one is replaced."""
 
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -24,12 +27,19 @@ class MaximumLengthValidator:
         return f"Your password may have at most {MAXIMUM_LENGTH} characters."
 
 
-def replace(user: User, name: SecurityEvent.Name, client: Client) -> None:
+def choose(user: User, password: str) -> None:
+    """Sets a new password on `user`, unsaved. Raises Django's `ValidationError` when it is not good enough."""
+    validate_password(password, user)
+    user.set_password(password)
+
+
+def replace(user: User, name: SecurityEvent.Name, client: Client, spare: Any = None) -> None:
     """Stores the new hash that `user` already carries, records it as `name` and tells its owner.
 
+    Everything else the user has open ends; `spare` stays, under a new key.
     The hash was computed before the transaction opens: SQLite's write lock must not wait for it.
     """
     with transaction.atomic():
-        user.save(update_fields=["password"])
+        user.save(update_fields=["password"], spare=spare)
         events.record(name, user, client)
         mail.queue("password_changed", user.email)

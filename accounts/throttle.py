@@ -74,11 +74,14 @@ def login_limits(email: str, client: Client, client_is_known: bool) -> list[Limi
     return limits
 
 
-def mail_limits(email: str, client: Client) -> list[Limit]:
-    """The limits on having a mail sent: a mailbox must not be flooded through us."""
+def mail_limits(kind: str, email: str, client: Client) -> list[Limit]:
+    """The limits on having a mail sent: a mailbox must not be flooded through us.
+
+    Each `kind` has its own: or whoever registers an owner's address often enough keeps her from resetting her password.
+    """
     return [
-        Limit(f"throttle:mail:{_digest(email)}:", *settings.THROTTLE_MAIL_TO_ADDRESSEE),
-        Limit(f"throttle:mail::{client.network}", *settings.THROTTLE_MAIL_FROM_ADDRESS),
+        Limit(f"throttle:mail:{kind}:{_digest(email)}:", *settings.THROTTLE_MAIL_TO_ADDRESSEE),
+        Limit(f"throttle:mail:{kind}::{client.network}", *settings.THROTTLE_MAIL_FROM_ADDRESS),
     ]
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from django.contrib.auth import authenticate
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts import events, throttle
 from accounts.client import Client
 from accounts.email import normalise
-from accounts.models import User
+from accounts.models import KnownClient, SecurityEvent, User
 
 
 class InvalidCredentials(Exception):
@@ -30,6 +31,19 @@ def verify(request: HttpRequest, email: str, password: str) -> User:
     if not isinstance(user, User):
         raise InvalidCredentials
     return user
+
+
+def admit(user: User, client: Client, **detail: Any) -> None:
+    """Lets a verified user in: what every login begins with, inside the transaction that records it.
+
+    Raises `InvalidCredentials` when she was banned, or had everything ended, since her row was read: a
+    login that overlaps a withdrawal loses, however long its hash took.
+    """
+    current = User.objects.filter(pk=user.pk, is_active=True, token_version=user.token_version)
+    if not current.update(last_login=timezone.now()):
+        raise InvalidCredentials
+    new = KnownClient.remember(user, client)
+    events.record(SecurityEvent.Name.LOGIN_SUCCESS, user, client, new_client=new, **detail)
 
 
 class PasswordBackend(ModelBackend):

@@ -7,3 +7,6 @@ class SiteConfig(AppConfig):
     """What ties the apps together."""
 
     name = "config"
+
+    def ready(self) -> None:
+        from config import schema  # noqa: F401  (its extensions register on import)

@@ -4,17 +4,20 @@
 without one (405), and turns the throttle's exception into a 429 wherever it was raised.
 """
 
+import re
 import sys
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.template.loader import render_to_string
-from django_redis.exceptions import ConnectionInterrupted
-from redis.exceptions import RedisError
 
+from accounts.outages import OUTAGES
 from accounts.throttle import Throttled
+from accounts.verify import InvalidCredentials
 
 SENTENCES = {
     400: ("Bad request", "The server could not make sense of what was sent."),
@@ -30,12 +33,19 @@ SENTENCES = {
         "A store this site depends on does not answer. You are still logged in; try again shortly.",
     ),
 }
+# Safari, and any browser on a plain address of the local network, takes no Secure cookie over http.
+NO_COOKIE = (
+    "Your browser did not keep this site’s cookie, so nothing was done. On the machine that runs the site, open "
+    f"{settings.SITE_URL} in Chrome or Firefox. Anywhere else, and in Safari, start the site with “make run HTTPS=1” "
+    "and use the https address it prints. If cookies are blocked for this site, allow them, then try again."
+)
+# Where a client that names no type gets JSON.
+API = re.compile(r"/(session|jwt)/(auth|api)/")
 # Seconds a client is asked to wait out an outage.
 OUTAGE_RETRY_AFTER = 5
 # What a database raises about a value that no column can hold (a NUL in PostgreSQL, a number of 30
 # digits in SQLite). Where a library's own code asks it, no form has looked at the value before.
 UNSTORABLE = (DataError, OverflowError)
-OUTAGES = (OperationalError, InterfaceError, RedisError, ConnectionInterrupted)
 
 
 class ErrorPageMiddleware:
@@ -55,7 +65,9 @@ class ErrorPageMiddleware:
         return filled
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """A view that met the throttle: 429 with the seconds to wait (RFC 6585 section 4)."""
+        """429 with the seconds to wait (RFC 6585 section 4); 403 for a login that a withdrawal overtook."""
+        if isinstance(exception, InvalidCredentials):
+            return answer(request, 403)
         if isinstance(exception, Throttled):
             return answer(request, 429, retry_after=exception.retry_after)
         return None
@@ -72,8 +84,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """`CSRF_FAILURE_VIEW`. The reason goes to the log; telling it would help only a forger."""
-    return answer(request, 403)
+    """`CSRF_FAILURE_VIEW`. The reason goes to the log; only a browser that keeps no cookie is told what to do."""
+    return answer(request, 403, NO_COOKIE if reason == REASON_NO_CSRF_COOKIE else None)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -95,16 +107,18 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return answer(request, 500)
 
 
-def answer(request: HttpRequest, status: int, retry_after: int | None = None) -> HttpResponse:
-    """The error `status`, in the form the client asked for."""
-    title, sentence = SENTENCES[status]
+def answer(
+    request: HttpRequest, status: int, sentence: str | None = None, retry_after: int | None = None
+) -> HttpResponse:
+    """The error `status`, in the form the client asked for, with a sentence of its own if it has one."""
+    title, usual = SENTENCES[status]
     response: HttpResponse
     if wants_json(request):
         response = JsonResponse({"error": title}, status=status)
     else:
         # Without the request: its context processors would read the session, whose store may be
         # the very thing that is down.
-        page = render_to_string("error.html", {"title": title, "sentence": sentence, "status": status})
+        page = render_to_string("error.html", {"title": title, "sentence": sentence or usual, "status": status})
         response = HttpResponse(page, status=status)
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
@@ -116,4 +130,5 @@ def wants_json(request: HttpRequest) -> bool:
     """Whether JSON was asked for, by what was sent or by `Accept`."""
     if request.content_type == "application/json":
         return True
-    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+    kinds = ["application/json", "text/html"] if API.match(request.path_info) else ["text/html", "application/json"]
+    return request.get_preferred_type(kinds) == "application/json"

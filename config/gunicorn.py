@@ -21,6 +21,9 @@ limit_request_field_size = 8190
 # Nothing a client says about the scheme is believed here; Django does so when TRUSTED_PROXIES is set.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
+# `make run HTTPS=1` makes a certificate and names it here.
+if "TLS_FOLDER" in os.environ:
+    certfile, keyfile = f"{os.environ['TLS_FOLDER']}/site.pem", f"{os.environ['TLS_FOLDER']}/site.key"
 control_socket_disable = True
 logconfig_dict = {
     "version": 1,

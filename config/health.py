@@ -12,7 +12,9 @@ from django.views.decorators.http import require_safe
 from django_redis import get_redis_connection
 
 from accounts import housekeeping
-from config.errors import OUTAGE_RETRY_AFTER, OUTAGES
+from accounts.models import PendingWithdrawal
+from accounts.outages import OUTAGES
+from config.errors import OUTAGE_RETRY_AFTER
 
 
 @csrf_exempt  # or another method than GET would be a 403 about a token instead of a 405
@@ -29,15 +31,17 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when every store answers, else 503; and when housekeeping last ran, with what waits for it.
+    """200 when every store answers, else 503; how many withdrawals a store has yet to hear of; when housekeeping ran.
 
     Late housekeeping is told but is no 503: it would take every web process out of service at once.
     """
     checks = {"database": _try(_database), "store": _try(_store)}
     ready = all(check == "ok" for check in checks.values())
     # A database that hangs has been waited for once already.
-    told = _try(housekeeping.report) if checks["database"] == "ok" else "unavailable"
-    body = {"ready": ready, "checks": checks, "housekeeping": told}
+    down = checks["database"] != "ok"
+    told = "unavailable" if down else _try(housekeeping.report)
+    pending = "unavailable" if down else _try(_pending)
+    body = {"ready": ready, "checks": checks, "pending": pending, "housekeeping": told}
     response = JsonResponse(body, status=200 if ready else 503)
     if not ready:
         response["Retry-After"] = str(OUTAGE_RETRY_AFTER)
@@ -60,3 +64,7 @@ def _database() -> str:
 def _store() -> str:
     get_redis_connection("default").ping()
     return "ok"
+
+
+def _pending() -> int:
+    return PendingWithdrawal.objects.count()

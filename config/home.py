@@ -15,9 +15,16 @@ from accounts.demo import USERS
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """The two lanes, step by step."""
-    return render(request, "home.html", {"demo_users": USERS if settings.DEMO else []})
+    return render(request, "home.html")
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """What the base template asks on every page (a context processor)."""
-    return {"demo": settings.DEMO}
+    """What pages ask of the settings (a context processor)."""
+    return {
+        "demo": settings.DEMO,
+        "demo_users": USERS if settings.DEMO else [],
+        # With a mail server nothing arrives in the demo's mailbox.
+        "mailbox": settings.DEMO and not settings.EMAIL_URL,
+        "site_url": settings.SITE_URL,
+        "csrf_cookie": settings.CSRF_COOKIE_NAME,
+    }

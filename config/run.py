@@ -9,6 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
+import trustme
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
 from environs import EnvError
@@ -27,13 +28,13 @@ def main() -> int:
     """Prepares and runs the site; returns the exit status."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     take_from_env(ENV_FILE)
-    port = usable_port(os.environ["PORT"])
+    usable_port(os.environ["PORT"])
     write_env(ENV_FILE)
     try:
         prepare()
     except (EnvError, ImproperlyConfigured) as error:
         sys.exit(str(error))
-    greet(port)
+    greet()
     return serve()
 
 
@@ -80,11 +81,15 @@ def prepare() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
+    from config import static
+
     make_places()
     django.setup()
     refuse_mistakes()
     call_command("migrate", verbosity=0, interactive=False)
-    call_command("collectstatic", verbosity=0, interactive=False)
+    static.collect()
+    if settings.HTTPS:
+        certify(settings.VAR_DIR / "tls")
     if settings.DEMO:
         from accounts import demo
 
@@ -126,13 +131,26 @@ def refuse_mistakes() -> None:
         sys.exit(f"The store that REDIS_URL names does not answer: {error}")
 
 
-def greet(port: int) -> None:
+def certify(folder: Path) -> None:
+    """Makes a certificate for localhost, once, with an authority of its own that a browser can be told to trust."""
+    if not (folder / "site.pem").exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        authority = trustme.CA(organization_name="made by make run HTTPS=1")
+        issued = authority.issue_cert("localhost", "127.0.0.1", "::1")
+        authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+        issued.private_key_pem.write_to_path(str(folder / "site.key"))
+        for number, part in enumerate(issued.cert_chain_pems):
+            part.write_to_path(str(folder / "site.pem"), append=number > 0)
+    os.environ["TLS_FOLDER"] = str(folder)
+
+
+def greet() -> None:
     """Says where everything is."""
     from django.conf import settings
 
     from accounts.demo import USERS
 
-    site = f"http://localhost:{port}"
+    site = settings.SITE_URL
     print(f"\n  {site}/\n  {site}/admin/")
     if settings.DEMO:
         print(f"  {site}/accounts/mail/   what would have been mailed\n")

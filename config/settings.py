@@ -27,8 +27,10 @@ def _or(name: str, default: object) -> str:
 # ── What this machine says ────────────────────────────────────────────────────────────────────
 SECRET_KEY: str = env.str("SECRET_KEY")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS")
+# `make run HTTPS=1`: with a certificate made here.
+HTTPS: bool = bool(env.str("HTTPS", "")) and env.bool("HTTPS")
 # Links in mails are built on this and never on the Host header, which its sender chooses.
-SITE_URL: str = _or("SITE_URL", f"http://localhost:{_or('PORT', 8000)}").rstrip("/")
+SITE_URL: str = _or("SITE_URL", f"http{'s' * HTTPS}://localhost:{_or('PORT', 8000)}").rstrip("/")
 # Demo users, the mailbox anyone can read, the lab. A check refuses it on anything but loopback.
 DEMO: bool = env.bool("DEMO", False)
 # How many proxies of ours stand in front; so many entries of X-Forwarded-For are believed.
@@ -49,9 +51,6 @@ DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "no-reply@localhost")
 # ── The project ───────────────────────────────────────────────────────────────────────────────
 DEBUG = False
 INSTALLED_APPS = [
-    "config",
-    "accounts",
-    "sessions_demo",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -59,6 +58,13 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "csp",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    # After Django's: accounts takes over what auth does at each login.
+    "accounts",
+    "sessions_demo",
+    "config",
 ]
 MIDDLEWARE = [
     "config.log.RequestLogMiddleware",
@@ -69,7 +75,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
     "accounts.origin.OriginGate",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "sessions_demo.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     # A view that is open says so with `login_not_required`.
@@ -112,8 +118,8 @@ STORAGES = {
 # ── Who you are ───────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.verify.PasswordBackend"]
-LOGIN_URL = reverse_lazy("admin:login")
-LOGIN_REDIRECT_URL = reverse_lazy("home")
+LOGIN_URL = reverse_lazy("session:login_page")
+LOGIN_REDIRECT_URL = reverse_lazy("session:profile_page")
 PASSWORD_HASHERS = ["accounts.hashers.Argon2id"]
 # Length and a list of common passwords, and no rules of composition: those make people write
 # Password1! (ASVS 6.2.5).
@@ -138,13 +144,45 @@ THROTTLE_ACCOUNT_FROM_UNKNOWN_CLIENTS = (50, 60 * 60)
 THROTTLE_MAIL_TO_ADDRESSEE = (5, 60 * 60)
 THROTTLE_MAIL_FROM_ADDRESS = (20, 60 * 60)
 
+REST_FRAMEWORK = {
+    "DEFAULT_PARSER_CLASSES": ["accounts.bodies.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    # Closed by default; each flow brings its own authentication.
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "EXCEPTION_HANDLER": "accounts.api.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Sessions & tokens",
+    "DESCRIPTION": "The same person, by a session cookie and by JSON Web Tokens.",
+    "VERSION": "1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "POSTPROCESSING_HOOKS": ["config.schema.add_refusals"],
+}
+
 # ── Cookies, headers ──────────────────────────────────────────────────────────────────────────
 SESSION_ENGINE = "sessions_demo.store"
 SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_NAME = "__Host-sessionid"
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_SAMESITE = "Strict"
-SESSION_COOKIE_AGE = 24 * 60 * 60
+# Seconds. Two hours unused is a forgotten tab on a shared machine; a day is a working day; a remembered
+# device is somebody's own, where a fortnight unused means it was lost or put away.
+SESSION_IDLE, SESSION_ABSOLUTE = 2 * 60 * 60, 24 * 60 * 60
+SESSION_IDLE_REMEMBERED, SESSION_ABSOLUTE_REMEMBERED = 14 * 24 * 60 * 60, 30 * 24 * 60 * 60
+# A write a request would double the work of reading; to the minute is exact enough.
+SESSION_SEEN_EVERY = 60
+# The one session a visitor has without a login: it holds the token of a reset link while she types.
+SESSION_COOKIE_AGE = PASSWORD_RESET_TIMEOUT
+# How long the registry remembers what has ended.
+SESSION_ROWS_KEPT = 30 * 24 * 60 * 60
 CSRF_COOKIE_NAME = "__Host-csrftoken"
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_SAMESITE = "Strict"
@@ -172,6 +210,7 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF],
         "style-src": [SELF],
         "img-src": [SELF],
+        "font-src": [SELF],
         "connect-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],

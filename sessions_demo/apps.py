@@ -7,3 +7,13 @@ class SessionsDemoConfig(AppConfig):
     """Logging in with a cookie that refers to a record in Redis."""
 
     name = "sessions_demo"
+
+    def ready(self) -> None:
+        from django.contrib.auth.signals import user_logged_in, user_logged_out
+
+        from accounts import devices
+        from sessions_demo import checks, housekeeping, lifecycle  # noqa: F401  (they register on import)
+
+        user_logged_in.connect(lifecycle.register, dispatch_uid="sessions_demo.registry")
+        user_logged_out.connect(lifecycle.unregister, dispatch_uid="sessions_demo.registry")
+        devices.FLOWS.append(lifecycle.FLOW)

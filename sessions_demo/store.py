@@ -1,42 +1,47 @@
-"""Sessions in Redis, under the digest of their id.
+"""Sessions in Redis, under the digest of their id, with two ends that the server keeps.
 
 Needs a django-redis cache with a JSON serializer, named by `SESSION_CACHE_ALIAS`. Gives `SessionStore`;
-set `SESSION_ENGINE = "sessions_demo.store"`. The contract:
+set `SESSION_ENGINE = "sessions_demo.store"`. For WSGI: the async methods are still Django's. The contract:
 
-- no such session, or one that cannot be read: an empty session, and the browser's cookie goes;
-- the store is away: the store's own exception, so that the answer is a 503 and the cookie stays.
+- no such session, one past an end, or one that cannot be read: an empty session, and the cookie goes;
+- the store is away: the store's own exception, so that the answer is a 503 and the cookie stays;
+- a record may carry `absolute_end` and `idle_end`, in seconds since 1970, UTC.
 """
 
 import hashlib
+from collections.abc import Iterable
+from math import ceil
 from typing import Any
 
+from django.conf import settings
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, UpdateError
 from django.contrib.sessions.backends.cache import SessionStore as CacheStore
+from django.core.cache import caches
+from django.utils import timezone
 from django.utils.crypto import get_random_string
+from django_redis import get_redis_connection
+
+ABSOLUTE_END, IDLE_END = "absolute_end", "idle_end"
+PREFIX = "session:"
 
 
 class SessionStore(CacheStore):
     """Django's cache sessions, without the cookie's value in Redis and without a logout on every outage."""
 
-    cache_key_prefix = "session:"
-
-    def _key(self, session_key: str) -> str:
-        # Whoever reads Redis must not find cookie values that work. The id is 165 random bits, so a
-        # plain digest cannot be searched.
-        return self.cache_key_prefix + hashlib.sha256(session_key.encode()).hexdigest()
-
     @property
-    def cache_key(self) -> str:
-        return self._key(self._get_or_create_session_key())
+    def digest(self) -> str:
+        """The name under which Redis knows this session; it opens nothing."""
+        return digest(self._get_or_create_session_key())
 
     def load(self) -> dict[str, Any]:
         """The record. Stock code swallows the store's errors here, answers as anonymous and so logs everyone out."""
         try:
-            record = self._cache.get(self.cache_key)
-        except (ValueError, RecursionError):
-            record = None  # somebody wrote to Redis what is not JSON; it is never unpickled
-        if isinstance(record, dict):
-            return record
+            record = self._cache.get(PREFIX + self.digest)
+            # Redis drops a record at its end too, but by its own clock and a second late.
+            if isinstance(record, dict) and _seconds_left(record) > 0:
+                return record
+        except (ValueError, TypeError, RecursionError):
+            pass  # somebody wrote to Redis what is no record of ours; it is never unpickled
         self._session_key = None
         return {}
 
@@ -55,20 +60,63 @@ class SessionStore(CacheStore):
         if self.session_key is None:
             return self.create()
         record = self._get_session(no_load=must_create)
-        written = self._cache.set(self.cache_key, record, self.get_expiry_age(), nx=must_create, xx=not must_create)
-        if not written:
+        seconds = ceil(_seconds_left(record))
+        if not self._cache.set(PREFIX + self.digest, record, seconds, nx=must_create, xx=not must_create):
             raise CreateError if must_create else UpdateError
         return None
+
+    def get_expiry_age(self, **kwargs: Any) -> int:
+        """The cookie's `Max-Age`: what is left until the absolute end."""
+        end = self.get(ABSOLUTE_END)
+        return ceil(end - timezone.now().timestamp()) if end else settings.SESSION_COOKIE_AGE
+
+    def flush(self) -> None:
+        """Ends the session. When the store is away it stays as it was: a logout that failed is none."""
+        self.delete()
+        self.clear()
+        self._session_key = None
+
+    def become(self, fresh: "SessionStore") -> None:
+        """Goes on under the id of `fresh`, an empty session; the old id is dead."""
+        # In this order: an outage must leave the id that the registry knows.
+        self.delete()
+        self._session_key, self.modified = fresh.session_key, True
 
     def _get_new_session_key(self) -> str:
         # Stock code asks the store whether the id is free; writing with NX tells, in one command.
         return get_random_string(32, VALID_KEY_CHARS)
 
     def exists(self, session_key: str) -> bool:
-        return bool(session_key) and self._key(session_key) in self._cache
+        """Whether there is such a session."""
+        return bool(session_key) and bool(existing([digest(session_key)]))
 
     def delete(self, session_key: str | None = None) -> None:
         """Ends the session `session_key`, this one without an argument."""
         session_key = session_key or self.session_key
         if session_key is not None:
-            self._cache.delete(self._key(session_key))
+            delete([digest(session_key)])
+
+
+def digest(session_key: str) -> str:
+    """What Redis knows an id by: whoever reads Redis must not find cookies. 165 random bits cannot be searched."""
+    return hashlib.sha256(session_key.encode()).hexdigest()
+
+
+def delete(digests: Iterable[str]) -> None:
+    """Ends these sessions, in one command."""
+    caches[settings.SESSION_CACHE_ALIAS].delete_many([PREFIX + name for name in digests])
+
+
+def existing(digests: Iterable[str]) -> set[str]:
+    """Which of these sessions there are, in one command."""
+    names, cache = list(digests), caches[settings.SESSION_CACHE_ALIAS]
+    if not names:
+        return set()
+    # Not get_many: one record that cannot be read would hide all the others.
+    found = get_redis_connection(settings.SESSION_CACHE_ALIAS).mget([cache.make_key(PREFIX + name) for name in names])
+    return {name for name, record in zip(names, found, strict=True) if record is not None}
+
+
+def _seconds_left(record: dict[str, Any]) -> float:
+    ends = [record[name] for name in (ABSOLUTE_END, IDLE_END) if name in record]
+    return min(map(float, ends)) - timezone.now().timestamp() if ends else settings.SESSION_COOKIE_AGE

@@ -256,13 +256,6 @@ def site() -> Iterator[Site]:
         site.destroy()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything that shares the running site goes to one worker, so that one site is started."""
-    for item in items:
-        if "site" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("site"))
-
-
 def pytest_report_header() -> str:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     return f"chromium: {chromium or 'none on the PATH, browser tests are skipped'} (CI={os.environ.get('CI', '')})"

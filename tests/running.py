@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -74,7 +75,8 @@ class Site:
     def __init__(self, **environment: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="site-"))
         self.port = free_port()
-        self.url = f"http://localhost:{self.port}"
+        self.https = "HTTPS" in environment
+        self.url = f"http{'s' * self.https}://localhost:{self.port}"
         self.log = self.folder / "log"
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -144,7 +146,9 @@ class Site:
         assert self.process
         assert self.process.poll() is None, self.log.read_text()
         try:
-            return urllib.request.urlopen(f"{self.url}/readyz", timeout=2).status == 200  # noqa: S310
+            # Before it is up there is no authority yet either: an OSError like the others.
+            trust = ssl.create_default_context(cafile=self.folder / "var/tls/authority.pem") if self.https else None
+            return urllib.request.urlopen(f"{self.url}/readyz", timeout=2, context=trust).status == 200  # noqa: S310
         except OSError:
             return False
 

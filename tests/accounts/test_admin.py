@@ -156,7 +156,7 @@ def test_no_look_up_but_those_offered_reaches_the_database(
     assert not [sql for sql in cost.sql if "REGEXP" in sql or ("WHERE" in sql and " LIMIT 21" not in sql)], cost.sql
 
 
-@pytest.mark.parametrize("chosen", ["x", "", "1 OR 1=1", "-1", "\u0661x"])
+@pytest.mark.parametrize("chosen", ["x", "", "1 OR 1=1", "\u0661x"])
 def test_an_action_on_what_is_no_row_is_refused(at_work: Browser, chosen: str) -> None:
     data = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}
     assert at_work.submit(USERS, data).status_code == 400

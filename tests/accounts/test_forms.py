@@ -56,7 +56,7 @@ def test_a_new_password_takes_no_privilege(
     answer = browser.submit(path, data | {"old_password": PASSWORDS[alice.email]})
     assert answer.status_code == 302
     after = User.objects.filter(pk=alice.pk).values().get()
-    assert {name for name in after if after[name] != before[name]} == {"password"}
+    assert {name for name in after if after[name] != before[name]} == {"password", "token_version"}
     bob.refresh_from_db()
     assert bob.check_password(PASSWORDS[bob.email])
 

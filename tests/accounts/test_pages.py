@@ -159,7 +159,7 @@ def test_a_mailed_link_sets_a_new_password(alice: User, browser: Browser, reset:
     assert (done.status_code, done["Location"]) == (302, "/accounts/password/reset/done/")
     alice.refresh_from_db()
     assert alice.check_password(NEW)
-    assert names() == ["authn_password_reset"]
+    assert names() == ["authn_access_withdrawn", "authn_password_reset"]
     assert len(mailbox(alice.email)) == 2
 
 
@@ -197,7 +197,7 @@ def test_a_reset_link_works_once(alice: User, browser: Browser, mallory: Browser
             assert client.submit(path, stolen).status_code == 200
     alice.refresh_from_db()
     assert alice.check_password(NEW)
-    assert names() == ["authn_password_reset"]
+    assert names() == ["authn_access_withdrawn", "authn_password_reset"]
 
 
 def test_a_reset_link_is_dead_after_an_hour(alice: User, clock: Clock, browser: Browser, reset: str) -> None:
@@ -309,6 +309,7 @@ def test_a_change_wants_the_current_password(alice: User, logged_in: Browser) ->
     assert set(names()) == {"authn_login_fail"}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_change_renews_this_session_and_ends_the_others(
     alice: User, bob: User, logged_in: Browser, mallory: Browser, store: Store
 ) -> None:
@@ -325,7 +326,7 @@ def test_a_change_renews_this_session_and_ends_the_others(
     replayed = Browser()
     replayed.cookies["__Host-sessionid"] = before
     assert replayed.get(CHANGE).status_code == 302
-    assert names() == ["authn_password_change"]
+    assert names()[-2:] == ["authn_access_withdrawn", "authn_password_change"]
 
 
 def test_the_owner_is_mailed_about_a_change(alice: User, logged_in: Browser, mailbox: Mailbox) -> None:

@@ -72,7 +72,7 @@ def test_both_new_passwords_must_agree(alice: User, browser: Browser) -> None:
 def test_a_replaced_password_is_recorded_and_its_owner_told(alice: User) -> None:
     alice.set_password("another password")
     passwords.replace(alice, SecurityEvent.Name.PASSWORD_CHANGE, Client("192.0.2.1", "browser"))
-    event = SecurityEvent.objects.get()
+    event = SecurityEvent.objects.get(name="authn_password_change")
     assert (event.name, event.user_id, event.address) == ("authn_password_change", alice.pk, "192.0.2.1")
     assert OutgoingMail.objects.get().to == alice.email
 

@@ -33,8 +33,8 @@ def use_up(limits: Callable[[int], list[Limit]], most: int) -> None:
         (lambda n: login_limits("alice@example.com", HERE, False), 10, 300),
         (lambda n: login_limits(f"user{n}@example.com", HERE, False), 100, 300),
         (lambda n: login_limits("alice@example.com", address(n), False), 50, 3600),
-        (lambda n: mail_limits("alice@example.com", address(n)), 5, 3600),
-        (lambda n: mail_limits(f"user{n}@example.com", HERE), 20, 3600),
+        (lambda n: mail_limits("register", "alice@example.com", address(n)), 5, 3600),
+        (lambda n: mail_limits("register", f"user{n}@example.com", HERE), 20, 3600),
     ],
     ids=["account and address, known", "account and address", "address", "account", "mailbox", "mails from address"],
 )
@@ -112,7 +112,7 @@ def test_what_is_counted_goes_by_itself(clock: Clock, store: Store) -> None:
 
 def test_redis_holds_no_email_address(clock: Clock, store: Store) -> None:
     attempt(login_limits("alice@example.com", HERE, False))
-    attempt(mail_limits("alice@example.com", HERE))
+    attempt(mail_limits("register", "alice@example.com", HERE))
     assert not [key for key in store.client(1).scan_iter() if b"alice" in key or b"example" in key]
 
 
@@ -167,7 +167,7 @@ def test_another_spelling_is_the_same_account(alice: User, browser: Browser, ema
 
 
 @pytest.mark.parametrize(
-    "limits", [lambda email: login_limits(email, HERE, False), lambda email: mail_limits(email, HERE)]
+    "limits", [lambda email: login_limits(email, HERE, False), lambda email: mail_limits("register", email, HERE)]
 )
 def test_no_caller_counts_a_spelling_apart(limits: Callable[[str], list[Limit]]) -> None:
     assert limits(" ALICE@example.com") == limits("alice@example.com") != limits("bob@example.com")
@@ -263,7 +263,10 @@ def test_the_numbers_are_those_that_are_documented(settings: Settings) -> None:
     limits = login_limits("alice@example.com", HERE, False)
     assert [(limit.most, limit.seconds) for limit in limits] == [(10, 300), (100, 300), (50, 3600)]
     assert len(login_limits("alice@example.com", HERE, True)) == 2
-    assert [(limit.most, limit.seconds) for limit in mail_limits("alice@example.com", HERE)] == [(5, 3600), (20, 3600)]
+    assert [(limit.most, limit.seconds) for limit in mail_limits("register", "alice@example.com", HERE)] == [
+        (5, 3600),
+        (20, 3600),
+    ]
 
 
 def test_a_retry_after_is_never_zero(clock: Clock) -> None:
@@ -273,3 +276,9 @@ def test_a_retry_after_is_never_zero(clock: Clock) -> None:
     with pytest.raises(throttle.Throttled) as refusal:
         attempt(limits)
     assert refusal.value.retry_after == 1
+
+
+def test_registering_an_owners_address_keeps_her_from_no_reset(alice: User, browser: Browser) -> None:
+    asked = [browser.submit("/accounts/register/", {"email": alice.email, "name": "x"}).status_code for _ in range(6)]
+    assert asked == [302] * 5 + [429]
+    assert browser.submit("/accounts/password/reset/", {"email": alice.email}).status_code == 302

@@ -11,11 +11,30 @@ from django.contrib.sessions.backends.base import CreateError, UpdateError
 from redis.exceptions import RedisError
 
 from accounts.models import User
-from sessions_demo.store import SessionStore
-from tests.conftest import Browser
+from sessions_demo.store import ABSOLUTE_END, IDLE_END, PREFIX, SessionStore, digest, existing
+from tests.conftest import Browser, Clock
 from tests.running import Store
+from tests.sessions_demo.conftest import (
+    CONFIRM,
+    DEVICES,
+    LOGOUT,
+    NEW,
+    PASSWORD,
+    PROFILE,
+    PROFILE_PAGE,
+    RIGHT,
+    SECOND,
+    SESSION,
+    WHOAMI,
+    Visitor,
+    keys,
+    kill,
+    logged_in,
+    raw_key,
+    record,
+    thief,
+)
 
-PAGE = "/accounts/password/"
 ran: list[str] = []
 
 
@@ -30,64 +49,132 @@ class Poison:
         return take_effect, ()
 
 
-@pytest.fixture
-def logged_in(alice: User, browser: Browser) -> Browser:
-    browser.force_login(alice)
-    assert browser.get(PAGE).status_code == 200
-    return browser
+GARBAGE = {
+    "poisoned pickle": pickle.dumps(Poison()),
+    "pickled record": pickle.dumps({"_auth_user_id": "1", "device": "x"}, 0),
+    "nothing": b"",
+    "not UTF-8": b"\xff\xfe\x00",
+    "list": b"[]",
+    "null": b"null",
+    "true": b"true",
+    "number": b"4711",
+    "long number": b"9" * 5000,
+    "text": b'"text"',
+    "half": b"{",
+    "NaN": b"NaN",
+    "deep": b"[" * 100_000,
+    "empty": b"{}",
+    "an end that is text": b'{"absolute_end": "x"}',
+    "an end that is null": b'{"absolute_end": null}',
+    "an end that is no number": b'{"idle_end": NaN}',
+}
 
 
-def only_key(store: Store) -> bytes:
-    (key,) = store.client(0).keys("*")
-    return key
-
-
-def test_reading_the_store_gives_no_cookie(logged_in: Browser, store: Store) -> None:
-    redis = store.client(0)
-    for key in redis.scan_iter():
-        assert logged_in.session_id.encode() not in key + redis.dump(key) + redis.get(key)
-        found = key.decode().rpartition(":")[2]
-        assert len(found) == 64
-        thief = Browser()
-        thief.cookies[settings.SESSION_COOKIE_NAME] = found
-        assert thief.get(PAGE).status_code == 302
-
-
-def test_a_record_is_json(logged_in: Browser, alice: User, store: Store) -> None:
-    assert json.loads(store.client(0).get(only_key(store)))["_auth_user_id"] == str(alice.pk)
+# ── Ids (C1, C2) ──────────────────────────────────────────────────────────────────────────────
 
 
 def test_an_id_has_at_least_128_random_bits() -> None:
-    ids = {SessionStore()._get_new_session_key() for _ in range(100)}
-    assert len(ids) == 100
-    assert all(len(one) == 32 and len(set(one) - set("abcdefghijklmnopqrstuvwxyz0123456789")) == 0 for one in ids)
+    ids = {SessionStore()._get_new_session_key() for _ in range(2000)}
+    assert len(ids) == 2000
+    assert {len(one) for one in ids} == {32}
+    # 36 symbols in 32 places are 165 bits; each symbol is used, and at each place.
+    assert set("".join(ids)) == set("abcdefghijklmnopqrstuvwxyz0123456789")
+    assert all(len({one[place] for one in ids}) == 36 for place in range(32))
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        pickle.dumps(Poison()),
-        pickle.dumps({"_auth_user_id": "1"}, 0),
-        b"",
-        b"\xff\xfe\x00",
-        b"[]",
-        b"null",
-        b"true",
-        b"4711",
-        b"9" * 5000,
-        b'"text"',
-        b"{",
-        b"NaN",
-        b"[" * 100_000,
-        b"{}",
-    ],
-    ids=lambda value: repr(value[:12]),
-)
+@pytest.mark.parametrize("chosen", ["a" * 32, "x", "../../etc", "session:x", "\u00fc" * 32, "a" * 4000, "*", "\\0"])
+@pytest.mark.parametrize("way", [Visitor.sign_in, Visitor.sign_in_by_page, Visitor.log_in])
+def test_a_chosen_id_is_never_adopted(admin: User, store: Store, chosen: str, way: Callable[..., Any]) -> None:
+    victim = thief(chosen)
+    assert victim.whoami() == 401
+    assert keys(store) == set()
+    victim.cookies[SESSION] = chosen
+    assert way(victim, admin.email).status_code in (200, 302)
+    assert victim.whoami() == 200
+    assert victim.session_id not in ("", chosen)
+    assert thief(chosen).whoami() == 401
+    assert keys(store) == {victim.key}
+
+
+def test_the_id_of_a_session_that_has_run_out_is_never_adopted(at_alice: Visitor, store: Store, clock: Clock) -> None:
+    clock(0)
+    at_alice.sign_in()
+    expired, held = at_alice.session_id, at_alice.key
+    clock(25 * 3600)
+    assert held in keys(store)
+    assert at_alice.sign_in().status_code == 200
+    assert at_alice.session_id not in ("", expired)
+    assert thief(expired).whoami() == 401
+
+
+def test_an_id_that_is_taken_is_not_taken_over(store: Store) -> None:
+    one = SessionStore()
+    one["owner"] = "alice"
+    one.save()
+    other = SessionStore(one.session_key)
+    with pytest.raises(CreateError):
+        other.save(must_create=True)
+    assert SessionStore(one.session_key)["owner"] == "alice"
+
+
+# ── What lies in Redis (C8) ───────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_whole_tour_redis_holds_no_cookie_value(alice: User, admin: User, store: Store) -> None:
+    seen = set()
+    visitor = Visitor()
+    tour: list[Callable[[], Any]] = [
+        visitor.sign_in,
+        lambda: visitor.get(WHOAMI),
+        lambda: visitor.get(PROFILE_PAGE),
+        lambda: visitor.call("POST", CONFIRM, {"password": RIGHT}),
+        lambda: visitor.call("POST", PASSWORD, {"current": RIGHT, "new": NEW}),
+        lambda: visitor.sign_in_by_page(password=NEW, remember="on"),
+        lambda: visitor.get(DEVICES),
+        lambda: visitor.log_in(admin.email),
+        lambda: visitor.get("/admin/"),
+    ]
+    for step in tour:
+        assert step().status_code in (200, 302)
+        seen.add(visitor.session_id)
+        for number in (0, 1):
+            redis = store.client(number)
+            dump = b"".join(key + (redis.dump(key) or b"") for key in redis.scan_iter())
+            assert not [one for one in seen if one.encode() in dump]
+    assert len(seen) == 5
+    assert visitor.whoami() == 200
+    assert keys(store) == {visitor.key}
+
+
+def test_the_name_of_a_record_is_no_cookie(at_alice: Visitor, store: Store) -> None:
+    (name,) = keys(store)
+    found = name.removeprefix(PREFIX)
+    assert len(found) == 64
+    for stolen in (found, name, raw_key(store, name).decode()):
+        assert thief(stolen).whoami() == 401
+
+
+def test_a_record_is_json_and_says_who_without_the_database(at_alice: Visitor, alice: User, store: Store) -> None:
+    held = record(store, at_alice)
+    assert (held["_auth_user_id"], held["role"], held["ver"]) == (str(alice.pk), "member", 0)
+    assert held["device"] == str(at_alice.row.pk)
+    assert 0 < held[IDLE_END] < held[ABSOLUTE_END]
+    assert alice.email not in json.dumps(held)
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
 def test_what_somebody_else_wrote_is_no_session_and_nothing_runs(
-    logged_in: Browser, store: Store, value: bytes
+    at_alice: Visitor, second: Visitor, store: Store, garbage: bytes
 ) -> None:
-    store.client(0).set(only_key(store), value)
-    assert logged_in.get(PAGE).status_code == 302
+    for path, refusal in ((WHOAMI, 401), (PROFILE, 401), (PROFILE_PAGE, 302), (LOGOUT, 200)):
+        store.client(0).set(raw_key(store, second.key), garbage)
+        visitor = thief(second.session_id)
+        answer = visitor.call("POST", path) if path == LOGOUT else visitor.get(path)
+        assert answer.status_code == refusal
+        assert SESSION in answer.cookies or garbage == b"{}"
+        # Nor does it hide the other devices.
+        assert at_alice.get(DEVICES).status_code == 200
     assert ran == []
 
 
@@ -97,86 +184,40 @@ def test_the_poison_is_one() -> None:
     ran.clear()
 
 
-@pytest.mark.parametrize("chosen", ["a" * 32, "x", "../../etc", "session:x", "\u00fc" * 32, "a" * 4000])
-def test_a_chosen_id_is_never_adopted(admin: User, store: Store, chosen: str) -> None:
-    victim = Browser()
-    victim.cookies[settings.SESSION_COOKIE_NAME] = chosen
-    assert victim.get(PAGE).status_code == 302
-    assert store.client(0).dbsize() == 0
-    victim.cookies[settings.SESSION_COOKIE_NAME] = chosen
-    assert victim.log_in(admin.email).status_code == 302
-    assert victim.session_id not in ("", chosen)
-    attacker = Browser()
-    attacker.cookies[settings.SESSION_COOKIE_NAME] = chosen
-    assert attacker.get(PAGE).status_code == 302
+# ── Ends (C5) ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_is_written_under_a_chosen_id_gets_a_new_one(store: Store) -> None:
-    session = SessionStore("a" * 32)
-    session["x"] = 1
-    session.save()
-    assert session.session_key not in (None, "a" * 32)
-    assert store.client(0).dbsize() == 1
-    assert not SessionStore().exists("a" * 32)
-
-
-def test_looking_around_stores_nothing(db: None, browser: Browser, store: Store) -> None:
-    for path in ("/", "/accounts/register/", "/accounts/password/reset/", PAGE, "/admin/", "/nothing"):
-        assert browser.get(path).status_code in (200, 302, 404)
-    assert store.client(0).dbsize() == 0
-    assert browser.session_id == ""
-
-
-def test_the_id_changes_at_login_and_the_old_one_is_dead(admin: User, alice: User, store: Store) -> None:
-    browser = Browser()
-    browser.force_login(alice)
-    before = browser.session_id
-    browser.log_in(admin.email)
-    assert browser.session_id != before
-    assert store.client(0).dbsize() == 1
-    browser.cookies[settings.SESSION_COOKIE_NAME] = before
-    assert browser.get(PAGE).status_code == 302
-
-
-def test_logging_out_leaves_nothing_in_the_store(admin: User, browser: Browser, store: Store) -> None:
-    browser.force_login(admin)
-    stolen = browser.session_id
-    assert browser.get("/admin/logout/").status_code == 405
-    assert browser.get(PAGE).status_code == 200
-    assert browser.submit("/admin/logout/").status_code in (200, 302)
-    assert store.client(0).dbsize() == 0
-    browser.cookies[settings.SESSION_COOKIE_NAME] = stolen
-    assert browser.get(PAGE).status_code == 302
-
-
-@pytest.mark.parametrize("page", [PAGE, "/admin/"])
-def test_an_outage_is_no_logout(logged_in: Browser, store: Store, page: str) -> None:
-    logged_in.raise_request_exception = False
-    cookie = logged_in.session_id
-    store.kill()
-    refused = logged_in.get(page)
-    assert refused.status_code == 503
-    assert int(refused["Retry-After"]) > 0
-    assert settings.SESSION_COOKIE_NAME not in refused.cookies
-    assert logged_in.session_id == cookie
-    store.start()
-    assert logged_in.get(PAGE).status_code == 200
-
-
-def test_a_store_that_is_away_raises_and_is_not_an_empty_session(store: Store) -> None:
+@pytest.mark.parametrize("name", [ABSOLUTE_END, IDLE_END])
+def test_a_record_past_an_end_is_no_session_even_if_redis_still_has_it(store: Store, clock: Clock, name: str) -> None:
     session = SessionStore()
-    session["a"] = 1
+    other = {ABSOLUTE_END: IDLE_END, IDLE_END: ABSOLUTE_END}[name]
+    session.update({name: _now() + 60, other: _now() + 6000, "a": 1})
     session.save()
-    store.kill()
-    for act in (
-        SessionStore(session.session_key).load,
-        session.save,
-        session.delete,
-        SessionStore().create,
-        lambda: SessionStore().exists("x"),
-    ):
-        with pytest.raises(RedisError):
-            act()
+    store.client(0).persist(raw_key(store, PREFIX + session.digest))
+    clock(59.9)
+    assert SessionStore(session.session_key).get("a") == 1
+    clock(60)
+    assert SessionStore(session.session_key).is_empty() is False  # nobody has looked yet
+    late = SessionStore(session.session_key)
+    assert late.get("a") is None
+    assert late.is_empty()
+
+
+def test_redis_forgets_a_record_at_its_first_end(store: Store, clock: Clock) -> None:
+    session = SessionStore()
+    for ends, seconds in (({}, 3600), ({ABSOLUTE_END: 600}, 600), ({IDLE_END: 60.5}, 61)):
+        session.update({name: _now() + value for name, value in ends.items()})
+        session.save()
+        assert store.client(0).ttl(raw_key(store, PREFIX + session.digest)) == seconds
+
+
+def _now() -> float:
+    from django.utils import timezone
+
+    return timezone.now().timestamp()
+
+
+# ── Races: an ended session stays ended ───────────────────────────────────────────────────────
 
 
 def test_a_session_that_was_ended_does_not_come_back(store: Store) -> None:
@@ -184,41 +225,13 @@ def test_a_session_that_was_ended_does_not_come_back(store: Store) -> None:
     under_way = SessionStore()
     under_way["a"] = 1
     under_way.save()
+    loaded = SessionStore(under_way.session_key)
+    assert loaded["a"] == 1
     SessionStore(under_way.session_key).delete()
-    under_way["b"] = 2
+    loaded["b"] = 2
     with pytest.raises(UpdateError):
-        under_way.save()
-    assert store.client(0).dbsize() == 0
-
-
-def test_a_request_overtaken_by_a_logout_brings_nothing_back(
-    admin: User, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    browser = Browser()
-    browser.force_login(admin)
-    save = SessionStore.save
-
-    def after_logout(self: SessionStore, must_create: bool = False) -> None:
-        if not must_create:
-            store.client(0).flushdb()
-        save(self, must_create)
-
-    monkeypatch.setattr(SessionStore, "save", after_logout)
-    user = User.objects.create_user("carol@example.com")
-    data = {"email": user.email, "name": "C", "role": "member"}
-    assert browser.submit(f"/admin/accounts/user/{user.pk}/change/", data).status_code == 400
-    assert store.client(0).dbsize() == 0
-    assert browser.get(PAGE).status_code == 302
-
-
-def test_an_id_that_is_taken_is_not_taken_over() -> None:
-    one = SessionStore()
-    one["owner"] = "alice"
-    one.save()
-    other = SessionStore(one.session_key)
-    with pytest.raises(CreateError):
-        other.save(must_create=True)
-    assert SessionStore(one.session_key)["owner"] == "alice"
+        loaded.save()
+    assert keys(store) == set()
 
 
 def test_a_new_id_takes_the_record_along() -> None:
@@ -234,8 +247,31 @@ def test_a_new_id_takes_the_record_along() -> None:
     assert session.is_empty()
 
 
-def test_a_record_goes_by_itself(logged_in: Browser, store: Store) -> None:
-    assert 0 < store.client(0).ttl(only_key(store)) <= settings.SESSION_COOKIE_AGE
+# ── Outages (C12) ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_store_that_is_away_raises_and_is_not_an_empty_session(store: Store) -> None:
+    session = SessionStore()
+    session["a"] = 1
+    session.save()
+    kill(store)
+    for act in (
+        SessionStore(session.session_key).load,
+        session.save,
+        session.delete,
+        session.flush,
+        SessionStore().create,
+        lambda: SessionStore().exists("x"),
+        lambda: existing([digest("x")]),
+    ):
+        with pytest.raises(RedisError):
+            act()
+    assert (session.get("a"), session.is_empty()) == (1, False)
+    store.start()
+    assert SessionStore(session.session_key)["a"] == 1
+
+
+# ── Cost ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_reading_is_one_command_and_so_is_each_write(measured: Callable[..., Any]) -> None:
@@ -253,15 +289,20 @@ def test_reading_is_one_command_and_so_is_each_write(measured: Callable[..., Any
     with measured() as cost:
         session.cycle_key()
     assert cost.redis == ["SET", "DEL"]
-
-
-def test_a_page_reads_its_session_once(logged_in: Browser, measured: Callable[..., Any]) -> None:
     with measured() as cost:
-        assert logged_in.get(PAGE).status_code == 200
-    assert (cost.redis, len(cost.sql)) == (["GET"], 1)
+        assert existing([session.digest, digest("x")]) == {session.digest}
+        assert existing([]) == set()
+    assert cost.redis == ["MGET"]
 
 
-def test_the_cookie_is_bound_to_this_host_and_out_of_reach_of_scripts(admin: User, browser: Browser) -> None:
-    cookie = browser.log_in(admin.email).cookies["__Host-sessionid"]
-    assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Strict")
-    assert (cookie["path"], cookie["domain"], cookie["max-age"]) == ("/", "", 86_400)
+def test_two_browsers_have_two_records(at_alice: Visitor, store: Store) -> None:
+    other = logged_in(agent=SECOND)
+    assert keys(store) == {at_alice.key, other.key}
+
+
+def test_a_browser_that_only_looks_around_is_given_no_session(db: None, store: Store) -> None:
+    browser = Browser()
+    for path in ("/", "/session/login/", "/accounts/register/", "/nothing"):
+        browser.get(path)
+    assert settings.SESSION_COOKIE_NAME not in browser.cookies
+    assert keys(store) == set()

@@ -1,0 +1,75 @@
+"""Withdrawing access: what was issued to a user before this moment is void, in both flows.
+
+`User.save()` calls it when a guarded field changes; "log out everywhere" and an administrator do so
+by hand. The epoch is raised, and the work noted, in the transaction of the change; the flows end what
+they own after the commit. What an outage leaves undone, housekeeping does when the store is back.
+"""
+
+import logging
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
+from django.utils import timezone
+
+from accounts import devices, events
+from accounts.client import Client
+from accounts.housekeeping import task
+from accounts.models import PendingWithdrawal, SecurityEvent, User
+from accounts.outages import OUTAGES
+
+logger = logging.getLogger("site.withdrawal")
+
+# For the process that withdrew. Housekeeping knows of no session to spare: were it to come first, who
+# changes her password would be logged out. Longer than any wait for a store.
+OWN_TIME = timedelta(seconds=10)
+
+
+@transaction.atomic
+def access_withdrawn(user: User, reason: str, spare: Any = None) -> PendingWithdrawal:
+    """Voids everything issued to `user` so far, and returns the row that stands for what is still to be done.
+
+    `spare` is one session or family to be re-keyed instead of ended: who changes her password stays in.
+    Until the row is gone, a store has not been told; a login that was under way loses in any case.
+    """
+    User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
+    user.token_version = User.objects.values_list("token_version", flat=True).get(pk=user.pk)
+    pending = PendingWithdrawal.objects.create(
+        user_id=user.pk, version=user.token_version, reason=reason[:100], due=timezone.now() + OWN_TIME
+    )
+    events.record(SecurityEvent.Name.WITHDRAWN, user, Client(), reason=reason)
+    transaction.on_commit(lambda: carry_out(pending, spare))
+    return pending
+
+
+@receiver(pre_delete, sender=User)
+def withdraw_from_deleted(sender: object, instance: User, **kwargs: Any) -> None:
+    """Ends everything a user had open, in the transaction that removes her; the admin's action deletes by query."""
+    access_withdrawn(instance, "deleted")
+
+
+def carry_out(pending: PendingWithdrawal, spare: Any = None) -> bool:
+    """Has each flow end what it owns; whether all of them could."""
+    try:
+        for flow in devices.FLOWS:
+            flow.end_all(pending.user_id, pending.version, pending.reason, spare)
+    except OUTAGES as error:
+        logger.warning("withdrawal pending", extra={"user_id": pending.user_id, "error": type(error).__name__})
+        with suppress(*OUTAGES):
+            PendingWithdrawal.objects.filter(pk=pending.pk).update(due=timezone.now())
+        return False
+    PendingWithdrawal.objects.filter(pk=pending.pk).delete()
+    return True
+
+
+@task("withdrawals", every=1)
+def carry_out_pending() -> str:
+    """Does what an outage left undone, the oldest first."""
+    done = [
+        carry_out(pending) for pending in PendingWithdrawal.objects.filter(due__lte=timezone.now()).order_by("pk")[:100]
+    ]
+    return f"{sum(done)} of {len(done)} carried out" if done else ""

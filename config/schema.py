@@ -1,0 +1,71 @@
+"""The OpenAPI description: what drf-spectacular cannot see by itself."""
+
+import threading
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+# What any JSON endpoint may answer besides what its view names.
+REFUSALS = {
+    "400": "The body is not what it should be.",
+    "401": "No credential, or one that is no longer good; at login, a wrong one.",
+    "403": "From another site, without the CSRF token, or not allowed.",
+    "404": "No such thing of yours.",
+    "413": "The body is too large.",
+    "415": "The body is not application/json.",
+    "429": "Too many failed attempts; `Retry-After` says how long to wait.",
+    "503": "A store is away; `Retry-After` says when to try again. The credential stays good.",
+}
+CSRF = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "X-CSRFToken",
+    "description": "The value of the CSRF cookie, which GET /session/api/ sets and repeats in a header of this name.",
+}
+REFUSAL = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": {"type": "string"}, "fields": {"type": "object", "additionalProperties": True}},
+}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The session cookie, as OpenAPI says it."""
+
+    target_class = "sessions_demo.views.RecordAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": "__Host-sessionid"}
+
+
+def add_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """A postprocessing hook: every operation may be refused, in one form; unsafe ones of a session want a token."""
+    result["components"]["schemas"]["Refusal"] = REFUSAL
+    result["components"]["securitySchemes"]["csrf"] = CSRF
+    body = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+    for path, methods in result["paths"].items():
+        for method, operation in methods.items():
+            if path.startswith("/session/") and method != "get":
+                operation["security"] = [{"csrf": []} | scheme for scheme in operation.get("security", [{}])]
+            for status, why in REFUSALS.items():
+                operation["responses"].setdefault(status, {"description": why, "content": body})
+    return result
+
+
+class SchemaView(SpectacularAPIView):
+    """The description, made by one thread at a time.
+
+    The generator loads its extensions at the first use, and two threads that do so at once break it.
+    """
+
+    lock = threading.Lock()
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        with self.lock:
+            return super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]

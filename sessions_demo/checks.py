@@ -1,0 +1,43 @@
+"""What must be true of the configuration before a session is begun."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Error, register
+
+
+@register("session")
+def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
+    """All of the checks below."""
+    return [*_cookie(), *_serializer(), *_lifetimes()]
+
+
+def _cookie() -> Iterator[Error]:
+    for kind in ("SESSION", "CSRF"):
+        name = getattr(settings, f"{kind}_COOKIE_NAME")
+        secure = getattr(settings, f"{kind}_COOKIE_SECURE") and not getattr(settings, f"{kind}_COOKIE_DOMAIN")
+        if not (name.startswith("__Host-") and secure and getattr(settings, f"{kind}_COOKIE_PATH") == "/"):
+            yield Error(
+                f"{kind}_COOKIE_NAME must begin with __Host-, {kind}_COOKIE_SECURE be True, path and domain be left "
+                "alone: otherwise a sibling subdomain can set this cookie.",
+                id="session.E001",
+            )
+
+
+def _serializer() -> Iterator[Error]:
+    options = settings.CACHES.get(settings.SESSION_CACHE_ALIAS, {}).get("OPTIONS", {})
+    if not options.get("SERIALIZER", "").endswith("JSONSerializer"):
+        yield Error(
+            f'CACHES["{settings.SESSION_CACHE_ALIAS}"] must name a JSON SERIALIZER: whoever writes to Redis would '
+            "otherwise run code here.",
+            id="session.E002",
+        )
+
+
+def _lifetimes() -> Iterator[Error]:
+    for suffix in ("", "_REMEMBERED"):
+        if not 0 < getattr(settings, f"SESSION_IDLE{suffix}") <= getattr(settings, f"SESSION_ABSOLUTE{suffix}"):
+            yield Error(
+                f"SESSION_IDLE{suffix} must be above 0 and at most SESSION_ABSOLUTE{suffix}.", id="session.E003"
+            )

@@ -1,0 +1,249 @@
+"""A session from login to logout: start, renew, re-key, end. Pages and JSON views call these verbs.
+
+The order within each is what keeps an ended session ended: the record in Redis is made before its row
+is committed, and from then on only written if it still exists. Whoever ends a session deletes the
+record first. So a withdrawal that reads the rows finds everything there is to delete.
+"""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
+from django.db import InterfaceError, OperationalError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts import events
+from accounts.client import Client
+from accounts.devices import Device
+from accounts.models import SecurityEvent, User
+from accounts.outages import OUTAGES
+from accounts.verify import InvalidCredentials, admit
+from sessions_demo import store
+from sessions_demo.models import DeviceSession, DeviceSessions
+from sessions_demo.store import ABSOLUTE_END, IDLE_END, SessionStore
+
+# What the record says besides Django's own: enough to answer who is asking without the database.
+USER_ID, ROLE, VERSION, DEVICE, REMEMBER, SEEN, CONFIRMED = (
+    SESSION_KEY,
+    "role",
+    "ver",
+    "device",
+    "remember",
+    "seen",
+    "confirmed",
+)
+
+
+# How long a logout that was sent under the id before still finds the session. Not longer: whoever stole
+# that id has nothing by it.
+UNDER_WAY = timedelta(seconds=10)
+
+
+def start(request: HttpRequest, user: User, remember: bool) -> None:
+    """Logs a verified user in, in a new session.
+
+    Raises `InvalidCredentials` when her access was withdrawn while her password was being verified.
+    """
+    # An id that was there before is never kept: somebody else may have planted it (fixation), or the
+    # same user may be logging in again because she fears for the old one.
+    end(request, "logged in again")
+    request.session[REMEMBER] = remember
+    auth.login(request, user)
+
+
+def register(sender: object, request: HttpRequest, user: User, **kwargs: Any) -> None:
+    """Receiver of Django's `user_logged_in`, so that a login to the admin is in the registry too."""
+    session = request.session
+    if DEVICE in session or session.session_key is None:
+        # Django keeps the id when the same user logs in again, and makes no record when it was another's.
+        session.cycle_key()
+    if before := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
+        DeviceSession.objects.filter(digest=store.digest(before)).mark_ended("logged in again")
+    remember = session.get(REMEMBER, False)
+    row = _row(request, user, remember)
+    try:
+        with transaction.atomic():
+            admit(user, Client.of(request), flow="session")
+            row.save(force_insert=True)
+    except Exception:
+        # Half a login must not be saved with the answer: no row would name it, so nobody could end it.
+        session.clear()
+        session.flush()
+        request.user = AnonymousUser()
+        raise
+    session.update(_record(row, user))
+    events.log("session_created", Client.of(request), user_id=user.pk, device=str(row.pk))
+
+
+def _row(request: HttpRequest, user: User, remember: bool) -> DeviceSession:
+    session: Any = request.session
+    now, client = timezone.now(), Client.of(request)
+    absolute = now + _absolute(remember)
+    return DeviceSession(
+        user=user,
+        digest=session.digest,
+        version=user.token_version,
+        address=client.address,
+        user_agent=client.user_agent,
+        remember=remember,
+        started=now,
+        last_seen=now,
+        idle_end=min(now + _idle(remember), absolute),
+        absolute_end=absolute,
+    )
+
+
+def _record(row: DeviceSession, user: User) -> dict[str, Any]:
+    return {
+        ROLE: user.role,
+        VERSION: user.token_version,
+        DEVICE: str(row.pk),
+        REMEMBER: row.remember,
+        SEEN: row.started.timestamp(),
+        CONFIRMED: row.started.timestamp(),
+        ABSOLUTE_END: row.absolute_end.timestamp(),
+        IDLE_END: row.idle_end.timestamp(),
+    }
+
+
+def _absolute(remember: bool) -> timedelta:
+    return timedelta(seconds=settings.SESSION_ABSOLUTE_REMEMBERED if remember else settings.SESSION_ABSOLUTE)
+
+
+def _idle(remember: bool) -> timedelta:
+    return timedelta(seconds=settings.SESSION_IDLE_REMEMBERED if remember else settings.SESSION_IDLE)
+
+
+def renew(session: SessionStore) -> None:
+    """Notes that a session is in use, at most once a minute; its idle end moves, its absolute end never does."""
+    now = timezone.now()
+    if DEVICE not in session or now.timestamp() - session[SEEN] < settings.SESSION_SEEN_EVERY:
+        return
+    absolute = datetime.fromtimestamp(session[ABSOLUTE_END], now.tzinfo)
+    idle_end = min(now + _idle(session[REMEMBER]), absolute)
+    row = DeviceSession.objects.live().filter(pk=session[DEVICE])
+    if row.update(last_seen=now, idle_end=idle_end):
+        session[SEEN], session[IDLE_END] = now.timestamp(), idle_end.timestamp()
+        events.log("session_renewed", Client(), device=session[DEVICE])
+    else:
+        session.flush()
+
+
+def rekey(session: SessionStore, user: User) -> None:
+    """Gives a session a new id and `user`'s present epoch: whoever knew the old id has nothing.
+
+    Raises `InvalidCredentials` when the session was ended meanwhile.
+    """
+    fresh, old = SessionStore(), session.digest
+    fresh.create()
+    row, until = DeviceSession.objects.live().filter(pk=session[DEVICE]), timezone.now() + UNDER_WAY
+    if not row.update(digest=fresh.digest, former=old, former_until=until, version=user.token_version):
+        fresh.delete()
+        session.flush()
+        raise InvalidCredentials
+    try:
+        session.become(fresh)
+    except OUTAGES:
+        # The old id still lives, so the row must go on naming it, or nobody could end it.
+        row.update(digest=old, version=session[VERSION])
+        raise
+    session[VERSION] = user.token_version
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+
+
+def confirm(request: HttpRequest, user: User) -> None:
+    """Notes that the password was proved again just now, in a session with a new id (ASVS 7.2.4)."""
+    with transaction.atomic():
+        admit(user, Client.of(request), flow="session", confirmed=True)
+    rekey(request.session, user)  # type: ignore[arg-type]
+    request.session[CONFIRMED] = timezone.now().timestamp()
+
+
+def end(request: HttpRequest, reason: str) -> None:
+    """Ends the session of this request, if it has one. Raises the store's error when it is away."""
+    device, rows = request.session.get(DEVICE), _rows(request)
+    request.session.flush()
+    request.user = AnonymousUser()
+    with suppress(OperationalError, InterfaceError):
+        # Nobody is told that a logout failed when only its note did: what Redis lacks is no session.
+        _end(rows, reason)
+    if device:
+        events.log("session_ended", Client.of(request), device=device, reason=reason)
+
+
+def _rows(request: HttpRequest) -> DeviceSessions:
+    if device := request.session.get(DEVICE):
+        return DeviceSession.objects.filter(pk=device)
+    if cookie := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
+        # The id changed while this request was under way: who was told "logged out" would still be in.
+        just_now = DeviceSession.objects.filter(former_until__gt=timezone.now())
+        return just_now.filter(former=store.digest(cookie))
+    return DeviceSession.objects.none()
+
+
+def _end(rows: DeviceSessions, reason: str) -> int:
+    ended = 0
+    # A session that is re-keyed between the look and the deletion has another digest: look again.
+    while live := list(rows.live().values_list("digest", flat=True)):
+        store.delete(live)
+        ended += DeviceSession.objects.filter(digest__in=live).mark_ended(reason)
+    return ended
+
+
+def abandon(request: HttpRequest) -> None:
+    """Notes that nobody will hold the id that this request made: without it a device is listed that is none."""
+    session: Any = request.session
+    if DEVICE in session and session.session_key != request.COOKIES.get(settings.SESSION_COOKIE_NAME):
+        DeviceSession.objects.filter(pk=session[DEVICE]).mark_ended("the store was away")
+
+
+def unregister(sender: object, request: HttpRequest, **kwargs: Any) -> None:
+    """Receiver of Django's `user_logged_out`, for the admin's own logout."""
+    _end(_rows(request), "logged out")
+
+
+class SessionFlow:
+    """What `accounts` asks of this flow: see `accounts.devices.Flow`."""
+
+    def list(self, user_id: int) -> list[Device]:
+        """The live sessions of a user. A row whose record Redis has lost is not one."""
+        rows = list(DeviceSession.objects.live().filter(user_id=user_id).order_by("-started"))
+        alive = store.existing(row.digest for row in rows)
+        return [
+            Device(row.pk, row.address, row.user_agent, row.started, row.last_seen, row.absolute_end, row.remember)
+            for row in rows
+            if row.digest in alive
+        ]
+
+    def end(self, user: User, device: UUID, reason: str) -> bool:
+        """Ends one session of this user."""
+        return self._revoke(user, DeviceSession.objects.filter(pk=device), reason) == 1
+
+    def end_all(self, user_id: int, version: int, reason: str, spare: Any = None) -> int:
+        """Ends all of an earlier epoch; `spare`, if it is a session, gets a new key instead."""
+        rows = DeviceSession.objects.filter(user_id=user_id, version__lt=version)
+        if not isinstance(spare, SessionStore) or DEVICE not in spare:
+            return _end(rows, reason)
+        ended = _end(rows.exclude(pk=spare[DEVICE]), reason)
+        rekey(spare, User.objects.get(pk=user_id))
+        return ended
+
+    def end_others(self, user: User, device: str | None, reason: str) -> int:
+        """Ends all sessions of this user but one, or but none."""
+        rows = DeviceSession.objects.all()
+        return self._revoke(user, rows.exclude(pk=device) if device else rows, reason)
+
+    def _revoke(self, user: User, rows: DeviceSessions, reason: str) -> int:
+        ended = _end(rows.filter(user=user), reason)
+        if ended:
+            events.record(SecurityEvent.Name.SESSION_REVOKED, user, Client(), ended=ended, reason=reason)
+        return ended
+
+
+FLOW = SessionFlow()

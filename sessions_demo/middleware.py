@@ -1,0 +1,46 @@
+"""What happens to every answer that a session had a part in."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+
+from accounts.outages import OUTAGES
+from sessions_demo import lifecycle
+from sessions_demo.store import SessionStore
+
+
+class SessionMiddleware(DjangoSessionMiddleware):
+    """Django's, which also renews, keeps caches out, and clears the cookie with the attributes it was set with."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """The answer. When another request ended the session meanwhile, it goes out without the cookie."""
+        session: Any = request.session
+        if session.accessed and response.status_code < 500:
+            self._renew(session)
+        if session.accessed and not session.is_empty():
+            response["Cache-Control"] = "no-store"
+        try:
+            response = super().process_response(request, response)
+        except SessionInterrupted:
+            # The record is gone and stays gone; without its key the session reads as empty.
+            session.flush()
+            response = super().process_response(request, response)
+        except OUTAGES:
+            lifecycle.abandon(request)
+            raise
+        cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
+        if cookie is not None:
+            cookie["httponly"] = True
+            response["Cache-Control"] = "no-store"
+        return response
+
+    def _renew(self, session: SessionStore) -> None:
+        try:
+            lifecycle.renew(session)
+        except (OperationalError, InterfaceError):
+            # Who is asking is in Redis; a database that is away only costs a note of when she was seen.
+            return

@@ -1,0 +1,63 @@
+"""The registry: a row for each session that was ever begun, so that one can be named and ended."""
+
+import uuid
+from typing import ClassVar, Self
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.client import USER_AGENT_LENGTH
+from accounts.models import User
+
+
+class DeviceSessions(models.QuerySet["DeviceSession"]):
+    """Finds and ends rows. The session itself is in Redis; whoever ends a row ends that first."""
+
+    def live(self) -> Self:
+        """Those that nobody ended and no clock has."""
+        now = timezone.now()
+        return self.filter(ended=None, idle_end__gt=now, absolute_end__gt=now)
+
+    def mark_ended(self, reason: str) -> int:
+        """Notes when and why, once; how many it was."""
+        return self.filter(ended=None).update(ended=timezone.now(), reason=reason[:100])
+
+
+class DeviceSession(models.Model):
+    """One session on one device. It holds the digest under which Redis keeps the session, never its key."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # Without a constraint: the rows of a deleted user must outlive her until their sessions are ended.
+    user = models.ForeignKey(User, on_delete=models.DO_NOTHING, db_constraint=False, null=True)
+    digest = models.CharField(max_length=64, unique=True)
+    former = models.CharField("digest before the id last changed", max_length=64, blank=True, db_index=True)
+    former_until = models.DateTimeField("until when that id may still log out", null=True, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
+    remember = models.BooleanField()
+    version = models.PositiveIntegerField("access epoch")
+    started = models.DateTimeField()
+    last_seen = models.DateTimeField()
+    idle_end = models.DateTimeField()
+    absolute_end = models.DateTimeField(db_index=True)
+    ended = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField("why it ended", max_length=100, blank=True)
+
+    objects: ClassVar[DeviceSessions] = DeviceSessions.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = "session"
+        indexes = [
+            models.Index(name="session_by_user", fields=["user", "-started"]),
+            models.Index(name="session_by_start", fields=["-started"]),
+            models.Index(name="session_by_address", fields=["address"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} since {self.started:%Y-%m-%d %H:%M}"
+
+    def state(self) -> str:
+        """ "live", or when and why it ended."""
+        if self.ended:
+            return f"ended {self.ended:%Y-%m-%d %H:%M} ({self.reason})"
+        return "live" if min(self.idle_end, self.absolute_end) > timezone.now() else "expired"

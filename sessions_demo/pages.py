@@ -1,0 +1,142 @@
+"""The session flow as pages, without a line of JavaScript. The same verbs of `lifecycle` as in `views`."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import RedirectURLMixin
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import rotate_token
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.generic import FormView, TemplateView
+
+from accounts.models import User
+from accounts.passwords import MAXIMUM_LENGTH
+from accounts.verify import InvalidCredentials, verify
+from accounts.withdrawal import access_withdrawn
+from sessions_demo import lifecycle
+from sessions_demo.lifecycle import CONFIRMED, DEVICE, SEEN
+from sessions_demo.store import ABSOLUTE_END, IDLE_END
+from sessions_demo.views import CLEAR
+
+
+class LoginForm(forms.Form):
+    """E-mail and password."""
+
+    email = forms.CharField(
+        label="E-mail address", max_length=254, widget=forms.EmailInput({"autocomplete": "username", "autofocus": True})
+    )
+    password = forms.CharField(
+        max_length=MAXIMUM_LENGTH,
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "current-password"}),
+    )
+    remember = forms.BooleanField(label="Keep me logged in on this device for 30 days", required=False)
+
+
+@method_decorator([login_not_required, never_cache], name="dispatch")
+class Login(RedirectURLMixin, FormView):
+    """Log in, then go where you wanted."""
+
+    http_method_names = ["get", "post", "head", "options"]  # FormView takes PUT for POST
+    template_name = "sessions_demo/login.html"
+    form_class = LoginForm
+    next_page = "session:profile_page"
+
+    def form_valid(self, form: LoginForm) -> HttpResponse:
+        try:
+            user = verify(self.request, form.cleaned_data["email"], form.cleaned_data["password"])
+            lifecycle.start(self.request, user, form.cleaned_data["remember"])
+        except InvalidCredentials:
+            # Which half was wrong, or that the account is closed, is nobody's business (ASVS 6.3.8).
+            form.add_error(None, "This e-mail address and password do not belong together.")
+            return self.render_to_response(self.get_context_data(form=form), status=401)
+        return HttpResponseRedirect(self.get_success_url())
+
+
+class Profile(TemplateView):
+    """The user, from the database, and what her session says."""
+
+    template_name = "sessions_demo/profile.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        record = self.request.session
+        times = {at: datetime.fromtimestamp(record[at], UTC) for at in (CONFIRMED, SEEN, IDLE_END, ABSOLUTE_END)}
+        return super().get_context_data(session=record, times=times, **kwargs)
+
+
+class Staff(TemplateView):
+    """What only the role `admin` may see."""
+
+    template_name = "sessions_demo/staff.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if _user(request).role != User.Role.ADMIN:
+            raise PermissionDenied
+        return super().get(request, *args, **kwargs)
+
+
+class Devices(View):
+    """The sessions of this user; POST `end=<id>` ends one, `others` all but this one."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        devices = lifecycle.FLOW.list(_user(request).pk)
+        return render(request, "sessions_demo/devices.html", {"devices": devices, "current": request.session[DEVICE]})
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        current = request.session[DEVICE]
+        if "others" in request.POST:
+            lifecycle.FLOW.end_others(_user(request), current, "ended by its owner")
+        elif request.POST.get("end") == current:
+            return _leave(request, "ended by its owner")
+        else:
+            lifecycle.FLOW.end(_user(request), _uuid(request.POST.get("end", "")), "ended by its owner")
+        return redirect("session:devices_page")
+
+
+@method_decorator(login_not_required, name="dispatch")
+class Logout(View):
+    """Ends this session; POST only, or an image on any page could do it."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        return _leave(request, "logged out")
+
+
+class LogoutEverywhere(View):
+    """Ends everything of this user, in both flows."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        # Where the login page leads whose session was over when she pressed the button.
+        return redirect("session:devices_page")
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        access_withdrawn(_user(request), "logged out everywhere")
+        return _leave(request, "logged out everywhere")
+
+
+def _leave(request: HttpRequest, reason: str) -> HttpResponse:
+    lifecycle.end(request, reason)
+    # Chromium keeps a page for Back, `no-store` or not, until a cookie gets a value, and a deletion is none;
+    # `Clear-Site-Data` comes too soon, for the page that is being left is not in that cache yet.
+    rotate_token(request)
+    page = render_to_string("sessions_demo/logged_out.html", {"reason": reason}, request)
+    return HttpResponse(page, headers=CLEAR)
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BadRequest("not a device") from None

@@ -1,0 +1,27 @@
+"""Addresses under `/session/`. JSON has no slash at its end, pages have one."""
+
+from django.urls import path
+
+from sessions_demo import pages, views
+
+app_name = "session"
+
+urlpatterns = [
+    path("auth/login", views.Login.as_view(), name="login"),
+    path("auth/confirm", views.Confirm.as_view(), name="confirm"),
+    path("auth/password", views.Password.as_view(), name="password"),
+    path("auth/logout", views.Logout.as_view(), name="logout"),
+    path("auth/logout-everywhere", views.LogoutEverywhere.as_view(), name="logout_everywhere"),
+    path("api/", views.Root.as_view(), name="root"),
+    path("api/whoami", views.Whoami.as_view(), name="whoami"),
+    path("api/profile", views.Profile.as_view(), name="profile"),
+    path("api/staff", views.Staff.as_view(), name="staff"),
+    path("api/devices", views.Devices.as_view(), name="devices"),
+    path("api/devices/<uuid:device>", views.Device.as_view(), name="device"),
+    path("login/", pages.Login.as_view(), name="login_page"),
+    path("profile/", pages.Profile.as_view(), name="profile_page"),
+    path("staff/", pages.Staff.as_view(), name="staff_page"),
+    path("devices/", pages.Devices.as_view(), name="devices_page"),
+    path("logout/", pages.Logout.as_view(), name="logout_page"),
+    path("logout-everywhere/", pages.LogoutEverywhere.as_view(), name="logout_everywhere_page"),
+]

@@ -1,0 +1,345 @@
+"""Withdrawing access: at once, with the change that called for it, and after an outage when it is over."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+
+from accounts import devices
+from accounts.models import PendingWithdrawal, SecurityEvent, User
+from accounts.withdrawal import access_withdrawn, carry_out_pending
+from tests.conftest import PASSWORDS, link_in
+from tests.running import Store
+from tests.sessions_demo.conftest import (
+    NEW,
+    PASSWORD_PAGE,
+    PROFILE,
+    PROFILE_PAGE,
+    SECOND,
+    Visitor,
+    cheap_hashes,  # noqa: F401  (a fixture)
+    keys,
+    kill,
+    logged_in,
+    thief,
+)
+
+committed = pytest.mark.django_db(transaction=True)
+BOTH = {"new_password1": NEW, "new_password2": NEW}
+USERS = "/admin/accounts/user/"
+
+
+def is_out(visitor: Visitor) -> bool:
+    """Out everywhere, or in everywhere; nothing between."""
+    cookie = visitor.session_id
+    statuses = (
+        thief(cookie).whoami(),
+        thief(cookie).get(PROFILE).status_code,
+        thief(cookie).get(PROFILE_PAGE).status_code,
+    )
+    assert statuses in ((401, 401, 302), (200, 200, 200))
+    return statuses[0] == 401
+
+
+def form(user: User, **changed: Any) -> dict[str, Any]:
+    fields = {"email": user.email, "name": user.name, "role": user.role, "is_active": "on"} | changed
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def by_admin(**changed: Any) -> Callable[[User], Any]:
+    def change(user: User) -> Any:
+        return at_work().submit(f"{USERS}{user.pk}/change/", form(user, **changed))
+
+    return change
+
+
+def at_work() -> Visitor:
+    """An administrator in the admin."""
+    User.objects.create_superuser("admin@example.com", PASSWORDS["admin@example.com"])
+    visitor = Visitor({"User-Agent": "admin/1.0"})
+    assert visitor.log_in("admin@example.com").status_code == 302
+    return visitor
+
+
+def saved(**fields: Any) -> Callable[[User], Any]:
+    def change(user: User) -> None:
+        user = User.objects.get(pk=user.pk)
+        for name, value in fields.items():
+            setattr(user, name, value)
+        user.save()
+
+    return change
+
+
+def by_action(user: User) -> Any:
+    return at_work().submit(USERS, {"action": "delete_selected", "_selected_action": [user.pk], "post": "yes"})
+
+
+CHANGES: dict[str, Callable[[User], Any]] = {
+    "banned": saved(is_active=False),
+    "role": saved(role="admin"),
+    "superuser": saved(is_superuser=True),
+    "e-mail": saved(email="alice@example.org"),
+    "password": saved(password=make_password(NEW)),
+    "deleted": lambda user: user.delete(),
+    "deleted by query": lambda user: User.objects.filter(pk=user.pk).delete(),
+    "everywhere": lambda user: access_withdrawn(user, "test"),
+    "banned in the admin": by_admin(is_active=None),
+    "role in the admin": by_admin(role="admin"),
+    "e-mail in the admin": by_admin(email="alice@example.org"),
+    "password in the admin": lambda user: at_work().submit(
+        f"{USERS}{user.pk}/password/", {"usable_password": "true", "password1": NEW, "password2": NEW}
+    ),
+    "deleted in the admin": lambda user: at_work().submit(f"{USERS}{user.pk}/delete/", {"post": "yes"}),
+    "deleted by the admin's action": by_action,
+}
+
+
+# ── At once ───────────────────────────────────────────────────────────────────────────────────
+
+
+@committed
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_that_matters_ends_every_session_at_once(alice: User, bob: User, change: Callable[..., Any]) -> None:
+    here, there, at_bob = logged_in(), logged_in(agent=SECOND, remember=True), logged_in(bob.email)
+    pk, answer = alice.pk, change(alice)
+    assert getattr(answer, "status_code", 302) == 302
+    assert [is_out(visitor) for visitor in (here, there, at_bob)] == [True, True, False]
+    assert not PendingWithdrawal.objects.exists()
+    assert SecurityEvent.objects.filter(name=SecurityEvent.Name.WITHDRAWN, user_id=pk).count() == 1
+
+
+@committed
+@pytest.mark.parametrize(
+    "change",
+    [
+        saved(name="Alicia"),
+        saved(email=" ALICE@Example.com"),
+        saved(),
+        by_admin(name="Alicia"),
+        by_admin(),
+        lambda user: user.check_password(PASSWORDS[user.email]),
+    ],
+    ids=["name", "same e-mail", "nothing", "name in the admin", "nothing in the admin", "a look at the password"],
+)
+def test_any_other_change_ends_nothing(alice: User, change: Callable[[User], Any]) -> None:
+    visitor = logged_in()
+    change(alice)
+    assert not is_out(visitor)
+    alice.refresh_from_db()
+    assert alice.token_version == 0
+
+
+@committed
+def test_coming_back_revives_nothing(alice: User) -> None:
+    visitor = logged_in()
+    saved(is_active=False)(alice)
+    assert is_out(visitor)
+    saved(is_active=True)(alice)
+    assert is_out(visitor)
+    assert logged_in().whoami() == 200
+
+
+@committed
+def test_an_inactive_user_cannot_come_in(alice: User) -> None:
+    saved(is_active=False)(alice)
+    assert Visitor().sign_in().status_code == Visitor().sign_in_by_page().status_code == 401
+
+
+@committed
+@pytest.mark.parametrize("logged_in_there", [True, False])
+def test_a_reset_by_mail_ends_everything(alice: User, mailbox: Callable[..., Any], logged_in_there: bool) -> None:
+    here, there = logged_in(), logged_in(agent=SECOND)
+    browser = there if logged_in_there else Visitor()
+    assert browser.submit("/accounts/password/reset/", {"email": alice.email}).status_code == 302
+    path = browser.get(link_in(mailbox(alice.email)[0]))["Location"]
+    cookies = here.session_id, there.session_id
+    assert browser.submit(path, BOTH).status_code == 302
+    assert [is_out(thief(cookie)) for cookie in cookies] == [True, True]
+    assert browser.whoami() == 401
+    assert Visitor().sign_in(password=NEW).status_code == 200
+
+
+@committed
+def test_ones_own_password_page_spares_this_session_only(alice: User) -> None:
+    here, there = logged_in(), logged_in(agent=SECOND)
+    old = here.session_id
+    assert here.submit(PASSWORD_PAGE, {"old_password": PASSWORDS[alice.email], **BOTH}).status_code == 302
+    assert [is_out(visitor) for visitor in (here, there, thief(old))] == [False, True, True]
+
+
+# ── With the change, or not at all ────────────────────────────────────────────────────────────
+
+
+@committed
+@pytest.mark.parametrize(
+    "withdraw", [lambda user: access_withdrawn(user, "test"), saved(is_active=False), lambda user: user.delete()]
+)
+def test_a_change_that_is_rolled_back_withdraws_nothing(alice: User, withdraw: Callable[[User], Any]) -> None:
+    visitor = logged_in()
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        withdraw(alice)
+        assert PendingWithdrawal.objects.count() == 1
+        raise ZeroDivisionError
+    assert User.objects.get().token_version == 0
+    assert not PendingWithdrawal.objects.exists()
+    assert not SecurityEvent.objects.filter(name=SecurityEvent.Name.WITHDRAWN).exists()
+    assert not is_out(visitor)
+
+
+@committed
+def test_within_the_transaction_the_epoch_and_the_work_are_noted_and_nothing_is_ended_yet(
+    alice: User, store: Store
+) -> None:
+    visitor = logged_in()
+    with transaction.atomic():
+        pending = access_withdrawn(alice, "a reason" + "!" * 200)
+        assert (pending.user_id, pending.version, len(pending.reason)) == (alice.pk, 1, 100)
+        assert alice.token_version == User.objects.values_list("token_version", flat=True).get() == 1
+        assert keys(store) == {visitor.key}
+    assert keys(store) == set()
+
+
+def test_each_withdrawal_is_an_epoch_of_its_own(alice: User) -> None:
+    stale = User.objects.get()
+    assert [access_withdrawn(user, "test").version for user in (alice, stale, alice)] == [1, 2, 3]
+
+
+def test_a_row_that_was_read_before_never_sets_the_epoch_back(alice: User) -> None:
+    stale = [User.objects.get() for _ in range(4)]
+    access_withdrawn(alice, "test")
+    stale[0].name = "A"
+    stale[0].save()
+    stale[1].save(update_fields=["name"])
+    assert User.objects.get().token_version == 1
+    stale[2].role = "admin"
+    stale[2].save()
+    assert User.objects.get().token_version == stale[2].token_version == 2
+    User.objects.update_or_create(pk=alice.pk, defaults={"name": "B"})
+    assert User.objects.get().token_version == 2
+
+
+def test_taking_up_new_hash_parameters_withdraws_nothing(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor, before = logged_in(), alice.password
+    monkeypatch.setattr("accounts.hashers.Argon2id.memory_cost", 16)
+    assert Visitor().sign_in().status_code == 200
+    alice.refresh_from_db()
+    assert (alice.password != before, alice.token_version) == (True, 0)
+    assert not is_out(visitor)
+
+
+def test_a_rehash_never_brings_an_old_password_back(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The password is changed while a login with the old one is taking up new parameters."""
+    stale = User.objects.get()
+    alice.set_password(NEW)
+    alice.save()
+    monkeypatch.setattr("accounts.hashers.Argon2id.memory_cost", 16)
+    stale.check_password(PASSWORDS[alice.email])
+    assert User.objects.get().check_password(NEW)
+    assert not User.objects.get().check_password(PASSWORDS[alice.email])
+
+
+# ── Through an outage ─────────────────────────────────────────────────────────────────────────
+
+
+@committed
+def test_what_an_outage_leaves_undone_is_done_when_it_is_over(
+    alice: User, store: Store, run_housekeeping: Callable[[], None]
+) -> None:
+    visitor = logged_in()
+    kill(store)
+    saved(is_active=False)(alice)
+    assert PendingWithdrawal.objects.get().reason == "is_active changed"
+    run_housekeeping()
+    assert PendingWithdrawal.objects.count() == 1
+    store.start()
+    run_housekeeping()
+    assert not PendingWithdrawal.objects.exists()
+    assert is_out(visitor)
+
+
+@committed
+def test_who_logs_in_after_the_withdrawal_stays_in_when_it_is_carried_out_late(alice: User, store: Store) -> None:
+    before = logged_in()
+    kill(store)
+    access_withdrawn(alice, "test")
+    store.start()
+    since = logged_in()
+    assert carry_out_pending() == "1 of 1 carried out"
+    assert (is_out(before), is_out(since)) == (True, False)
+    assert not PendingWithdrawal.objects.exists()
+    assert carry_out_pending() == ""
+
+
+class Broken:
+    """A flow whose store is away."""
+
+    def end_all(self, *_: Any) -> int:
+        from redis.exceptions import ConnectionError
+
+        raise ConnectionError
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(devices, "FLOWS", [*devices.FLOWS, Broken()])
+    yield
+
+
+@committed
+def test_the_work_stays_noted_until_every_flow_has_done_it(alice: User, broken: None) -> None:
+    visitor = logged_in()
+    access_withdrawn(alice, "test")
+    assert is_out(visitor)
+    assert PendingWithdrawal.objects.count() == 1
+    assert carry_out_pending() == "0 of 1 carried out"
+
+
+@committed
+def test_a_deleted_users_sessions_end_although_her_row_is_gone(
+    alice: User, store: Store, run_housekeeping: Callable[[], None]
+) -> None:
+    visitor = logged_in()
+    kill(store)
+    alice.delete()
+    store.start()
+    run_housekeeping()
+    assert is_out(visitor)
+    assert keys(store) == set()
+
+
+@committed
+def test_pending_work_is_done_the_oldest_first_and_once(alice: User, bob: User, store: Store) -> None:
+    visitors = logged_in(), logged_in(bob.email)
+    kill(store)
+    for user in (alice, bob, alice):
+        access_withdrawn(user, "test")
+    store.start()
+    assert carry_out_pending() == "3 of 3 carried out"
+    assert [is_out(visitor) for visitor in visitors] == [True, True]
+
+
+@committed
+def test_the_event_says_who_and_why(alice: User) -> None:
+    logged_in()
+    saved(role="admin")(alice)
+    event = SecurityEvent.objects.get(name=SecurityEvent.Name.WITHDRAWN)
+    assert (event.user_id, event.email, event.detail) == (alice.pk, alice.email, {"reason": "role changed"})
+
+
+@committed
+def test_the_spared_session_and_no_other_goes_on(alice: User, store: Store) -> None:
+    from sessions_demo.store import SessionStore
+
+    here, there = logged_in(), logged_in(agent=SECOND)
+    spare = SessionStore(here.session_id)
+    access_withdrawn(alice, "test", spare)
+    spare.save()
+    assert spare.session_key != here.session_id
+    assert [is_out(thief(key)) for key in (here.session_id, there.session_id, str(spare.session_key))] == [
+        True,
+        True,
+        False,
+    ]

@@ -1,0 +1,119 @@
+"""What happens to every answer that a session had a part in."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.sessions.backends.base import UpdateError
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+from redis.exceptions import ConnectionError
+
+from accounts.models import User
+from sessions_demo.middleware import SessionMiddleware
+from sessions_demo.store import SessionStore
+from tests.conftest import Clock
+from tests.running import Store
+from tests.sessions_demo.conftest import SESSION, WHOAMI, Visitor, assert_cleared, keys, record
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+def answer(view: Callable[[HttpRequest], Any], cookie: str = "", status: int = 200) -> HttpResponse:
+    """What goes out when a view does this with its request."""
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        view(request)
+        return HttpResponse(status=status)
+
+    request = RequestFactory().get("/")
+    if cookie:
+        request.COOKIES[SESSION] = cookie
+    response = SessionMiddleware(respond)(request)
+    assert isinstance(response, HttpResponse)
+    return response
+
+
+def test_what_no_session_had_a_part_in_is_left_alone(store: Store) -> None:
+    for cookie in ("", "a" * 32):
+        response = answer(lambda request: None, cookie)
+        assert not response.cookies
+        assert not response.has_header("Cache-Control")
+        assert not response.has_header("Vary")
+    assert keys(store) == set()
+
+
+def test_to_look_at_a_session_that_is_not_there_makes_none(store: Store) -> None:
+    response = answer(lambda request: request.session.get("a"))
+    assert not response.cookies
+    assert response["Vary"] == "Cookie"
+    assert keys(store) == set()
+
+
+def test_a_cookie_that_leads_nowhere_is_cleared() -> None:
+    assert_cleared(answer(lambda request: request.session.get("a"), "a" * 32))
+
+
+def test_who_used_a_session_is_kept_out_of_caches(at_alice: Visitor) -> None:
+    response = answer(lambda request: request.session["role"], at_alice.session_id)
+    assert (response["Cache-Control"], response["Vary"]) == ("no-store", "Cookie")
+    assert not response.cookies
+
+
+def test_an_answer_that_failed_writes_nothing(at_alice: Visitor, store: Store, clock: Clock) -> None:
+    before = record(store, at_alice)
+    clock(200 * 24 * 3600)  # or whatever time it is
+    clock(0)
+
+    def change(request: HttpRequest) -> None:
+        request.session["more"] = True
+
+    response = answer(change, at_alice.session_id, status=500)
+    assert not response.cookies
+    assert record(store, at_alice) == before
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_failure_is_no_reason_to_note_that_she_was_seen(alice: User, clock: Clock, store: Store, status: int) -> None:
+    visitor = Visitor()
+    visitor.sign_in()
+    before = record(store, visitor)
+    clock(600)
+    answer(lambda request: request.session["role"], visitor.session_id, status=status)
+    assert record(store, visitor) == before
+    assert visitor.row.last_seen == visitor.row.started
+
+
+def test_a_session_ended_meanwhile_is_cleared_and_not_made_again(
+    at_alice: Visitor, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(request: HttpRequest) -> None:
+        request.session["more"] = True
+        SessionStore(at_alice.session_id).delete()
+
+    assert_cleared(answer(change, at_alice.session_id))
+    assert keys(store) == set()
+
+
+def test_a_store_that_dies_before_the_answer_is_an_error_and_no_cookie(
+    at_alice: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: SessionStore, must_create: bool = False) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(SessionStore, "save", fail)
+    with pytest.raises(ConnectionError):
+        answer(lambda request: request.session.update({"a": 1}), at_alice.session_id)
+    monkeypatch.undo()
+    assert at_alice.whoami() == 200
+    assert at_alice.row.ended is None
+
+
+def test_only_an_ended_session_is_taken_for_one(at_alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(self: SessionStore, must_create: bool = False) -> None:
+        raise UpdateError
+
+    monkeypatch.setattr(SessionStore, "save", gone)
+    assert_cleared(answer(lambda request: request.session.update({"a": 1}), at_alice.session_id))
+    monkeypatch.undo()
+    assert at_alice.get(WHOAMI).status_code == 401

@@ -1,0 +1,183 @@
+"""The pages: the same verbs as the JSON endpoints, without a line of JavaScript."""
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from accounts.models import User
+from sessions_demo.models import DeviceSession
+from tests.running import Store
+from tests.sessions_demo.conftest import (
+    CSRF,
+    DEVICES_PAGE,
+    EVERYWHERE_PAGE,
+    LOGIN_PAGE,
+    LOGOUT_PAGE,
+    PASSWORD_PAGE,
+    PROFILE_PAGE,
+    RIGHT,
+    SESSION,
+    Visitor,
+    assert_cleared,
+    fingerprint,
+    keys,
+    logged_in,
+    thief,
+)
+
+STAFF_PAGE = "/session/staff/"
+CLOSED = [PROFILE_PAGE, DEVICES_PAGE, STAFF_PAGE, PASSWORD_PAGE, EVERYWHERE_PAGE]
+
+
+@pytest.mark.parametrize("path", CLOSED)
+@pytest.mark.parametrize("cookie", ["", "a" * 32])
+def test_a_page_asks_for_a_login_and_says_where_to_go_on(db: None, path: str, cookie: str) -> None:
+    visitor = thief(cookie) if cookie else Visitor()
+    asked = visitor.get(path)
+    assert (asked.status_code, asked["Location"]) == (302, f"{LOGIN_PAGE}?next={path}")
+    if cookie:
+        assert_cleared(asked)
+        assert asked["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", [PROFILE_PAGE, DEVICES_PAGE, PASSWORD_PAGE])
+def test_a_login_goes_where_she_wanted(alice: User, path: str) -> None:
+    visitor = Visitor()
+    done = visitor.submit(f"{LOGIN_PAGE}?next={path}", {"email": alice.email, "password": RIGHT, "next": path})
+    assert (done.status_code, done["Location"]) == (302, path)
+    assert visitor.get(path).status_code == 200
+    assert logged_in().submit(LOGIN_PAGE, {"email": alice.email, "password": RIGHT})["Location"] == PROFILE_PAGE
+
+
+ELSEWHERE = [
+    "//evil.example",
+    "\\\\evil.example",
+    "/\\evil.example",
+    "///evil.example",
+    "https://evil.example/",
+    "http:evil.example",
+    "javascript:alert(1)",
+    "\thttps://evil.example",
+    "https:///evil.example",
+    "/%0d%0aSet-Cookie:x=y/../..//evil.example\r\nX: y",
+]
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_a_login_goes_nowhere_else(alice: User, where: str) -> None:
+    for extra in ({"query_params": {"next": where}}, {}):
+        visitor, form = Visitor(), {"email": alice.email, "password": RIGHT}
+        done = visitor.submit(LOGIN_PAGE, form if extra else form | {"next": where}, **extra)
+        assert done.status_code == 302
+        assert re.match(r"/[^/\\]", done["Location"])
+        assert visitor.whoami() == 200
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"email": "alice@example.com"},
+        {"password": RIGHT},
+        {"email": "alice@example.com", "password": ""},
+        {"email": "a" * 255, "password": RIGHT},
+        {"email": "alice@example.com", "password": "x" * 1025},
+        {"email": "alice@example.com\0", "password": RIGHT},
+        {"email": "alice@example.com", "password": "\0"},
+    ],
+)
+def test_a_form_that_is_not_filled_in_is_shown_again(alice: User, store: Store, form: dict[str, Any]) -> None:
+    visitor = Visitor()
+    shown = visitor.submit(LOGIN_PAGE, form)
+    assert shown.status_code == 200
+    assert shown.context["form"].errors
+    assert (visitor.session_id, keys(store)) == ("", set())
+
+
+def test_a_password_is_never_shown_again(alice: User) -> None:
+    shown = Visitor().sign_in_by_page(password="wrong but mine")
+    assert shown.status_code == 401
+    assert b"wrong but mine" not in shown.content
+
+
+def test_every_form_carries_the_token_and_asks_by_post(at_alice: Visitor) -> None:
+    for path in (PROFILE_PAGE, DEVICES_PAGE, LOGIN_PAGE, "/"):
+        page = at_alice.get(path).content.decode()
+        forms = re.findall(r"<form[^>]*method=\"?post\"?.*?</form>", page, re.S | re.I)
+        assert all("csrfmiddlewaretoken" in form for form in forms)
+        assert not re.findall(r"<a[^>]*logout", page)
+
+
+@pytest.mark.parametrize(("email", "status"), [("alice@example.com", 403), ("admin@example.com", 200)])
+def test_the_staff_page_is_for_administrators(alice: User, admin: User, email: str, status: int) -> None:
+    assert logged_in(email).get(STAFF_PAGE).status_code == status
+
+
+def test_the_devices_page_lists_hers_alone(at_alice: Visitor, second: Visitor, at_bob: Visitor) -> None:
+    shown = at_alice.get(DEVICES_PAGE)
+    assert {device.id for device in shown.context["devices"]} == {at_alice.row.pk, second.row.pk}
+    assert shown.context["current"] == str(at_alice.row.pk)
+    page = shown.content.decode()
+    assert at_alice.session_id not in page
+    assert at_alice.row.digest not in page
+
+
+def test_one_device_is_ended_by_page(at_alice: Visitor, second: Visitor) -> None:
+    done = at_alice.submit(DEVICES_PAGE, {"end": str(second.row.pk)})
+    assert (done.status_code, done["Location"]) == (302, DEVICES_PAGE)
+    assert (at_alice.whoami(), second.whoami()) == (200, 401)
+
+
+def test_the_others_are_ended_by_page(at_alice: Visitor, second: Visitor, at_bob: Visitor) -> None:
+    assert at_alice.submit(DEVICES_PAGE, {"others": "1"}).status_code == 302
+    assert [visitor.whoami() for visitor in (at_alice, second, at_bob)] == [200, 401, 200]
+
+
+def test_this_device_is_ended_by_page_like_a_logout(at_alice: Visitor, second: Visitor) -> None:
+    done = at_alice.submit(DEVICES_PAGE, {"end": str(at_alice.row.pk)})
+    assert_cleared(done)
+    assert (at_alice.whoami(), second.whoami()) == (401, 200)
+
+
+def test_anothers_device_is_left_alone(at_alice: Visitor, at_bob: Visitor, store: Store) -> None:
+    before = fingerprint(store)
+    for device in (at_bob.row.pk, uuid4()):
+        assert at_alice.submit(DEVICES_PAGE, {"end": str(device)}).status_code in (302, 404)
+    assert fingerprint(store) == before
+    assert at_bob.whoami() == 200
+
+
+@pytest.mark.parametrize("device", ["", "x", "1", "\0", "*", "\u00fc", "a" * 5000])
+def test_what_is_no_device_is_400(at_alice: Visitor, store: Store, device: str) -> None:
+    before = fingerprint(store)
+    assert at_alice.submit(DEVICES_PAGE, {"end": device}).status_code == 400
+    assert at_alice.submit(DEVICES_PAGE, {}).status_code == 400
+    assert fingerprint(store) == before
+
+
+def test_a_name_is_shown_as_text(at_alice: Visitor, alice: User) -> None:
+    payload = '"><script>alert(1)</script>'
+    User.objects.filter(pk=alice.pk).update(name=payload)
+    DeviceSession.objects.update(user_agent=payload, address="192.0.2.1")
+    for path in (PROFILE_PAGE, DEVICES_PAGE, "/"):
+        assert b"<script>alert(1)" not in at_alice.get(path).content
+
+
+def test_a_browser_that_keeps_no_cookie_is_told_what_to_do(alice: User) -> None:
+    visitor = Visitor()
+    visitor.get(LOGIN_PAGE)
+    token = visitor.cookies.pop(CSRF).value
+    refused = visitor.post(LOGIN_PAGE, {"email": alice.email, "password": RIGHT, "csrfmiddlewaretoken": token})
+    assert refused.status_code == 403
+    assert b"HTTPS=1" in refused.content
+    assert visitor.session_id == ""
+
+
+@pytest.mark.parametrize("path", [LOGIN_PAGE, LOGOUT_PAGE, PROFILE_PAGE, DEVICES_PAGE])
+def test_a_page_for_who_asked_json_is_an_error_in_json(at_alice: Visitor, path: str) -> None:
+    refused = at_alice.call("PATCH", path, {})
+    assert refused.status_code == 405
+    assert refused.json() == {"error": "Method not allowed"}
+    assert SESSION not in refused.cookies
