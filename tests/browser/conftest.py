@@ -37,10 +37,10 @@ from django.urls import reverse
 from django.utils.http import urlsafe_base64_encode
 from accounts.mail import REGISTRATION_SALT
 from accounts.models import DemoMail, User
-for name in ("erin", "heidi"):
+for name in ("erin", "heidi", "judith"):
     User.objects.create_superuser(name + "@example.com", "correct horse " + name, name=name.title())
 User.objects.create_superuser("mallory@example.com", "correct horse mallory", name={PAYLOAD!r})
-for name in ("frank", "grace", "ivan"):
+for name in ("frank", "grace", "nina", "oscar", "peggy", "rupert", "sybil", "trent", "victor", "walter", "ivan"):
     user = User.objects.create_user(name + "@example.com", "correct horse " + name, name=name.title())
 reset = [urlsafe_base64_encode(str(user.pk).encode()), default_token_generator.make_token(user)]
 register = signing.dumps(dict(email="judy@example.com", name="Judy"), salt=REGISTRATION_SALT)
@@ -109,7 +109,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def cast(site: Site) -> dict[str, Any]:
     """People beside the demo's, a key of the last one's for each kind of link, and her number."""
     links: dict[str, Any] = json.loads(site.manage("shell", "--verbosity", "0", "-c", CAST))
@@ -155,6 +155,15 @@ def admin_state(chromium: Browser, site: Site) -> Any:
     state = context.storage_state()
     context.close()
     return state
+
+
+def session_login(page: Page, site: Site, name: str, remember: bool = False, then: str = "") -> None:
+    """Logs a member of the cast in at the session's login page, to which `then` is added."""
+    page.goto(f"{site.url}/session/login/{then}")
+    page.get_by_label("E-mail address").fill(f"{name}@example.com")
+    page.get_by_label("Password", exact=True).fill(f"correct horse {name}")
+    page.get_by_label("Keep me logged in").set_checked(remember)
+    page.get_by_role("main").get_by_role("button", name="Log in").click()
 
 
 def log_in(page: Page, site: Site, email: str, password: str, then: str = "/admin/") -> None:

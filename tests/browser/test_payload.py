@@ -25,9 +25,12 @@ def test_a_stored_payload_is_text_on_every_page_that_shows_it(
     for path in (
         "/",
         "/accounts/password/",
+        "/session/profile/",
+        "/session/devices/",
         "/admin/",
         "/admin/accounts/user/?q=mallory",
         "/admin/accounts/securityevent/",
+        "/admin/sessions_demo/devicesession/",
     ):
         page.goto(site.url + path)
         assert_inert(page)

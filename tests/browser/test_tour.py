@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import session_login
 from tests.running import Site
 
 pytestmark = pytest.mark.browser
@@ -21,10 +22,18 @@ OPEN = [
     "/accounts/password/reset/sent/",
     "/accounts/password/reset/done/",
     "/accounts/password/reset/MQ/not-a-link/",
+    "/session/login/",
     "/there-is-nothing-here/",
 ]
-SIGNED_IN = ["/", "/accounts/password/", "/accounts/password/done/"]
-FORMS = ["/accounts/register/", "/accounts/password/reset/", "/accounts/password/"]
+SIGNED_IN = [
+    "/",
+    "/accounts/password/",
+    "/accounts/password/done/",
+    "/session/profile/",
+    "/session/devices/",
+    "/session/staff/",
+]
+FORMS = ["/accounts/register/", "/accounts/password/reset/", "/accounts/password/", "/session/login/"]
 ADMIN = [
     "/admin/",
     "/admin/accounts/user/",
@@ -35,8 +44,25 @@ ADMIN = [
     "/admin/accounts/user/{user}/history/",
     "/admin/accounts/user/{user}/delete/",
     "/admin/accounts/securityevent/",
+    "/admin/sessions_demo/devicesession/",
+    "/admin/sessions_demo/devicesession/?state=live",
+    "/admin/sessions_demo/devicesession/?state=ended&remember__exact=0",
     "/admin/password_change/",
 ]
+# Swagger's and DRF's pages, and the parts of them that are ours.
+API = {
+    "/docs/": ".back",
+    "/session/api/": ".navbar",
+    "/session/api/whoami": ".navbar",
+    "/session/api/profile": ".navbar",
+    "/session/api/staff": ".navbar",
+    "/session/api/devices": ".navbar",
+    "/session/auth/login": ".navbar",
+    "/session/auth/confirm": ".navbar",
+    "/session/auth/password": ".navbar",
+    "/session/auth/logout": ".navbar",
+    "/session/auth/logout-everywhere": ".navbar",
+}
 
 
 @pytest.mark.parametrize("path", OPEN)
@@ -52,6 +78,13 @@ def test_a_page_for_those_signed_in_is_sound(
     page = visit(storage_state=admin_state)
     page.goto(site.url + path)
     expect(page.get_by_role("banner")).to_contain_text("Signed in as Admin")
+    assert_sound(page)
+
+
+def test_the_page_that_says_goodbye_is_sound(page: Page, site: Site, cast: dict[str, Any]) -> None:
+    session_login(page, site, "walter")
+    page.get_by_role("button", name="Log out here").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are logged out")
     assert_sound(page)
 
 
@@ -95,6 +128,22 @@ def test_the_admin_keeps_the_policy(
     visit().goto(f"{site.url}/admin/login/")
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["signed-in", "nobody"])
+def test_the_pages_about_the_api_keep_the_policy_and_lead_back(
+    visit: Callable[..., Page], site: Site, admin_state: Any, known: bool
+) -> None:
+    page = visit(storage_state=admin_state if known else None)
+    for path, ours in API.items():
+        page.goto(site.url + path)
+        page.evaluate(AXE_SCRIPT)
+        for width in (1280, 360):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert_fits(page)
+        assert axe(page, ours) == [], path
+        assert page.locator("link[rel=icon]").count() == 1, path
+        expect(page.get_by_role("link", name="Sessions & tokens")).to_have_attribute("href", "/")
+
+
 def assert_sound(page: Page) -> None:
     page.evaluate(AXE_SCRIPT)
     for width in (1280, 360):
@@ -108,9 +157,9 @@ def assert_sound(page: Page) -> None:
     assert_fits(page)
 
 
-def axe(page: Page, **options: Any) -> list[str]:
+def axe(page: Page, part: str = "html", **options: Any) -> list[str]:
     """What axe objects to, and where it could not tell the contrast."""
-    found = page.evaluate("options => axe.run(options)", options)
+    found = page.evaluate("([part, options]) => axe.run(part, options)", [part, options])
     unsure = [rule for rule in found["incomplete"] if rule["id"] == "color-contrast"]
     return [f"{rule['id']}: {node['html']}" for rule in found["violations"] + unsure for node in rule["nodes"]]
 
