@@ -42,10 +42,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of one file share a worker, and so its sites; those on PostgreSQL share its server too."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            group = "postgres" if item.get_closest_marker("postgres") else item.path.stem
             item.add_marker(pytest.mark.site)
-            item.add_marker(pytest.mark.xdist_group(group))

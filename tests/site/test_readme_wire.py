@@ -1,0 +1,165 @@
+"""What the README says of a session is so: its commands are run, its settings used, its files are there."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import ROOT, Site, Store
+
+pytestmark = pytest.mark.site
+TITLE = "\n## The wire: a session\n"
+[README] = [text for file in ROOT.glob("README*.md") if TITLE in (text := "\n" + file.read_text())]
+# What every answer of the site carries, or says about the connection.
+LEFT_OUT = {
+    *("server", "date", "connection", "content-type", "content-length", "vary", "allow", "content-security-policy"),
+    *("x-frame-options", "x-content-type-options", "referrer-policy", "cross-origin-opener-policy"),
+}
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    site = Site()
+    try:
+        yield site.start()
+    finally:
+        site.destroy()
+
+
+def as_shown(answer: str) -> str:
+    """An answer without the headers that the README leaves out."""
+    head, _, body = answer.replace("\r\n", "\n").partition("\n\n")
+    lines = [line for line in head.split("\n") if line.partition(":")[0].lower() not in LEFT_OUT]
+    return "\n".join(lines) + "\n\n" + body
+
+
+def test_every_command_of_the_wire_answers_as_shown(site: Site, tmp_path: Path) -> None:
+    text = section("The wire: a session").replace("http://localhost:8000", site.url)
+    steps = re.findall(r"```sh\n(.*?)```\n```http\n(.*?)\n```", text, re.S)
+    assert len(steps) == text.count("```sh") == 5
+    script = "\necho; echo =====\n".join(commands.replace("curl ", "curl -sS ") for commands, _ in steps)
+    result = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert not result.stderr
+    for answer, (commands, shown) in zip(result.stdout.split("\n=====\n"), steps, strict=True):
+        pattern = re.escape(shown.strip()).replace("…", ".+")
+        assert re.fullmatch(pattern, as_shown(answer).strip()), f"{commands}\n{as_shown(answer)}\nis not\n{shown}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    for title in ("The reading path: a session", "Take a part: a session store"):
+        links = re.findall(r"\]\(([\w/.]+)\)", section(title))
+        assert links
+        assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+# ── The store alone, in a project that has nothing else of ours ────────────────────────────────
+
+SETTINGS = """
+SECRET_KEY = "x" * 50
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+ROOT_URLCONF = "project"
+"""
+PROJECT = """
+import json, os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+import django
+from django.contrib import auth
+from django.http import JsonResponse
+from django.urls import path
+
+def log_in(request):
+    auth.login(request, auth.authenticate(request, username="alice", password="correct horse"))
+    return me(request)
+
+def log_out(request):
+    auth.logout(request)
+    return me(request)
+
+def me(request):
+    return JsonResponse({"user": request.user.username})
+
+urlpatterns = [path("in", log_in), path("out", log_out), path("me", me)]
+
+if __name__ == "__main__":
+    django.setup()
+    from django.core.management import call_command
+    from django.test import Client
+    call_command("migrate", verbosity=0)
+    auth.get_user_model().objects.create_user("alice", password="correct horse")
+    client, seen = Client(raise_request_exception=False), []
+    for line in sys.stdin:
+        path, session = json.loads(line)
+        if session:
+            client.cookies["sessionid"] = session
+        answer = client.get(path)
+        cookie = answer.cookies.get("sessionid")
+        body = answer.json() if answer.status_code == 200 else {}
+        print(json.dumps([answer.status_code, body.get("user"), cookie and cookie.value]), flush=True)
+"""
+
+
+@pytest.fixture
+def redis_alone(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "valkey" / "v.sock")
+    store.start()
+    yield store
+    store.kill()
+
+
+@pytest.fixture
+def project(tmp_path: Path, redis_alone: Store) -> Iterator[subprocess.Popen[str]]:
+    """A fresh project with `store.py` and the settings that the README quotes."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    quoted = re.search(r"```python\n(.*?)```", section("Take a part: a session store"), re.S)[1]
+    assert "redis://localhost:6379/0" in quoted
+    quoted = quoted.replace("redis://localhost:6379/0", f"unix://{redis_alone.path}?db=0")
+    (folder / "settings.py").write_text(SETTINGS + quoted)
+    (folder / "project.py").write_text(PROJECT)
+    shutil.copy(ROOT / "sessions_demo" / "store.py", folder / "session_store.py")
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "project.py"], cwd=folder, env={}, stdin=pipe, stdout=pipe, text=True)
+    yield process
+    process.stdin.close()
+    process.wait(20)
+
+
+def ask(project: subprocess.Popen[str], path: str, session: str = "") -> list[object]:
+    """Status, user and the new cookie, `None` without one."""
+    project.stdin.write(json.dumps([path, session]) + "\n")
+    project.stdin.flush()
+    return json.loads(project.stdout.readline())
+
+
+def test_the_store_alone_keeps_sessions_in_another_project(project: subprocess.Popen[str], redis_alone: Store) -> None:
+    assert ask(project, "/me") == [200, "", None]
+    status, user, session = ask(project, "/in")
+    assert (status, user, len(session)) == (200, "alice", 32)
+    [key] = redis_alone.client().keys("*")
+    assert key.decode().endswith(hashlib.sha256(session.encode()).hexdigest())
+    assert "_auth_user_id" in json.loads(redis_alone.client().get(key))
+    assert session.encode() not in key + redis_alone.client().get(key)
+    assert ask(project, "/me") == [200, "alice", None]
+    redis_alone.kill()
+    assert ask(project, "/me") == [500, None, None]  # the project has no handler for it; the cookie stays
+    redis_alone.start()
+    assert ask(project, "/me") == [200, "alice", None]
+    assert ask(project, "/out") == [200, "", ""]
+    assert not redis_alone.client().dbsize()
+    assert ask(project, "/me", session)[:2] == [200, ""]

@@ -1,0 +1,150 @@
+"""The OpenAPI description is true: what it allows is understood, what it forbids refused, as it says.
+
+Schemathesis makes the requests out of the running site's own `/schema/`; they are the same at each run.
+"""
+
+import html
+import os
+import re
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+import redis
+from django.urls import get_resolver
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode, openapi
+from schemathesis.checks import not_a_server_error
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.running import Site
+from tests.site.backstage import Backstage
+from tests.site.member import PATIENCE, Member
+
+pytestmark = pytest.mark.site
+ALICE = ("alice@example.com", "demo-only-alice")
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+# What ends the very session that asks.
+LEAVING = ("/session/auth/logout", "/session/auth/logout-everywhere")
+BOUNDED = settings(
+    max_examples=12,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    site = Site()
+    try:
+        yield site.start()
+    finally:
+        site.destroy()
+
+
+@pytest.fixture(scope="module")
+def backstage(site: Site) -> Iterator[Backstage]:
+    backstage = Backstage(site)
+    yield backstage
+    backstage.close()
+
+
+def store(site: Site, db: int = 0) -> redis.Redis:
+    return redis.Redis(unix_socket_path=str(site.store_socket), db=db)
+
+
+@pytest.fixture(scope="module")
+def operations(site: Site) -> list[APIOperation]:
+    """Every method of every address that the site describes."""
+    return [found.ok() for found in openapi.from_url(f"{site.url}/schema/").get_all_operations()]
+
+
+def test_every_json_endpoint_is_described(operations: list[APIOperation]) -> None:
+    described = {re.sub(r"\{.*?\}", "<>", operation.path) for operation in operations}
+    resolver = next(found for found in get_resolver("config.urls").url_patterns if str(found.pattern) == "session/")
+    routes = {"/session/" + re.sub(r"<.*?>", "<>", str(found.pattern)) for found in resolver.url_patterns}
+    assert described == {route for route in routes if "api/" in route or "auth/" in route}
+
+
+def test_what_is_described_as_closed_is_closed_and_nothing_else(site: Site, operations: list[APIOperation]) -> None:
+    for operation in operations:
+        closed = any("session" in scheme for scheme in operation.definition.raw.get("security", []))
+        path = operation.path.replace("{device}", str(uuid.uuid4()))
+        body = None if operation.method.upper() == "GET" else {}
+        status = Member(site).send(operation.method.upper(), path, body).status
+        assert (status == 401) == closed, (operation.label, status)
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+@pytest.mark.parametrize("logged_in", [False, True])
+def test_answers_are_as_described_and_nothing_is_stored(
+    site: Site, backstage: Backstage, operations: list[APIOperation], logged_in: bool, mode: GenerationMode
+) -> None:
+    member = Member(site)
+    if logged_in:
+        assert member.log_in(*ALICE).status == 200
+    before = backstage.ask("live"), store(site).dbsize()
+    answers = {found.label: try_out(found, mode, member) for found in operations if can_be(found, mode)}
+    assert len(answers) >= 4, answers
+    if mode is GenerationMode.POSITIVE:  # or it was the CSRF check that answered
+        assert {label for label, seen in answers.items() if 403 in seen} <= {"GET /session/api/staff"}, answers
+    assert member.whoami() == (200 if logged_in else 401)
+    assert (backstage.ask("live"), store(site).dbsize()) == before
+
+
+def can_be(operation: APIOperation, mode: GenerationMode) -> bool:
+    """Without a body or a parameter there is nothing that could be wrong."""
+    return mode is GenerationMode.POSITIVE or bool(operation.body or operation.path_parameters)
+
+
+def try_out(operation: APIOperation, mode: GenerationMode, member: Member) -> Counter[int]:
+    """Sends requests that the description allows, or forbids; returns the statuses."""
+    statuses = Counter()
+    store(member.site, 1).flushdb()  # or all would be throttled
+    checks = CHECKS + [negative_data_rejection] * (mode is GenerationMode.NEGATIVE)
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @BOUNDED
+    def one(case: Case) -> None:
+        case.cookies = {}
+        response = case.call(base_url=member.site.url, headers=member.headers, timeout=PATIENCE)
+        statuses[response.status_code] += 1
+        if member.session and operation.path in LEAVING and response.status_code == 200:
+            assert member.log_in(*ALICE).status == 200
+        case.validate_response(response, checks=checks)
+
+    one()
+    return statuses
+
+
+def test_the_description_has_no_gap_that_its_generator_sees(site: Site) -> None:
+    site.manage("spectacular", "--validate", "--fail-on-warn", "--file", os.devnull)
+
+
+def test_the_pages_that_show_it_load_nothing_from_elsewhere(site: Site) -> None:
+    visitor = Member(site)
+    page = visitor.get("/docs/", Accept="text/html")
+    assert page.status == 200
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert any("swagger-ui-bundle" in address for address in loaded)
+    for address in loaded:
+        assert re.match(r"/(?!/)", address), address
+        assert visitor.get(html.unescape(address)).status == 200, address
+    assert not re.search(r"(?:https?:)?//\w", page.text + visitor.get("/docs/?script=").text)

@@ -1,0 +1,232 @@
+"""Two things at once: whoever ends a session, or withdraws access, wins against whatever else is under way.
+
+Against the running site with two processes. `SOAK=1` repeats each race as often as `make soak` promises.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis
+
+from accounts.models import User
+from accounts.withdrawal import OWN_TIME, access_withdrawn, carry_out_pending
+from sessions_demo.store import digest
+from tests.conftest import Clock
+from tests.running import Site
+from tests.site.backstage import Backstage
+from tests.site.member import PATIENCE, Answer, Member, together
+from tests.site.postgres import Postgres
+
+pytestmark = [pytest.mark.soak, pytest.mark.site]
+SOAK = bool(os.environ.get("SOAK"))
+PASSWORD, NEW_PASSWORD = "demo-only-alice", "correct horse alice"
+
+
+class Arena:
+    """A running site, and the means to look behind it."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.backstage = Backstage(site)
+
+    def store(self, db: int = 0) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(self.site.store_socket), db=db, socket_timeout=PATIENCE)
+
+    def people(self, prefix: str, number: int) -> list[str]:
+        return self.backstage.ask("people", prefix, number, "alice@example.com")
+
+    def member(self, email: str) -> Member:
+        """A new session of this user."""
+        member = Member(self.site)
+        assert member.log_in(email, PASSWORD).status == 200
+        member.device = json.loads(self.store().get(self.key(member.session)))["device"]
+        assert member.whoami() == 200
+        return member
+
+    def key(self, session: str) -> bytes:
+        """The name of the record of a session in Redis."""
+        return f":1:session:{digest(session)}".encode()
+
+
+def open_arena(**environment: str) -> Iterator[Arena]:
+    site = Site(WEB_WORKERS="2", **environment)
+    try:
+        arena = Arena(site.start())
+        yield arena
+        arena.backstage.close()
+    finally:
+        site.destroy()
+
+
+@pytest.fixture(scope="module")
+def on_sqlite() -> Iterator[Arena]:
+    yield from open_arena()
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(postgres: Postgres) -> Iterator[Arena]:
+    yield from open_arena(DATABASE_URL=postgres.create("races"))
+
+
+# ── Two requests of one session, one of which ends it ──────────────────────────────────────────
+
+# For each way to end a session: sixty of each race by default, a thousand to soak.
+ROUNDS = 334 if SOAK else 20
+
+
+def read(member: Member) -> Answer:
+    return member.send("GET", "/session/api/profile")
+
+
+def confirm(member: Member) -> Answer:
+    return member.send("POST", "/session/auth/confirm", {"password": PASSWORD})
+
+
+def log_out(member: Member, elsewhere: Member) -> Answer:
+    return member.send("POST", "/session/auth/logout")
+
+
+def log_out_everywhere(member: Member, elsewhere: Member) -> Answer:
+    return member.send("POST", "/session/auth/logout-everywhere")
+
+
+def end_from_elsewhere(member: Member, elsewhere: Member) -> Answer:
+    return elsewhere.send("DELETE", f"/session/api/devices/{member.device}")
+
+
+def make_due(arena: Arena, member: Member) -> None:
+    """Makes the next request of this session one that notes its use, and so saves it."""
+    key = arena.key(member.session)
+    record = json.loads(arena.store().get(key))
+    record["seen"] -= 3600
+    assert arena.store().set(key, json.dumps(record), xx=True, keepttl=True)
+
+
+@dataclass(frozen=True)
+class Use:
+    """A request, whether it notes the session's use, and after which of its commands to the store to interfere."""
+
+    send: Callable[[Member], Answer]
+    due: bool
+    after: tuple[int, ...]
+
+
+USES = {
+    "read": Use(read, False, (0, 1)),
+    "renew": Use(read, True, (0, 1, 2)),
+    # Its third command tells that the password was right; the new id comes next.
+    "confirm": Use(confirm, False, (2, 3, 4, 5, 6)),
+}
+
+
+@pytest.mark.parametrize("ending", [log_out, log_out_everywhere, end_from_elsewhere])
+@pytest.mark.parametrize("name", USES)
+def test_a_session_that_is_ended_while_it_is_used_stays_ended(
+    on_sqlite: Arena, name: str, ending: Callable[..., Answer]
+) -> None:
+    use = USES[name]
+    emails = on_sqlite.people(f"{name}-{ending.__name__}-".replace("_", "-"), ROUNDS)
+    outcomes = Counter(
+        race(on_sqlite, email, use, ending, use.after[number % len(use.after)]) for number, email in enumerate(emails)
+    )
+    assert not on_sqlite.backstage.ask("live"), outcomes
+    assert not on_sqlite.store().dbsize(), outcomes
+
+
+def race(arena: Arena, email: str, use: Use, ending: Callable[..., Answer], after: int) -> str:
+    """One round. The ending is sent when the store has seen so many commands of the other request."""
+    member, elsewhere = arena.member(email), Member(arena.site)
+    if ending is end_from_elsewhere:
+        elsewhere = arena.member(email)
+    if use.due:
+        make_due(arena, member)
+    with arena.store().monitor() as monitor:
+        used, ended = together(lambda: use.send(member), lambda: when(monitor, after, ending, member, elsewhere))
+    assert used.status in (200, 401), used
+    new = Member(arena.site, used.session or "")
+    if told_that_it_failed := ended.status == 401:
+        # Who asks to end everything with an id that was dead by then; it is no lie.
+        assert (ending, use.send, new.whoami()) == (log_out_everywhere, confirm, 200)
+        ended = log_out_everywhere(new, elsewhere)
+    assert ended.status == 200, ended
+    assert {member.whoami(), new.whoami()} == {401}, (after, used, ended)
+    assert not arena.store().exists(arena.key(member.session), arena.key(new.session))
+    elsewhere.post("/session/auth/logout")
+    print(after, used.status, new.session and "new", ended.status)
+    return f"{used.status}{' new id' * bool(new.session)}{' too late' * told_that_it_failed}"
+
+
+def when(monitor: Any, after: int, act: Callable[..., Any], *arguments: Any) -> Any:
+    """Does it when the store has seen so many commands from clients."""
+    while after:
+        after -= monitor.next_command()["client_type"] != "lua"
+    return act(*arguments)
+
+
+# ── Logins that overlap a withdrawal ───────────────────────────────────────────────────────────
+
+OVERLAPS, LOGINS = (500 if SOAK else 40), 8
+# The commands of eight logins: each counts an attempt, takes it back, makes a record and writes it.
+COMMANDS = 4 * LOGINS
+
+
+def be_banned(arena: Arena, email: str, owner: Member) -> None:
+    arena.backstage.ask("ban", email)
+
+
+def change_password(arena: Arena, email: str, owner: Member) -> None:
+    assert owner.post("/session/auth/password", {"current": PASSWORD, "new": NEW_PASSWORD}).status == 200
+
+
+def end_everything(arena: Arena, email: str, owner: Member) -> None:
+    assert owner.post("/session/auth/logout-everywhere").status == 200
+
+
+WITHDRAWALS = (be_banned, change_password, end_everything)
+
+
+@pytest.mark.parametrize("name", ["on_sqlite", pytest.param("on_postgresql", marks=pytest.mark.postgres)])
+def test_a_login_that_overlaps_a_withdrawal_loses(name: str, request: pytest.FixtureRequest) -> None:
+    arena = request.getfixturevalue(name)
+    emails, outcomes = arena.people("overlap", OVERLAPS), Counter()
+    for number, email in enumerate(emails):
+        withdraw = WITHDRAWALS[number % len(WITHDRAWALS)]
+        outcomes += overlap(arena, email, withdraw, after=number * 5 % COMMANDS)
+    # It was a race: some logins were let in and then ended, others were refused.
+    assert outcomes["ended"], outcomes
+    assert outcomes["refused"], outcomes
+
+
+def overlap(arena: Arena, email: str, withdraw: Callable[..., None], after: int) -> Counter[str]:
+    """One round: eight logins, and a withdrawal when the store has seen so many of their commands."""
+    arena.store(1).flushdb()  # the refused logins of earlier rounds
+    owner, members = arena.member(email), [Member(arena.site) for _ in range(LOGINS)]
+    logins = [lambda member=member: member.log_in(email, PASSWORD) for member in members]
+    with arena.store().monitor() as monitor:
+        *answers, _ = together(*logins, lambda: when(monitor, after, withdraw, arena, email, owner))
+    statuses = {answer.status for answer in answers}
+    assert statuses <= {200, 401}, (withdraw, after, statuses)
+    assert owner.whoami() == (200 if withdraw is change_password else 401)
+    alive = [digest(member.session) for member in members if member.whoami() == 200]
+    rows, epoch = arena.backstage.ask("rows", email), arena.backstage.ask("epoch", email)
+    # Only "everywhere" leaves the password good: whoever proved it after that is in, under the new epoch.
+    assert not alive or withdraw is end_everything, (withdraw, after)
+    assert all(rows[name] == [epoch, None] for name in alive), (withdraw, after, rows, epoch)
+    assert sum(why is None for _, why in rows.values()) == len(alive) + (withdraw is change_password)
+    let_in = sum(answer.status == 200 for answer in answers)
+    return Counter(ended=let_in - len(alive), refused=LOGINS - let_in, after=len(alive))
+
+
+def test_housekeeping_leaves_a_withdrawal_to_whoever_began_it(
+    alice: User, clock: Clock, django_capture_on_commit_callbacks: Callable[[], Any]
+) -> None:
+    with django_capture_on_commit_callbacks():  # whoever began it has not carried it out yet
+        access_withdrawn(alice, "a test")
+    assert carry_out_pending() == ""
+    clock(OWN_TIME.total_seconds())  # and never will: its process has died
+    assert carry_out_pending() == "1 of 1 carried out"
