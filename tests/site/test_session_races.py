@@ -75,8 +75,8 @@ def on_postgresql(postgres: Postgres) -> Iterator[Arena]:
 
 # ── Two requests of one session, one of which ends it ──────────────────────────────────────────
 
-# For each way to end a session: sixty of each race by default, a thousand to soak.
-ROUNDS = 334 if SOAK else 20
+# For each way to end a session: a few of each race by default, a thousand in all to soak.
+ROUNDS = 334 if SOAK else 8
 
 
 def read(member: Member) -> Answer:
@@ -170,7 +170,7 @@ def when(monitor: Any, after: int, act: Callable[..., Any], *arguments: Any) -> 
 
 # ── Logins that overlap a withdrawal ───────────────────────────────────────────────────────────
 
-OVERLAPS, LOGINS = (500 if SOAK else 40), 8
+OVERLAPS, LOGINS = (500 if SOAK else 12), 8
 # The commands of eight logins: each counts an attempt, takes it back, makes a record and writes it.
 COMMANDS = 4 * LOGINS
 
