@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RANDOM = $$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))')
 # What `make check` calls production; nothing is started under it.
 PRODUCTION = ENV_FILE=/dev/null DEMO=0 ALLOWED_HOSTS=login.example.org SITE_URL=https://login.example.org \
-	EMAIL_URL=smtp://mail.example.org SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))')
+	EMAIL_URL=smtp://mail.example.org SECRET_KEY=$(RANDOM) JWT_ACCESS_KEYS=$(RANDOM) JWT_REFRESH_KEYS=$(RANDOM)
 # Test workers: one more than cores, for much of the time goes by in waiting for other processes.
 JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 

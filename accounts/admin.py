@@ -57,6 +57,40 @@ class LargeTableAdmin(admin.ModelAdmin):
         return super().changelist_view(request, extra_context)
 
 
+class ActionsAdmin(LargeTableAdmin):
+    """To read, and to act on by actions: rows that the code alone writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Django offers actions to whoever may view; without this a read-only account could end something.
+        return obj is None and super().has_change_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def reason(self, request: HttpRequest) -> str:
+        """What a registry is to say about an end."""
+        return f"ended by administrator {request.user.pk}"
+
+
+class ByState(admin.SimpleListFilter):
+    """Live, or ended by somebody or by the clock. The model's query set tells which are `live()`."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("live", "Live"), ("ended", "Ended")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        live = queryset.model._default_manager.live()
+        if self.value() == "live":
+            return queryset & live
+        return queryset.exclude(pk__in=live.values("pk")) if self.value() == "ended" else queryset
+
+
 @admin.register(User)
 class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     """Create, change role, deactivate, set a password."""

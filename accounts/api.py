@@ -1,8 +1,9 @@
 """What the JSON endpoints of both flows share: one base view, and errors in one form.
 
-Needs DRF. Gives `JsonView`, the permission `IsAdmin` and the exception handler that settings name.
+Needs DRF. Gives `JsonView`, `Subject`, the permission `IsAdmin` and the exception handler that settings name.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +20,8 @@ from accounts.models import User
 from accounts.throttle import Throttled
 from accounts.verify import InvalidCredentials
 
+# "cookies" would take the other flow's credential from the browser and leave it alive on the server.
+CLEAR = {"Clear-Site-Data": '"cache"'}
 SENTENCES = {
     403: "Forbidden",
     404: "Not found",
@@ -26,6 +29,15 @@ SENTENCES = {
     406: "Only application/json is served here",
     415: "Unsupported media type: send application/json",
 }
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who the credential says is asking. Her row was not read."""
+
+    pk: int
+    role: str
+    is_authenticated: bool = True
 
 
 class IsAdmin(BasePermission):

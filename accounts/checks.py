@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.checks import Error, register
 
 SECRET_BYTES = 32
+HOW_TO_MAKE = "Take the output of: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 PLACEHOLDERS = ("change", "secret", "insecure", "example", "placeholder", "password", "xxxxxx")
 MAIL_SCHEMES = ("smtp", "submission", "console", "file", "memory", "dummy")
 DOOR = "accounts.verify.PasswordBackend"
@@ -21,11 +22,15 @@ def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
 
 
 def _secret() -> Iterator[Error]:
-    key = settings.SECRET_KEY
-    guessable = len(key.encode()) < SECRET_BYTES or len(set(key)) < 10
-    if guessable or any(word in key.lower() for word in PLACEHOLDERS):
-        hint = "Take the output of: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
-        yield Error(f"SECRET_KEY is shorter than {SECRET_BYTES} bytes or a placeholder.", hint=hint, id="accounts.E001")
+    if is_guessable(settings.SECRET_KEY):
+        sentence = f"SECRET_KEY is shorter than {SECRET_BYTES} bytes or a placeholder."
+        yield Error(sentence, hint=HOW_TO_MAKE, id="accounts.E001")
+
+
+def is_guessable(key: str) -> bool:
+    """Whether a secret is too short, or one that somebody typed (ASVS 11.3)."""
+    short = len(key.encode()) < SECRET_BYTES or len(set(key)) < 10
+    return short or any(word in key.lower() for word in PLACEHOLDERS)
 
 
 def _hosts() -> Iterator[Error]:

@@ -104,8 +104,14 @@ def _password_changed(mail: OutgoingMail) -> Text:
     return "Your password was changed", "password_changed", {"link": link}
 
 
+def _token_reuse(mail: OutgoingMail) -> Text:
+    link = settings.SITE_URL + reverse("accounts:password_reset")
+    return "Somebody else may have used your login", "token_reuse", {"link": link}
+
+
 _TEXTS = {
     "register": _registration,
     "password_reset": _password_reset,
     "password_changed": _password_changed,
+    "token_reuse": _token_reuse,
 }

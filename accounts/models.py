@@ -200,6 +200,8 @@ class SecurityEvent(models.Model):
         USER_CREATED = "user_created", "User registered"
         WITHDRAWN = "authn_access_withdrawn", "Access withdrawn"
         SESSION_REVOKED = "session_revoked", "Session ended by its owner or an administrator"
+        TOKEN_REVOKED = "authn_token_revoked", "Tokens ended by their owner or an administrator"
+        TOKEN_REUSED = "authn_token_reuse", "Refresh token used twice"
         ADMIN_ACTION = "authz_admin", "Administrator's action"
 
     at = models.DateTimeField(default=timezone.now, db_index=True)

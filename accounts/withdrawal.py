@@ -41,7 +41,7 @@ def access_withdrawn(user: User, reason: str, spare: Any = None) -> PendingWithd
     pending = PendingWithdrawal.objects.create(
         user_id=user.pk, version=user.token_version, reason=reason[:100], due=timezone.now() + OWN_TIME
     )
-    events.record(SecurityEvent.Name.WITHDRAWN, user, Client(), reason=reason)
+    events.record(SecurityEvent.Name.WITHDRAWN, user, Client(), reason=reason, version=user.token_version)
     transaction.on_commit(lambda: carry_out(pending, spare))
     return pending
 

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.middleware.security import SecurityMiddleware
 
 # Their scripts (jQuery) write HTML from strings, which Trusted Types refuse.
-WITHOUT_TRUSTED_TYPES = ("/admin/", "/docs/", "/session/api/", "/session/auth/")
+WITHOUT_TRUSTED_TYPES = ("/admin/", "/docs/", "/session/api/", "/session/auth/", "/jwt/api/", "/jwt/auth/")
 
 
 class PolicyMiddleware(CSPMiddleware):

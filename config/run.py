@@ -19,7 +19,7 @@ from config.processes import Processes
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = Path(os.environ.get("ENV_FILE", ROOT / ".env"))
-SECRETS = ("SECRET_KEY",)
+SECRETS = ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
 # The return codes of an end that was asked for, by Ctrl-C or SIGTERM.
 ASKED_TO_END = (130, 143)
 

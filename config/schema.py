@@ -43,6 +43,16 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
         return {"type": "apiKey", "in": "cookie", "name": "__Host-sessionid"}
 
 
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The access token, as OpenAPI says it."""
+
+    target_class = "jwt_demo.views.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
 def add_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """A postprocessing hook: every operation may be refused, in one form; unsafe ones of a session want a token."""
     result["components"]["schemas"]["Refusal"] = REFUSAL

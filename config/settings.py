@@ -29,6 +29,10 @@ SECRET_KEY: str = env.str("SECRET_KEY")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS")
 # `make run HTTPS=1`: with a certificate made here.
 HTTPS: bool = bool(env.str("HTTPS", "")) and env.bool("HTTPS")
+# The keys of access and of refresh tokens, the newest first: it signs, the others still verify. Neither
+# kind verifies the other, and neither is SECRET_KEY.
+JWT_ACCESS_KEYS: list[str] = env.list("JWT_ACCESS_KEYS")
+JWT_REFRESH_KEYS: list[str] = env.list("JWT_REFRESH_KEYS")
 # Links in mails are built on this and never on the Host header, which its sender chooses.
 SITE_URL: str = _or("SITE_URL", f"http{'s' * HTTPS}://localhost:{_or('PORT', 8000)}").rstrip("/")
 # Demo users, the mailbox anyone can read, the lab. A check refuses it on anything but loopback.
@@ -59,11 +63,13 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     # After Django's: accounts takes over what auth does at each login.
     "accounts",
     "sessions_demo",
+    "jwt_demo",
     "config",
 ]
 MIDDLEWARE = [
@@ -166,6 +172,29 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "POSTPROCESSING_HOOKS": ["config.schema.add_refusals"],
 }
+
+# ── Tokens ────────────────────────────────────────────────────────────────────────────────────
+JWT_ISSUER = SITE_URL
+JWT_AUDIENCE = f"{SITE_URL}/jwt/"
+# Seconds. How long a stolen access token can be used where nothing is looked up; also how long the denylist
+# remembers, so no policy may go above it.
+JWT_ACCESS = 15 * 60
+# From its issue: who comes once a week stays in, a device that is put away falls out.
+JWT_REFRESH, JWT_REFRESH_REMEMBERED = 7 * 24 * 60 * 60, 30 * 24 * 60 * 60
+# From login: nobody stays in for ever without proving the password.
+JWT_ABSOLUTE, JWT_ABSOLUTE_REMEMBERED = 30 * 24 * 60 * 60, 90 * 24 * 60 * 60
+# A lost answer is asked for again within this, and two tabs ask within less; 0 is RFC 9700 to the letter.
+JWT_RETRY_WINDOW = 10
+# The check of access tokens where a view names none: see jwt_demo/revocation.py.
+JWT_REVOCATION = "denylist"
+# Longer than a housekeeping turn; after a longer outage the denylist is read from the database first.
+JWT_DENYLIST_LEASE = 5
+# How long the registry remembers what has ended.
+JWT_ROWS_KEPT = 30 * 24 * 60 * 60
+JWT_REFRESH_COOKIE_NAME = "__Host-refresh"
+# SimpleJWT's own classes sign with SECRET_KEY unless told otherwise. Nothing here uses them; without a key
+# nothing can by mistake.
+SIMPLE_JWT = {"SIGNING_KEY": None, "USER_ID_CLAIM": "sub"}
 
 # ── Cookies, headers ──────────────────────────────────────────────────────────────────────────
 SESSION_ENGINE = "sessions_demo.store"

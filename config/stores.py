@@ -18,8 +18,9 @@ from redis.retry import Retry
 DATABASE_WAIT = 5
 STORE_WAIT = 1
 
-# One server, a database for each thing that must be flushable without the others.
-SESSIONS, THROTTLE = 0, 1
+# One server. Whoever flushes the sessions logs people out; the throttle and the denylist, which is told again
+# from the database, share what may be flushed.
+SESSIONS, THROTTLE, DENYLIST = 0, 1, 1
 
 
 def database(url: str) -> dict[str, Any]:
@@ -61,6 +62,7 @@ def caches(url: str) -> dict[str, Any]:
         # Django wants an alias of this name; what is kept in it is the throttle.
         "default": _cache(url, THROTTLE),
         "sessions": _cache(url, SESSIONS),
+        "denylist": _cache(url, DENYLIST),
     }
 
 

@@ -12,6 +12,7 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("accounts/", include("accounts.urls")),
     path("session/", include("sessions_demo.urls")),
+    path("jwt/", include("jwt_demo.urls")),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     # The admin's own page compares the current password past the throttle and records nothing.

@@ -1,35 +1,17 @@
 """Sessions in Django's admin: whose, since when, from where, and the means to end them."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.admin import LargeTableAdmin
+from accounts.admin import ActionsAdmin, ByState
 from accounts.client import name_of
 from sessions_demo.lifecycle import FLOW
 from sessions_demo.models import DeviceSession
 
 
-class ByState(admin.SimpleListFilter):
-    """Live, or ended by somebody or by the clock."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("live", "Live"), ("ended", "Ended")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        live = DeviceSession.objects.live()
-        if self.value() == "live":
-            return queryset & live
-        return queryset.exclude(pk__in=live.values("pk")) if self.value() == "ended" else queryset
-
-
 @admin.register(DeviceSession)
-class DeviceSessionAdmin(LargeTableAdmin):
+class DeviceSessionAdmin(ActionsAdmin):
     """To read, and to end."""
 
     list_display = ["user", "state", "started", "last_seen", "address", "browser", "remember", "absolute_end"]
@@ -54,25 +36,12 @@ class DeviceSessionAdmin(LargeTableAdmin):
     def end(self, request: HttpRequest, queryset: QuerySet[DeviceSession]) -> None:
         """Ends each of them, now."""
         rows = queryset.select_related("user")
-        ended = sum(FLOW.end(row.user, row.pk, self._reason(request)) for row in rows if row.user)
+        ended = sum(FLOW.end(row.user, row.pk, self.reason(request)) for row in rows if row.user)
         messages.success(request, f"{ended} ended.")
 
     @admin.action(description="End all sessions of the users of the selected ones", permissions=["change"])
     def end_all_of_user(self, request: HttpRequest, queryset: QuerySet[DeviceSession]) -> None:
         """Ends everything these users have open in this flow."""
         owners = {row.user for row in queryset.select_related("user") if row.user}
-        ended = sum(FLOW.end_others(owner, None, self._reason(request)) for owner in owners)
+        ended = sum(FLOW.end_others(owner, None, self.reason(request)) for owner in owners)
         messages.success(request, f"{ended} ended.")
-
-    def _reason(self, request: HttpRequest) -> str:
-        return f"ended by administrator {request.user.pk}"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Django offers actions to whoever may view; without this a read-only account could end sessions.
-        return obj is None and super().has_change_permission(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

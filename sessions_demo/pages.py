@@ -17,6 +17,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView, TemplateView
 
+from accounts.api import CLEAR
 from accounts.models import User
 from accounts.passwords import MAXIMUM_LENGTH
 from accounts.verify import InvalidCredentials, verify
@@ -24,7 +25,6 @@ from accounts.withdrawal import access_withdrawn
 from sessions_demo import lifecycle
 from sessions_demo.lifecycle import CONFIRMED, DEVICE, SEEN
 from sessions_demo.store import ABSOLUTE_END, IDLE_END
-from sessions_demo.views import CLEAR
 
 
 class LoginForm(forms.Form):

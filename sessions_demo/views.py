@@ -1,6 +1,5 @@
 """The session flow as JSON. Each view is a verb of `lifecycle` with a body and an answer around it."""
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts import passwords
-from accounts.api import IsAdmin, JsonView
+from accounts.api import CLEAR, IsAdmin, JsonView, Subject
 from accounts.bodies import ConfirmBody, DevicesAnswer, Ended, LoginBody, Message, PasswordBody, ProfileAnswer, Who
 from accounts.client import Client
 from accounts.models import SecurityEvent, User
@@ -26,15 +25,6 @@ from accounts.verify import verify
 from accounts.withdrawal import access_withdrawn
 from sessions_demo import lifecycle
 from sessions_demo.lifecycle import DEVICE, ROLE, USER_ID, VERSION
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Who the session says is asking. Her row was not read."""
-
-    pk: int
-    role: str
-    is_authenticated: bool = True
 
 
 class RecordAuthentication(BaseAuthentication):
@@ -113,10 +103,6 @@ class Password(SessionView):
         client = Client.of(request._request)
         passwords.replace(user, SecurityEvent.Name.PASSWORD_CHANGE, client, spare=request.auth)
         return Response({"message": "Password changed"})
-
-
-# "cookies" would take the other flow's credential from the browser and leave it alive on the server.
-CLEAR = {"Clear-Site-Data": '"cache"'}
 
 
 class Logout(SessionView):

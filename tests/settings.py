@@ -11,6 +11,8 @@ for name in ("REDIS_URL", "DATABASE_URL", "EMAIL_URL", "TRUSTED_PROXIES", "DEFAU
 os.environ.update(
     ENV_FILE=os.devnull,
     SECRET_KEY=secrets.token_urlsafe(48),
+    JWT_ACCESS_KEYS=secrets.token_urlsafe(48),
+    JWT_REFRESH_KEYS=secrets.token_urlsafe(48),
     DEMO="1",
     ALLOWED_HOSTS="localhost,127.0.0.1,[::1]",
     SITE_URL="http://localhost",
@@ -19,6 +21,10 @@ os.environ.update(
 )
 # Whoever reads these settings makes a folder: test workers, their controller, the type checker.
 atexit.register(shutil.rmtree, os.environ["VAR_DIR"], ignore_errors=True)
+if "STATIC_FOLDER" not in os.environ:
+    # The controller's, which its workers inherit: see `keep` in tests/running.py.
+    os.environ["STATIC_FOLDER"] = tempfile.mkdtemp(prefix="static-")
+    atexit.register(shutil.rmtree, os.environ["STATIC_FOLDER"], ignore_errors=True)
 
 from config.settings import *  # noqa: E402, F403
 

@@ -21,7 +21,6 @@ from tests.sessions_demo.conftest import (
     Visitor,
     cheap_hashes,  # noqa: F401  (a fixture)
     keys,
-    kill,
     logged_in,
     thief,
 )
@@ -249,7 +248,7 @@ def test_what_an_outage_leaves_undone_is_done_when_it_is_over(
     alice: User, store: Store, run_housekeeping: Callable[[], None]
 ) -> None:
     visitor = logged_in()
-    kill(store)
+    store.kill()
     saved(is_active=False)(alice)
     assert PendingWithdrawal.objects.get().reason == "is_active changed"
     run_housekeeping()
@@ -263,7 +262,7 @@ def test_what_an_outage_leaves_undone_is_done_when_it_is_over(
 @committed
 def test_who_logs_in_after_the_withdrawal_stays_in_when_it_is_carried_out_late(alice: User, store: Store) -> None:
     before = logged_in()
-    kill(store)
+    store.kill()
     access_withdrawn(alice, "test")
     store.start()
     since = logged_in()
@@ -302,7 +301,7 @@ def test_a_deleted_users_sessions_end_although_her_row_is_gone(
     alice: User, store: Store, run_housekeeping: Callable[[], None]
 ) -> None:
     visitor = logged_in()
-    kill(store)
+    store.kill()
     alice.delete()
     store.start()
     run_housekeeping()
@@ -313,7 +312,7 @@ def test_a_deleted_users_sessions_end_although_her_row_is_gone(
 @committed
 def test_pending_work_is_done_the_oldest_first_and_once(alice: User, bob: User, store: Store) -> None:
     visitors = logged_in(), logged_in(bob.email)
-    kill(store)
+    store.kill()
     for user in (alice, bob, alice):
         access_withdrawn(user, "test")
     store.start()
@@ -326,7 +325,8 @@ def test_the_event_says_who_and_why(alice: User) -> None:
     logged_in()
     saved(role="admin")(alice)
     event = SecurityEvent.objects.get(name=SecurityEvent.Name.WITHDRAWN)
-    assert (event.user_id, event.email, event.detail) == (alice.pk, alice.email, {"reason": "role changed"})
+    detail = {"reason": "role changed", "version": 1}
+    assert (event.user_id, event.email, event.detail) == (alice.pk, alice.email, detail)
 
 
 @committed

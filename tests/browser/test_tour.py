@@ -1,13 +1,13 @@
 """Every page, wide and narrow, light and dark: axe and the policy have nothing to say, and nothing sticks out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import session_login
+from tests.browser.conftest import Witness, new_profile, session_login
 from tests.running import Site
 
 pytestmark = pytest.mark.browser
@@ -65,17 +65,43 @@ API = {
 }
 
 
+Windows = dict[bool, tuple[Page, Witness]]
+
+
+@pytest.fixture(scope="module")
+def windows(chromium: Browser, admin_state: Any) -> Iterator[Windows]:
+    """A page of nobody's and one of an administrator's: a new browser profile for each address takes long."""
+    profiles = {known: new_profile(chromium, storage_state=admin_state if known else None) for known in (False, True)}
+    yield {known: (context.new_page(), witness) for known, (context, witness) in profiles.items()}
+    for context, _ in profiles.values():
+        context.close()
+    assert [line for _, witness in profiles.values() for line in witness.objections()] == []
+
+
+@pytest.fixture
+def window(windows: Windows) -> Iterator[Callable[[bool], Page]]:
+    """`window(known)`: one of the two pages, as a new one would be. It must have had no reason to complain."""
+    for page, witness in windows.values():
+        page.set_viewport_size({"width": 1280, "height": 720})
+        page.emulate_media(color_scheme="light")
+        witness.documents.clear()
+    yield lambda known: windows[known][0]
+    said = [line for _, witness in windows.values() for line in witness.objections()]
+    for _, witness in windows.values():
+        witness.complaints.clear()
+    assert said == []
+
+
 @pytest.mark.parametrize("path", OPEN)
-def test_an_open_page_is_sound(page: Page, site: Site, path: str) -> None:
+def test_an_open_page_is_sound(window: Callable[[bool], Page], site: Site, path: str) -> None:
+    page = window(False)
     page.goto(site.url + path)
     assert_sound(page)
 
 
 @pytest.mark.parametrize("path", SIGNED_IN)
-def test_a_page_for_those_signed_in_is_sound(
-    visit: Callable[..., Page], site: Site, admin_state: Any, path: str
-) -> None:
-    page = visit(storage_state=admin_state)
+def test_a_page_for_those_signed_in_is_sound(window: Callable[[bool], Page], site: Site, path: str) -> None:
+    page = window(True)
     page.goto(site.url + path)
     expect(page.get_by_role("banner")).to_contain_text("Signed in as Admin")
     assert_sound(page)
@@ -88,7 +114,8 @@ def test_the_page_that_says_goodbye_is_sound(page: Page, site: Site, cast: dict[
     assert_sound(page)
 
 
-def test_the_mailbox_is_sound(page: Page, site: Site, cast: dict[str, Any]) -> None:
+def test_the_mailbox_is_sound(window: Callable[[bool], Page], site: Site, cast: dict[str, Any]) -> None:
+    page = window(False)
     page.goto(f"{site.url}/accounts/mail/")
     page.get_by_role("link", name="Older").click()
     expect(page.get_by_role("article").filter(has_text="Open this link: http://localhost/xxx").first).to_be_visible()
@@ -96,15 +123,18 @@ def test_the_mailbox_is_sound(page: Page, site: Site, cast: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("link", ["register", "reset"])
-def test_a_page_behind_a_mailed_link_is_sound(page: Page, site: Site, cast: dict[str, Any], link: str) -> None:
+def test_a_page_behind_a_mailed_link_is_sound(
+    window: Callable[[bool], Page], site: Site, cast: dict[str, Any], link: str
+) -> None:
+    page = window(False)
     page.goto(site.url + cast[link])
     expect(page.get_by_label("New password", exact=True)).to_be_visible()
     assert_sound(page)
 
 
 @pytest.mark.parametrize("path", FORMS)
-def test_a_form_that_was_refused_is_sound(visit: Callable[..., Page], site: Site, admin_state: Any, path: str) -> None:
-    page = visit(storage_state=admin_state)
+def test_a_form_that_was_refused_is_sound(window: Callable[[bool], Page], site: Site, path: str) -> None:
+    page = window(True)
     page.goto(site.url + path)
     page.get_by_role("main").get_by_role("button").last.click()
     expect(page.get_by_role("alert")).to_be_visible()
@@ -112,10 +142,8 @@ def test_a_form_that_was_refused_is_sound(visit: Callable[..., Page], site: Site
     assert_sound(page)
 
 
-def test_the_admin_keeps_the_policy(
-    visit: Callable[..., Page], site: Site, admin_state: Any, cast: dict[str, Any]
-) -> None:
-    page = visit(storage_state=admin_state)
+def test_the_admin_keeps_the_policy(window: Callable[[bool], Page], site: Site, cast: dict[str, Any]) -> None:
+    page = window(True)
     for path in ADMIN:
         response = page.goto(site.url + path.format(**cast))
         assert response is not None
@@ -125,14 +153,14 @@ def test_the_admin_keeps_the_policy(
     page.goto(f"{site.url}/admin/accounts/securityevent/")
     page.locator("#result_list tbody a").first.click()
     expect(page.get_by_role("heading", name="View security event")).to_be_visible()
-    visit().goto(f"{site.url}/admin/login/")
+    window(False).goto(f"{site.url}/admin/login/")
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["signed-in", "nobody"])
 def test_the_pages_about_the_api_keep_the_policy_and_lead_back(
-    visit: Callable[..., Page], site: Site, admin_state: Any, known: bool
+    window: Callable[[bool], Page], site: Site, known: bool
 ) -> None:
-    page = visit(storage_state=admin_state if known else None)
+    page = window(known)
     for path, ours in API.items():
         page.goto(site.url + path)
         page.evaluate(AXE_SCRIPT)

@@ -13,6 +13,7 @@ PAGES = [
     "/accounts/register/",
     "/accounts/password/reset/",
     "/accounts/password/",
+    "/jwt/",
     "/healthz",
     "/readyz",
     "/nothing",

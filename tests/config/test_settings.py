@@ -13,6 +13,8 @@ from tests.running import ROOT
 
 GOOD = {
     "SECRET_KEY": secrets.token_urlsafe(48),
+    "JWT_ACCESS_KEYS": secrets.token_urlsafe(48),
+    "JWT_REFRESH_KEYS": secrets.token_urlsafe(48),
     "ALLOWED_HOSTS": "login.example.org",
     "SITE_URL": "https://login.example.org",
     "EMAIL_URL": "submission://user:p%40ss@mail.example.org:587",
@@ -37,6 +39,8 @@ def without(name: str) -> dict[str, str]:
     ("environment", "variable"),
     [
         (without("SECRET_KEY"), "SECRET_KEY"),
+        (without("JWT_ACCESS_KEYS"), "JWT_ACCESS_KEYS"),
+        (without("JWT_REFRESH_KEYS"), "JWT_REFRESH_KEYS"),
         (without("ALLOWED_HOSTS"), "ALLOWED_HOSTS"),
         (GOOD | {"DEMO": "maybe"}, "DEMO"),
         (GOOD | {"TRUSTED_PROXIES": "two"}, "TRUSTED_PROXIES"),

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from accounts.client import Client
 from accounts.models import SecurityEvent, User
+from jwt_demo import lifecycle
 from sessions_demo.models import DeviceSession
 from tests.conftest import Browser
 from tests.running import Store
@@ -33,6 +36,11 @@ OPEN = {
     "/session/api/",
     "/session/auth/login",
     "/session/auth/logout",
+    "/jwt/",
+    "/jwt/api/",
+    "/jwt/auth/login",
+    "/jwt/auth/refresh",
+    "/jwt/auth/logout",
     "/schema/",
     "/docs/",
 }
@@ -135,18 +143,24 @@ def state(store: Store) -> Any:
     return rows, keys
 
 
+def rows_of_a_family(user: User) -> list[Any]:
+    """A login with tokens, and its rows of the ledger."""
+    family, token = lifecycle.start(user, Client()).family, OutstandingToken.objects.get()
+    return [family, token, BlacklistedToken.objects.create(token=token)]
+
+
 @pytest.mark.parametrize("who", ["anonymous", "admin"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 def test_reading_changes_nothing_anywhere(admin: User, alice: User, store: Store, who: str, method: str) -> None:
     browser = Browser()
     if who == "admin":
         browser.force_login(admin)
-    session = DeviceSession.objects.first()
+    rows = [admin, SecurityEvent.objects.first(), DeviceSession.objects.first(), *rows_of_a_family(alice)]
     before = state(store)
     for path in PATHS:
-        if session:
-            # What is not there leaves a message, as the admin always does.
-            path = path.replace("devicesession/1/", f"devicesession/{session.pk}/")
+        # What is not there leaves a message, as the admin always does.
+        for row in filter(None, rows):
+            path = path.replace(f"{row._meta.model_name}/1/", f"{row._meta.model_name}/{row.pk}/")
         answer = browser.generic(method, path)
         assert answer.status_code < 500, path
         assert state(store) == before, path

@@ -114,14 +114,6 @@ def fingerprint(store: Store) -> dict[str, Any]:
     return state
 
 
-def kill(store: Store) -> None:
-    """Kills the server once what it was told is on the disk: what a crash may cost is another subject."""
-    client = store.client(3)
-    client.set("written", 1)
-    client.execute_command("WAITAOF", 1, 0, 5000)
-    store.kill()
-
-
 @contextmanager
 def database_away() -> Iterator[None]:
     """Every statement fails as it does when the database is gone."""

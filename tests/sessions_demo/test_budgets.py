@@ -184,8 +184,9 @@ def test_ending_everything_grows_with_her_devices_and_in_rows_not_in_statements(
         PendingWithdrawal.objects.create(user_id=alice.pk, version=1, reason="test")
         counts.append(measure(carry_out_pending))
         assert [visitor.whoami() for visitor in visitors] == [401] * devices
-    # The pending rows, her live sessions, their end, a second look, the row; one deletion for all of them.
-    assert counts == [(5, 1)] * 3
+    # The pending rows, her live sessions, their end, a second look, the other flow's families, the row; one
+    # deletion for all of them, one entry of the denylist.
+    assert counts == [(6, 2)] * 3
 
 
 def test_the_pages_cost_no_more_with_many_sessions(alice: User, bob: User, measure: Measure, clock: Clock) -> None:

@@ -36,7 +36,6 @@ from tests.sessions_demo.conftest import (
     assert_cleared,
     database_away,
     keys,
-    kill,
     logged_in,
     record,
     thief,
@@ -367,7 +366,7 @@ OVER_A_SESSION = {"sign in": Visitor.sign_in, "by page": Visitor.sign_in_by_page
 def test_the_store_dies_during_a_login(alice: User, store: Store, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     """Between the throttle and the record, and between the record and the answer."""
     visitor = Visitor(raise_request_exception=False)
-    after(monkeypatch, moment, lambda: kill(store))
+    after(monkeypatch, moment, lambda: store.kill())
     refused = visitor.sign_in()
     assert (refused.status_code, refused["Retry-After"]) == (503, "5")
     assert refused.json() == {"error": "Unavailable for a moment"}
@@ -392,9 +391,9 @@ def test_the_store_dies_at_a_logout_and_she_is_still_logged_in(
     visitor = logged_in()
     visitor.raise_request_exception = False
     if moment == "before":
-        kill(store)
+        store.kill()
     else:
-        after(monkeypatch, "django.contrib.sessions.backends.base.SessionBase.get", lambda: kill(store))
+        after(monkeypatch, "django.contrib.sessions.backends.base.SessionBase.get", lambda: store.kill())
     refused = way(visitor)
     assert (refused.status_code, refused["Retry-After"]) == (503, "5")
     assert SESSION not in refused.cookies
@@ -408,7 +407,7 @@ def test_the_store_dies_at_a_logout_and_she_is_still_logged_in(
 
 def test_a_json_logout_in_an_outage_says_that_it_failed(at_alice: Visitor, store: Store) -> None:
     at_alice.raise_request_exception = False
-    kill(store)
+    store.kill()
     refused = at_alice.call("POST", LOGOUT)
     assert refused.status_code == 503
     assert refused["Cache-Control"] == "no-store"
@@ -431,7 +430,7 @@ def test_a_change_of_id_that_an_outage_interrupts_leaves_nothing_that_cannot_be_
     before = visitor.session_id
 
     def dies(*_: Any) -> None:
-        kill(store)
+        store.kill()
         raise RedisError
 
     monkeypatch.setattr(SessionStore, command, dies)
@@ -459,7 +458,7 @@ def test_an_interrupted_login_to_the_admin_leaves_no_session_without_a_row(
     visitor = logged_in(first)
     visitor.raise_request_exception = False
     before = visitor.session_id
-    after(monkeypatch, "accounts.verify.PasswordBackend.authenticate", lambda: kill(store))
+    after(monkeypatch, "accounts.verify.PasswordBackend.authenticate", lambda: store.kill())
     refused = visitor.log_in(admin.email)
     assert refused.status_code == 503
     assert SESSION not in refused.cookies
@@ -474,7 +473,7 @@ def test_an_interrupted_logout_from_the_admin_is_none(
     admin: User, at_admin: Visitor, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_admin.raise_request_exception = False
-    after(monkeypatch, "django.contrib.auth.get_user", lambda: kill(store))
+    after(monkeypatch, "django.contrib.auth.get_user", lambda: store.kill())
     refused = at_admin.submit("/admin/logout/")
     assert refused.status_code == 503
     assert SESSION not in refused.cookies

@@ -28,7 +28,6 @@ from tests.sessions_demo.conftest import (
     WHOAMI,
     Visitor,
     keys,
-    kill,
     logged_in,
     raw_key,
     record,
@@ -254,7 +253,7 @@ def test_a_store_that_is_away_raises_and_is_not_an_empty_session(store: Store) -
     session = SessionStore()
     session["a"] = 1
     session.save()
-    kill(store)
+    store.kill()
     for act in (
         SessionStore(session.session_key).load,
         session.save,

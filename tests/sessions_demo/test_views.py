@@ -41,7 +41,6 @@ from tests.sessions_demo.conftest import (
     assert_cleared,
     fingerprint,
     keys,
-    kill,
     logged_in,
     record,
     thief,
@@ -705,7 +704,7 @@ def test_while_the_store_is_away_every_route_is_503_and_the_cookie_stays(at_alic
     at_alice.raise_request_exception = False
     cookie = at_alice.session_id
     pages = (PROFILE_PAGE, DEVICES_PAGE, "/session/staff/", PASSWORD_PAGE, "/admin/")
-    kill(store)
+    store.kill()
     answers = [at_alice.call("GET", path) for path in (WHOAMI, PROFILE, STAFF, DEVICES)]
     answers += [
         at_alice.call("POST", path, BODIES.get(path)) for path in (LOGIN, CONFIRM, PASSWORD, LOGOUT, EVERYWHERE)
@@ -728,7 +727,7 @@ def test_while_the_store_is_away_every_route_is_503_and_the_cookie_stays(at_alic
 
 def test_an_outage_opens_nothing_to_those_without_a_session(db: None, store: Store) -> None:
     visitor = Browser(raise_request_exception=False)
-    kill(store)
+    store.kill()
     assert visitor.get(WHOAMI).status_code == 401
     assert visitor.get(PROFILE_PAGE).status_code == 302
     assert visitor.get(LOGIN_PAGE).status_code == 200

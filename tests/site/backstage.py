@@ -96,6 +96,68 @@ def pending() -> list[str]:
     return list(PendingWithdrawal.objects.values_list("reason", flat=True))
 
 
+def families(email: str, number: int, agent: str, window: int | None = None) -> list[list[str]]:
+    """So many new logins of a user by the JWT flow: the refresh and the access token of each.
+
+    `window` takes the place of the usual retry window.
+    """
+    from dataclasses import replace
+
+    from accounts.client import Client
+    from accounts.models import User
+    from jwt_demo import lifecycle
+    from jwt_demo.models import Policy
+
+    policy = Policy.default()
+    if window is not None:
+        policy = replace(policy, retry_window=window)
+    user, client = User.objects.get(email=email), Client("127.0.0.1", agent)
+    issued = [lifecycle.start(user, client, policy=policy) for _ in range(number)]
+    return [[str(one.family.token()), str(one.access)] for one in issued]
+
+
+def ledger(email: str) -> dict[str, Any]:
+    """A user's families: why each ended, `None` if it did not, its generation, and which tokens are not blacklisted."""
+    from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+    from jwt_demo.models import TokenFamily
+
+    found = {}
+    for row in TokenFamily.objects.filter(user__email=email):
+        good = OutstandingToken.objects.filter(jti__startswith=f"{row.pk}.", blacklistedtoken=None)
+        jtis = list(good.values_list("jti", flat=True))
+        found[str(row.pk)] = {"ended": row.reason if row.ended else None, "latest": row.jti, "good": jtis}
+    return found
+
+
+def revoke(email: str) -> bool:
+    """Ends all of a user's families, as an administrator does; whether the store could be told."""
+    from accounts.models import User
+    from accounts.outages import OUTAGES
+    from jwt_demo.lifecycle import FLOW
+
+    try:
+        FLOW.end_others(User.objects.get(email=email), None, "ended by a test")
+    except OUTAGES:
+        return False
+    return True
+
+
+def events(email: str, name: str) -> list[dict[str, Any]]:
+    """The details of what happened to a user under this name, the latest first."""
+    from accounts.models import SecurityEvent
+
+    return list(SecurityEvent.objects.filter(email=email, name=name).values_list("detail", flat=True))
+
+
+def mails(email: str) -> dict[str, list[str]]:
+    """What is about to be written to a user, and what was."""
+    from accounts.models import DemoMail, OutgoingMail
+
+    due = list(OutgoingMail.objects.filter(to=email).values_list("kind", flat=True))
+    return {"due": due, "sent": list(DemoMail.objects.filter(to=email).values_list("subject", flat=True))}
+
+
 def main() -> None:
     import django
     from django.db import close_old_connections

@@ -35,10 +35,28 @@ class Answer:
 
     @property
     def session(self) -> str | None:
+        return self.cookie(SESSION)
+
+    def cookie(self, name: str) -> str | None:
+        """The new value of a cookie, "" for one that was cleared, `None` without it."""
         for line in self.headers.get_all("Set-Cookie", []):
-            if morsel := SimpleCookie(line).get(SESSION):
+            if morsel := SimpleCookie(line).get(name):
                 return "" if morsel["max-age"] == "0" else morsel.value
         return None
+
+
+def exchange(site: Site, method: str, path: str, body: Any, headers: dict[str, str]) -> Answer:
+    """One request, with a body in JSON unless it is `None`."""
+    connection = HTTPConnection("127.0.0.1", site.port, timeout=PATIENCE)
+    sent = {"Host": f"localhost:{site.port}"} | headers
+    if body is not None:
+        sent, body = {"Content-Type": "application/json"} | sent, json.dumps(body)
+    try:
+        connection.request(method, path, body, sent)
+        response = connection.getresponse()
+        return Answer(response.status, response.msg, response.read().decode(errors="replace"))
+    finally:
+        connection.close()
 
 
 class Member:
@@ -58,17 +76,8 @@ class Member:
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """One request, without keeping what comes back; `headers` with underscores for hyphens."""
-        connection = HTTPConnection("127.0.0.1", self.site.port, timeout=PATIENCE)
-        sent = self.headers | {"Host": f"localhost:{self.site.port}"}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        if body is not None:
-            sent, body = {"Content-Type": "application/json"} | sent, json.dumps(body)
-        try:
-            connection.request(method, path, body, sent)
-            response = connection.getresponse()
-            return Answer(response.status, response.msg, response.read().decode(errors="replace"))
-        finally:
-            connection.close()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return exchange(self.site, method, path, body, self.headers | named)
 
     def keep(self, answer: Answer) -> Answer:
         """Keeps the cookie of an answer."""

@@ -21,6 +21,7 @@ import redis
 from django.urls import URLResolver, get_resolver
 
 from tests.running import Site, until
+from tests.site.holder import COOKIE, LOGOUT, REFRESH, WHOAMI, Holder
 from tests.site.postgres import Postgres
 from tests.site.visitor import PATIENCE, Visitor
 
@@ -43,6 +44,8 @@ class Target:
         cookies = "; ".join(f"{name}={value}" for name, value in self.admin.cookies.items())
         self.as_admin = f"{HEADERS}Cookie: {cookies}\r\n"
         self.as_visitor = f"{HEADERS}Cookie: __Host-csrftoken={self.admin.cookies['__Host-csrftoken']}\r\n"
+        self.holder = Holder(site)
+        assert self.holder.log_in("admin@example.com", "demo-only-admin").status == 200
         self.workers = site.process_ids("gunicorn")
         self.stored = self.count()
 
@@ -98,6 +101,7 @@ class Target:
         until(lambda: self.count() == self.stored, 5)
         assert "alice@example.com" in self.admin.get("/admin/accounts/user/").text
         assert Visitor(self.site).get("/").status == 200
+        assert self.holder.whoami() == 200
 
 
 def status_of(connection: socket.socket) -> int | None:
@@ -176,7 +180,7 @@ def addresses(*values: str) -> list[str]:
     """Every address of the site, with each of `values` in the place of its parameters."""
     found = []
     for route in routes(get_resolver("config.urls").url_patterns):
-        plain = route.replace("^", "").replace("$", "").replace("(?P<app_label>accounts)", "accounts")
+        plain = re.sub(r"\(\?P<app_label>(\w+)[^)]*\)", r"\1", route.replace("^", "").replace("$", ""))
         for value in values:
             found.append(re.sub(r"\(\?P<\w+>\.\*\)|<[\w:]+>", lambda _, value=value: value, plain))
     return list(dict.fromkeys(found))
@@ -202,6 +206,10 @@ QUERIES = [
     "&".join(["a"] * 1900),
 ]
 LISTS = ("/admin/accounts/user/", "/admin/accounts/securityevent/")
+TOKEN_LISTS = (
+    "/admin/jwt_demo/tokenfamily/",
+    *("/admin/token_blacklist/outstandingtoken/", "/admin/token_blacklist/blacklistedtoken/"),
+)
 LOOKUPS = [
     *("q", "o", "p", "e", "all", "id", "pk", "nothing", "__", "_popup", "_to_field", "_changelist_filters", "_facets"),
     *("role__exact", "role__in", "role__isnull", "is_active__exact", "is_active__isnull", "id__in", "pk__in", "id__gt"),
@@ -220,6 +228,7 @@ LOOKUPS = [
     *("email", "email__regex", "email__in", "password__startswith", "groups__id", "groups__name", "user_id__exact"),
     *("detail__a__b", "detail__contains", "is_superuser", "last_login__gte", "token_version", "known_clients__digest"),
 ]
+TOKEN_LOOKUPS = ["state", "transport__exact", "remember__exact", "jti", "token", "user__password", "policy__a__b"]
 SEARCHES = [
     *(f"q={words}" for words in ("%22", "%22%00%22", "%5c", "'", "%25", "_", "a+" * 300)),
     *(f"o={order}" for order in ("99", "-99", "1.2.3.4.5", ".", "-", "1.1.1")),
@@ -250,6 +259,8 @@ def test_every_address_with_every_query(target: Target) -> None:
 def test_every_search_filter_and_order_of_the_admin(target: Target) -> None:
     queries = SEARCHES + [f"{name}={value}" for name in LOOKUPS for value in ODD[::2]]
     requests = [get(f"{path}?{query}", target.as_admin) for path in LISTS for query in queries]
+    queries_of_tokens = SEARCHES + [f"{name}={value}" for name in TOKEN_LOOKUPS for value in ODD[::4]]
+    requests += [get(f"{path}?{query}", target.as_admin) for path in TOKEN_LISTS for query in queries_of_tokens]
     pages = ("/admin/autocomplete/", "/admin/accounts/user/1/change/", "/admin/accounts/user/add/", "/accounts/mail/")
     requests += [get(f"{path}?{query}", target.as_admin) for path in pages for query in queries[::7]]
     statuses = target.send_all(requests)
@@ -413,7 +424,7 @@ class Fields(HTMLParser):
 FORM_PAGES = [
     *OPEN_FORMS,
     *("/accounts/password/", "/admin/password_change/", "/admin/accounts/user/add/", "/admin/accounts/user/1/change/"),
-    *("/admin/accounts/user/1/password/", *LISTS),
+    *("/admin/accounts/user/1/password/", *LISTS, *TOKEN_LISTS),
 ]
 VALUES = [
     NUL,
@@ -476,10 +487,81 @@ ACTIONS = [
 def test_odd_actions_of_the_admin(target: Target) -> None:
     requests = [
         post(path, f"csrfmiddlewaretoken={target.token}&{action}".encode(), target.as_admin + FORM)
-        for path in LISTS
+        for path in LISTS + TOKEN_LISTS
         for action in ACTIONS
     ]
     assert_refused_well(target.send_all(requests))
+
+
+# ── Tokens ─────────────────────────────────────────────────────────────────────────────────────
+
+JSON = "Content-Type: application/json\r\n"
+SEGMENT = "eyJhbGciOiJub25lIn0"
+# In the place of a token, wherever one may stand.
+ODD_TOKENS = [
+    *("x", "a.b.c", "..", "...", f"{SEGMENT}..", f"{SEGMENT}.{SEGMENT}.", f"{SEGMENT}.{SEGMENT}.{SEGMENT}", "null"),
+    *(f"{SEGMENT}={SEGMENT}", "é.é.é", "a" * 4097, "a." * 2000 + "a", ".".join(["a" * 1300] * 3), "%00.%00.%00", "{}"),
+    *("e30.e30.e30", "W10.W10.W10", "MQ.MQ.MQ", "bnVsbA.bnVsbA.bnVsbA", f"{'W1tb' * 900}.e30.e30", "\xff.\xff.\xff"),
+]
+# In the place of a string in a JSON body: escapes that only the decoder sees, other types, too much of it.
+ODD_JSON = [
+    *(
+        b'"\\u0000"',
+        b'"a\\u0000b"',
+        b'"\\ud800"',
+        b'"\\udfff\\ud800"',
+        b'""',
+        b'" "',
+        b'"' + b"a" * 20_000 + b'"',
+        b"null",
+    ),
+    *(b"true", b"0", b"1e999", b"-0.0", b"1" * 400, b"[]", b"{}", b'["a"]', b'{"a": {}}', b"NaN", b'"\xff"', b'"\\x"'),
+    *(b"[" * 20_000, b'{"a":' * 9000, b"[" * 3000 + b"]" * 3000),
+]
+BODIES = {
+    "/jwt/auth/login": {
+        "email": b'"alice@example.com"',
+        "password": b'"a guess"',
+        "remember": b"true",
+        "transport": b'"body"',
+        "refresh": b"false",
+    },
+    REFRESH: {"refreshToken": b'"a.b.c"'},
+    LOGOUT: {"refreshToken": b'"a.b.c"'},
+    "/jwt/auth/confirm": {"password": b'"a guess"'},
+    "/jwt/auth/password": {"current": b'"a guess"', "new": b'"a new and longer one"'},
+}
+
+
+def test_every_odd_token_in_every_place(target: Target) -> None:
+    bearers = [f"Authorization: {scheme} {token}" for scheme in ("Bearer", "bearer") for token in ODD_TOKENS]
+    bearers += [
+        f"Authorization: {value}" for value in ("", "Bearer", "Bearer ", "Bearer\t", "Bearer a b", "Token a.b.c")
+    ]
+    good = f"Authorization: Bearer {target.holder.access}"
+    bearers += [f"{good}\r\n{good}", f"{good},{good}", f"{good} {target.holder.access}", f"{good}=", f"{good}."]
+    paths = [path for path in addresses("999999") if path.startswith("/jwt/")]
+    statuses = target.send_all(get(path, f"{HEADERS}{bearer}\r\n") for path in paths for bearer in bearers)
+    assert_refused_well(statuses)
+    whoami = {bearer: statuses[get(WHOAMI, f"{HEADERS}{bearer}\r\n")] for bearer in bearers}
+    assert set(whoami.values()) <= {400, 401, 431}, whoami
+    assert target.send(get(WHOAMI, f"{HEADERS}{good}\r\n")) == 200
+    cookies = [post(REFRESH, b"", f"{HEADERS}Cookie: {COOKIE}={token}\r\n") for token in ODD_TOKENS]
+    assert set(target.send_all(cookies).values()) <= {400, 401, 431}
+
+
+@ON_BOTH
+def test_every_odd_value_in_every_field_of_a_body(target: Target) -> None:
+    requests = []
+    for path, fields in BODIES.items():
+        bearer = "" if path == LOGOUT else f"Authorization: Bearer {target.holder.access}\r\n"
+        filled = [fields | {name: odd} for name in fields for odd in ODD_JSON]
+        bodies = [b"{" + b",".join(b'"%s":%s' % (n.encode(), v) for n, v in one.items()) + b"}" for one in filled]
+        requests += [post(path, body, HEADERS + JSON + bearer) for body in [*bodies, *ODD_JSON, b"", b"\xff\xfe"]]
+    statuses = target.send_all(requests)
+    assert_refused_well(statuses)
+    # Leaving is open to everyone, whatever he shows.
+    assert {status for request, status in statuses.items() if LOGOUT.encode() not in request} <= {400, 401, 413, 429}
 
 
 # ── Broken HTTP ────────────────────────────────────────────────────────────────────────────────

@@ -22,10 +22,12 @@ linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads /pr
 
 @pytest.fixture(scope="module")
 def steady() -> Iterator[Site]:
-    """A site that is only looked at."""
+    """A site that is only looked at, started with nothing that another one has prepared."""
     site = Site()
     try:
-        yield site.start()
+        site.launch()
+        until(site.is_ready, 40)
+        yield site
     finally:
         site.destroy()
 
@@ -40,8 +42,12 @@ def admin() -> Iterator[Visitor]:
         site.destroy()
 
 
-def secret_of(site: Site) -> str:
-    return re.search(r"^SECRET_KEY=(.+)$", (site.folder / ".env").read_text(), re.M)[1]
+SECRETS = ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
+
+
+def secrets_of(site: Site) -> list[str]:
+    text = (site.folder / ".env").read_text()
+    return [re.search(rf"^{name}=(.+)$", text, re.M)[1] for name in SECRETS]
 
 
 def assert_nothing_is_left(site: Site) -> None:
@@ -53,10 +59,11 @@ def assert_nothing_is_left(site: Site) -> None:
 def test_a_first_start_makes_secrets_that_nobody_else_has(steady: Site, admin: Visitor) -> None:
     for site in (steady, admin.site):
         assert stat.S_IMODE((site.folder / ".env").stat().st_mode) == 0o600
-        assert len(secret_of(site)) >= 64
-        assert len(set(secret_of(site))) > 20
-        assert secret_of(site) not in site.log.read_text()
-    assert secret_of(steady) != secret_of(admin.site)
+        for secret in secrets_of(site):
+            assert len(secret) >= 64
+            assert len(set(secret)) > 20
+            assert secret not in site.log.read_text()
+    assert len({*secrets_of(steady), *secrets_of(admin.site)}) == 2 * len(SECRETS)
 
 
 def test_it_prints_addresses_and_accounts(steady: Site) -> None:
@@ -94,13 +101,6 @@ def test_a_signal_as_a_terminal_sends_it_ends_everything(admin: Visitor, number:
     assert admin.get("/admin/").status == 200
 
 
-def test_sigterm_to_the_launcher_alone_ends_everything(admin: Visitor) -> None:
-    assert admin.site.stop(signal.SIGTERM) == 0
-    assert_nothing_is_left(admin.site)
-    assert not admin.site.store_socket.exists()
-    admin.site.start()
-
-
 @pytest.mark.parametrize(
     ("which", "number"),
     [
@@ -125,6 +125,13 @@ def test_a_killed_launcher_leaves_nothing_behind_and_the_next_start_works(admin:
     assert_nothing_is_left(admin.site)
     admin.site.start()
     assert admin.get("/admin/").status == 200
+
+
+# After all that want this site running.
+def test_sigterm_to_the_launcher_alone_ends_everything(admin: Visitor) -> None:
+    assert admin.site.stop(signal.SIGTERM) == 0
+    assert_nothing_is_left(admin.site)
+    assert not admin.site.store_socket.exists()
 
 
 # What is run sends the signal before it tells the launcher its id.
@@ -214,6 +221,8 @@ def test_a_folder_with_odd_characters_is_no_obstacle(new_site: Sites) -> None:
         ("SECRET_KEY", ""),
         ("SECRET_KEY", "too-short"),
         ("SECRET_KEY", "change-me-change-me-change-me-change-me"),
+        ("JWT_ACCESS_KEYS", ""),
+        ("JWT_REFRESH_KEYS", "too-short"),
         ("ALLOWED_HOSTS", "*"),
         ("TRUSTED_PROXIES", "many"),
         ("PORT", "eighty"),

@@ -76,7 +76,7 @@ def on_postgresql(postgres: Postgres) -> Iterator[Arena]:
 # ── Two requests of one session, one of which ends it ──────────────────────────────────────────
 
 # For each way to end a session: a few of each race by default, a thousand in all to soak.
-ROUNDS = 334 if SOAK else 8
+ROUNDS = 334 if SOAK else 6
 
 
 def read(member: Member) -> Answer:
@@ -170,7 +170,7 @@ def when(monitor: Any, after: int, act: Callable[..., Any], *arguments: Any) -> 
 
 # ── Logins that overlap a withdrawal ───────────────────────────────────────────────────────────
 
-OVERLAPS, LOGINS = (500 if SOAK else 12), 8
+OVERLAPS, LOGINS = (500 if SOAK else 6), 8
 # The commands of eight logins: each counts an attempt, takes it back, makes a record and writes it.
 COMMANDS = 4 * LOGINS
 

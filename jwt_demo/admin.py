@@ -1,0 +1,174 @@
+"""Families and SimpleJWT's ledger in Django's admin: whose, since when, in what state, and the means to end them.
+
+SimpleJWT's own pages of the ledger show the stored token and change nothing; these take their place.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+
+from accounts.admin import ActionsAdmin, ByState
+from accounts.client import name_of
+from jwt_demo import ledger
+from jwt_demo.lifecycle import FLOW
+from jwt_demo.models import TokenFamily
+
+admin.site.unregister([OutstandingToken, BlacklistedToken])
+# How much of a chain one page shows: a family that lives for a month may have thousands of generations.
+SHOWN = 200
+
+
+@admin.register(TokenFamily)
+class TokenFamilyAdmin(ActionsAdmin):
+    """One login a row."""
+
+    list_display = ["user", "state", "started", "issued", "generation", "address", "browser", "transport", "remember"]
+    list_filter = [ByState, "transport", "remember"]
+    list_select_related = ["user"]
+    search_fields = ["=user__email", "=address"]
+    search_help_text = "An e-mail address or a network address, whole"
+    ordering = ["-started"]
+    readonly_fields = ["chain"]
+    actions = ["revoke", "revoke_all_of_user"]
+
+    @admin.display(description="state")
+    def state(self, row: TokenFamily) -> str:
+        """Live, or when and why it ended."""
+        return row.state()
+
+    @admin.display(description="user agent")
+    def browser(self, row: TokenFamily) -> str:
+        """What it names: whole, it makes one row as tall as five."""
+        return name_of(row.user_agent)
+
+    @admin.display(description="generations, the latest first")
+    def chain(self, row: TokenFamily) -> SafeString | str:
+        """Its refresh tokens that have not expired."""
+        lines = [
+            (ledger.generation_of(entry.jti), ledger.state(entry), f"{entry.created_at:%Y-%m-%d %H:%M:%S}")
+            for entry in ledger.chain(row)[:SHOWN]
+        ]
+        return format_html_join("", "<div>{}: {}, issued {}</div>", lines) or "all have expired"
+
+    @admin.action(description="Revoke the selected families", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
+        """Ends each of them, now."""
+        rows = queryset.select_related("user")
+        ended = sum(FLOW.end(row.user, row.pk, self.reason(request)) for row in rows if row.user)
+        messages.success(request, f"{ended} ended.")
+
+    @admin.action(description="Revoke all families of the users of the selected ones", permissions=["change"])
+    def revoke_all_of_user(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
+        """Ends everything these users have open in this flow."""
+        owners = {row.user for row in queryset.select_related("user") if row.user}
+        ended = sum(FLOW.end_others(owner, None, self.reason(request)) for owner in owners)
+        messages.success(request, f"{ended} ended.")
+
+
+class LedgerList(ChangeList):
+    """A page of the ledger, with the families of its rows in one statement."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = ledger.with_families(self.result_list)
+
+
+class LedgerAdmin(ActionsAdmin):
+    """What the two tables of the ledger share. `entry` is the row that has the `jti`."""
+
+    ordering = ["-pk"]
+    search_help_text = "An e-mail address or a jti, whole"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return LedgerList
+
+    @admin.display(description="family")
+    def family(self, row: Any) -> SafeString | str:
+        """The login it belongs to."""
+        family = row.family
+        if family is None:
+            return "gone"
+        link = reverse("admin:jwt_demo_tokenfamily_change", args=[family.pk])
+        return format_html('<a href="{}">{}</a>', link, family.pk)
+
+    @admin.display(description="generation")
+    def generation(self, row: Any) -> str:
+        """Its place in the family."""
+        return ledger.generation_of(ledger.entry_of(row).jti)
+
+    @admin.display(description="client")
+    def client(self, row: Any) -> str:
+        """The address and the browser that logged in."""
+        return f"{row.family.address} {name_of(row.family.user_agent)}".strip() if row.family else ""
+
+
+class EntryByState(admin.SimpleListFilter):
+    """Good, blacklisted, or expired."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("good", "Good"), ("blacklisted", "Blacklisted"), ("expired", "Expired")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        now = timezone.now()
+        if self.value() == "good":
+            return queryset.filter(blacklistedtoken=None, expires_at__gt=now)
+        if self.value() == "blacklisted":
+            return queryset.exclude(blacklistedtoken=None)
+        return queryset.filter(expires_at__lte=now) if self.value() == "expired" else queryset
+
+
+@admin.register(OutstandingToken)
+class OutstandingTokenAdmin(LedgerAdmin):
+    """Every refresh token that was issued and is not yet purged."""
+
+    list_display = ["user", "state", "family", "generation", "client", "created_at", "expires_at"]
+    list_filter = [EntryByState]
+    list_select_related = ["user", "blacklistedtoken"]
+    search_fields = ["=user__email", "=jti"]
+    exclude = ["token"]
+    actions = ["blacklist"]
+
+    @admin.display(description="state")
+    def state(self, row: OutstandingToken) -> str:
+        """Good, expired, or since when blacklisted."""
+        return ledger.state(row)
+
+    @admin.action(description="Blacklist the selected tokens", permissions=["change"])
+    def blacklist(self, request: HttpRequest, queryset: QuerySet[OutstandingToken]) -> None:
+        """The latest token of a family takes its family with it; the ones before it are blacklisted already."""
+        rows = TokenFamily.objects.filter(jti__in=list(queryset.values_list("jti", flat=True)))
+        families = list(rows.select_related("user"))
+        ended = sum(FLOW.end(row.user, row.pk, self.reason(request)) for row in families if row.user)
+        ledger.blacklist(queryset.values_list("pk", flat=True))
+        messages.success(request, f"{ended} families ended.")
+
+
+@admin.register(BlacklistedToken)
+class BlacklistedTokenAdmin(LedgerAdmin):
+    """The refresh tokens that are no longer good, and since when."""
+
+    list_display = ["user", "family", "generation", "client", "blacklisted_at", "expires"]
+    list_select_related = ["token__user"]
+    search_fields = ["=token__user__email", "=token__jti"]
+
+    @admin.display(description="user")
+    def user(self, row: BlacklistedToken) -> str:
+        """Whose it was."""
+        return str(row.token.user or "deleted")
+
+    @admin.display(description="expires")
+    def expires(self, row: BlacklistedToken) -> datetime:
+        """When it would have expired."""
+        return row.token.expires_at

@@ -1,0 +1,16 @@
+"""Flow B: tokens that the client carries."""
+
+from django.apps import AppConfig
+
+
+class JwtDemoConfig(AppConfig):
+    """Logging in with an access token in memory and a rotated refresh token."""
+
+    name = "jwt_demo"
+    verbose_name = "Tokens"
+
+    def ready(self) -> None:
+        from accounts import devices
+        from jwt_demo import checks, housekeeping, ledger, lifecycle  # noqa: F401  (they register on import)
+
+        devices.FLOWS.append(lifecycle.FLOW)

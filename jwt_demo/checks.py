@@ -1,0 +1,69 @@
+"""What must be true of the configuration before a token is issued."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Error, register
+
+from accounts.checks import HOW_TO_MAKE, SECRET_BYTES, is_guessable
+from jwt_demo.models import Policy
+from jwt_demo.revocation import CHECKS
+from jwt_demo.tokens import ED25519, Key
+
+RINGS = ("JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
+
+
+@register("jwt")
+def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
+    """All of the checks below."""
+    return [*_keys(), *_shared(), *_cookie(), *_lifetimes(), *_revocation()]
+
+
+def _keys() -> Iterator[Error]:
+    for name in RINGS:
+        if not getattr(settings, name) or not all(map(_is_good, getattr(settings, name))):
+            yield Error(
+                f"{name} is missing, or one of its keys is shorter than {SECRET_BYTES} bytes, a placeholder or no "
+                "Ed25519 key: whoever guesses it is everybody.",
+                hint=HOW_TO_MAKE,
+                id="jwt.E001",
+            )
+
+
+def _is_good(secret: str) -> bool:
+    try:
+        return not is_guessable(secret.removeprefix(ED25519)) and bool(Key.of(secret))
+    except ValueError:
+        return False
+
+
+def _shared() -> Iterator[Error]:
+    keys = [settings.SECRET_KEY, *(key for name in RINGS for key in getattr(settings, name))]
+    # A seed is the same secret with and without its prefix.
+    if len({key.removeprefix(ED25519) for key in keys}) < len(keys):
+        yield Error(
+            "SECRET_KEY, JWT_ACCESS_KEYS and JWT_REFRESH_KEYS share a key: one kind of token would do for the other.",
+            id="jwt.E002",
+        )
+
+
+def _cookie() -> Iterator[Error]:
+    if not settings.JWT_REFRESH_COOKIE_NAME.startswith("__Host-"):
+        yield Error(
+            "JWT_REFRESH_COOKIE_NAME must begin with __Host-: otherwise a sibling subdomain can set this cookie.",
+            id="jwt.E003",
+        )
+
+
+def _lifetimes() -> Iterator[Error]:
+    try:
+        for remember in (False, True):
+            Policy.default(remember)
+    except ValueError as error:
+        yield Error(f"The lifetimes JWT_… do not fit together: {error}.", id="jwt.E004")
+
+
+def _revocation() -> Iterator[Error]:
+    if settings.JWT_REVOCATION not in CHECKS:
+        yield Error(f"JWT_REVOCATION must be one of {', '.join(CHECKS)}.", id="jwt.E005")

@@ -1,0 +1,44 @@
+"""The refresh token on its way: the cookie of a browser, or the body of a native client."""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from rest_framework_simplejwt.exceptions import TokenError
+
+from jwt_demo.models import TokenFamily, Transport
+from jwt_demo.tokens import RefreshToken
+
+ATTRIBUTES: dict[str, Any] = {"path": "/", "samesite": "Strict"}
+
+
+def put(response: HttpResponse, family: TokenFamily) -> None:
+    """Sets the cookie to the latest token of `family`. Unless remembered it ends with the browser."""
+    left = ceil((family.expires - timezone.now()).total_seconds()) if family.remember else None
+    name, value = settings.JWT_REFRESH_COOKIE_NAME, str(family.token())
+    response.set_cookie(name, value, left, secure=True, httponly=True, **ATTRIBUTES)
+
+
+def clear(response: HttpResponse) -> None:
+    """Takes the cookie away, with the attributes it was set with: a browser keeps another one."""
+    response.delete_cookie(settings.JWT_REFRESH_COOKIE_NAME, **ATTRIBUTES)
+    cookie = response.cookies[settings.JWT_REFRESH_COOKIE_NAME]
+    cookie["secure"] = cookie["httponly"] = True
+
+
+def presented(request: HttpRequest, body: Mapping[str, Any]) -> tuple[str | None, str]:
+    """The refresh token of a request, unread, and how it came. A body that has one is not a browser's."""
+    if text := body.get("refreshToken"):
+        return text, Transport.BODY
+    return request.COOKIES.get(settings.JWT_REFRESH_COOKIE_NAME), Transport.COOKIE
+
+
+def good(text: str | None) -> RefreshToken | None:
+    """The token, if it is one of ours and has not expired."""
+    try:
+        return RefreshToken(text) if text else None
+    except TokenError:
+        return None

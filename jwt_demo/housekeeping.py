@@ -1,0 +1,54 @@
+"""What time does to families and to the ledger, and how the denylist is kept whole."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from accounts.housekeeping import task
+from jwt_demo import revocation
+from jwt_demo.models import TokenFamilies, TokenFamily
+
+BATCH = 1000
+
+
+def ripe() -> TokenFamilies:
+    """Families of which no token is good any more, and which ended so long ago that nobody asks."""
+    now = timezone.now()
+    return TokenFamily.objects.filter(expires__lt=now, ended__lt=now - timedelta(seconds=settings.JWT_ROWS_KEPT))
+
+
+@task("tokens", every=3600)
+def purge() -> str:
+    """Marks what has run out, and removes what is of no more use, a batch at a time.
+
+    Reuse is detected by a family's row and the token's own signature, and an expired token is refused
+    before either is looked at. So a family must stay until its last token has expired, and a row of the
+    ledger until its own has.
+    """
+    now = timezone.now()
+    run_out = TokenFamily.objects.filter(Q(expires__lte=now) | Q(absolute_end__lte=now), ended=None)
+    expired, removed = run_out.mark_ended("expired"), 0
+    while batch := list(OutstandingToken.objects.filter(expires_at__lt=now).values_list("pk", flat=True)[:BATCH]):
+        removed += OutstandingToken.objects.filter(pk__in=batch).delete()[0]
+    while families := list(ripe().values_list("pk", flat=True)[:BATCH]):
+        removed += TokenFamily.objects.filter(pk__in=families).delete()[0]
+    return f"{expired} expired, {removed} removed" if expired or removed else ""
+
+
+class _Told:
+    """Up to when this process has told Redis what the database knows."""
+
+    until: datetime | None = None
+
+
+@task("denylist", every=1)
+def keep_whole() -> str:
+    """Tells Redis what ended since the last turn, in case whoever ended it could not; all of it if Redis forgot."""
+    now = timezone.now()
+    since = _Told.until if revocation.is_whole() else None
+    revocation.tell(since or now - timedelta(seconds=settings.JWT_ACCESS), renew=bool(since))
+    _Told.until = now
+    return ""

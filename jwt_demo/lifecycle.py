@@ -1,0 +1,306 @@
+"""A login from its first token to its last: start, rotate, re-key, end. Views call these verbs.
+
+A family is changed by conditional UPDATEs alone. Whoever changes the row has won; whoever finds it changed
+looks again. What a replayed token costs its user is committed before anyone is told, for an answer that is
+an exception would undo it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
+
+from accounts import events, mail
+from accounts.client import Client
+from accounts.devices import Device
+from accounts.models import SecurityEvent, User
+from accounts.verify import InvalidCredentials, admit
+from accounts.withdrawal import access_withdrawn
+from jwt_demo import ledger, revocation
+from jwt_demo.models import Policy, TokenFamilies, TokenFamily, Transport, Verdict
+from jwt_demo.tokens import AccessToken, RefreshToken
+
+
+class InvalidRefresh(Exception):
+    """The refresh token means nothing here, and nothing happened."""
+
+
+class ReuseDetected(Exception):
+    """The refresh token was used before, and what that had to end has ended."""
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What a login or a refresh gives. Without a family there is no refresh token."""
+
+    access: AccessToken
+    family: TokenFamily | None = None
+
+
+def start(
+    user: User,
+    client: Client,
+    remember: bool = False,
+    transport: str = Transport.COOKIE,
+    policy: Policy | None = None,
+) -> Issued:
+    """Logs a verified user in, in a new family.
+
+    Raises `InvalidCredentials` when her access was withdrawn while her password was being verified.
+    """
+    family = TokenFamily.begin(user, client, policy or Policy.default(remember), remember, transport)
+    with transaction.atomic():
+        admit(user, client, flow="jwt")
+        family.save(force_insert=True)
+        ledger.outstanding(family)
+    events.log("token_issued", client, user_id=user.pk, family=str(family.pk))
+    return Issued(_access(family, family.started), family)
+
+
+def start_short(user: User, client: Client) -> Issued:
+    """Logs a verified user in for the life of one access token: no refresh token, nothing to keep. Raises likewise."""
+    # It lends the token its claims, and is never saved.
+    family = TokenFamily.begin(user, client, Policy.default(), False, Transport.BODY)
+    with transaction.atomic():
+        admit(user, client, flow="jwt", refresh=False)
+    events.log("token_issued", client, user_id=user.pk)
+    return Issued(_access(family, family.started))
+
+
+def _access(family: TokenFamily, now: datetime) -> AccessToken:
+    token, user = AccessToken(), family.user
+    assert user is not None
+    token["sub"], token["sid"], token["role"], token["ver"] = str(user.pk), str(family.pk), user.role, family.version
+    token["auth_time"] = int(family.authenticated.timestamp())
+    token.set_iat(at_time=now)
+    # A family may be older than a shorter JWT_ACCESS, which is how long the denylist remembers.
+    seconds = min(family.policy["access"], settings.JWT_ACCESS)
+    end = min(now + timedelta(seconds=seconds), family.absolute_end)
+    token.set_exp(from_time=end, lifetime=timedelta(0))
+    return token
+
+
+def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKIE) -> Issued:
+    """The next tokens of a family, for a refresh token whose signature and expiry are good.
+
+    Raises `InvalidRefresh`, or `ReuseDetected` after what must end has ended and is committed.
+    """
+    now = timezone.now()
+    try:
+        # Durable: inside a caller's transaction an exception would bring back what a thief's replay ended.
+        with transaction.atomic(durable=True):
+            verdict, family = _judged(token, client, transport, now)
+    except IntegrityError:
+        # The ledger's foreign key: her row was deleted after it had been read.
+        if User.objects.filter(pk=token["sub"]).exists():
+            raise
+        raise InvalidRefresh from None
+    return _answer(verdict, family, client, now)
+
+
+def _judged(token: RefreshToken, client: Client, transport: str, now: datetime) -> tuple[Verdict, TokenFamily | None]:
+    """What the token means, and the family after what follows from that is done."""
+    verdict = Verdict.INVALID
+    while family := _family(token["sid"]):
+        verdict = family.judge(token, client, transport)
+        if verdict is not Verdict.CURRENT or _advance(family, client, now):
+            break
+        verdict = Verdict.INVALID
+    if family and verdict is Verdict.DOUBT:
+        _doubt(family, client)
+    elif family and verdict is Verdict.THEFT:
+        _theft(family, client)
+    return verdict, family
+
+
+def _family(sid: str) -> TokenFamily | None:
+    return TokenFamily.objects.select_related("user").with_entry().filter(pk=sid).first()
+
+
+def _advance(family: TokenFamily, client: Client, now: datetime, **more: Any) -> bool:
+    """Turns a family to its next token, unless somebody else just did or ended it: one compare and swap."""
+    unchanged = TokenFamily.objects.filter(pk=family.pk, generation=family.generation, jti=family.jti, ended=None)
+    if not unchanged.update(**family.next(family.generation + 1, client, now), **more):
+        return False
+    ledger.outstanding(family)
+    ledger.blacklist([family.entry])
+    return True
+
+
+def _doubt(family: TokenFamily, client: Client) -> None:
+    """The same client, too late: a lost answer, or a copy of the cookie. Only this family pays for it."""
+    if _mark_ended(family, "token reused after the retry window"):
+        events.record(SecurityEvent.Name.TOKEN_REUSED, family.user, client, family=str(family.pk), everything=False)
+        transaction.on_commit(lambda: _deny([family]))
+
+
+def _theft(family: TokenFamily, client: Client) -> None:
+    """Two hold this family, and nobody can tell which is the owner: everything of the user ends."""
+    user = family.user
+    if _mark_ended(family, "token reused") and user:
+        events.record(SecurityEvent.Name.TOKEN_REUSED, user, client, family=str(family.pk), everything=True)
+        mail.queue("token_reuse", user.email)
+        access_withdrawn(user, "token reused")
+
+
+def _mark_ended(family: TokenFamily, reason: str) -> bool:
+    # Of two replays at once one ends the family; the other must not withdraw and write to the user again.
+    ended = TokenFamily.objects.filter(pk=family.pk).mark_ended(reason) == 1
+    if ended:
+        ledger.blacklist_latest([family.pk])
+    return ended
+
+
+def _answer(verdict: Verdict, family: TokenFamily | None, client: Client, now: datetime) -> Issued:
+    if verdict in (Verdict.DOUBT, Verdict.THEFT):
+        raise ReuseDetected
+    if family is None or verdict is Verdict.INVALID or not family.can_be_signed():
+        raise InvalidRefresh
+    name = "token_rotated" if verdict is Verdict.CURRENT else "token_repeated"
+    events.log(name, client, user_id=family.user_id, family=str(family.pk), generation=family.generation)
+    return Issued(_access(family, now), family)
+
+
+def confirm(family: TokenFamily | None, user: User, client: Client) -> Issued:
+    """Notes that the password was proved again just now, in tokens that a thief of the old ones has not.
+
+    Raises `InvalidCredentials` when the family was ended meanwhile.
+    """
+    if family is None:
+        return start_short(user, client)
+    with transaction.atomic():
+        # The family first, as a theft does: the other way round PostgreSQL would roll one of the two back.
+        rekey(family, user, authenticated=timezone.now())
+        admit(user, client, flow="jwt", confirmed=True)
+    return reissue(family)
+
+
+def rekey(family: TokenFamily, user: User, **more: Any) -> None:
+    """Gives a family a new refresh token and `user`'s present epoch. The old tokens mean nothing from now on.
+
+    Raises `InvalidCredentials` when the family was ended meanwhile.
+    """
+    client, now = Client(family.address, family.user_agent), timezone.now()
+    with transaction.atomic():
+        while current := TokenFamily.objects.live().with_entry().filter(pk=family.pk).first():
+            more |= {"void_below": current.generation + 1, "version": user.token_version}
+            if _advance(current, client, now, **more):
+                break
+    if current is None:
+        raise InvalidCredentials
+    family.refresh_from_db()
+
+
+def reissue(family: TokenFamily) -> Issued:
+    """The latest refresh token of a family again, and a new access token; for who just proved the password."""
+    # Not from now: an end that came in between counts from before now, and the denylist forgets from then on.
+    return Issued(_access(family, family.issued), family)
+
+
+def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -> None:
+    """Ends what these tokens belong to, if anything. Raises the store's error when it is away; then ask again."""
+    # Tokens from before a re-key mean nothing: a thief's copy must not log out who changed her password.
+    theirs = Q(pk__in=[])
+    if refresh:
+        theirs |= Q(pk=refresh["sid"], void_below__lte=refresh["gen"])
+    if access:
+        theirs |= Q(pk=access["sid"], version=access["ver"])
+    _end(TokenFamily.objects.filter(theirs), reason)
+    if access and not TokenFamily.objects.filter(pk=access["sid"]).exists():
+        _end_short(access, reason)
+
+
+def _end_short(access: AccessToken, reason: str) -> None:
+    user = User.objects.filter(pk=access["sub"]).first()
+    # The row is what the denylist is rebuilt from.
+    events.record(SecurityEvent.Name.TOKEN_REVOKED, user, Client(), jti=access["jti"], reason=reason)
+    revocation.deny_token(access["sub"], access["jti"])
+
+
+def _end(rows: TokenFamilies, reason: str) -> int:
+    """Ends these families. Denies the access tokens also of those that had ended: a second try mends the first."""
+    families, ended = _end_rows(rows, reason)
+    _deny(families)
+    return ended
+
+
+@transaction.atomic
+def _end_rows(rows: TokenFamilies, reason: str) -> tuple[list[TokenFamily], int]:
+    # Locked, or a rotation between the look and the update would leave its token out of the blacklist; in
+    # one order, or two who end many wait for each other.
+    families = list(rows.order_by("pk").select_for_update(of=("self",)))
+    found = [family.pk for family in families]
+    ended = TokenFamily.objects.filter(pk__in=found).mark_ended(reason)
+    ledger.blacklist_latest(found)
+    for family in families:
+        events.log("token_revoked", Client(), user_id=family.user_id, family=str(family.pk), reason=reason)
+    return families, ended
+
+
+def _deny(families: Iterable[TokenFamily]) -> None:
+    # After the commit: a token that was issued a moment before it must be covered too.
+    listed = [family for family in families if family.policy["revocation"] != "expiry"]
+    revocation.deny_families((family.user_id, family.pk) for family in listed)
+
+
+@receiver(post_save, sender=BlacklistedToken)
+def end_blacklisted(sender: object, instance: BlacklistedToken, **kwargs: Any) -> None:
+    """Ends the family of a token that somebody blacklists by SimpleJWT's own means, which know no families."""
+    if family := ledger.family_of(instance.token.jti):
+        rows = TokenFamily.objects.live().filter(pk=family)
+        if rows.filter(jti=instance.token.jti).exists():
+            # By its id: its client may rotate right after the commit.
+            transaction.on_commit(lambda: _end(rows, "blacklisted"))
+
+
+class TokenFlow:
+    """What `accounts` asks of this flow: see `accounts.devices.Flow`."""
+
+    def list(self, user_id: int) -> list[Device]:
+        """The live families of a user."""
+        rows = TokenFamily.objects.live().filter(user_id=user_id).order_by("-started")
+        return [
+            Device(row.pk, row.address, row.user_agent, row.started, row.issued, row.absolute_end, row.remember)
+            for row in rows
+        ]
+
+    def end(self, user: User, device: UUID, reason: str) -> bool:
+        """Ends one family of this user."""
+        return self._revoke(user, TokenFamily.objects.filter(pk=device), reason) == 1
+
+    def end_all(self, user_id: int, version: int, reason: str, spare: Any = None) -> int:
+        """Ends all of an earlier epoch; `spare`, if it is a family, gets new tokens instead."""
+        rows = TokenFamily.objects.live().filter(user_id=user_id, version__lt=version)
+        keep = isinstance(spare, TokenFamily)
+        _, ended = _end_rows(rows.exclude(pk=spare.pk) if keep else rows, reason)
+        try:
+            if keep:
+                rekey(spare, User.objects.get(pk=user_id))
+        finally:
+            # Also when `spare` was ended meanwhile. One entry for all of them, and for short-only
+            # tokens, which have no row.
+            revocation.deny_before(user_id, version)
+        return ended
+
+    def end_others(self, user: User, device: str | None, reason: str) -> int:
+        """Ends all families of this user but one, or but none."""
+        rows = TokenFamily.objects.all()
+        return self._revoke(user, rows.exclude(pk=device) if device else rows, reason)
+
+    def _revoke(self, user: User, rows: TokenFamilies, reason: str) -> int:
+        ended = _end(rows.live().filter(user=user), reason)
+        if ended:
+            events.record(SecurityEvent.Name.TOKEN_REVOKED, user, Client(), ended=ended, reason=reason)
+        return ended
+
+
+FLOW = TokenFlow()

@@ -1,0 +1,193 @@
+"""Token families: a row for each login, from which every token of it follows."""
+
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from accounts.client import USER_AGENT_LENGTH, Client
+from accounts.models import User
+from jwt_demo.tokens import RefreshToken
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How long the tokens of one login live, in seconds, and how they are withdrawn. Kept with the family."""
+
+    access: int
+    refresh: int
+    absolute: int
+    retry_window: int
+    revocation: str
+
+    @classmethod
+    def default(cls, remember: bool = False) -> Self:
+        """What the views use."""
+        refresh = settings.JWT_REFRESH_REMEMBERED if remember else settings.JWT_REFRESH
+        absolute = settings.JWT_ABSOLUTE_REMEMBERED if remember else settings.JWT_ABSOLUTE
+        return cls(settings.JWT_ACCESS, refresh, absolute, settings.JWT_RETRY_WINDOW, settings.JWT_REVOCATION)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.access <= settings.JWT_ACCESS:
+            # The denylist forgets after JWT_ACCESS: a token that lives longer would come back.
+            raise ValueError("access must be above 0 and at most JWT_ACCESS")
+        if not (self.access <= self.refresh <= self.absolute and self.retry_window >= 0):
+            raise ValueError("access, refresh and absolute must not fall, and retry_window not be below 0")
+
+
+class Transport(models.TextChoices):
+    """How the refresh token travels. Fixed at login: a cookie that turns up in a body was taken from a browser."""
+
+    COOKIE = "cookie", "Cookie"
+    BODY = "body", "Body"
+
+
+class Verdict(Enum):
+    """What it means that a refresh token is presented."""
+
+    CURRENT = "it is the latest: rotate"
+    RETRY = "the answer was lost, or two tabs asked at once: the same successor again"
+    DOUBT = "its successor was never used: the family ends"
+    THEFT = "two hold this family: everything of the user ends"
+    INVALID = "it means nothing, and nothing happens"
+
+
+class TokenFamilies(models.QuerySet["TokenFamily"]):
+    """Finds and ends rows."""
+
+    def live(self) -> Self:
+        """Those that nobody ended and no clock has."""
+        now = timezone.now()
+        return self.filter(ended=None, expires__gt=now, absolute_end__gt=now)
+
+    def with_entry(self) -> Self:
+        """Brings along the ledger's row of each one's latest token, so that rotation need not ask for it."""
+        entry = OutstandingToken.objects.filter(jti=models.OuterRef("jti")).values("pk")
+        return self.annotate(entry=models.Subquery(entry))
+
+    def mark_ended(self, reason: str) -> int:
+        """Notes when and why, once; how many it was."""
+        return self.filter(ended=None).update(ended=timezone.now(), reason=reason[:100])
+
+
+class TokenFamily(models.Model):
+    """One login on one device. It holds what its latest token is made of, and no token."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # Without a constraint: the rows of a deleted user must outlive her until their tokens are ended.
+    user = models.ForeignKey(User, on_delete=models.DO_NOTHING, db_constraint=False, null=True)
+    version = models.PositiveIntegerField("access epoch")
+    transport = models.CharField(max_length=8, choices=Transport)
+    policy = models.JSONField()
+    remember = models.BooleanField()
+    address = models.CharField(max_length=45, blank=True)
+    user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
+    generation = models.PositiveIntegerField("generation of the latest token", default=0)
+    void_below = models.PositiveIntegerField("generations before a re-key, which mean nothing", default=0)
+    jti = models.CharField("jti of the latest token", max_length=100)
+    kid = models.CharField("key that signed it", max_length=16)
+    rotated_by = models.CharField("digest of the client that received it", max_length=64)
+    issued = models.DateTimeField("when it was issued")
+    expires = models.DateTimeField("when it expires", db_index=True)
+    started = models.DateTimeField()
+    authenticated = models.DateTimeField("when the password was last proved")
+    absolute_end = models.DateTimeField()
+    ended = models.DateTimeField(null=True, blank=True, db_index=True)
+    reason = models.CharField("why it ended", max_length=100, blank=True)
+
+    # See `TokenFamilies.with_entry`.
+    entry: int | None
+
+    objects: ClassVar[TokenFamilies] = TokenFamilies.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name_plural = "token families"
+        indexes = [
+            models.Index(name="family_by_user", fields=["user", "-started"]),
+            models.Index(name="family_by_start", fields=["-started"]),
+            models.Index(name="family_by_address", fields=["address"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} since {self.started:%Y-%m-%d %H:%M}"
+
+    @classmethod
+    def begin(cls, user: User, client: Client, policy: Policy, remember: bool, transport: str) -> Self:
+        """The family of a login that happens now, unsaved, with its first token."""
+        now = timezone.now()
+        family = cls(
+            user=user,
+            version=user.token_version,
+            transport=transport,
+            policy=asdict(policy),
+            remember=remember,
+            address=client.address,
+            user_agent=client.user_agent,
+            started=now,
+            authenticated=now,
+            absolute_end=now + timedelta(seconds=policy.absolute),
+        )
+        family.next(0, client, now)
+        return family
+
+    def next(self, generation: int, client: Client, now: datetime) -> dict[str, Any]:
+        """Turns to the token of `generation`, unsaved; what changed, for an UPDATE."""
+        change = {
+            "generation": generation,
+            "jti": f"{self.pk}.{generation}.{uuid.uuid4().hex}",
+            "kid": RefreshToken().token_backend.first,
+            "rotated_by": client.digest,
+            "issued": now,
+            "expires": min(now + timedelta(seconds=self.policy["refresh"]), self.absolute_end),
+        }
+        for name, value in change.items():
+            setattr(self, name, value)
+        return change
+
+    def token(self) -> RefreshToken:
+        """The latest refresh token, the same to the byte each time (HMAC and EdDSA sign alike; ECDSA does not)."""
+        token = RefreshToken()
+        token.kid = self.kid
+        token["sub"], token["sid"] = str(self.user_id), str(self.pk)
+        token["gen"], token["jti"] = self.generation, self.jti
+        token["iat"], token["exp"] = int(self.issued.timestamp()), int(self.expires.timestamp())
+        return token
+
+    def can_be_signed(self) -> bool:
+        """Whether the key of the latest token is still in the ring: it can be had again only by that."""
+        return self.kid in RefreshToken().token_backend.ring
+
+    def judge(self, token: RefreshToken, client: Client, transport: str) -> Verdict:
+        """What it means that `client` presents `token`, a good signature of ours with this family's id."""
+        behind = self.generation - token["gen"]
+        if not self.is_live() or behind < 0 or token["gen"] < self.void_below:
+            return Verdict.INVALID
+        if behind == 0:
+            genuine = token["jti"] == self.jti and transport == self.transport
+            return Verdict.CURRENT if genuine else Verdict.INVALID
+        if behind > 1 or (transport, client.digest) != (self.transport, self.rotated_by):
+            return Verdict.THEFT
+        window = timedelta(seconds=self.policy["retry_window"])
+        return Verdict.RETRY if timezone.now() - self.issued < window else Verdict.DOUBT
+
+    def is_live(self) -> bool:
+        """Whether nobody ended it, no clock has, and its user stands as she did. Reads `user`."""
+        user = self.user
+        stands = user is not None and user.is_active and user.token_version == self.version
+        return stands and self.is_open()
+
+    def is_open(self) -> bool:
+        """Whether nobody ended it and no clock has."""
+        return self.ended is None and timezone.now() < min(self.expires, self.absolute_end)
+
+    def state(self) -> str:
+        """ "live", or when and why it ended."""
+        if self.ended:
+            return f"ended {self.ended:%Y-%m-%d %H:%M} ({self.reason})"
+        return "live" if self.is_open() else "expired"

@@ -1,0 +1,12 @@
+"""The JWT flow's one page. What it shows, its script asks the JSON endpoints for."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.utils.decorators import method_decorator
+from django.views.generic import TemplateView
+
+
+@method_decorator(login_not_required, name="dispatch")
+class ClientPage(TemplateView):
+    """A client that keeps its access token in memory."""
+
+    template_name = "jwt_demo/client.html"

@@ -1,0 +1,142 @@
+"""Whether an access token that is signed and not expired still counts: three answers, and what each costs.
+
+    check       looked up           a withdrawn token still works      without its store
+    expiry      nothing             until it expires: up to 15 min     works
+    denylist    Redis, one MGET     not at all                         503
+    version     one SQL statement   not at all; a device that was      503
+                                    logged out: until it expires
+
+The denylist lies in Redis and can be lost with it, so the database can always tell it again: families
+that ended, withdrawals and revocations of the last 15 minutes. A marker stands beside the entries, as a
+lease that housekeeping renews after it has told Redis what is new. No marker: nobody is let in before the
+list is whole again.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from django.conf import settings
+from django.utils import timezone
+from django_redis import get_redis_connection
+from redis import Redis
+
+from accounts.models import SecurityEvent, User
+from jwt_demo.models import TokenFamily
+from jwt_demo.tokens import AccessToken
+
+MARKER = "denylist:whole"
+# Clocks of two machines differ, and a transaction may commit after others have read; an entry too many
+# costs nothing.
+SKEW = timedelta(seconds=60)
+# The lowest epoch only rises: of two withdrawals the earlier may be carried out last.
+RAISE = """
+if tonumber(redis.call('GET', KEYS[1]) or '0') <= tonumber(ARGV[1]) then
+    redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+end
+"""
+
+
+class Check(Protocol):
+    """One way to tell."""
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether the token still counts. Raises the store's error when it is away."""
+
+
+class Expiry:
+    """Looks nothing up and needs no store. A withdrawn token works until it expires, up to `JWT_ACCESS`."""
+
+    def allows(self, token: AccessToken) -> bool:
+        return True
+
+
+class Denylist:
+    """One MGET: this token, its family, its user's lowest epoch. No times are compared, so a withdrawal
+    in the second of the issue counts, and a login right after it works. Redis away: 503."""
+
+    def allows(self, token: AccessToken) -> bool:
+        user = token["sub"]
+        names = [MARKER, _name(user, "jti", token["jti"]), _name(user, "sid", token["sid"]), _name(user, "ver")]
+        marker, jti, sid, lowest = _redis().mget(names)
+        if marker is None:
+            tell(timezone.now() - timedelta(seconds=settings.JWT_ACCESS))
+            marker, jti, sid, lowest = _redis().mget(names)
+        return not jti and not sid and token["ver"] >= int(lowest or 0)
+
+
+class Version:
+    """One SQL statement: the user is active and her epoch is the token's. Nothing to lose, nothing to rebuild."""
+
+    def allows(self, token: AccessToken) -> bool:
+        return User.objects.filter(pk=token["sub"], is_active=True, token_version=token["ver"]).exists()
+
+
+CHECKS: dict[str, Check] = {"expiry": Expiry(), "denylist": Denylist(), "version": Version()}
+
+
+def deny_token(user_id: object, jti: str, redis: Redis | None = None) -> None:
+    """No view that asks the denylist lets this access token in any more."""
+    _or_default(redis).set(_name(user_id, "jti", jti), 1, ex=_lasts())
+
+
+def deny_family(user_id: object, family: object, redis: Redis | None = None) -> None:
+    """Likewise for every access token of this family."""
+    _or_default(redis).set(_name(user_id, "sid", family), 1, ex=_lasts())
+
+
+def deny_before(user_id: object, version: int, redis: Redis | None = None) -> None:
+    """Likewise for every access token of this user from before the epoch `version`."""
+    _or_default(redis).eval(RAISE, 1, _name(user_id, "ver"), str(version), str(_lasts()))
+
+
+def deny_families(families: Iterable[tuple[object, object]]) -> None:
+    """Likewise for many families, pairs of user and family, in one round trip; none asks Redis nothing."""
+    pipe = _redis().pipeline(transaction=False)
+    for user_id, family in families:
+        deny_family(user_id, family, pipe)
+    if len(pipe):
+        pipe.execute()
+
+
+def tell(since: datetime, renew: bool = False) -> None:
+    """Tells Redis what the database knows to have been withdrawn since then, and that the list is whole.
+
+    `renew`: that it is whole still, if the marker stands; a list that was lost meanwhile is not whole by this.
+    """
+    since -= SKEW
+    pipe = _redis().pipeline()
+    ended = TokenFamily.objects.filter(ended__gte=since).exclude(policy__revocation="expiry")
+    for user_id, family in ended.values_list("user_id", "pk"):
+        deny_family(user_id, family, pipe)
+    names = [SecurityEvent.Name.WITHDRAWN, SecurityEvent.Name.TOKEN_REVOKED]
+    for event in SecurityEvent.objects.filter(name__in=names, at__gte=since):
+        if "version" in event.detail:
+            deny_before(event.user_id, event.detail["version"], pipe)
+        elif "jti" in event.detail:
+            deny_token(event.user_id, event.detail["jti"], pipe)
+    pipe.set(MARKER, 1, ex=settings.JWT_DENYLIST_LEASE, xx=renew)
+    pipe.execute()
+
+
+def is_whole() -> bool:
+    """Whether Redis still holds the list."""
+    return bool(_redis().exists(MARKER))
+
+
+def _lasts() -> int:
+    # An access token may be signed a moment after its family ended, by a clock that is ahead.
+    return int(settings.JWT_ACCESS + SKEW.total_seconds())
+
+
+def _name(user_id: object, kind: str, value: object = "") -> str:
+    # The braces keep one user's keys on one node of a cluster.
+    return f"deny:{{{user_id}}}:{kind}:{value}"
+
+
+def _redis() -> Redis:
+    return get_redis_connection("denylist")
+
+
+def _or_default(redis: Redis | None) -> Redis:
+    return _redis() if redis is None else redis  # an empty pipeline is false

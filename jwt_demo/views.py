@@ -1,0 +1,350 @@
+"""The JWT flow as JSON. Each view is a verb of `lifecycle` with a body and an answer around it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import exceptions, serializers
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+
+from accounts import passwords
+from accounts.api import CLEAR, IsAdmin, JsonView, Subject
+from accounts.bodies import (
+    ConfirmBody,
+    DevicesAnswer,
+    Ended,
+    Flag,
+    LoginBody,
+    Message,
+    PasswordBody,
+    ProfileAnswer,
+    Text,
+    Who,
+)
+from accounts.client import Client
+from accounts.models import SecurityEvent, User
+from accounts.outages import OUTAGES
+from accounts.verify import verify
+from accounts.withdrawal import access_withdrawn
+from jwt_demo import cookies, lifecycle
+from jwt_demo.lifecycle import InvalidRefresh, Issued, ReuseDetected
+from jwt_demo.models import TokenFamily, Transport
+from jwt_demo.revocation import CHECKS
+from jwt_demo.tokens import AccessToken
+
+
+class BearerAuthentication(JWTAuthentication):
+    """SimpleJWT's, without a look at the user's row and with one of the checks of `revocation`.
+
+    `check` names it; empty, it is the one that `JWT_REVOCATION` names.
+    """
+
+    www_authenticate_realm = "jwt"
+    check = ""
+
+    def get_raw_token(self, header: bytes) -> bytes | None:
+        """What follows `Bearer`, in any case (RFC 9110 section 11.1); `None` for another scheme."""
+        scheme, _, token = header.strip().partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        # Two headers arrive as one with a comma: which of them a proxy believed cannot be known.
+        return token.strip()
+
+    def get_validated_token(self, raw_token: bytes) -> AccessToken:
+        """The token, if it is good and was not withdrawn. Raises a 401 that says why not."""
+        try:
+            token = AccessToken(raw_token)
+        except ExpiredTokenError:
+            raise exceptions.AuthenticationFailed("Token expired") from None
+        except TokenError:
+            raise exceptions.AuthenticationFailed("Invalid token") from None
+        if not CHECKS[self.check or settings.JWT_REVOCATION].allows(token):
+            raise exceptions.AuthenticationFailed("Token revoked")
+        return token
+
+    def get_user(self, validated_token: Any) -> Any:
+        """Who the token says is asking."""
+        return Subject(int(validated_token["sub"]), validated_token["role"])
+
+    def authenticate_header(self, request: Request) -> str:
+        """The challenge. Who sent no token made no error (RFC 6750 section 3.1)."""
+        header = self.get_header(request)
+        wrong = header is not None and self.get_raw_token(header) is not None
+        return f'Bearer realm="{self.www_authenticate_realm}"' + (', error="invalid_token"' if wrong else "")
+
+
+class Unasked(BearerAuthentication):
+    """For what needs no access token: one that has expired must not keep anyone from logging in or out."""
+
+    def authenticate(self, request: Request) -> None:
+        return None
+
+    def authenticate_header(self, request: Request) -> str:
+        # With no authentication class at all DRF would make each 401 a 403.
+        return f'Bearer realm="{self.www_authenticate_realm}"'
+
+
+# With ATOMIC_REQUESTS a 401 would roll back what a replayed token had ended.
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
+class TokenView(JsonView):
+    """Closed: a good access token. A view that is open says so."""
+
+    authentication_classes = [BearerAuthentication]
+    permission_classes = [IsAuthenticated]
+    unauthenticated = "No token provided"
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """A token that is good and not enough is told so (RFC 6750 section 3.1)."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if response.status_code == 403:
+            response["WWW-Authenticate"] = 'Bearer realm="jwt", error="insufficient_scope"'
+        elif response.status_code == 401:
+            # After a wrong password; a wrong token has brought its own (RFC 9110 section 15.5.2).
+            response.setdefault("WWW-Authenticate", 'Bearer realm="jwt"')
+        return response
+
+    def row(self) -> User:
+        """The user's row, if it still stands as it did at login. Raises 401."""
+        row = User.objects.filter(pk=self.request.user.pk, is_active=True, token_version=self.request.auth["ver"])
+        if user := row.first():
+            return user
+        raise exceptions.AuthenticationFailed("Token revoked")
+
+    def family(self) -> TokenFamily | None:
+        """The family of the access token, `None` for a short-only one. Raises 401 when it has ended."""
+        family = TokenFamily.objects.filter(pk=self.request.auth["sid"]).first()
+        if family and not family.is_open():
+            raise exceptions.AuthenticationFailed("Token revoked")
+        return family
+
+    def answer(self, issued: Issued, **more: Any) -> Response:
+        """The access token in the body; the refresh token where its family was born to carry it."""
+        seconds = issued.access["exp"] - int(timezone.now().timestamp())
+        response = Response(more | {"accessToken": str(issued.access), "expiresIn": seconds})
+        if issued.family and issued.family.transport == Transport.BODY:
+            response.data["refreshToken"] = str(issued.family.token())
+        elif issued.family:
+            cookies.put(response, issued.family)
+        return response
+
+
+class TokenLoginBody(LoginBody):
+    """Who, the proof, and what for: a browser, a native client, or once for a quarter of an hour."""
+
+    # DRF's sentence repeats what was sent, and half a surrogate pair in an answer is a 500.
+    transport = serializers.ChoiceField(
+        choices=Transport.choices, default=Transport.COOKIE, error_messages={"invalid_choice": "Not cookie or body."}
+    )
+    refresh = Flag(default=True)
+
+
+class RefreshBody(serializers.Serializer):
+    """A native client's refresh token; a browser sends its cookie and no body."""
+
+    refreshToken = Text(required=False, max_length=10_000)
+
+
+class Issue(serializers.Serializer):
+    """An access token and the seconds it lives; the refresh token only for a native client."""
+
+    accessToken = serializers.CharField()
+    expiresIn = serializers.IntegerField()
+    refreshToken = serializers.CharField(required=False)
+
+
+class Reissue(Message):
+    """New tokens, because the password was proved. None for a short-only login that changed it, or in an outage."""
+
+    accessToken = serializers.CharField(required=False)
+    expiresIn = serializers.IntegerField(required=False)
+    refreshToken = serializers.CharField(required=False)
+
+
+class Login(TokenView):
+    """Email and password in, access token out, refresh token in a cookie."""
+
+    authentication_classes = [Unasked]
+    permission_classes = []
+
+    @extend_schema(request=TokenLoginBody, responses=Issue, auth=[])
+    def post(self, request: Request) -> Response:
+        body, client = self.read(TokenLoginBody), Client.of(request._request)
+        user = verify(request._request, body["email"], body["password"])
+        if not body["refresh"]:
+            return self.answer(lifecycle.start_short(user, client))
+        issued = lifecycle.start(user, client, body["remember"], body["transport"])
+        before, transport = cookies.presented(request._request, {})
+        if body["transport"] == transport and (token := cookies.good(before)):
+            # The browser is about to forget that token, and nobody could end its family from there.
+            lifecycle.end(token, None, "logged in again")
+        return self.answer(issued)
+
+
+class Refresh(TokenView):
+    """The next access token, and the next refresh token in the place of the one that was sent."""
+
+    authentication_classes = [Unasked]
+    permission_classes = []
+
+    @extend_schema(request=RefreshBody, responses=Issue, auth=[])
+    def post(self, request: Request) -> Response:
+        text, transport = cookies.presented(request._request, self.read(RefreshBody))
+        if not text:
+            raise exceptions.AuthenticationFailed("No refresh token")
+        # None of these 401s clears the cookie: it may be a newer one by the time this answer arrives.
+        try:
+            if token := cookies.good(text):
+                return self.answer(lifecycle.rotate(token, Client.of(request._request), transport))
+        except ReuseDetected:
+            raise exceptions.AuthenticationFailed("Token reuse detected") from None
+        except InvalidRefresh:
+            pass
+        raise exceptions.AuthenticationFailed("Invalid refresh token")
+
+
+class Confirm(TokenView):
+    """The password again, before something that matters. The tokens from before it mean less."""
+
+    @extend_schema(request=ConfirmBody, responses=Reissue)
+    def post(self, request: Request) -> Response:
+        body, family = self.read(ConfirmBody), self.family()
+        user = verify(request._request, self.row().email, body["password"])
+        issued = lifecycle.confirm(family, user, Client.of(request._request))
+        return self.answer(issued, message="Confirmed")
+
+
+class Password(TokenView):
+    """A new password. Everything else of the user ends; this family goes on with new tokens."""
+
+    @extend_schema(request=PasswordBody, responses=Reissue)
+    def post(self, request: Request) -> Response:
+        body, family = self.read(PasswordBody), self.family()
+        user = verify(request._request, self.row().email, body["current"])
+        try:
+            passwords.choose(user, body["new"])
+        except ValidationError as error:
+            raise serializers.ValidationError({"new": error.messages}) from None
+        client = Client.of(request._request)
+        passwords.replace(user, SecurityEvent.Name.PASSWORD_CHANGE, client, spare=family)
+        if family is None or family.version != user.token_version:
+            # Short-only; or the store went away before the family had its new tokens, and it ends with the others.
+            return Response({"message": "Password changed"})
+        return self.answer(lifecycle.reissue(family), message="Password changed")
+
+
+class Logout(TokenView):
+    """Ends the family of either token. Works without a live one, so that nobody is kept from leaving."""
+
+    authentication_classes = [Unasked]
+    permission_classes = []
+
+    @extend_schema(request=RefreshBody, responses=Message, auth=[])
+    def post(self, request: Request) -> Response:
+        text, _ = cookies.presented(request._request, self.read(RefreshBody))
+        try:
+            lifecycle.end(cookies.good(text), self.bearer(), "logged out")
+        except OUTAGES:
+            return Response({"error": "Logout failed"}, 503, headers={"Retry-After": "5"})
+        response = Response({"message": "Logged out"}, headers=CLEAR)
+        cookies.clear(response)
+        return response
+
+    def bearer(self) -> AccessToken | None:
+        """The access token that was sent along, if it is good."""
+        authentication = BearerAuthentication()
+        header = authentication.get_header(self.request)
+        raw = authentication.get_raw_token(header) if header else None
+        try:
+            return AccessToken(raw) if raw else None
+        except TokenError:
+            return None
+
+
+class LogoutEverywhere(TokenView):
+    """Ends everything of this user, in both flows."""
+
+    @extend_schema(request=None, responses=Message)
+    def post(self, request: Request) -> Response:
+        access_withdrawn(self.row(), "logged out everywhere")
+        response = Response({"message": "Logged out everywhere"}, headers=CLEAR)
+        cookies.clear(response)
+        return response
+
+
+class Root(TokenView):
+    """Where things are."""
+
+    authentication_classes = [Unasked]
+    permission_classes = []
+
+    @extend_schema(responses=OpenApiTypes.OBJECT, auth=[])
+    def get(self, request: Request) -> Response:
+        names = ["whoami", "profile", "staff", "devices", "login", "refresh", "confirm", "password", "logout"]
+        names.append("logout_everywhere")
+        return Response({name: reverse(f"jwt:{name}", request=request) for name in names})
+
+
+class Whoami(TokenView):
+    """Who the credential says you are: one Redis MGET, no SQL."""
+
+    @extend_schema(responses=Who)
+    def get(self, request: Request) -> Response:
+        return Response({"userId": str(request.user.pk), "role": request.user.role})
+
+
+class Profile(TokenView):
+    """The user, from the database."""
+
+    @extend_schema(responses=ProfileAnswer)
+    def get(self, request: Request) -> Response:
+        user = self.row()
+        return Response({"data": {"id": str(user.pk), "email": user.email, "name": user.name, "role": user.role}})
+
+
+class Staff(TokenView):
+    """What only the role `admin` may see: authenticated is not authorised."""
+
+    permission_classes = [IsAuthenticated, IsAdmin]
+
+    @extend_schema(responses=Message)
+    def get(self, request: Request) -> Response:
+        return Response({"message": "You are an administrator"})
+
+
+class Devices(TokenView):
+    """The logins of this user that have a refresh token; DELETE ends all but this one."""
+
+    @extend_schema(responses=DevicesAnswer)
+    def get(self, request: Request) -> Response:
+        current = request.auth["sid"]
+        devices = lifecycle.FLOW.list(request.user.pk)
+        return Response({"devices": [entry.as_json(current) for entry in devices]})
+
+    @extend_schema(operation_id="jwt_api_devices_end_others", responses={200: Ended})
+    def delete(self, request: Request) -> Response:
+        ended = lifecycle.FLOW.end_others(self.row(), request.auth["sid"], "ended by its owner")
+        return Response({"message": "The others were ended", "ended": ended})
+
+
+class Device(TokenView):
+    """One of them; DELETE ends it."""
+
+    @extend_schema(responses={200: Message})
+    def delete(self, request: Request, device: UUID) -> Response:
+        if not lifecycle.FLOW.end(self.row(), device, "ended by its owner"):
+            raise exceptions.NotFound
+        response = Response({"message": "Ended"})
+        if str(device) == request.auth["sid"]:
+            cookies.clear(response)
+        return response

@@ -1,0 +1,148 @@
+"""The panel on the browsable API's pages of the token flow: it sends the token that navigation does not."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.test_tour import assert_fits, axe
+from tests.browser.tokens import (
+    ALL,
+    OUT,
+    SEARCH,
+    add_people,
+    press,
+    refresh_cookie,
+    refresh_cookies,
+    state,
+    title,
+    token_login,
+)
+from tests.running import Site
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("people")]
+
+
+@pytest.fixture(scope="module")
+def people(site: Site) -> None:
+    add_people(site, "quentin", "ruth", "sam")
+
+
+def test_one_logs_in_and_asks_each_address(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(refusals=ALL)
+    page.goto(f"{site.url}/jwt/api/whoami")
+    expect(state(page)).to_have_text(OUT)
+    log_in(page, "quentin", "a guess")
+    expect(page.get_by_role("alert")).to_have_text("This e-mail address and password do not belong together.")
+    log_in(page, "quentin")
+    expect(answer(page)).to_contain_text("HTTP 200 OK")
+    expect(answer(page)).to_contain_text('"role": "member"')
+    expect(page.get_by_text("No token provided")).to_be_visible()  # what navigation got
+
+    for path, found in {"": "whoami", "profile": "quentin@example.com", "devices": "HeadlessChrome"}.items():
+        page.goto(f"{site.url}/jwt/api/{path}")
+        expect(answer(page)).to_contain_text(found)
+    page.goto(f"{site.url}/jwt/api/staff")
+    expect(answer(page)).to_contain_text("HTTP 403 Forbidden")
+
+
+def test_a_reload_restores_it_and_the_token_is_masked_until_asked_for(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(refusals=ALL)
+    page.goto(f"{site.url}/jwt/api/profile")
+    log_in(page, "quentin")
+    expect(answer(page)).to_contain_text("quentin@example.com")
+    with page.expect_response("**/jwt/auth/refresh") as restored:
+        page.reload()
+    token = restored.value.json()["accessToken"]
+    expect(answer(page)).to_contain_text("quentin@example.com")
+    parts = [*token.split("."), *refresh_cookie(page.context)["value"].split(".")[1:]]
+    assert page.evaluate(SEARCH, parts) == []
+    page.get_by_text("seconds left").click()
+    expect(page.get_by_text("when the password was last proved")).to_be_visible()
+    page.get_by_role("button", name="Show the token").click()
+    expect(page.get_by_text(token)).to_be_visible()
+    page.get_by_role("button", name="Hide the token").click()
+    assert page.evaluate(SEARCH, parts) == []
+
+
+def test_method_and_body_are_chosen(visit: Callable[..., Page], site: Site) -> None:
+    page, other = visit(refusals=ALL), visit(refusals=ALL)
+    token_login(other, site, "ruth")
+    page.goto(f"{site.url}/jwt/api/devices")
+    log_in(page, "ruth")
+    expect(answer(page)).to_contain_text('"current": true')
+    send(page, "DELETE")
+    expect(answer(page)).to_contain_text('"ended": 1')
+    press(other, "Try the staff page")
+    expect(title(other)).to_have_text("Log in with a token")
+
+
+def test_what_gives_tokens_is_done_without_showing_them(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(refusals=ALL)
+    page.goto(f"{site.url}/jwt/auth/confirm")
+    log_in(page, "quentin")
+    send(page, "POST", {"password": "correct horse quentin"})
+    expect(answer(page)).to_contain_text("Done. The new tokens are not shown here")
+    send(page, "POST", {"password": "a guess"})
+    expect(answer(page)).to_contain_text("HTTP 401")
+    page.goto(f"{site.url}/jwt/api/whoami")
+    expect(answer(page)).to_contain_text("HTTP 200 OK")
+
+
+def test_logging_out_there_ends_it_everywhere(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(refusals=ALL)
+    token_login(page, site, "sam")
+    panel = page.context.new_page()
+    panel.goto(f"{site.url}/jwt/api/profile")
+    expect(answer(panel)).to_contain_text("sam@example.com")
+    panel.get_by_role("button", name="Log out").click()
+    expect(state(panel)).to_have_text("You are logged out.")
+    assert "sam@example.com" not in panel.content()
+    expect(state(page)).to_have_text("You logged out in another tab.")
+    assert refresh_cookies(page.context) == []
+
+
+def test_the_panel_is_sound(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(refusals=ALL)
+    for path in ("api/", "api/devices", "auth/login"):
+        page.goto(f"{site.url}/jwt/{path}")
+        expect(state(page)).to_have_text(OUT)
+        assert_sound(page)
+        expect(page.get_by_role("link", name="Sessions & tokens")).to_have_attribute("href", "/")
+    page.goto(f"{site.url}/jwt/api/profile")
+    log_in(page, "quentin")
+    expect(answer(page)).to_contain_text("quentin@example.com")
+    page.get_by_text("seconds left").click()
+    assert_sound(page)
+
+
+def assert_sound(page: Page) -> None:
+    """The parts that are ours; the page around them is DRF's, which is light in both themes."""
+    page.evaluate(AXE_SCRIPT)
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme="light")
+        assert axe(page, "#token-panel") == [], width
+        page.emulate_media(color_scheme="dark")
+        assert axe(page, "#token-panel", runOnly=["color-contrast"]) == [], (width, "dark")
+        assert_fits(page)
+    assert axe(page, ".navbar") == []
+
+
+def log_in(page: Page, name: str, password: str = "") -> None:
+    page.get_by_label("E-mail address").fill(f"{name}@example.com")
+    page.get_by_label("Password", exact=True).fill(password or f"correct horse {name}")
+    page.get_by_role("button", name="Log in").click()
+
+
+def send(page: Page, method: str, body: dict[str, str] | None = None) -> None:
+    page.get_by_label("Method").select_option(method)
+    if body:
+        page.get_by_label("Body (JSON)").fill(json.dumps(body))
+    page.get_by_role("button", name="Send with the token").click()
+
+
+def answer(page: Page) -> Locator:
+    return page.get_by_role("region", name="Answer")

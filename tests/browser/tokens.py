@@ -1,0 +1,135 @@
+"""What the tests of the token flow's pages share."""
+
+import http.client
+import json
+from contextlib import AbstractContextManager
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.running import Site
+
+COOKIE = "__Host-refresh"
+ALL = ("/jwt/",)
+OUT = "You are not logged in."
+IN = "You are logged in."
+ENDED = "Your login has ended"
+REUSED = "Somebody used an old token of yours; everything was logged out. Change your password."
+
+# Where a script could find a token that is not in a closure: `parts` is what to look for.
+SEARCH = """async parts => {
+    const found = [], seen = new Set();
+    const look = (where, text) => { if (parts.some(part => String(text).includes(part))) found.push(where); };
+    look("localStorage", JSON.stringify({...localStorage}));
+    look("sessionStorage", JSON.stringify({...sessionStorage}));
+    look("document.cookie", document.cookie);
+    look("history.state", JSON.stringify(history.state));
+    look("window.name", window.name);
+    look("document", document.documentElement.outerHTML);
+    for (const template of document.querySelectorAll("template")) look("template", template.innerHTML);
+    for (const field of document.querySelectorAll("input, textarea")) look("field", field.value);
+    for (const {name} of await indexedDB.databases()) {
+        const open = indexedDB.open(name);
+        await new Promise(done => open.onsuccess = done);
+        for (const store of open.result.objectStoreNames) {
+            const all = open.result.transaction(store).objectStore(store).getAll();
+            await new Promise(done => all.onsuccess = done);
+            look("indexedDB", JSON.stringify(all.result));
+        }
+        open.result.close();
+    }
+    for (const name of await caches.keys()) found.push(`cache ${name}`);
+    const walk = (value, path) => {
+        if (typeof value === "string") look(path, value);
+        if (value === null || !["object", "function"].includes(typeof value)) return;
+        if (value instanceof Node && value !== element || seen.has(value)) return;
+        seen.add(value);
+        for (const [key, {value: part}] of Object.entries(Object.getOwnPropertyDescriptors(value))) {
+            walk(part, `${path}.${key}`);
+        }
+    };
+    let element = null;
+    walk(window, "window");
+    for (element of document.querySelectorAll("*")) walk(element, element.tagName);
+    return found;
+}"""
+
+
+def add_people(site: Site, *names: str) -> None:
+    """Members whose e-mail address and password follow from their names."""
+    site.manage(
+        "shell",
+        "--verbosity",
+        "0",
+        "-c",
+        f"""
+from accounts.models import User
+for name in {names!r}:
+    User.objects.create_user(name + "@example.com", "correct horse " + name, name=name.title())
+""",
+    )
+
+
+def token_login(page: Page, site: Site, name: str, remember: bool = False) -> None:
+    """Logs a member of the cast in on the token page."""
+    page.goto(f"{site.url}/jwt/")
+    fill(page, name, remember=remember)
+    expect(title(page)).to_have_text(name.title())
+
+
+def fill(page: Page, name: str, password: str = "", remember: bool = False) -> None:
+    """Fills in the login form that is open, and sends it."""
+    page.get_by_label("E-mail address").fill(f"{name}@example.com")
+    page.get_by_label("Password", exact=True).fill(password or f"correct horse {name}")
+    page.get_by_label("Keep me logged in").set_checked(remember)
+    page.get_by_role("main").get_by_role("button", name="Log in").click()
+
+
+def title(page: Page) -> Locator:
+    return page.get_by_role("heading", level=1)
+
+
+def state(page: Page) -> Locator:
+    """The line that says how things stand."""
+    return page.get_by_role("status")
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("main").get_by_role("button", name=name, exact=True).click()
+
+
+def renew(page: Page) -> None:
+    """Has the page get a new token, and waits until it has it."""
+    with refreshing(page) as answer:
+        press(page, "Get a new one")
+    assert answer.value.status == 200
+    expect(state(page)).to_have_text("You have a new token.")
+
+
+def refreshing(page: Page) -> AbstractContextManager[Any]:
+    """`with refreshing(page) as answer:` waits for an answer to a refresh."""
+    return page.expect_response("**/jwt/auth/refresh")
+
+
+def refresh_cookies(context: BrowserContext) -> list[Any]:
+    return [cookie for cookie in context.cookies() if cookie["name"] == COOKIE]
+
+
+def refresh_cookie(context: BrowserContext) -> Any:
+    """The one refresh cookie this browser holds."""
+    (cookie,) = refresh_cookies(context)
+    return cookie
+
+
+def refresh_elsewhere(site: Site, value: str, user_agent: str) -> tuple[int, dict[str, Any]]:
+    """Sends a refresh cookie from outside the browser."""
+    connection = http.client.HTTPConnection("localhost", site.port, timeout=20)
+    connection.request("POST", "/jwt/auth/refresh", headers={"Cookie": f"{COOKIE}={value}", "User-Agent": user_agent})
+    answer = connection.getresponse()
+    body = json.loads(answer.read())
+    connection.close()
+    return answer.status, body
+
+
+def user_agent(page: Page) -> str:
+    return str(page.evaluate("navigator.userAgent"))

@@ -1,0 +1,135 @@
+"""A configuration that would weaken a token stops the start, with an id."""
+
+import hashlib
+import secrets
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from pytest_django import Settings
+
+from jwt_demo.checks import configuration
+from jwt_demo.tokens import ED25519
+from tests.jwt_demo.forge import b64
+
+# The same in each worker: xdist compares the names of the tests, and keys are part of them.
+SEED = b64(hashlib.sha256(b"a seed").digest())
+RINGS = ["JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS"]
+
+
+def ids() -> list[str | None]:
+    return [error.id for error in configuration(None)]
+
+
+def good() -> str:
+    return secrets.token_urlsafe(48)
+
+
+def test_the_configuration_is_sound() -> None:
+    assert ids() == []
+    assert [message for message in run_checks() if (message.id or "").startswith("jwt.")] == []
+
+
+@pytest.mark.parametrize("ring", RINGS)
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "hunter2",
+        "aB3$" * 7 + "xyz",  # 31 bytes
+        "a" * 64,
+        "abcabcabcabcabcabcabcabcabcabcabcabcabc",
+        "change-me-change-me-change-me-change-me",
+        "django-insecure-" + "aB3dE5gH7jK9" * 4,
+        "your-256-bit-SECRET-0123456789-abcdefgh",
+        ED25519,
+        ED25519 + SEED[:-2],
+        ED25519 + SEED + "AAAA",
+        ED25519 + b64(bytes(range(64))),
+        ED25519 + "a" * 43,
+        ED25519 + "not base64 at all, but long enough to be one",
+    ],
+)
+def test_a_key_that_could_be_guessed_or_read_as_none_is_refused(settings: Settings, ring: str, key: str) -> None:
+    for keys in ([key], [good(), key], [key, good()]):
+        setattr(settings, ring, keys)
+        assert ids() == ["jwt.E001"]
+        (error,) = configuration(None)
+        assert ring in error.msg
+        assert not key or key not in str(error)
+
+
+@pytest.mark.parametrize("ring", RINGS)
+def test_an_empty_ring_is_refused(settings: Settings, ring: str) -> None:
+    setattr(settings, ring, [])
+    assert ids() == ["jwt.E001"]
+
+
+@pytest.mark.parametrize("ring", RINGS)
+@pytest.mark.parametrize(
+    "key", [ED25519 + SEED, "aB3$eF7&" * 2 + "0f1e2d3c4b5a6978", hashlib.sha256(b"a key").hexdigest()]
+)
+def test_a_good_key_of_either_kind_is_taken(settings: Settings, ring: str, key: str) -> None:
+    for keys in ([key], [good(), key], [key, good(), good()]):
+        setattr(settings, ring, keys)
+        assert ids() == []
+
+
+def test_no_two_purposes_share_a_key(settings: Settings) -> None:
+    shared, before = good(), (settings.SECRET_KEY, settings.JWT_ACCESS_KEYS, settings.JWT_REFRESH_KEYS)
+    for other in ([shared], [good(), shared]):
+        for names in (RINGS, ["SECRET_KEY", RINGS[0]], ["SECRET_KEY", RINGS[1]]):
+            settings.SECRET_KEY, settings.JWT_ACCESS_KEYS, settings.JWT_REFRESH_KEYS = before
+            for name in names:
+                setattr(settings, name, shared if name == "SECRET_KEY" else other)
+            assert ids() == ["jwt.E002"], names
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", *RINGS])
+def test_a_seed_is_the_same_key_under_another_name(settings: Settings, name: str) -> None:
+    other = RINGS[0] if name == RINGS[1] else RINGS[1]
+    setattr(settings, other, [ED25519 + SEED])
+    setattr(settings, name, SEED if name == "SECRET_KEY" else [SEED])
+    assert ids() == ["jwt.E002"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("JWT_REFRESH_COOKIE_NAME", "refresh", "jwt.E003"),
+        ("JWT_REFRESH_COOKIE_NAME", "__Secure-refresh", "jwt.E003"),
+        ("JWT_REFRESH_COOKIE_NAME", "__host-refresh", "jwt.E003"),
+        ("JWT_REFRESH_COOKIE_NAME", "", "jwt.E003"),
+        ("JWT_ACCESS", 0, "jwt.E004"),
+        ("JWT_ACCESS", -1, "jwt.E004"),
+        ("JWT_ACCESS", 8 * 24 * 3600, "jwt.E004"),
+        ("JWT_REFRESH", 60, "jwt.E004"),
+        ("JWT_REFRESH", 31 * 24 * 3600, "jwt.E004"),
+        ("JWT_REFRESH_REMEMBERED", 60, "jwt.E004"),
+        ("JWT_ABSOLUTE", 3600, "jwt.E004"),
+        ("JWT_ABSOLUTE_REMEMBERED", 3600, "jwt.E004"),
+        ("JWT_RETRY_WINDOW", -1, "jwt.E004"),
+        ("JWT_REVOCATION", "", "jwt.E005"),
+        ("JWT_REVOCATION", "none", "jwt.E005"),
+        ("JWT_REVOCATION", "Denylist", "jwt.E005"),
+    ],
+)
+def test_what_would_weaken_a_token_is_refused(settings: Settings, name: str, value: Any, error: str) -> None:
+    setattr(settings, name, value)
+    assert ids() == [error]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JWT_RETRY_WINDOW", 0),
+        ("JWT_REVOCATION", "expiry"),
+        ("JWT_REVOCATION", "version"),
+        ("JWT_ACCESS", 60),
+        ("JWT_REFRESH", 900),
+        ("JWT_REFRESH_COOKIE_NAME", "__Host-r"),
+    ],
+)
+def test_what_is_strict_or_merely_different_is_taken(settings: Settings, name: str, value: Any) -> None:
+    setattr(settings, name, value)
+    assert ids() == []

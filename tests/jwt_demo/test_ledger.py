@@ -1,0 +1,301 @@
+"""SimpleJWT's own tables as our ledger: what they say after each verb, and that no token lies in them or anywhere."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings as site_settings
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.utils import timezone
+from pytest_django import Settings
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+
+from accounts.models import User
+from accounts.withdrawal import access_withdrawn
+from jwt_demo import ledger, lifecycle
+from jwt_demo.lifecycle import FLOW, Issued
+from jwt_demo.models import TokenFamily, Transport
+from jwt_demo.tokens import RefreshToken
+from tests.conftest import NOON, Clock
+from tests.jwt_demo.conftest import CONFIRM, LOGOUT, NEW, PASSWORD, RIGHT, SECOND, Holder, logged_in, thief
+from tests.jwt_demo.inside import HERS, OTHER, begun, committed, counts, overtaken, refused, rotated, row, text
+from tests.running import Store
+from tests.sessions_demo.conftest import Visitor
+
+HOUR, DAY = 3600, 86_400
+
+
+def entries(issued: Issued) -> list[tuple[int, bool]]:
+    """The ledger's rows of a family, the first first: which generation, and whether it is still good."""
+    rows = reversed(ledger.chain(row(issued)))
+    return [(int(entry.jti.split(".")[1]), not hasattr(entry, "blacklistedtoken")) for entry in rows]
+
+
+# ── What is written ───────────────────────────────────────────────────────────────────────────
+
+
+def test_a_login_is_outstanding(alice: User, clock: Clock) -> None:
+    issued = begun(alice)
+    entry = OutstandingToken.objects.get()
+    assert (entry.user, entry.jti, entry.created_at) == (alice, row(issued).jti, NOON)
+    assert entry.expires_at == row(issued).expires
+    assert entry.jti == RefreshToken(text(issued))["jti"]
+    assert str(ledger.family_of(entry.jti)) == str(row(issued).pk)
+    assert entries(issued) == [(0, True)]
+
+
+def test_each_rotation_blacklists_the_one_before(alice: User, clock: Clock) -> None:
+    latest = issued = begun(alice)
+    other = begun(alice)
+    for second in (100, 200):
+        clock(second)
+        latest = rotated(text(latest))
+    assert entries(issued) == [(0, False), (1, False), (2, True)]
+    blacklisted = BlacklistedToken.objects.order_by("pk").values_list("blacklisted_at", flat=True)
+    assert [(at - NOON).total_seconds() for at in blacklisted] == [100, 200]
+    assert ledger.chain(row(issued))[0].jti == row(issued).jti
+    assert entries(other) == [(0, True)]
+
+
+def test_a_retry_and_a_short_login_write_nothing(alice: User, clock: Clock) -> None:
+    issued = begun(alice)
+    rotated(text(issued))
+    before = entries(issued), OutstandingToken.objects.count(), BlacklistedToken.objects.count()
+    rotated(text(issued))
+    lifecycle.start_short(User.objects.get(), HERS)
+    assert (entries(issued), OutstandingToken.objects.count(), BlacklistedToken.objects.count()) == before
+
+
+ENDINGS: dict[str, Callable[[User, Issued], Any]] = {
+    "logged out": lambda alice, issued: lifecycle.end(RefreshToken(text(issued)), None, "test"),
+    "ended": lambda alice, issued: FLOW.end(alice, row(issued).pk, "test"),
+    "others ended": lambda alice, issued: FLOW.end_others(alice, None, "test"),
+    "withdrawn": lambda alice, issued: access_withdrawn(alice, "test"),
+    "doubt": lambda alice, issued: refused(text(issued)),
+    "theft": lambda alice, issued: refused(text(issued), OTHER),
+}
+
+
+@committed
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_an_ended_family_has_nothing_good_left(
+    alice: User, clock: Clock, settings: Settings, ending: Callable[[User, Issued], Any]
+) -> None:
+    settings.JWT_RETRY_WINDOW = 0
+    issued = begun(alice)
+    rotated(text(issued))
+    ending(User.objects.get(), issued)
+    assert entries(issued) == [(0, False), (1, False)]
+    ending(User.objects.get(), issued)
+    assert entries(issued) == [(0, False), (1, False)]
+
+
+@committed
+@pytest.mark.parametrize("ending", [ENDINGS["doubt"], ENDINGS["theft"]], ids=["doubt", "theft"])
+def test_a_replay_that_overtakes_a_rotation_leaves_nothing_good_either(
+    alice: User, clock: Clock, monkeypatch: pytest.MonkeyPatch, ending: Callable[[User, Issued], Any]
+) -> None:
+    """The family is rotated after the replay has read it."""
+    issued = begun(alice)
+    latest = rotated(text(issued))
+    clock(HOUR)
+    overtaken(monkeypatch, issued, lambda: rotated(text(latest)))
+    assert ending(alice, issued) == "reuse"
+    assert entries(issued) == [(0, False), (1, False), (2, False)]
+
+
+def test_a_re_key_blacklists_the_old_and_notes_the_new(alice: User) -> None:
+    issued = begun(alice)
+    lifecycle.confirm(row(issued), User.objects.get(), HERS)
+    assert entries(issued) == [(0, False), (1, True)]
+
+
+def test_a_rotation_that_fails_leaves_no_row(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    issued = begun(alice)
+
+    def fails(_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ledger, "blacklist", fails)
+    with pytest.raises(ZeroDivisionError):
+        rotated(text(issued))
+    monkeypatch.undo()
+    assert (row(issued).generation, entries(issued)) == (0, [(0, True)])
+    assert rotated(text(issued))
+
+
+def test_the_chain_of_one_family_is_not_that_of_another(alice: User, bob: User) -> None:
+    issued, other, bobs = begun(alice), begun(alice), begun(bob)
+    rotated(text(issued))
+    assert [len(entries(family)) for family in (issued, other, bobs)] == [2, 1, 1]
+
+
+@committed
+@pytest.mark.parametrize("rotates", [False, True])
+def test_blacklisting_the_latest_token_ends_its_family(alice: User, rotates: bool) -> None:
+    """By SimpleJWT's own means; its client may rotate between the commit and the end."""
+    issued, other = begun(alice), begun(alice)
+    with transaction.atomic():
+        if rotates:
+            transaction.on_commit(lambda: rotated(text(issued)))
+        BlacklistedToken.objects.create(token=ledger.chain(row(issued))[0])
+    assert (row(issued).reason, row(other).ended) == ("blacklisted", None)
+    assert (counts(issued), counts(other)) == (False, True)
+    assert {good for _, good in entries(issued)} == {False}
+
+
+@committed
+def test_blacklisting_an_earlier_token_changes_nothing(alice: User) -> None:
+    issued = begun(alice)
+    latest = rotated(text(issued))
+    BlacklistedToken.objects.all().delete()
+    BlacklistedToken.objects.create(token=ledger.chain(row(issued))[1])
+    assert rotated(text(latest))
+
+
+# ── No token in any store (B9) ────────────────────────────────────────────────────────────────
+
+
+def dump(store: Store) -> str:
+    """Every row of every table, and every key of Redis with what it holds."""
+    connection.ensure_connection()
+    lines = list(connection.connection.iterdump())
+    for number in range(4):
+        client = store.client(number)
+        for key in client.scan_iter():
+            kind = client.type(key)
+            value = client.get(key) if kind == b"string" else client.execute_command("DUMP", key)
+            lines.append(f"{key!r} {value!r}")
+    return "\n".join(lines)
+
+
+def tour(alice: User, bob: User) -> list[str]:
+    """Every verb; all the tokens that were handed out."""
+    tokens: list[str] = []
+
+    def noted(holder: Holder, *refresh: str) -> Holder:
+        tokens.extend(filter(None, (holder.access, holder.refresh, *refresh)))
+        return holder
+
+    holder, stolen = noted(logged_in(remember=True)), noted(logged_in(bob.email))
+    native = noted(Holder("native/1.0"))
+    tokens.append(native.sign_in(transport="body").json()["refreshToken"])
+    tokens.append(native.call("POST", "/jwt/auth/refresh", {"refreshToken": tokens[-1]}).json()["refreshToken"])
+    noted(noted(logged_in(refresh=False))).call("POST", LOGOUT)
+    for _ in range(2):
+        holder.rotate()
+        noted(holder)
+    for path, body in ((CONFIRM, {"password": RIGHT}), (PASSWORD, {"current": RIGHT, "new": NEW})):
+        assert holder.call("POST", path, body).status_code == 200
+        noted(holder)
+    stolen.rotate()
+    noted(stolen)
+    assert thief(tokens[3]).rotate().status_code == 401
+    noted(logged_in(agent=SECOND, password=NEW)).call("POST", LOGOUT)
+    return tokens
+
+
+@committed
+def test_no_token_and_no_key_lies_in_any_store(
+    alice: User, bob: User, store: Store, run_housekeeping: Callable[[], None]
+) -> None:
+    tokens = tour(alice, bob)
+    during = dump(store)
+    run_housekeeping()
+    everything = during + dump(store)
+    assert len(set(tokens)) > 15
+    assert OutstandingToken.objects.count() > 8 and f"{OutstandingToken.objects.first().jti}" in everything
+    for token in tokens:
+        for part in (token, *token.split(".")):
+            assert part not in everything
+    for key in (*site_settings.JWT_ACCESS_KEYS, *site_settings.JWT_REFRESH_KEYS):
+        assert key not in everything
+
+
+def test_what_stands_in_the_place_of_a_token_is_none(alice: User) -> None:
+    issued = begun(alice)
+    entry = OutstandingToken.objects.get()
+    assert entry.token.startswith("sha256:") and len(entry.token) == len("sha256:") + 64
+    for value in (entry.token, entry.jti, row(issued).rotated_by, row(issued).kid, str(row(issued).pk)):
+        assert thief(value).rotate().json() == {"error": "Invalid refresh token"}
+    assert rotated(text(issued))
+
+
+# ── A user who goes, and SimpleJWT's own command ──────────────────────────────────────────────
+
+
+def by_admin(path: str, **data: Any) -> Callable[[User], Any]:
+    def delete(alice: User) -> Any:
+        User.objects.create_superuser("admin@example.com", "correct horse admin")
+        visitor = Visitor({"User-Agent": "admin/1.0"})
+        assert visitor.log_in("admin@example.com").status_code == 302
+        given = {name: value.format(pk=alice.pk) for name, value in data.items()}
+        return visitor.submit(path.format(pk=alice.pk), {"post": "yes", **given})
+
+    return delete
+
+
+DELETIONS: dict[str, Callable[[User], Any]] = {
+    "by the ORM": lambda alice: alice.delete(),
+    "by query": lambda alice: User.objects.filter(pk=alice.pk).delete(),
+    "on the admin's page": by_admin("/admin/accounts/user/{pk}/delete/"),
+    "by the admin's action": by_admin("/admin/accounts/user/", action="delete_selected", _selected_action="{pk}"),
+}
+
+
+@committed
+@pytest.mark.parametrize("delete", DELETIONS.values(), ids=DELETIONS)
+def test_a_user_with_tokens_can_be_deleted_and_they_are_ended(
+    alice: User, bob: User, delete: Callable[[User], Any]
+) -> None:
+    holder, bobs = logged_in(), logged_in(bob.email)
+    holder.rotate()
+    family = holder.family
+    delete(alice)
+    assert not User.objects.filter(pk=family.user_id).exists()
+    family.refresh_from_db()
+    assert (family.reason, family.ended is None) == ("deleted", False)
+    mine = OutstandingToken.objects.filter(jti__startswith=f"{family.pk}.")
+    assert [(entry.user, hasattr(entry, "blacklistedtoken")) for entry in mine] == [(None, True)] * 2
+    refused_ = holder.rotate()
+    assert (refused_.status_code, refused_.json()) == (401, {"error": "Invalid refresh token"})
+    assert (holder.whoami(), bobs.whoami(), bobs.rotate().status_code) == (401, 200, 200)
+
+
+@pytest.mark.parametrize("days", [0, 6, 8, 40])
+def test_simplejwts_own_command_breaks_no_rotation(alice: User, clock: Clock, days: int) -> None:
+    issued = latest = begun(alice, remember=True)
+    clock(6 * DAY)
+    latest = rotated(text(latest))
+    clock((6 + min(days, 29)) * DAY)
+    call_command("flushexpiredtokens")
+    latest = rotated(text(latest))
+    assert entries(issued)[-1] == (2, True)
+    assert sum(good for _, good in entries(issued)) == 1
+
+
+@committed
+def test_simplejwts_own_command_hides_no_theft(alice: User, clock: Clock) -> None:
+    issued = begun(alice, remember=True)
+    clock(29 * DAY)
+    OutstandingToken.objects.update(expires_at=timezone.now())
+    rotated(text(rotated(text(issued))))
+    call_command("flushexpiredtokens")
+    assert not OutstandingToken.objects.filter(jti=row(issued).jti.replace(".2.", ".0.")).exists()
+    assert refused(text(issued)) == "reuse"
+    assert row(issued).reason == "token reused"
+
+
+@committed
+def test_a_rotation_whose_row_somebody_removed_still_rotates(alice: User, measured: Callable[..., Any]) -> None:
+    issued = begun(alice)
+    OutstandingToken.objects.all().delete()
+    with measured() as cost:
+        latest = rotated(text(issued))
+    # SQLite would ignore a row without its token; PostgreSQL would not.
+    assert not [sql for sql in cost.sql if "blacklistedtoken" in sql]
+    assert entries(issued) == [(1, True)]
+    assert refused(text(issued), HERS, Transport.BODY) == "reuse"
+    assert refused(text(latest)) == "invalid"
+    assert TokenFamily.objects.get().reason == "token reused"

@@ -1,0 +1,311 @@
+"""Two things at once to one token family: one successor or none, and whoever ends the family wins.
+
+Against the running site with two processes, on both databases. `SOAK=1` repeats each race as `make soak` promises.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from threading import Event
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.client import Client
+from accounts.models import User
+from jwt_demo import housekeeping, lifecycle, revocation
+from jwt_demo.models import TokenFamily
+from jwt_demo.revocation import CHECKS
+from tests.conftest import NOON, Clock
+from tests.running import Site, Store, until
+from tests.site.backstage import Backstage
+from tests.site.holder import AGENT, Holder
+from tests.site.member import PATIENCE, Answer, Member, together
+from tests.site.postgres import Postgres
+
+pytestmark = [pytest.mark.soak, pytest.mark.site]
+SOAK = bool(os.environ.get("SOAK"))
+# Of each race on one token, and of each with one of many that ends its family.
+ROUNDS, FEW = (200, 200) if SOAK else (10, 5)
+PASSWORD = "demo-only-alice"
+THIEF = "thief/1.0"
+BOTH = pytest.mark.parametrize(
+    "name", ["on_sqlite", pytest.param("on_postgresql", marks=pytest.mark.postgres)], ids=["sqlite", "postgresql"]
+)
+REUSED, INVALID = "Token reuse detected", "Invalid refresh token"
+
+
+class Arena:
+    """A running site, and the means to look behind it."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.backstage = Backstage(site)
+
+    def people(self, prefix: str, number: int) -> list[str]:
+        return self.backstage.ask("people", prefix, number, "alice@example.com")
+
+    def holders(self, email: str, number: int, window: int | None = None) -> list[Holder]:
+        """So many clients in which this user is logged in, each with a family of its own."""
+        return [Holder(self.site, *tokens) for tokens in self.backstage.ask("families", email, number, AGENT, window)]
+
+
+def open_arena(**environment: str) -> Iterator[Arena]:
+    site = Site(WEB_WORKERS="2", **environment)
+    try:
+        arena = Arena(site.start())
+        yield arena
+        arena.backstage.close()
+    finally:
+        site.destroy()
+
+
+@pytest.fixture(scope="module")
+def on_sqlite() -> Iterator[Arena]:
+    yield from open_arena()
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(postgres: Postgres) -> Iterator[Arena]:
+    yield from open_arena(DATABASE_URL=postgres.create("jwt_races"))
+
+
+@pytest.fixture
+def arena(name: str, request: pytest.FixtureRequest) -> Arena:
+    return request.getfixturevalue(name)
+
+
+def statuses(answers: list[Answer]) -> Counter[int]:
+    found = Counter(answer.status for answer in answers)
+    assert set(found) <= {200, 401}, [answer for answer in answers if answer.status not in (200, 401)]
+    return found
+
+
+def assert_ended(arena: Arena, email: str, holders: list[Holder]) -> None:
+    """Nothing that these clients hold is worth anything, and the ledger knows no good token of this user."""
+    for holder in holders:
+        assert holder.whoami() == 401, holder.claims
+        assert (holder.rotate().status, holder.rotate().json) == (401, {"error": INVALID})
+    families = arena.backstage.ask("ledger", email)
+    assert all(family["ended"] and not family["good"] for family in families.values()), families
+
+
+# ── One token, refreshed many times at once ────────────────────────────────────────────────────
+
+
+@BOTH
+@pytest.mark.parametrize("number", [8, 32])
+def test_parallel_refreshes_of_one_token_all_get_the_same_successor(arena: Arena, name: str, number: int) -> None:
+    [email] = arena.people(f"retry{number}-", 1)
+    for holder in arena.holders(email, ROUNDS):
+        answers = together(*[holder.rotate] * number)
+        assert statuses(answers) == {200: number}
+        [successor] = {answer.cookie("__Host-refresh") for answer in answers}
+        assert successor != holder.refresh
+        # Each of them stays in.
+        assert {holder.given(answer).whoami() for answer in answers} == {200}
+        assert holder.given(answers[0]).rotate().status == 200
+    families = arena.backstage.ask("ledger", email)
+    assert len(families) == ROUNDS
+    assert all(not family["ended"] and family["good"] == [family["latest"]] for family in families.values()), families
+
+
+@BOTH
+@pytest.mark.parametrize("number", [8, 32])
+def test_without_a_retry_window_parallel_refreshes_end_the_family(arena: Arena, name: str, number: int) -> None:
+    [email] = arena.people(f"strict{number}-", 1)
+    for holder in arena.holders(email, ROUNDS, window=0):
+        answers = together(*[holder.rotate] * number)
+        assert statuses(answers) == {200: 1, 401: number - 1}
+        sentences = Counter(answer.json["error"] for answer in answers if answer.status == 401)
+        assert set(sentences) <= {REUSED, INVALID}
+        assert sentences[REUSED], sentences
+        [winner] = [holder.given(answer) for answer in answers if answer.status == 200]
+        assert (winner.whoami(), winner.rotate().json) == (401, {"error": INVALID})
+    families = arena.backstage.ask("ledger", email)
+    assert len(families) == ROUNDS
+    assert all(family["ended"] and not family["good"] for family in families.values()), families
+    # Doubt costs one family each, and nothing else of the user.
+    assert arena.backstage.ask("epoch", email) == 0
+    assert len(arena.backstage.ask("events", email, "authn_token_reuse")) == ROUNDS
+
+
+@BOTH
+def test_thief_and_owner_at_once_are_both_out(arena: Arena, name: str) -> None:
+    emails = arena.people("theft", ROUNDS)
+    for email in emails:
+        owner, elsewhere = arena.holders(email, 2)
+        member = Member(arena.site)
+        assert member.log_in(email, PASSWORD).status == 200
+        thief = Holder(arena.site, owner.refresh, agent=THIEF)
+        answers = together(*[owner.rotate, thief.rotate] * 4)
+        assert statuses(answers)[401]
+        assert any(answer.status == 401 and answer.json["error"] == REUSED for answer in answers)
+        holders = [owner.given(answer) for answer in answers if answer.status == 200]
+        assert_ended(arena, email, [owner, elsewhere, *holders])
+        assert member.whoami() == 401
+        # Of the replays one was the first: one withdrawal, one event, one mail.
+        assert arena.backstage.ask("epoch", email) == 1
+        [event] = arena.backstage.ask("events", email, "authn_token_reuse")
+        assert event["everything"]
+    for email in emails:
+        until(lambda email=email: not arena.backstage.ask("mails", email)["due"])
+        assert arena.backstage.ask("mails", email)["sent"] == ["Somebody else may have used your login"]
+
+
+# ── Refreshes, and something that ends the family ──────────────────────────────────────────────
+
+
+def log_out(arena: Arena, email: str, owner: Holder) -> None:
+    assert owner.send("POST", "/jwt/auth/logout").status == 200
+
+
+def log_out_everywhere(arena: Arena, email: str, owner: Holder) -> None:
+    assert owner.send("POST", "/jwt/auth/logout-everywhere").status == 200
+
+
+def be_banned(arena: Arena, email: str, owner: Holder) -> None:
+    arena.backstage.ask("ban", email)
+
+
+def be_revoked(arena: Arena, email: str, owner: Holder) -> None:
+    assert arena.backstage.ask("revoke", email)
+
+
+def change_password_elsewhere(arena: Arena, email: str, owner: Holder) -> None:
+    member = Member(arena.site)
+    assert member.log_in(email, PASSWORD).status == 200
+    change = {"current": PASSWORD, "new": "correct horse alice"}
+    assert member.post("/session/auth/password", change).status == 200
+
+
+ENDINGS = (log_out, log_out_everywhere, be_banned, be_revoked, change_password_elsewhere)
+
+
+@BOTH
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_family_that_is_ended_while_it_is_refreshed_stays_ended(
+    arena: Arena, name: str, ending: Callable[..., None]
+) -> None:
+    outcomes: Counter[int] = Counter()
+    for number, email in enumerate(arena.people(f"{ending.__name__}-".replace("_", "-"), FEW)):
+        [owner] = arena.holders(email, 1)
+        end = partial(ending, arena, email, owner)
+        *answers, _ = refresh_until_refused(owner, end, after=number % 4)
+        outcomes += statuses(answers)
+        assert_ended(arena, email, [owner, *map(owner.given, filter(lambda one: one.status == 200, answers))])
+    # It was a race: there were refreshes before the end, and there is one after it in each round.
+    assert outcomes[200] >= FEW, outcomes
+    assert outcomes[401] == FEW, outcomes
+
+
+def refresh_until_refused(owner: Holder, end: Callable[[], Any], after: int) -> list[Any]:
+    """All answers of a client that refreshes again and again, and what `end` returned that was called after so many."""
+    started = Event()
+
+    def refresh() -> list[Answer]:
+        holder, answers = Holder(owner.site, owner.refresh), []
+        while not answers or answers[-1].status == 200:
+            answers.append(holder.keep(holder.rotate()))
+            assert len(answers) < 1000, "it is never refused"
+            if len(answers) > after:
+                started.set()
+        return answers
+
+    def ending() -> Any:
+        assert started.wait(PATIENCE)
+        return end()
+
+    answers, ended = together(refresh, ending)
+    return [*answers, ended]
+
+
+@BOTH
+@pytest.mark.parametrize("ending", [log_out, be_banned])
+def test_a_burst_of_refreshes_does_not_outlive_the_end_of_its_family(
+    arena: Arena, name: str, ending: Callable[..., None]
+) -> None:
+    for email in arena.people(f"burst-{ending.__name__}-".replace("_", "-"), FEW):
+        [owner] = arena.holders(email, 1)
+        *answers, _ = together(*[owner.rotate] * 15, partial(ending, arena, email, owner))
+        statuses(answers)
+        assert_ended(arena, email, [owner, *(owner.given(answer) for answer in answers if answer.status == 200)])
+
+
+def confirm(holder: Holder) -> Answer:
+    return holder.send("POST", "/jwt/auth/confirm", {"password": PASSWORD})
+
+
+@BOTH
+def test_a_confirmation_voids_what_is_refreshed_meanwhile_and_leaves_one_token(arena: Arena, name: str) -> None:
+    for number, email in enumerate(arena.people("confirm", FEW)):
+        [owner] = arena.holders(email, 1)
+        *refreshed, _, confirmed = refresh_until_refused(owner, partial(confirm, owner), after=number % 4)
+        assert statuses([*refreshed, confirmed]) == {200: len(refreshed) + 1}
+        for answer in refreshed:
+            assert owner.given(answer).rotate().json == {"error": INVALID}
+        # None of those that mean nothing cost her anything.
+        assert owner.given(confirmed).whoami() == 200
+        assert owner.given(confirmed).rotate().status == 200
+        [family] = arena.backstage.ask("ledger", email).values()
+        assert (family["ended"], family["good"]) == (None, [family["latest"]])
+
+
+@pytest.mark.postgres
+def test_a_replay_and_a_confirmation_at_once_do_not_wait_for_each_other(on_postgresql: Arena) -> None:
+    """Both change the user's row and the family's. In two orders one of them would be a 503: a deadlock."""
+    [email] = on_postgresql.people("replay", 1)
+    [owner] = on_postgresql.holders(email, 1)
+    stolen = Holder(on_postgresql.site, owner.refresh, agent=THIEF)
+    assert owner.keep(owner.rotate()).status == 200
+    url = on_postgresql.site.environment["DATABASE_URL"]
+    with psycopg.connect(url) as holdup, psycopg.connect(url, autocommit=True) as observer:
+        holdup.execute("SELECT FROM accounts_user WHERE email = %s FOR UPDATE", [email])
+        confirmed, replayed, _ = together(
+            partial(confirm, owner),
+            partial(when_so_many_wait, observer, 1, stolen.rotate),
+            partial(when_so_many_wait, observer, 2, holdup.commit),
+        )
+    assert (confirmed.status, replayed.status, replayed.json) == (200, 401, {"error": REUSED})
+    assert_ended(on_postgresql, email, [owner, owner.given(confirmed)])
+
+
+def when_so_many_wait(observer: psycopg.Connection, number: int, act: Callable[[], Any]) -> Any:
+    """Does it when so many connections to this database wait for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    until(lambda: observer.execute(waiting).fetchone() == (number,), PATIENCE)
+    return act()
+
+
+# ── In one process: what comes between two steps ───────────────────────────────────────────────
+
+
+def test_a_denylist_that_is_lost_while_housekeeping_looks_is_not_called_whole(
+    alice: User, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = lifecycle.start(alice, Client())
+    TokenFamily.objects.update(ended=timezone.now() - timedelta(minutes=5))
+    housekeeping.keep_whole()
+
+    def lost() -> bool:
+        store.client().flushall()
+        return True
+
+    monkeypatch.setattr(revocation, "is_whole", lost)
+    housekeeping.keep_whole()
+    assert not CHECKS["denylist"].allows(issued.access)
+
+
+def test_no_token_outlives_the_denial_of_its_family_however_late_it_is_signed(alice: User, clock: Clock) -> None:
+    family = lifecycle.start(alice, Client()).family
+    lifecycle.rekey(family, alice)
+    clock(30)
+    assert lifecycle.FLOW.end(alice, family.pk, "a test")
+    # The denylist forgets after JWT_ACCESS from now.
+    clock(60)
+    assert lifecycle.reissue(family).access["exp"] <= NOON.timestamp() + 30 + settings.JWT_ACCESS
