@@ -8,7 +8,9 @@ from django.urls import Resolver404, resolve
 
 from accounts.demo import USERS
 from config import settings
+from tests.jwt_demo import test_budgets as token_budgets
 from tests.running import ROOT
+from tests.sessions_demo import test_budgets as session_budgets
 
 README = (ROOT / "README.md").read_text()
 CODE = re.findall(r"`([^`\n]+)`", README)
@@ -74,3 +76,44 @@ def test_the_requirements_are_exact() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         for line in Path(ROOT / name).read_text().splitlines():
             assert not line or line.startswith(("#", "-r ")) or re.match(r"[\w.\[\]-]+==[\w.]+ +# ", line), line
+
+
+# A row of the README, and the operations that it stands for.
+SESSION_ROWS = {
+    "whoami": ["whoami"],
+    "profile": ["profile"],
+    "login from a clean client": ["login"],
+    "list of devices": ["devices"],
+    "end one, or all the others": ["end one", "end all but this one"],
+    "confirm the password": ["confirm"],
+    "logout": ["logout"],
+}
+TOKEN_ROWS = {
+    "whoami, check `denylist`": ["whoami, denylist"],
+    "whoami, check `expiry`": ["whoami, expiry"],
+    "whoami, check `version`": ["whoami, version"],
+    "profile": ["profile"],
+    "login": ["login"],
+    "login without a refresh token": ["short login"],
+    "refresh": ["refresh"],
+    "the same refresh again, within 10 s": ["the same again"],
+    "list of devices": ["devices"],
+    "end one, or all the others": ["end one", "end all but this one"],
+    "confirm the password": ["confirm"],
+    "logout": ["logout"],
+    "logout everywhere, both flows": ["everywhere"],
+    "a replay that ends everything": ["theft"],
+}
+
+
+def test_the_costs_are_those_that_are_counted() -> None:
+    tables = re.findall(r"\| operation \|.*?\n\n", README, re.S)
+    for table, rows, counted in zip(tables, (SESSION_ROWS, TOKEN_ROWS), (session_budgets, token_budgets), strict=True):
+        shown = {name: (ours, stock) for name, ours, stock in re.findall(r"\| (.+?) \| (\S.*?) \| (\S.*?) \|", table)}
+        expected = {}
+        for row, operations in rows.items():
+            [ours] = {counted.OURS[operation][:2] for operation in operations}
+            stock = counted.STOCK.get(row.partition(", check")[0].partition(" from")[0])
+            expected[row] = tuple("–" if count is None else f"{count[0]} / {count[1]}" for count in (ours, stock))
+        del shown["operation"]
+        assert shown == expected

@@ -1,14 +1,16 @@
-"""What the README says of a session is so: its commands are run, its settings used, its files are there."""
+"""What the README says of both flows is so: its commands are run, its settings used, its files are there."""
 
 import hashlib
 import json
 import re
+import secrets
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
 
 from tests.running import ROOT, Site, Store
@@ -43,10 +45,11 @@ def as_shown(answer: str) -> str:
     return "\n".join(lines) + "\n\n" + body
 
 
-def test_every_command_of_the_wire_answers_as_shown(site: Site, tmp_path: Path) -> None:
-    text = section("The wire: a session").replace("http://localhost:8000", site.url)
+@pytest.mark.parametrize(("flow", "number"), [("session", 5), ("token", 6)])
+def test_every_command_of_the_wire_answers_as_shown(site: Site, tmp_path: Path, flow: str, number: int) -> None:
+    text = section(f"The wire: a {flow}").replace("http://localhost:8000", site.url)
     steps = re.findall(r"```sh\n(.*?)```\n```http\n(.*?)\n```", text, re.S)
-    assert len(steps) == text.count("```sh") == 5
+    assert len(steps) == text.count("```sh") == number
     script = "\necho; echo =====\n".join(commands.replace("curl ", "curl -sS ") for commands, _ in steps)
     result = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert not result.stderr
@@ -57,15 +60,19 @@ def test_every_command_of_the_wire_answers_as_shown(site: Site, tmp_path: Path) 
 
 
 def test_every_file_that_is_named_is_there() -> None:
-    for title in ("The reading path: a session", "Take a part: a session store"):
+    reading = ("The reading path: a session", "The reading path: a token")
+    for title in (*reading, "Take a part: a session store", "Take a part: rotating refresh tokens"):
         links = re.findall(r"\]\(([\w/.]+)\)", section(title))
         assert links
         assert [link for link in links if not (ROOT / link).is_file()] == []
 
 
+REDIS = "django_redis.cache.RedisCache"
+
 # ── The store alone, in a project that has nothing else of ours ────────────────────────────────
 
 SETTINGS = """
+import os
 SECRET_KEY = "x" * 50
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
@@ -163,3 +170,79 @@ def test_the_store_alone_keeps_sessions_in_another_project(project: subprocess.P
     assert ask(project, "/out") == [200, "", ""]
     assert not redis_alone.client().dbsize()
     assert ask(project, "/me", session)[:2] == [200, ""]
+
+
+# ── The other flow, in a project that has neither our settings nor our pages ───────────────────
+
+TOKEN_PROJECT = """
+import json, os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+import django
+from django.urls import include, path
+
+django.setup()
+urlpatterns = [path("jwt/", include("jwt_demo.urls"))]
+
+if __name__ == "__main__":
+    from django.core.management import call_command
+    from django.test import Client
+    from django.utils import timezone
+    call_command("migrate", verbosity=0)
+    from accounts.models import User
+    from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+    alice = User.objects.create_user("alice@example.com", "correct horse")
+    stock, later = sys.argv[1], timezone.now() + timezone.timedelta(days=1)
+    OutstandingToken.objects.create(user=alice, jti="0" * 32, token=stock, expires_at=later)
+    client = Client(raise_request_exception=False)
+
+    def post(name, body=None, agent="one/1.0"):
+        answer = client.post(f"/jwt/auth/{name}", body or {}, "application/json", headers={"User-Agent": agent})
+        return answer.status_code, answer.json()
+
+    def whoami(token):
+        return client.get("/jwt/api/whoami", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    seen = {"stock": post("refresh", {"refreshToken": stock})}
+    login = {"email": "alice@example.com", "password": "correct horse"}
+    access = post("login", login)[1]["accessToken"]
+    stolen = client.cookies["__Host-refresh"].value
+    seen["in"] = whoami(access)
+    seen["rotated"] = post("refresh")[0]
+    with open("purge.py") as purge:
+        exec(purge.read())
+    seen["ledger"] = list(OutstandingToken.objects.values_list("token", flat=True))
+    seen["still in"] = [whoami(access), post("refresh")[0]]
+    client.cookies["__Host-refresh"] = stolen
+    seen["stolen"] = post("refresh", agent="thief/1.0")
+    seen["out"] = whoami(access)
+    call_command("housekeeping", once=True)
+    print(json.dumps(seen))
+"""
+
+
+def test_tokens_rotate_in_another_project_and_stocks_are_refused_and_removed(
+    tmp_path: Path, redis_alone: Store
+) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    quoted, purge = re.findall(r"```python\n(.*?)```", section("Take a part: rotating refresh tokens"), re.S)
+    assert "redis://localhost:6379/1" in quoted
+    quoted = quoted.replace("redis://localhost:6379/1", f"unix://{redis_alone.path}?db=1")
+    caches = f'CACHES = {{"default": {{"BACKEND": "{REDIS}", "LOCATION": "unix://{redis_alone.path}?db=0"}}}}\n'
+    (folder / "settings.py").write_text(SETTINGS + 'MIDDLEWARE = ["accounts.origin.OriginGate"]\n' + caches + quoted)
+    (folder / "project.py").write_text(TOKEN_PROJECT)
+    (folder / "purge.py").write_text(purge)
+    for app in ("accounts", "jwt_demo"):
+        shutil.copytree(ROOT / app, folder / app, ignore=shutil.ignore_patterns("__pycache__"))
+    keys = {name: secrets.token_urlsafe(48) for name in ("JWT_ACCESS_KEY", "JWT_REFRESH_KEY")}
+    stock = jwt.encode(
+        {"token_type": "refresh", "user_id": "1", "jti": "0" * 32, "exp": 2**32}, keys["JWT_REFRESH_KEY"]
+    )
+    command = [sys.executable, "project.py", stock]
+    output = subprocess.run(command, cwd=folder, env=keys, check=True, stdout=subprocess.PIPE, text=True).stdout
+    seen = json.loads(output.splitlines()[-1])
+    assert seen["stock"] == [401, {"error": "Invalid refresh token"}]
+    assert (seen["in"], seen["rotated"], seen["still in"]) == (200, 200, [200, 200])
+    assert len(seen["ledger"]) == 2
+    assert all(token.startswith("sha256:") for token in seen["ledger"])
+    assert (seen["stolen"], seen["out"]) == ([401, {"error": "Token reuse detected"}], 401)
