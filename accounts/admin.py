@@ -1,24 +1,30 @@
 """Users and security events in Django's admin."""
 
+from collections import Counter
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.core.exceptions import SuspiciousOperation, ValidationError
+from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.functional import cached_property
 
 from accounts import events
 from accounts.client import Client, name_of
-from accounts.models import SecurityEvent, User
+from accounts.models import PendingWithdrawal, SecurityEvent, User
+from accounts.withdrawal import access_withdrawn, told
 
 COUNTED = 10_000
+# Users read at a time when many are acted on, and named when somebody is asked whether she means it.
+BATCH, SHOWN = 500, 20
 
 
 class CappedPaginator(Paginator):
@@ -107,6 +113,51 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         ("History", {"fields": ["created", "last_login", "token_version"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "name", "role", "usable_password", "password1", "password2"]})]
+    actions = ["withdraw_access"]
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.withdraw_one)
+        return [path("<id>/withdraw/", view, name="accounts_user_withdraw"), *super().get_urls()]
+
+    def withdraw_one(self, request: HttpRequest, id: str) -> HttpResponse:
+        """Asks for the reason, from a user's own page."""
+        user = self.get_object(request, unquote(id))
+        if user is None:
+            raise Http404
+        if not self.has_change_permission(request, user):
+            raise PermissionDenied
+        return self._ask_for_reason(request, User.objects.filter(pk=user.pk), [user.pk], "0")
+
+    @admin.action(description="Withdraw access", permissions=["change"])
+    def withdraw_access(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        """Ends everything these users have open; asks why first."""
+        reason = request.POST.get("reason", "").strip()
+        if not reason:
+            chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
+            return self._ask_for_reason(request, queryset, chosen, request.POST.get("select_across", "0"))
+        ended: Counter[str] = Counter()
+        pending = 0
+        for user in queryset.iterator(chunk_size=BATCH):
+            withdrawn = access_withdrawn(user, reason)
+            _record(request, user, "withdrew access", reason=reason[:100])
+            ended.update(withdrawn.ended or {})
+            pending += withdrawn.ended is None
+        messages.success(request, told(dict(ended), pending))
+        return None
+
+    def _ask_for_reason(
+        self, request: HttpRequest, queryset: QuerySet[User], chosen: list[Any], across: str
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Withdraw access",
+            "number": queryset.count(),
+            "shown": queryset[:SHOWN],
+            "chosen": chosen,
+            "across": across,
+            "checkbox": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/accounts/user/withdraw.html", context)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         # This page does not ask for the current password: with it, a stolen session would be the account.
@@ -176,6 +227,14 @@ class SecurityEventAdmin(LargeTableAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(PendingWithdrawal)
+class PendingWithdrawalAdmin(ActionsAdmin):
+    """What a store has yet to be told. Empty, but for an outage."""
+
+    list_display = ["user_id", "reason", "version", "created", "due"]
+    ordering = ["pk"]
 
 
 # Roles decide here; a list of groups nobody uses would suggest otherwise.

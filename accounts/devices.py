@@ -43,7 +43,9 @@ class Device:
 
 
 class Flow(Protocol):
-    """What `accounts` asks of a way to log in."""
+    """What `accounts` asks of a way to log in. `name` is what it calls many of its devices."""
+
+    name: str
 
     def list(self, user_id: int) -> list[Device]:
         """The live devices of a user, the latest first."""

@@ -13,7 +13,34 @@ from accounts.client import USER_AGENT_LENGTH, Client
 from accounts.email import NormalisedEmailField, normalise
 
 
-class UserManager(BaseUserManager["User"]):
+class Users(models.QuerySet["User"]):
+    """Users, of whom nobody is changed past the withdrawal that the change calls for."""
+
+    def update(self, **fields: Any) -> int:
+        """Django's, and in the same transaction withdraws access from each whose guarded fields it changed.
+
+        `bulk_update` comes through here. Raw SQL does not, and withdraws nothing.
+        """
+        from accounts.withdrawal import access_withdrawn
+
+        guarded = sorted(fields.keys() & set(User.GUARDED))
+        if not guarded:
+            return super().update(**fields)
+        with transaction.atomic():
+            before = {user.pk: user for user in self.select_for_update(of=("self",)).only("pk", "email", *guarded)}
+            count = super().update(**fields)
+            for user in User.objects.filter(pk__in=before).iterator(chunk_size=1000):
+                changed = [name for name in guarded if getattr(user, name) != getattr(before[user.pk], name)]
+                if changed:
+                    access_withdrawn(user, f"{', '.join(changed)} changed")
+        return count
+
+    def rehash(self, password: str) -> int:
+        """Stores the same password under new parameters, which withdraws nothing."""
+        return super().update(password=password)
+
+
+class UserManager(BaseUserManager.from_queryset(Users)):  # type: ignore[misc]
     """Makes users, and finds one by any spelling of the address."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
@@ -112,7 +139,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             before, self.password = self.password, make_password(raw)
             self._stored["password"] = self.password
             # Only over the hash that was checked: a new password may have been set meanwhile.
-            User.objects.filter(pk=self.pk, password=before).update(password=self.password)
+            User.objects.filter(pk=self.pk, password=before).rehash(self.password)
 
         return check_password(raw_password, self.password, rehash)
 
@@ -145,6 +172,9 @@ class PendingWithdrawal(models.Model):
     reason = models.CharField(max_length=100)
     created = models.DateTimeField(default=timezone.now)
     due = models.DateTimeField("when housekeeping takes it over", default=timezone.now)
+
+    # What each flow ended, by its name; `None` until all of them could. Not stored.
+    ended: dict[str, int] | None = None
 
     def __str__(self) -> str:
         return f"user {self.user_id}: {self.reason}"

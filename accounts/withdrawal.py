@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.signals import pre_delete
+from django.db.models.signals import m2m_changed, pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -34,7 +34,8 @@ def access_withdrawn(user: User, reason: str, spare: Any = None) -> PendingWithd
     """Voids everything issued to `user` so far, and returns the row that stands for what is still to be done.
 
     `spare` is one session or family to be re-keyed instead of ended: who changes her password stays in.
-    Until the row is gone, a store has not been told; a login that was under way loses in any case.
+    After the commit its `ended` says how much each flow ended; `None`, while a store has not been told. A
+    login that was under way loses in any case.
     """
     User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
     user.token_version = User.objects.values_list("token_version", flat=True).get(pk=user.pk)
@@ -52,18 +53,46 @@ def withdraw_from_deleted(sender: object, instance: User, **kwargs: Any) -> None
     access_withdrawn(instance, "deleted")
 
 
+@receiver(m2m_changed, sender=User.groups.through)
+@receiver(m2m_changed, sender=User.user_permissions.through)
+def withdraw_from_regrouped(sender: Any, instance: Any, action: str, pk_set: Any, **kwargs: Any) -> None:
+    """Withdraws from whoever enters or leaves a group, or is given or loses a permission, from either side."""
+    if action not in ("post_add", "post_remove", "pre_clear") or (pk_set is not None and not pk_set):
+        return
+    if action == "pre_clear":
+        # Whom it will concern, as long as that can be read.
+        mine = {type(instance)._meta.model_name: instance}
+        ids = set(sender.objects.filter(**mine).values_list("user_id", flat=True))
+    else:
+        ids = {instance.pk} if isinstance(instance, User) else set(pk_set or ())
+    for user in User.objects.filter(pk__in=ids):
+        access_withdrawn(user, "groups changed" if sender is User.groups.through else "permissions changed")
+
+
 def carry_out(pending: PendingWithdrawal, spare: Any = None) -> bool:
-    """Has each flow end what it owns; whether all of them could."""
-    try:
-        for flow in devices.FLOWS:
-            flow.end_all(pending.user_id, pending.version, pending.reason, spare)
-    except OUTAGES as error:
-        logger.warning("withdrawal pending", extra={"user_id": pending.user_id, "error": type(error).__name__})
+    """Has each flow end what it owns; whether all of them could. Notes on `pending` how much that was."""
+    ended, failed = {}, ""
+    for flow in devices.FLOWS:
+        # Each of them tries: what one flow cannot do now must not keep another from what it can.
+        try:
+            ended[flow.name] = flow.end_all(pending.user_id, pending.version, pending.reason, spare)
+        except OUTAGES as error:
+            failed = type(error).__name__
+    if failed:
+        logger.warning("withdrawal pending", extra={"user_id": pending.user_id, "error": failed})
         with suppress(*OUTAGES):
             PendingWithdrawal.objects.filter(pk=pending.pk).update(due=timezone.now())
         return False
     PendingWithdrawal.objects.filter(pk=pending.pk).delete()
+    pending.ended = ended
     return True
+
+
+def told(ended: dict[str, int], pending: int) -> str:
+    """What withdrawals have done, in a sentence for who asked for them: what was ended, how many wait for a store."""
+    counts = ", ".join(f"{number} {name}" for name, number in ended.items()) or "nothing"
+    late = f" {pending} wait for a store that is away, and end on its return." if pending else ""
+    return f"Access withdrawn. Ended: {counts}.{late}"
 
 
 @task("withdrawals", every=1)

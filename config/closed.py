@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+
+from sessions_demo import lifecycle
 
 
 class ClosedByDefaultMiddleware(LoginRequiredMiddleware):
@@ -21,3 +24,10 @@ class ClosedByDefaultMiddleware(LoginRequiredMiddleware):
         if not getattr(view_func, "login_required", True):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponseRedirect:
+        """To the login page; whoever was in a moment ago is told there why she no longer is."""
+        response = super().handle_no_permission(request, view_func)
+        if over := lifecycle.why_over(request):
+            response["Location"] += "&" + urlencode({"over": over})
+        return response

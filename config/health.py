@@ -15,6 +15,7 @@ from accounts import housekeeping
 from accounts.models import PendingWithdrawal
 from accounts.outages import OUTAGES
 from config.errors import OUTAGE_RETRY_AFTER
+from jwt_demo.revocation import evicts
 
 
 @csrf_exempt  # or another method than GET would be a 403 about a token instead of a 405
@@ -33,15 +34,17 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when every store answers, else 503; how many withdrawals a store has yet to hear of; when housekeeping ran.
 
-    Late housekeeping is told but is no 503: it would take every web process out of service at once.
+    Late housekeeping, and a denylist that may forget, are told but are no 503: that would take every web
+    process out of service at once.
     """
     checks = {"database": _try(_database), "store": _try(_store)}
     ready = all(check == "ok" for check in checks.values())
-    # A database that hangs has been waited for once already.
+    # What hangs has been waited for once already.
     down = checks["database"] != "ok"
     told = "unavailable" if down else _try(housekeeping.report)
     pending = "unavailable" if down else _try(_pending)
-    body = {"ready": ready, "checks": checks, "pending": pending, "housekeeping": told}
+    denylist = _try(_denylist) if checks["store"] == "ok" else "unavailable"
+    body = {"ready": ready, "checks": checks, "pending": pending, "denylist": denylist, "housekeeping": told}
     response = JsonResponse(body, status=200 if ready else 503)
     if not ready:
         response["Retry-After"] = str(OUTAGE_RETRY_AFTER)
@@ -64,6 +67,11 @@ def _database() -> str:
 def _store() -> str:
     get_redis_connection("default").ping()
     return "ok"
+
+
+def _denylist() -> str:
+    policy = evicts()
+    return f"may forget: maxmemory-policy is {policy}" if policy else "ok"
 
 
 def _pending() -> int:

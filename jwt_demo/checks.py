@@ -1,12 +1,15 @@
 """What must be true of the configuration before a token is issued."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import Error, register
 
 from accounts.checks import HOW_TO_MAKE, SECRET_BYTES, is_guessable
+from accounts.outages import OUTAGES
+from jwt_demo import revocation
 from jwt_demo.models import Policy
 from jwt_demo.revocation import CHECKS
 from jwt_demo.tokens import ED25519, Key
@@ -17,7 +20,7 @@ RINGS = ("JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
 @register("jwt")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
-    return [*_keys(), *_shared(), *_cookie(), *_lifetimes(), *_revocation()]
+    return [*_keys(), *_shared(), *_cookie(), *_lifetimes(), *_revocation(), *_eviction()]
 
 
 def _keys() -> Iterator[Error]:
@@ -62,6 +65,18 @@ def _lifetimes() -> Iterator[Error]:
             Policy.default(remember)
     except ValueError as error:
         yield Error(f"The lifetimes JWT_… do not fit together: {error}.", id="jwt.E004")
+
+
+def _eviction() -> Iterator[Error]:
+    policy = ""
+    with suppress(*OUTAGES):  # a command must not need the store to say what else is wrong
+        policy = revocation.evicts()
+    if policy:
+        yield Error(
+            f"The store at REDIS_URL has maxmemory-policy {policy}: when it is full it forgets who was logged out. "
+            "It must be noeviction.",
+            id="jwt.E006",
+        )
 
 
 def _revocation() -> Iterator[Error]:

@@ -220,6 +220,8 @@ def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -
 
 
 def _end_short(access: AccessToken, reason: str) -> None:
+    if not revocation.CHECKS["denylist"].allows(access):
+        return  # who logs out again and again must not fill the history
     user = User.objects.filter(pk=access["sub"]).first()
     # The row is what the denylist is rebuilt from.
     events.record(SecurityEvent.Name.TOKEN_REVOKED, user, Client(), jti=access["jti"], reason=reason)
@@ -264,6 +266,8 @@ def end_blacklisted(sender: object, instance: BlacklistedToken, **kwargs: Any) -
 
 class TokenFlow:
     """What `accounts` asks of this flow: see `accounts.devices.Flow`."""
+
+    name = "token families"
 
     def list(self, user_id: int) -> list[Device]:
         """The live families of a user."""

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from django_redis import get_redis_connection
 from redis import Redis
@@ -26,6 +27,8 @@ from jwt_demo.models import TokenFamily
 from jwt_demo.tokens import AccessToken
 
 MARKER = "denylist:whole"
+# Stands as long as Redis has lost nothing, lease or no lease.
+KEPT = "denylist:kept"
 # Clocks of two machines differ, and a transaction may commit after others have read; an entry too many
 # costs nothing.
 SKEW = timedelta(seconds=60)
@@ -60,7 +63,7 @@ class Denylist:
         names = [MARKER, _name(user, "jti", token["jti"]), _name(user, "sid", token["sid"]), _name(user, "ver")]
         marker, jti, sid, lowest = _redis().mget(names)
         if marker is None:
-            tell(timezone.now() - timedelta(seconds=settings.JWT_ACCESS))
+            _make_whole()
             marker, jti, sid, lowest = _redis().mget(names)
         return not jti and not sid and token["ver"] >= int(lowest or 0)
 
@@ -106,7 +109,8 @@ def tell(since: datetime, renew: bool = False) -> None:
     """
     since -= SKEW
     pipe = _redis().pipeline()
-    ended = TokenFamily.objects.filter(ended__gte=since).exclude(policy__revocation="expiry")
+    # What ran out was given its last access token a whole lifetime of one before.
+    ended = TokenFamily.objects.filter(ended__gte=since).exclude(policy__revocation="expiry").exclude(reason="expired")
     for user_id, family in ended.values_list("user_id", "pk"):
         deny_family(user_id, family, pipe)
     names = [SecurityEvent.Name.WITHDRAWN, SecurityEvent.Name.TOKEN_REVOKED]
@@ -115,8 +119,20 @@ def tell(since: datetime, renew: bool = False) -> None:
             deny_before(event.user_id, event.detail["version"], pipe)
         elif "jti" in event.detail:
             deny_token(event.user_id, event.detail["jti"], pipe)
+    if not renew:
+        pipe.set(KEPT, 1)
     pipe.set(MARKER, 1, ex=settings.JWT_DENYLIST_LEASE, xx=renew)
     pipe.execute()
+
+
+def _make_whole() -> None:
+    try:
+        tell(timezone.now() - timedelta(seconds=settings.JWT_ACCESS))
+    except (OperationalError, InterfaceError):
+        # Without the database nobody withdraws anything: what Redis was told stands, unless it has lost that.
+        if not _redis().exists(KEPT):
+            raise
+        _redis().set(MARKER, 1, ex=settings.JWT_DENYLIST_LEASE)
 
 
 def is_whole() -> bool:
@@ -129,8 +145,15 @@ def _lasts() -> int:
     return int(settings.JWT_ACCESS + SKEW.total_seconds())
 
 
+def evicts() -> str:
+    """The policy by which a full Redis would forget entries of the list; "" where it refuses to write instead."""
+    memory = _redis().info("memory")
+    policy = str(memory["maxmemory_policy"])
+    return policy if memory["maxmemory"] and policy != "noeviction" else ""
+
+
 def _name(user_id: object, kind: str, value: object = "") -> str:
-    # The braces keep one user's keys on one node of a cluster.
+    # The braces keep one user's keys together, for whoever takes a cluster and gives it a marker on each node.
     return f"deny:{{{user_id}}}:{kind}:{value}"
 
 

@@ -40,6 +40,8 @@ USER_ID, ROLE, VERSION, DEVICE, REMEMBER, SEEN, CONFIRMED = (
 )
 
 
+# Ends that nobody has to be told of twice.
+BY_OWNER = ("logged out", "logged out everywhere", "ended by its owner", "logged in again")
 # How long a logout that was sent under the id before still finds the session. Not longer: whoever stole
 # that id has nothing by it.
 UNDER_WAY = timedelta(seconds=10)
@@ -203,6 +205,22 @@ def abandon(request: HttpRequest) -> None:
         DeviceSession.objects.filter(pk=session[DEVICE]).mark_ended("the store was away")
 
 
+def why_over(request: HttpRequest) -> str:
+    """Why the id in the cookie is no session: "owner", "withdrawn" or "expired"; "" without a cookie or an answer."""
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if not cookie:
+        return ""
+    with suppress(OperationalError, InterfaceError):
+        row = DeviceSession.objects.filter(digest=store.digest(cookie)).first()
+        if row is None:
+            return ""
+        if row.reason == "expired" or row.state() == "expired":
+            return "expired"
+        # One that has not ended is withdrawn, and an outage has kept that from being noted.
+        return "owner" if row.reason in BY_OWNER else "withdrawn"
+    return ""
+
+
 def unregister(sender: object, request: HttpRequest, **kwargs: Any) -> None:
     """Receiver of Django's `user_logged_out`, for the admin's own logout."""
     _end(_rows(request), "logged out")
@@ -210,6 +228,8 @@ def unregister(sender: object, request: HttpRequest, **kwargs: Any) -> None:
 
 class SessionFlow:
     """What `accounts` asks of this flow: see `accounts.devices.Flow`."""
+
+    name = "sessions"
 
     def list(self, user_id: int) -> list[Device]:
         """The live sessions of a user. A row whose record Redis has lost is not one."""

@@ -190,7 +190,7 @@ def test_an_administrator_without_permissions_sees_and_changes_nothing(
     alice: User, bob: User, browser: Browser
 ) -> None:
     User.objects.filter(pk=alice.pk).update(role="admin")
-    browser.force_login(alice)
+    browser.force_login(User.objects.get(pk=alice.pk))
     assert browser.get("/admin/").status_code == 200
     for path in (USERS, EVENTS, f"{USERS}{bob.pk}/change/", f"{USERS}{bob.pk}/password/"):
         assert browser.get(path).status_code == 403

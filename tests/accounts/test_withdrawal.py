@@ -1,11 +1,15 @@
 """Withdrawing access: at once, with the change that called for it, and after an outage when it is over."""
 
 from collections.abc import Callable, Iterator
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group, Permission
+from django.core.management import CommandError, call_command
 from django.db import transaction
+from django.db.models import Q
 
 from accounts import devices
 from accounts.models import PendingWithdrawal, SecurityEvent, User
@@ -76,6 +80,30 @@ def by_action(user: User) -> Any:
     return at_work().submit(USERS, {"action": "delete_selected", "_selected_action": [user.pk], "post": "yes"})
 
 
+def updated(**fields: Any) -> Callable[[User], Any]:
+    """By a query, past `save()`."""
+    return lambda user: User.objects.filter(email__endswith=".com", pk=user.pk).update(**fields) and None
+
+
+def bulk_updated(**fields: Any) -> Callable[[User], Any]:
+    def change(user: User) -> None:
+        people = list(User.objects.order_by("pk"))
+        for person in people:
+            for name, value in fields.items():
+                setattr(person, name, value if person.pk == user.pk else getattr(person, name))
+        User.objects.bulk_update(people, fields)
+
+    return change
+
+
+def a_group() -> Group:
+    return Group.objects.get_or_create(name="auditors")[0]
+
+
+def a_permission() -> Permission:
+    return Permission.objects.earliest("pk")
+
+
 CHANGES: dict[str, Callable[[User], Any]] = {
     "banned": saved(is_active=False),
     "role": saved(role="admin"),
@@ -93,6 +121,19 @@ CHANGES: dict[str, Callable[[User], Any]] = {
     ),
     "deleted in the admin": lambda user: at_work().submit(f"{USERS}{user.pk}/delete/", {"post": "yes"}),
     "deleted by the admin's action": by_action,
+    "banned by a query": updated(is_active=False),
+    "role by a query": updated(role="admin", name="A"),
+    "password by a query": updated(password="!"),
+    "superuser by an expression": updated(is_superuser=Q(role="member")),
+    "banned in bulk": bulk_updated(is_active=False),
+    "e-mail in bulk": bulk_updated(email="alice@example.org", name="A"),
+    "into a group": lambda user: user.groups.add(a_group()),
+    "into a group, from its side": lambda user: a_group().user_set.add(user),
+    "given a permission": lambda user: user.user_permissions.set([a_permission()]),
+    "withdrawn by the command": lambda user: call_command("withdraw", user.email, reason="test", stdout=StringIO()),
+    "withdrawn in the admin": lambda user: at_work().submit(
+        USERS, {"action": "withdraw_access", "_selected_action": [user.pk], "reason": "test"}
+    ),
 }
 
 
@@ -120,8 +161,16 @@ def test_a_change_that_matters_ends_every_session_at_once(alice: User, bob: User
         by_admin(name="Alicia"),
         by_admin(),
         lambda user: user.check_password(PASSWORDS[user.email]),
+        updated(name="Alicia"),
+        updated(role="member", is_active=True),
+        bulk_updated(role="member", name="Alicia"),
+        lambda user: user.groups.add(*Group.objects.none()),
+        lambda user: user.groups.clear(),
     ],
-    ids=["name", "same e-mail", "nothing", "name in the admin", "nothing in the admin", "a look at the password"],
+    ids=[
+        *["name", "same e-mail", "nothing", "name in the admin", "nothing in the admin", "a look at the password"],
+        *["name by a query", "the same by a query", "the same in bulk", "into no group", "out of no group"],
+    ],
 )
 def test_any_other_change_ends_nothing(alice: User, change: Callable[[User], Any]) -> None:
     visitor = logged_in()
@@ -129,6 +178,91 @@ def test_any_other_change_ends_nothing(alice: User, change: Callable[[User], Any
     assert not is_out(visitor)
     alice.refresh_from_db()
     assert alice.token_version == 0
+
+
+@committed
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda user: user.groups.clear(),
+        lambda user: user.groups.remove(a_group()),
+        lambda user: a_group().user_set.clear(),
+        lambda user: a_group().user_set.set([]),
+        lambda user: user.user_permissions.clear(),
+    ],
+)
+def test_who_loses_what_she_was_allowed_is_out(alice: User, leave: Callable[[User], Any]) -> None:
+    alice.groups.add(a_group())
+    alice.user_permissions.add(a_permission())
+    visitor = logged_in()
+    leave(alice)
+    assert is_out(visitor)
+
+
+@committed
+def test_a_query_that_bans_many_withdraws_from_each_it_changed_and_no_other(alice: User, bob: User) -> None:
+    updated(is_active=False)(bob)
+    before, visitor = User.objects.get(pk=bob.pk).token_version, logged_in()
+    assert User.objects.update(is_active=False) == 2
+    assert is_out(visitor)
+    assert User.objects.get(pk=alice.pk).token_version == 1
+    assert User.objects.get(pk=bob.pk).token_version == before
+
+
+@committed
+def test_a_change_by_query_that_is_rolled_back_withdraws_nothing(alice: User) -> None:
+    visitor = logged_in()
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        updated(is_active=False)(alice)
+        raise ZeroDivisionError
+    assert not is_out(visitor)
+
+
+@committed
+def test_the_command_says_what_it_ended(alice: User, store: Store) -> None:
+    logged_in(), logged_in(agent=SECOND)
+    told = StringIO()
+    call_command("withdraw", "ALICE@example.com", reason="phone stolen", stdout=told)
+    assert told.getvalue() == "Access withdrawn. Ended: 2 sessions, 0 token families.\n"
+    assert SecurityEvent.objects.filter(name=SecurityEvent.Name.WITHDRAWN).latest("pk").detail["reason"] == (
+        "phone stolen"
+    )
+    store.kill()
+    call_command("withdraw", alice.email, reason="again", stdout=told)
+    assert told.getvalue().endswith("Ended: nothing. 1 wait for a store that is away, and end on its return.\n")
+    store.start()
+
+
+def test_the_command_refuses_an_address_nobody_has(db: None) -> None:
+    with pytest.raises(CommandError, match=r"Nobody here has the address nobody@example\.com"):
+        call_command("withdraw", "nobody@example.com", reason="test")
+
+
+@committed
+def test_an_administrator_is_asked_why_and_told_what_was_ended(alice: User, bob: User, admin: User) -> None:
+    visitors, clerk = (logged_in(), logged_in(bob.email)), Visitor({"User-Agent": "admin/1.0"})
+    assert clerk.log_in(admin.email).status_code == 302
+    assert b"Withdraw access" in clerk.get(f"{USERS}{alice.pk}/change/").content
+    assert clerk.get(f"{USERS}{alice.pk}/withdraw/").status_code == 200
+    chosen = {"action": "withdraw_access", "_selected_action": [alice.pk, bob.pk]}
+    asked = clerk.submit(USERS, chosen)
+    assert all(text in asked.content.decode() for text in ("alice@example.com", "bob@example.com", "Reason"))
+    assert [is_out(visitor) for visitor in visitors] == [False, False]
+    answer = clerk.submit(USERS, {**chosen, "reason": "stolen laptop"}, follow=True)
+    assert "Ended: 2 sessions, 0 token families." in answer.content.decode()
+    assert [is_out(visitor) for visitor in visitors] == [True, True]
+    written = SecurityEvent.objects.filter(name=SecurityEvent.Name.ADMIN_ACTION, user_id=alice.pk).get()
+    assert written.detail == {"by": admin.pk, "action": "withdrew access", "reason": "stolen laptop"}
+
+
+@pytest.mark.parametrize("key", ["{}", "999999", "x"])
+def test_who_may_not_change_users_withdraws_nothing(alice: User, key: str) -> None:
+    clerk = at_work()
+    User.objects.filter(email="admin@example.com").update(is_superuser=False)
+    assert clerk.log_in("admin@example.com").status_code == 302
+    assert clerk.get(f"{USERS}{key.format(alice.pk)}/withdraw/").status_code in (403, 404)
+    clerk.submit(USERS, {"action": "withdraw_access", "_selected_action": [alice.pk], "reason": "x"})
+    assert User.objects.get(pk=alice.pk).token_version == 0
 
 
 @committed

@@ -44,6 +44,7 @@ def test_readyz_is_a_503_without_the_database_and_tells_nothing_of_why(client: A
         "ready": False,
         "checks": {"database": "unavailable", "store": "ok"},
         "pending": "unavailable",
+        "denylist": "ok",
         "housekeeping": "unavailable",
     }
 

@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts.client import Client
-from accounts.models import SecurityEvent, User
+from accounts.models import PendingWithdrawal, SecurityEvent, User
 from jwt_demo import lifecycle
 from sessions_demo.models import DeviceSession
 from tests.conftest import Browser
@@ -155,7 +155,8 @@ def test_reading_changes_nothing_anywhere(admin: User, alice: User, store: Store
     browser = Browser()
     if who == "admin":
         browser.force_login(admin)
-    rows = [admin, SecurityEvent.objects.first(), DeviceSession.objects.first(), *rows_of_a_family(alice)]
+    pending = PendingWithdrawal.objects.create(user_id=alice.pk, version=1, reason="test")
+    rows = [admin, SecurityEvent.objects.first(), DeviceSession.objects.first(), pending, *rows_of_a_family(alice)]
     before = state(store)
     for path in PATHS:
         # What is not there leaves a message, as the admin always does.

@@ -74,7 +74,7 @@ OURS = {
     "end one": Count(6, 2, 1),
     "end all but this one": Count(6, 2, 1),
     "logout": Count(5, 1, 1),
-    "short logout": Count(4, 1, 1),
+    "short logout": Count(4, 2, 1),
     "everywhere": Count(11, 2, 3),
     "theft": Count(13, 1, 3),
 }

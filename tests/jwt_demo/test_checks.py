@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.test import Client
 from pytest_django import Settings
 
 from jwt_demo.checks import configuration
 from jwt_demo.tokens import ED25519
 from tests.jwt_demo.forge import b64
+from tests.running import Store
 
 # The same in each worker: xdist compares the names of the tests, and keys are part of them.
 SEED = b64(hashlib.sha256(b"a seed").digest())
@@ -132,4 +134,26 @@ def test_what_would_weaken_a_token_is_refused(settings: Settings, name: str, val
 )
 def test_what_is_strict_or_merely_different_is_taken(settings: Settings, name: str, value: Any) -> None:
     setattr(settings, name, value)
+    assert ids() == []
+
+
+def test_a_store_that_forgets_when_it_is_full_is_refused(store: Store, client: Client, db: None) -> None:
+    redis = store.client()
+    try:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+        assert ids() == []  # without a limit nothing is forgotten
+        redis.config_set("maxmemory", "100mb")
+        (error,) = configuration(None)
+        assert (error.id, "allkeys-lru" in error.msg) == ("jwt.E006", True)
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.json()["denylist"]) == (200, "may forget: maxmemory-policy is allkeys-lru")
+        redis.config_set("maxmemory-policy", "noeviction")
+        assert (ids(), client.get("/readyz").json()["denylist"]) == ([], "ok")
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
+        redis.config_set("maxmemory", 0)
+
+
+def test_what_else_is_wrong_can_be_said_without_the_store(store: Store) -> None:
+    store.kill()
     assert ids() == []

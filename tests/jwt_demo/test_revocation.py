@@ -9,6 +9,9 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 from redis.exceptions import RedisError
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
 
 from accounts.housekeeping import TASKS
 from accounts.models import PendingWithdrawal, User
@@ -18,6 +21,7 @@ from jwt_demo import housekeeping, lifecycle, revocation
 from jwt_demo.lifecycle import FLOW, Issued
 from jwt_demo.models import Policy, TokenFamily, Transport
 from jwt_demo.revocation import CHECKS, MARKER, SKEW
+from jwt_demo.views import BearerAuthentication
 from tests.conftest import Clock
 from tests.jwt_demo.conftest import DEVICES, LOGOUT, NEW, PROFILE, SECOND, WHOAMI, Holder, logged_in
 from tests.jwt_demo.inside import (
@@ -314,6 +318,21 @@ def test_nobody_is_let_in_before_the_list_is_whole(alice: User, store: Store, da
     assert store.client(1).exists(MARKER)
 
 
+def test_a_database_that_is_away_stops_no_token_that_redis_can_answer_for(
+    alice: User, store: Store, database_away: Any
+) -> None:
+    good, ended = logged_in(), logged_in(agent="ended/1.0")
+    assert ended.call("POST", "/jwt/auth/logout").status_code == 200
+    store.client(1).delete(MARKER)
+    assert good.whoami() == 200
+    # The lease has run out and cannot be earned, but Redis has lost nothing.
+    store.client(1).delete(MARKER)
+    with database_away():
+        assert [good.whoami(), ended.whoami()] == [200, 401]
+        assert 0 < store.client(1).ttl(MARKER) <= 5
+    assert [good.whoami(), ended.whoami()] == [200, 401]
+
+
 def test_a_rebuilding_that_dies_halfway_leaves_no_marker(
     alice: User, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -567,3 +586,21 @@ def test_ending_another_device_without_redis_is_a_503(alice: User, away: Callabl
     assert holder.call("DELETE", f"{DEVICES}/{device}").status_code == 503
     assert Holder().whoami() == 401
     assert connection.is_usable()
+
+
+class Quick(BearerAuthentication):
+    """A view's own choice."""
+
+    check = "expiry"
+
+
+def test_a_view_names_its_check_and_the_rest_follow_the_setting(alice: User, settings: Settings) -> None:
+    holder = logged_in()
+    assert holder.call("POST", LOGOUT).status_code == 200
+    request = APIRequestFactory().get("/", headers={"Authorization": f"Bearer {holder.access}"})
+    user, _ = Quick().authenticate(Request(request))
+    assert user.pk == alice.pk
+    with pytest.raises(AuthenticationFailed, match="Token revoked"):
+        BearerAuthentication().authenticate(Request(request))
+    settings.JWT_REVOCATION = "expiry"
+    assert BearerAuthentication().authenticate(Request(request))

@@ -7,7 +7,9 @@ from uuid import uuid4
 import pytest
 
 from accounts.models import User
+from sessions_demo import store
 from sessions_demo.models import DeviceSession
+from tests.conftest import Browser
 from tests.running import Store
 from tests.sessions_demo.conftest import (
     CSRF,
@@ -181,3 +183,30 @@ def test_a_page_for_who_asked_json_is_an_error_in_json(at_alice: Visitor, path: 
     assert refused.status_code == 405
     assert refused.json() == {"error": "Method not allowed"}
     assert SESSION not in refused.cookies
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "sentence"),
+    [
+        ("is_active changed", "withdrawn", "Your access was withdrawn"),
+        ("ended by administrator 1", "withdrawn", "Your access was withdrawn"),
+        ("ended by its owner", "owner", "This session was ended"),
+        ("expired", "expired", "Your session has run out"),
+    ],
+)
+def test_whoever_was_in_a_moment_ago_is_told_why_she_is_out(
+    at_alice: Visitor, reason: str, code: str, sentence: str
+) -> None:
+    row = at_alice.row
+    store.delete([row.digest])
+    DeviceSession.objects.filter(pk=row.pk).mark_ended(reason)
+    answer = at_alice.get(PROFILE_PAGE)
+    assert answer["Location"] == f"{LOGIN_PAGE}?next={PROFILE_PAGE}&over={code}"
+    assert sentence in at_alice.get(answer["Location"]).content.decode()
+
+
+@pytest.mark.parametrize("text", ["", "<b>", "Call+0900+now"])
+def test_the_login_page_repeats_nothing_that_its_address_says(db: None, browser: Browser, text: str) -> None:
+    page = browser.get(f"{LOGIN_PAGE}?over={text}").content.decode()
+    assert 'role="status"' not in page
+    assert "0900" not in page

@@ -59,6 +59,14 @@ def ban(email: str) -> None:
     user.save()
 
 
+def withdraw(email: str) -> int:
+    """Withdraws a user's access, and returns the epoch that has begun."""
+    from accounts.models import User
+    from accounts.withdrawal import access_withdrawn
+
+    return access_withdrawn(User.objects.get(email=email), "withdrawn by a test").version
+
+
 def restore(email: str) -> None:
     from accounts.models import User
 

@@ -1,15 +1,16 @@
 """Malformed requests at every address: a right answer to each, no 5xx, no dead worker, nothing stored.
 
 What is sent goes through sockets, byte by byte, to the running site: a client library would mend it.
-Every list is fixed or seeded, so that a failure can be seen again.
+Every list is fixed or seeded, so that a failure can be seen again. `SOAK=1` sends all of each to every address.
 """
 
+import os
 import random
 import re
 import socket
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from typing import Any
@@ -25,12 +26,20 @@ from tests.site.holder import COOKIE, LOGOUT, REFRESH, WHOAMI, Holder
 from tests.site.postgres import Postgres
 from tests.site.visitor import PATIENCE, Visitor
 
+pytestmark = [pytest.mark.soak, pytest.mark.site]
+SOAK = bool(os.environ.get("SOAK"))
 NUL, TOO_LONG = "\0", "a" * 5000
 HEADERS = "Host: localhost\r\nConnection: close\r\n"
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 # Rows that a refused login adds, and the one that housekeeping renews.
 PERSON = "id, email, name, password, role, is_active, is_superuser, token_version"
 LOG_LIKE = ("accounts_securityevent", "accounts_housekeepingrun", "sqlite_sequence")
+
+
+def crossed(these: Iterable[Any], those: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Each of these with every third of those, another third each time; to soak, with all of them."""
+    pairs = [(row, column, one, other) for row, one in enumerate(these) for column, other in enumerate(those)]
+    return [(one, other) for row, column, one, other in pairs if SOAK or (row + column) % 3 == 0]
 
 
 class Target:
@@ -250,17 +259,18 @@ def test_every_address_with_every_parameter(target: Target) -> None:
 
 
 def test_every_address_with_every_query(target: Target) -> None:
-    requests = [get(f"{path}?{query}", target.as_admin) for path in addresses("1") for query in QUERIES]
-    requests += [get(f"{path}?{query}") for path in open_addresses() for query in QUERIES]
+    requests = [get(f"{path}?{query}", target.as_admin) for path, query in crossed(addresses("1"), QUERIES)]
+    requests += [get(f"{path}?{query}") for path, query in crossed(open_addresses(), QUERIES)]
     assert_refused_well(target.send_all(requests))
 
 
 @ON_BOTH
 def test_every_search_filter_and_order_of_the_admin(target: Target) -> None:
     queries = SEARCHES + [f"{name}={value}" for name in LOOKUPS for value in ODD[::2]]
-    requests = [get(f"{path}?{query}", target.as_admin) for path in LISTS for query in queries]
+    requests = [get(f"{path}?{query}", target.as_admin) for path, query in crossed(LISTS, queries)]
     queries_of_tokens = SEARCHES + [f"{name}={value}" for name in TOKEN_LOOKUPS for value in ODD[::4]]
-    requests += [get(f"{path}?{query}", target.as_admin) for path in TOKEN_LISTS for query in queries_of_tokens]
+    requests += [get(f"{path}?{query}", target.as_admin) for path, query in crossed(TOKEN_LISTS, queries_of_tokens)]
+    requests.append(get(f"{LISTS[0]}?email__regex=(", target.as_admin))
     pages = ("/admin/autocomplete/", "/admin/accounts/user/1/change/", "/admin/accounts/user/add/", "/accounts/mail/")
     requests += [get(f"{path}?{query}", target.as_admin) for path in pages for query in queries[::7]]
     statuses = target.send_all(requests)
@@ -394,9 +404,8 @@ def test_every_address_with_every_body(target: Target) -> None:
     for headers, paths in ((target.as_visitor, open_addresses()), (target.as_admin, addresses("999999"))):
         requests = {
             post(path, body, f"{headers}Content-Type: {kind}\r\n"): (path, right)
-            for path in paths
+            for path, (right, kind, body) in crossed(paths, list(bodies(target.token)))
             if not path.endswith(("/logout/", "/logout-everywhere/"))  # a good token is all they want
-            for right, kind, body in bodies(target.token)
         }
         statuses = target.send_all(requests)
         assert_refused_well(statuses)
@@ -447,8 +456,7 @@ def test_every_field_of_every_form(target: Target) -> None:
         visitor = Visitor(target.site) if path in OPEN_FORMS else target.admin
         names = Fields(visitor.get(path).text).names - {"", "csrfmiddlewaretoken"}
         seen += len(names)
-        for name in names:
-            requests += [_filled(path, target.token, {name: value}, who) for value in VALUES]
+        requests += [_filled(path, target.token, {name: value}, who) for name, value in crossed(sorted(names), VALUES)]
         # Every field at once: what one field stops must not be all that stops it.
         requests += [_filled(path, target.token, dict.fromkeys(names, value), who) for value in (NUL, TOO_LONG)]
     assert seen > 30

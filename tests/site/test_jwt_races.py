@@ -31,7 +31,7 @@ from tests.site.postgres import Postgres
 pytestmark = [pytest.mark.soak, pytest.mark.site]
 SOAK = bool(os.environ.get("SOAK"))
 # Of each race on one token, and of each with one of many that ends its family.
-ROUNDS, FEW = (200, 200) if SOAK else (10, 5)
+ROUNDS, FEW = (200, 200) if SOAK else (10, 3)
 PASSWORD = "demo-only-alice"
 THIEF = "thief/1.0"
 BOTH = pytest.mark.parametrize(

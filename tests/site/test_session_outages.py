@@ -223,7 +223,7 @@ def test_a_ban_during_an_outage_counts_at_once_and_is_carried_out_on_the_stores_
         assert bob.whoami() == 200
         assert bob.send("GET", "/session/api/profile").status == 401
         page = bob.send("GET", "/session/profile/", Accept="text/html")
-        assert (page.status, page.headers["Location"]) == (302, "/session/login/?next=/session/profile/")
+        assert (page.status, page.headers["Location"]) == (302, "/session/login/?next=/session/profile/&over=withdrawn")
     until(lambda: bob.whoami() == 401, 5)
     until(lambda: bob.get("/readyz").json["pending"] == 0, 5)
     assert backstage.ask("pending") == []

@@ -1,0 +1,44 @@
+"""An administrator acts in one browser; somebody in two others is out on her next action, and is told why."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import session_login
+from tests.browser.tokens import ALL, ENDED, add_people, press, state, title, token_login
+from tests.running import Site
+
+pytestmark = pytest.mark.browser
+
+
+def ban(admin: Page) -> None:
+    admin.get_by_label("Active", exact=True).uncheck()
+    admin.get_by_role("button", name="Save", exact=True).click()
+
+
+def withdraw(admin: Page) -> None:
+    admin.get_by_role("link", name="Withdraw access").click()
+    admin.get_by_label("Reason").fill("phone stolen")
+    admin.get_by_role("button", name="Withdraw access").click()
+
+
+@pytest.mark.parametrize(("name", "act"), [("bertha", ban), ("carla", withdraw)])
+def test_who_is_banned_is_out_in_both_flows_on_her_next_action(
+    visit: Callable[..., Page], site: Site, admin_state: Any, name: str, act: Callable[[Page], None]
+) -> None:
+    add_people(site, name)
+    admin, pages, tokens = visit(storage_state=admin_state), visit(), visit(refusals=ALL)
+    session_login(pages, site, name)
+    token_login(tokens, site, name)
+    admin.goto(f"{site.url}/admin/accounts/user/?q={name}")
+    admin.get_by_role("link", name=f"{name}@example.com").click()
+    act(admin)
+    expect(admin.get_by_text(re.compile("changed successfully|Ended: 1 sessions, 1 token families"))).to_be_visible()
+    pages.reload()
+    expect(title(pages)).to_have_text("Log in")
+    expect(pages.get_by_text("Your access was withdrawn")).to_be_visible()
+    press(tokens, "Try the staff page")
+    expect(state(tokens)).to_contain_text(ENDED)

@@ -1,0 +1,155 @@
+"""Access is withdrawn while its owner's clients call and log in: what was issued before is dead when it returns.
+
+Against the running site with two processes, on both databases. `SOAK=1` repeats it as often as `make soak` promises.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from threading import Semaphore
+from time import monotonic
+from typing import Any
+
+import pytest
+import redis
+
+from sessions_demo.store import digest
+from tests.running import Site
+from tests.site.backstage import Backstage
+from tests.site.holder import AGENT, Holder
+from tests.site.member import PATIENCE, Member, together
+from tests.site.postgres import Postgres
+
+pytestmark = [pytest.mark.soak, pytest.mark.site]
+# On each of two databases.
+ROUNDS = 5000 if os.environ.get("SOAK") else 40
+CALLERS = 7
+PASSWORD = "demo-only-alice"
+# What reads Redis alone, and what reads the user's row as well: `denylist` and `version`, of a token.
+PATHS = ("whoami", "profile")
+
+
+@dataclass(frozen=True)
+class Credential:
+    """Something somebody logged in with, and the epoch it was issued in."""
+
+    client: Any
+    flow: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: with what, when it was sent, and whether it was let in."""
+
+    credential: Credential
+    path: str
+    sent: float
+    status: int
+
+
+class Arena:
+    """A running site, one of its users, and what she is logged in with."""
+
+    def __init__(self, site: Site) -> None:
+        self.site, self.backstage = site, Backstage(site)
+        [self.email] = self.backstage.ask("people", "withdrawn", 1, "alice@example.com")
+        self.store = redis.Redis(unix_socket_path=str(site.store_socket))
+        self.held: list[Credential] = []
+        self.answered = Semaphore(0)
+
+    def by_session(self) -> Credential | None:
+        member = Member(self.site)
+        answer = member.log_in(self.email, PASSWORD)
+        assert answer.status in (200, 401), answer
+        # A login that was overtaken after its answer was decided gets a cookie that opens nothing.
+        record = self.store.get(f":1:session:{digest(member.session)}")
+        return Credential(member, "session", json.loads(record)["ver"]) if record else None
+
+    def by_token(self) -> Credential | None:
+        holder = Holder(self.site)
+        answer = holder.log_in(self.email, PASSWORD)
+        assert answer.status in (200, 401), answer
+        return Credential(holder, "jwt", holder.claims["ver"]) if answer.status == 200 else None
+
+    def call(self, credential: Credential, path: str) -> Call:
+        sent = monotonic()
+        answer = credential.client.send("GET", f"/{credential.flow}/api/{path}")
+        assert answer.status in (200, 401), answer
+        return Call(credential, path, sent, answer.status)
+
+    def log_in_anew(self) -> None:
+        """A session and a token of the present epoch for the next round; the token without another hash."""
+        self.answered = Semaphore(0)
+        session = self.by_session()
+        [[refresh, access]] = self.backstage.ask("families", self.email, 1, AGENT)
+        holder = Holder(self.site, refresh, access)
+        assert session
+        self.held = [session, Credential(holder, "jwt", holder.claims["ver"])]
+
+    def keep_calling(self, number: int) -> list[Call]:
+        """Two requests. With four callers each credential is first shown at each path."""
+        credential, calls = self.held[number % 2], []
+        for turn in range(2):
+            calls.append(self.call(credential, PATHS[(number // 2 + turn) % 2]))
+            self.answered.release()
+        return calls
+
+    def withdraw(self, after: int) -> tuple[int, float]:
+        """Withdraws after so many answers; the epoch that has begun, and when that was certain."""
+        for _ in range(after):
+            assert self.answered.acquire(timeout=PATIENCE)
+        return self.backstage.ask("withdraw", self.email), monotonic()
+
+
+def open_arena(**environment: str) -> Iterator[Arena]:
+    site = Site(WEB_WORKERS="2", **environment)
+    try:
+        arena = Arena(site.start())
+        yield arena
+        arena.backstage.close()
+    finally:
+        site.destroy()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def arena(request: pytest.FixtureRequest) -> Iterator[Arena]:
+    if request.param == "sqlite":
+        yield from open_arena()
+    else:
+        postgres: Postgres = request.getfixturevalue("postgres")
+        yield from open_arena(DATABASE_URL=postgres.create("withdrawals"))
+
+
+def test_nothing_issued_before_a_withdrawal_is_let_in_after_it(arena: Arena) -> None:
+    seen: Counter[str] = Counter()
+    for number in range(ROUNDS):
+        arena.log_in_anew()
+        callers: list[Callable[[], Any]] = [partial(arena.keep_calling, caller) for caller in range(CALLERS)]
+        log_in = arena.by_token if number % 2 else arena.by_session
+        # In some rounds all of them have been let in once by then, in some none.
+        *made, new, (epoch, returned) = together(*callers, log_in, partial(arena.withdraw, number % (CALLERS + 1)))
+        for call in (call for calls in made for call in calls):
+            late = call.sent > returned
+            assert not (late and call.status == 200), (call, epoch)
+            seen[f"{call.credential.flow} {call.path} {call.status}{' late' * late}"] += 1
+        assert_out(arena, arena.held + ([new] if new and new.epoch < epoch else []))
+        seen["logins that lost" if new is None or new.epoch < epoch else "logins that came after"] += 1
+    assert_it_was_a_race(seen)
+
+
+def assert_out(arena: Arena, credentials: list[Credential]) -> None:
+    for credential in credentials:
+        statuses = [arena.call(credential, path).status for path in PATHS]
+        assert statuses == [401, 401], credential
+
+
+def assert_it_was_a_race(seen: Counter[str]) -> None:
+    """Every flow let somebody in before, at every path, and logins were overtaken."""
+    for flow in ("session", "jwt"):
+        for path in PATHS:
+            assert seen[f"{flow} {path} 200"], seen
+    assert seen["logins that lost"], seen
