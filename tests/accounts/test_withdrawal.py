@@ -431,6 +431,18 @@ def test_the_work_stays_noted_until_every_flow_has_done_it(alice: User, broken: 
 
 
 @committed
+def test_what_one_flow_cannot_do_now_keeps_no_other_from_what_it_can(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "FLOWS", [Broken(), *devices.FLOWS])
+    visitor = logged_in()
+    withdrawn = access_withdrawn(alice, "test")
+    assert is_out(visitor)
+    assert withdrawn.ended is None
+    assert PendingWithdrawal.objects.count() == 1
+
+
+@committed
 def test_a_deleted_users_sessions_end_although_her_row_is_gone(
     alice: User, store: Store, run_housekeeping: Callable[[], None]
 ) -> None:

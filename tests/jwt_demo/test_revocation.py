@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from accounts.housekeeping import TASKS
-from accounts.models import PendingWithdrawal, User
+from accounts.models import PendingWithdrawal, SecurityEvent, User
 from accounts.outages import OUTAGES
 from accounts.withdrawal import OWN_TIME, access_withdrawn, carry_out, carry_out_pending
 from jwt_demo import housekeeping, lifecycle, revocation
@@ -586,6 +586,14 @@ def test_ending_another_device_without_redis_is_a_503(alice: User, away: Callabl
     assert holder.call("DELETE", f"{DEVICES}/{device}").status_code == 503
     assert Holder().whoami() == 401
     assert connection.is_usable()
+
+
+def test_who_logs_out_again_and_again_fills_no_history(alice: User) -> None:
+    holder = Holder()
+    assert holder.sign_in(refresh=False).status_code == 200
+    for _ in range(3):
+        assert holder.call("POST", LOGOUT).status_code == 200
+    assert SecurityEvent.objects.filter(name=SecurityEvent.Name.TOKEN_REVOKED).count() == 1
 
 
 class Quick(BearerAuthentication):
