@@ -6,8 +6,8 @@ RANDOM = $$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))')
 # What `make check` calls production; nothing is started under it.
 PRODUCTION = ENV_FILE=/dev/null DEMO=0 ALLOWED_HOSTS=login.example.org SITE_URL=https://login.example.org \
 	EMAIL_URL=smtp://mail.example.org SECRET_KEY=$(RANDOM) JWT_ACCESS_KEYS=$(RANDOM) JWT_REFRESH_KEYS=$(RANDOM)
-# Test workers: one more than cores, for much of the time goes by in waiting for other processes.
-JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+# Test workers: each drives several processes of its own, so that more workers than cores only wait for each other.
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test soak check format clean
