@@ -98,7 +98,7 @@ class LedgerAdmin(ActionsAdmin):
         if family is None:
             return "gone"
         link = reverse("admin:jwt_demo_tokenfamily_change", args=[family.pk])
-        return format_html('<a href="{}">{}</a>', link, family.pk)
+        return format_html('<a href="{}">{}</a>', link, str(family.pk)[:8])
 
     @admin.display(description="generation")
     def generation(self, row: Any) -> str:

@@ -7,6 +7,7 @@ class SessionsDemoConfig(AppConfig):
     """Logging in with a cookie that refers to a record in Redis."""
 
     name = "sessions_demo"
+    verbose_name = "Sessions"
 
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in, user_logged_out

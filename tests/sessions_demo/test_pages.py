@@ -210,3 +210,9 @@ def test_the_login_page_repeats_nothing_that_its_address_says(db: None, browser:
     page = browser.get(f"{LOGIN_PAGE}?over={text}").content.decode()
     assert 'role="status"' not in page
     assert "0900" not in page
+
+
+def test_who_is_logged_in_is_not_told_that_her_session_has_ended(at_alice: Visitor) -> None:
+    page = at_alice.get(f"{LOGIN_PAGE}?over=withdrawn").content.decode()
+    assert "You are signed in as" in page
+    assert "Your access was withdrawn" not in page

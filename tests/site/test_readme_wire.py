@@ -235,10 +235,8 @@ def test_tokens_rotate_in_another_project_and_stocks_are_refused_and_removed(
     for app in ("accounts", "jwt_demo"):
         shutil.copytree(ROOT / app, folder / app, ignore=shutil.ignore_patterns("__pycache__"))
     keys = {name: secrets.token_urlsafe(48) for name in ("JWT_ACCESS_KEY", "JWT_REFRESH_KEY")}
-    stock = jwt.encode(
-        {"token_type": "refresh", "user_id": "1", "jti": "0" * 32, "exp": 2**32}, keys["JWT_REFRESH_KEY"]
-    )
-    command = [sys.executable, "project.py", stock]
+    claims = {"token_type": "refresh", "user_id": "1", "jti": "0" * 32, "exp": 2**32}
+    command = [sys.executable, "project.py", jwt.encode(claims, keys["JWT_REFRESH_KEY"])]
     output = subprocess.run(command, cwd=folder, env=keys, check=True, stdout=subprocess.PIPE, text=True).stdout
     seen = json.loads(output.splitlines()[-1])
     assert seen["stock"] == [401, {"error": "Invalid refresh token"}]
