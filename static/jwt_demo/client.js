@@ -111,7 +111,7 @@ export function createClient(base = "/jwt/") {
     else if (!data) become("signed out", SAY.elsewhere);
     else if (subject && subject !== data) become("signed out", SAY.stranger);
   });
-  addEventListener("online", () => client.state === "offline" && restore());
+  addEventListener("online", () => client.state === "offline" && restore((pause = 1))); // it may come too early
   addEventListener("offline", () => client.state !== "signed out" && become("offline", SAY.away));
   // A page that Back brings to life again begins anew: somebody else may press that button.
   addEventListener("pagehide", () => client.state !== "signed out" && become("unknown", "", forget()));

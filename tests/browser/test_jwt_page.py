@@ -29,7 +29,7 @@ from tests.browser.tokens import (
     token_login,
     user_agent,
 )
-from tests.running import Site
+from tests.running import Site, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("people", "cast")]
 
@@ -308,6 +308,27 @@ def test_offline_is_not_logged_out(visit: Callable[..., Page], site: Site) -> No
     page.context.set_offline(False)
     expect(state(page)).to_have_text(IN)
     renew(page)
+
+
+def test_a_network_that_is_said_to_be_back_too_early_is_tried_again_soon(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    page, failed = visit(refusals=ALL), []
+    page.clock.install()
+    token_login(page, site, "walter")
+    page.on("requestfailed", lambda request: failed.append(request))
+    page.route("**/jwt/auth/refresh", lambda route: route.abort())
+    page.context.set_offline(True)
+    expect(state(page)).to_have_text(UNREACHABLE)
+    for tries in range(2, 12, 2):  # each refresh is sent twice; by then it waits a minute between them
+        page.clock.run_for(61_000)
+        until(lambda: page.wait_for_timeout(20) or len(failed) >= tries)  # noqa: B023
+    failed.clear()
+    page.context.set_offline(False)
+    until(lambda: page.wait_for_timeout(20) or len(failed) >= 2)
+    page.unroute("**/jwt/auth/refresh")
+    page.clock.run_for(2500)
+    expect(state(page)).to_have_text(IN)
 
 
 @pytest.mark.parametrize("address", ["**/jwt/auth/refresh", "**/jwt/api/*"])
