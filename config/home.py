@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -22,6 +23,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
     """What pages ask of the settings (a context processor)."""
     return {
         "demo": settings.DEMO,
+        "lab": apps.is_installed("lab"),
         "demo_users": USERS if settings.DEMO else [],
         # With a mail server nothing arrives in the demo's mailbox.
         "mailbox": settings.DEMO and not settings.EMAIL_URL,

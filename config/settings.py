@@ -43,7 +43,8 @@ VAR_DIR = Path(_or("VAR_DIR", BASE_DIR / "var")).resolve()
 
 DATABASES = {"default": stores.database(_or("DATABASE_URL", f"sqlite:///{quote(str(VAR_DIR))}/db.sqlite3"))}
 STORE_SOCKET = VAR_DIR / "store" / "valkey.sock"
-CACHES = stores.caches(_or("REDIS_URL", f"unix://{quote(str(STORE_SOCKET))}"))
+REDIS_URL = _or("REDIS_URL", f"unix://{quote(str(STORE_SOCKET))}")
+CACHES = stores.caches(REDIS_URL)
 
 # Housekeeping hands each mail to this server. Without one (demo only) mails stay in the demo's mailbox.
 EMAIL_URL: str = env.str("EMAIL_URL", "")
@@ -252,6 +253,17 @@ CONTENT_SECURITY_POLICY = {
 # Bytes and fields. Everything a visitor sends here is a small form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+# ── The lab: with this block and `lab/` deleted, everything else stands ───────────────────────
+if DEMO:
+    INSTALLED_APPS.append("lab")
+    # Around all the others, so that it sees every answer as it leaves.
+    MIDDLEWARE.insert(0, "lab.middleware.TraceMiddleware")
+    PASSWORD_HASHERS = ["lab.instruments.TimedArgon2id"]
+    for cache in CACHES.values():
+        cache["OPTIONS"]["CONNECTION_POOL_CLASS"] = "lab.instruments.TracedPool"
+    # Where traces are kept is not traced itself.
+    CACHES["trace"] = stores.cache(REDIS_URL, stores.TRACE)
 
 # ── Log: one JSON object a line, on standard output ───────────────────────────────────────────
 LOGGING = {

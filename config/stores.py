@@ -20,7 +20,7 @@ STORE_WAIT = 1
 
 # One server. Whoever flushes the sessions logs people out; the throttle and the denylist, which is told again
 # from the database, share what may be flushed.
-SESSIONS, THROTTLE, DENYLIST = 0, 1, 1
+SESSIONS, THROTTLE, DENYLIST, TRACE = 0, 1, 1, 2
 
 
 def database(url: str) -> dict[str, Any]:
@@ -60,13 +60,14 @@ def caches(url: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"REDIS_URL is not a store's address: {error}") from error
     return {
         # Django wants an alias of this name; what is kept in it is the throttle.
-        "default": _cache(url, THROTTLE),
-        "sessions": _cache(url, SESSIONS),
-        "denylist": _cache(url, DENYLIST),
+        "default": cache(url, THROTTLE),
+        "sessions": cache(url, SESSIONS),
+        "denylist": cache(url, DENYLIST),
     }
 
 
-def _cache(url: str, number: int) -> dict[str, Any]:
+def cache(url: str, number: int) -> dict[str, Any]:
+    """One entry of `CACHES`: the database `number` of this server."""
     return {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": f"{url}{'&' if '?' in url else '?'}db={number}",

@@ -1,5 +1,6 @@
 """Addresses of the whole site."""
 
+from django.apps import apps
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -21,6 +22,9 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]
+
+if apps.is_installed("lab"):
+    urlpatterns.append(path("", include("lab.urls")))
 
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.forbidden"

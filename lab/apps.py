@@ -1,0 +1,14 @@
+"""The lab as an app. With it and its block in the settings gone, everything else stands."""
+
+from django.apps import AppConfig
+
+
+class LabConfig(AppConfig):
+    """What is installed with `DEMO=1` only."""
+
+    name = "lab"
+
+    def ready(self) -> None:
+        from lab import instruments, stage  # noqa: F401  (its housekeeping registers on import)
+
+        instruments.watch_algorithms()

@@ -1,0 +1,18 @@
+"""The lab's pages, a module each. A posted form is answered with the page, or with JSON where that was asked for."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+
+def show(
+    request: HttpRequest, template: str, context: dict[str, Any], body: Any = None, status: int = 200
+) -> HttpResponse:
+    """The page, or `body` as JSON for a script that asked for it. Never kept by a cache: it was measured just now."""
+    if body is not None and request.headers.get("Accept", "").startswith("application/json"):
+        response: HttpResponse = JsonResponse(body, status=status, safe=False)
+    else:
+        response = render(request, template, context, status=status)
+    response["Cache-Control"] = "no-store"
+    return response

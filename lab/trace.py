@@ -1,0 +1,204 @@
+"""What one request did, as the server saw it: on the wire, in SQL, in Redis, with keys and hashes.
+
+A page's script sees neither `Set-Cookie` nor an HttpOnly cookie, so the server says what was there. A trace
+names things and never holds them: of a cookie or a token its first six characters, its length and a
+digest; of a statement its text without parameters; of a Redis command its name and its key.
+"""
+
+import hashlib
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field
+from http.cookies import Morsel
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+KINDS = ("sql", "redis", "jwt", "hash")
+# What is longer than this, in a path, is a key to something (a reset link, a registration).
+SECRET = re.compile(r"[^/]{37,}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing done on the way to an answer: `kind` is one of `KINDS`, the times are in milliseconds."""
+
+    kind: str
+    text: str
+    at: float
+    ms: float
+
+
+@dataclass
+class Recording:
+    """The steps of one request, while it is answered."""
+
+    began: float = field(default_factory=time.perf_counter)
+    steps: list[Step] = field(default_factory=list)
+
+    def add(self, kind: str, text: str, started: float) -> None:
+        """Notes what began at `started` (of `perf_counter`) and ends now."""
+        now = time.perf_counter()
+        self.steps.append(Step(kind, text, _ms(started - self.began), _ms(now - started)))
+
+
+CURRENT: ContextVar[Recording | None] = ContextVar("recording", default=None)
+# Where this thread wants to have the exchanges it causes; `None`: nobody asked.
+SINK: ContextVar["list[Exchange] | None"] = ContextVar("sink", default=None)
+# Whether requests are recorded at all: the trace's own cost is measured by leaving it out.
+ON: ContextVar[bool] = ContextVar("on", default=True)
+
+
+def note(kind: str, text: str, started: float) -> None:
+    """Adds a step to the request that is being answered, if one is."""
+    if recording := CURRENT.get():
+        recording.add(kind, text, started)
+
+
+@dataclass
+class Exchange:
+    """One request and its answer. Sizes are bytes on the wire (HTTP/1.1), the time is in milliseconds."""
+
+    method: str
+    path: str
+    status: int
+    request_headers: dict[str, str]
+    cookies_sent: list[dict[str, Any]]
+    authorization: dict[str, Any] | None
+    request_head: int
+    request_body: int
+    response_headers: dict[str, str]
+    cookies_set: list[dict[str, Any]]
+    response_keys: list[str]
+    response_head: int
+    response_body: int
+    ms: float
+    steps: list[Step]
+
+    def count(self, kind: str) -> int:
+        """How many steps of a kind there were."""
+        return sum(step.kind == kind for step in self.steps)
+
+    def texts(self, kind: str) -> list[str]:
+        """What the steps of a kind did."""
+        return [step.text for step in self.steps if step.kind == kind]
+
+    def as_json(self) -> dict[str, Any]:
+        """What is kept and shown."""
+        return asdict(self)
+
+
+def exchange(request: HttpRequest, response: HttpResponseBase, recording: Recording) -> Exchange:
+    """The record of one request, made when its answer is ready."""
+    body = b"" if response.streaming else response.content  # type: ignore[attr-defined]
+    return Exchange(
+        method=str(request.method),
+        path=SECRET.sub("[masked]", request.path),
+        status=response.status_code,
+        request_headers=_shown(request),
+        cookies_sent=[_sealed(name, value) for name, value in request.COOKIES.items()],
+        authorization=_authorization(request.headers.get("Authorization", "")),
+        request_head=_request_head(request),
+        request_body=int(request.META.get("CONTENT_LENGTH") or 0),
+        response_headers={name: value for name, value in response.items() if name not in ("Location",)},
+        cookies_set=[_cookie(morsel) for morsel in response.cookies.values()],
+        response_keys=_keys(response, body),
+        response_head=_response_head(response),
+        response_body=len(body),
+        ms=_ms(time.perf_counter() - recording.began),
+        steps=list(recording.steps),
+    )
+
+
+def server_timing(recording: Recording) -> str:
+    """The value of `Server-Timing` (W3C): what any browser's network tab shows beside the request."""
+    parts = []
+    for kind in KINDS:
+        steps = [step for step in recording.steps if step.kind == kind]
+        if steps:
+            parts.append(f'{kind};desc="{_summary(kind, steps)}";dur={sum(step.ms for step in steps):.2f}')
+    parts.append(f"total;dur={_ms(time.perf_counter() - recording.began):.2f}")
+    return ", ".join(parts)
+
+
+def _summary(kind: str, steps: list[Step]) -> str:
+    if kind == "sql":
+        return f"{len(steps)} quer{'y' if len(steps) == 1 else 'ies'}"
+    counts = Counter(step.text.partition(" ")[0] for step in steps)
+    return ", ".join(f"{number} {name}" for name, number in counts.items())
+
+
+def _shown(request: HttpRequest) -> dict[str, str]:
+    names = ("Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Content-Type", "Accept")
+    return {name: request.headers[name][:200] for name in names if name in request.headers}
+
+
+def _sealed(name: str, value: str) -> dict[str, Any]:
+    """What may be said of a secret. Six characters tell two of them apart; a digest, whether they are the same."""
+    digest = hashlib.sha256(value.encode(errors="replace")).hexdigest()[:12]
+    # Of a short value six characters would be most of it.
+    return {"name": name[:64], "length": len(value), "first": value[:6] if len(value) >= 20 else "", "digest": digest}
+
+
+def _authorization(header: str) -> dict[str, Any] | None:
+    scheme, _, value = header.partition(" ")
+    return _sealed(scheme, value.strip()) if header else None
+
+
+def _cookie(morsel: "Morsel[str]") -> dict[str, Any]:
+    # What is left of the line when the value is taken out.
+    attributes = morsel.OutputString().partition(";")[2].strip()
+    return _sealed(morsel.key, morsel.value) | {"attributes": attributes, "cleared": not morsel.value}
+
+
+def _request_head(request: HttpRequest) -> int:
+    target = request.META.get("RAW_URI") or request.get_full_path()
+    line = len(f"{request.method} {target} HTTP/1.1\r\n".encode())
+    return line + sum(len(f"{name}: {value}\r\n".encode()) for name, value in request.headers.items() if value) + 2
+
+
+def _response_head(response: HttpResponseBase) -> int:
+    line = len(f"HTTP/1.1 {response.status_code} {response.reason_phrase}\r\n".encode())
+    cookies = sum(len(f"Set-Cookie: {morsel.OutputString()}\r\n") for morsel in response.cookies.values())
+    return line + cookies + sum(len(f"{name}: {value}\r\n".encode()) for name, value in response.items()) + 2
+
+
+def _keys(response: HttpResponseBase, body: bytes) -> list[str]:
+    if response.get("Content-Type", "").startswith("application/json") and len(body) < 65536:
+        try:
+            parsed = json.loads(body)
+        except ValueError:
+            return []
+        return list(parsed) if isinstance(parsed, dict) else []
+    return []
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+@contextmanager
+def collecting() -> Iterator[list[Exchange]]:
+    """The exchanges that this thread causes meanwhile, in its own process."""
+    exchanges: list[Exchange] = []
+    token = SINK.set(exchanges)
+    try:
+        yield exchanges
+    finally:
+        SINK.reset(token)
+
+
+@contextmanager
+def off() -> Iterator[None]:
+    """Nothing is recorded meanwhile."""
+    token = ON.set(False)
+    try:
+        yield
+    finally:
+        ON.reset(token)
