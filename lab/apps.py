@@ -1,5 +1,7 @@
 """The lab as an app. With it and its block in the settings gone, everything else stands."""
 
+import logging
+
 from django.apps import AppConfig
 
 
@@ -12,3 +14,5 @@ class LabConfig(AppConfig):
         from lab import instruments, stage  # noqa: F401  (its housekeeping registers on import)
 
         instruments.watch_algorithms()
+        # It would write a line for each request of a proof, beside the one that the site writes.
+        logging.getLogger("httpx").setLevel(logging.WARNING)

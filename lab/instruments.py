@@ -43,13 +43,19 @@ class TracedConnection:
     """A connection to Redis that notes each command: its name and its key, no value."""
 
     def send_command(self, *args: Any, **options: Any) -> None:
-        self._sent([args])
+        self.packed = [args]
         super().send_command(*args, **options)  # type: ignore[misc]
 
     def pack_commands(self, commands: Iterable[Any]) -> Any:
-        commands = list(commands)
-        self._sent(commands)
-        return super().pack_commands(commands)  # type: ignore[misc]
+        self.packed = list(commands)
+        return super().pack_commands(self.packed)  # type: ignore[misc]
+
+    def send_packed_command(self, *args: Any, **options: Any) -> None:
+        # Taken away first: to send may mean to connect, and that sends commands of its own.
+        commands, started = self.__dict__.pop("packed", []), time.perf_counter()
+        super().send_packed_command(*args, **options)  # type: ignore[misc]
+        # Whatever was never answered before belongs to a request that is over.
+        self.waiting = [(_shown(args), started) for args in commands if CURRENT.get() and _counts(args)]
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:
@@ -59,17 +65,13 @@ class TracedConnection:
             if waiting:
                 note("redis", *waiting.pop(0))
 
-    def _sent(self, commands: list[Any]) -> None:
-        # Whatever was never answered belongs to a request that is over.
-        self.waiting = [(_shown(args), time.perf_counter()) for args in commands if CURRENT.get() and _counts(args)]
-
 
 def _counts(args: Any) -> bool:
-    return bool(args) and str(args[0]).upper().split()[0] not in SETUP
+    return _text(args[0]).upper().split()[0] not in SETUP
 
 
 def _shown(args: Any) -> str:
-    name = str(args[0]).upper()
+    name = _text(args[0]).upper()
     at = 3 if name in BY_SCRIPT else 1
     return f"{name} {_text(args[at])}" if len(args) > at else name
 

@@ -25,11 +25,11 @@ class TraceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not trace.ON.get() or request.path_info.startswith("/static/"):
+        if not trace.ON.get():
             return self.get_response(request)
         recording = trace.Recording()
         response = self._recorded(request, recording)
-        response["Server-Timing"] = trace.server_timing(recording)
+        timing = trace.server_timing(recording)
         run, sink = Run.of(request), trace.SINK.get()
         if (run or sink is not None) and _compared(request.path_info):
             started = time.perf_counter()
@@ -38,15 +38,16 @@ class TraceMiddleware:
                 sink.append(exchange)
             elif run:
                 run.add(exchange)
-            response["Server-Timing"] += f", trace;dur={(time.perf_counter() - started) * 1000:.2f}"
+            timing += f", trace;dur={(time.perf_counter() - started) * 1000:.2f}"
+        # Last, so that no size in the exchange counts it.
+        response["Server-Timing"] = timing
         return response
 
     def _recorded(self, request: HttpRequest, recording: trace.Recording) -> HttpResponseBase:
-        # A proof asks the site from within a request; its statements are its own.
-        nested = trace.CURRENT.get() is not None
         token = trace.CURRENT.set(recording)
         try:
-            if nested:
+            # A proof asks the site from within a request, on the same connection or, in a thread, on another.
+            if _timed in connection.execute_wrappers:
                 return self.get_response(request)
             with connection.execute_wrapper(_timed):
                 return self.get_response(request)

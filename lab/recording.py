@@ -9,6 +9,7 @@ from django.views import View
 
 from lab import runs
 from lab.runs import Run
+from lab.sequence import drawn
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -43,7 +44,7 @@ class Kept(View):
         exchanges = mine.read() if mine else None
         if exchanges is None:
             return _private(JsonResponse({"error": "No such recording"}, status=404))
-        return _private(JsonResponse({"run": run, "exchanges": exchanges}))
+        return _private(JsonResponse({"run": run, "exchanges": [drawn(entry) for entry in exchanges]}))
 
 
 def _private(response: HttpResponse) -> HttpResponse:

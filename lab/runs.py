@@ -16,9 +16,8 @@ from django.http.response import HttpResponseBase
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
-from lab.trace import Exchange
+from lab.trace import COOKIE, Exchange
 
-COOKIE = "__Host-lab"
 FORM = re.compile(r"([A-Za-z0-9_-]{22})\.([a-z0-9]{8})")
 # Seconds after the last request, and requests: enough for a look, too little to fill a store.
 KEPT, MOST = 60 * 60, 200

@@ -21,8 +21,31 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 KINDS = ("sql", "redis", "jwt", "hash")
-# What is longer than this, in a path, is a key to something (a reset link, a registration).
+# What is longer than an id, in a path, is a key to something (a reset link, a registration).
 SECRET = re.compile(r"[^/]{37,}")
+# Headers that hold nothing to steal. Of any other, a request's are left out and an answer's are masked.
+ASKED = ("Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Content-Type", "Accept")
+ANSWERED = (
+    "Allow",
+    "Cache-Control",
+    "Clear-Site-Data",
+    "Content-Length",
+    "Content-Security-Policy",
+    "Content-Type",
+    "Cross-Origin-Opener-Policy",
+    "Referrer-Policy",
+    "Retry-After",
+    "Vary",
+    "WWW-Authenticate",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+)
+# The lab's own, by which a browser's run is found: no part of what is shown or measured.
+COOKIE = "__Host-lab"
+# So many cookies are described; a browser that sends more must not fill the store with them.
+MOST_COOKIES = 50
+# What would end the quoted string of a header, or the header.
+NOT_QUOTABLE = re.compile(r"[^\w ,.-]", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -63,7 +86,11 @@ def note(kind: str, text: str, started: float) -> None:
 
 @dataclass
 class Exchange:
-    """One request and its answer. Sizes are bytes on the wire (HTTP/1.1), the time is in milliseconds."""
+    """One request and its answer. The time is in milliseconds.
+
+    Sizes are bytes of HTTP/1.1, without what the lab adds (its cookie, `Server-Timing`) and without what the server
+    in front of Django does (`Date`, `Connection`). A streamed body counts as 0.
+    """
 
     method: str
     path: str
@@ -96,17 +123,19 @@ class Exchange:
 
 def exchange(request: HttpRequest, response: HttpResponseBase, recording: Recording) -> Exchange:
     """The record of one request, made when its answer is ready."""
-    body = b"" if response.streaming else response.content  # type: ignore[attr-defined]
+    unseen = response.streaming or request.method == "HEAD"
+    body = b"" if unseen else response.content  # type: ignore[attr-defined]
+    sent = [(name, value) for name, value in request.COOKIES.items() if name != COOKIE]
     return Exchange(
         method=str(request.method),
-        path=SECRET.sub("[masked]", request.path),
+        path=_masked(request.path),
         status=response.status_code,
         request_headers=_shown(request),
-        cookies_sent=[_sealed(name, value) for name, value in request.COOKIES.items()],
+        cookies_sent=[_sealed(name, value) for name, value in sent[:MOST_COOKIES]],
         authorization=_authorization(request.headers.get("Authorization", "")),
         request_head=_request_head(request),
-        request_body=int(request.META.get("CONTENT_LENGTH") or 0),
-        response_headers={name: value for name, value in response.items() if name not in ("Location",)},
+        request_body=_number(request.META.get("CONTENT_LENGTH")),
+        response_headers={name: _answered(name, value) for name, value in response.items()},
         cookies_set=[_cookie(morsel) for morsel in response.cookies.values()],
         response_keys=_keys(response, body),
         response_head=_response_head(response),
@@ -122,7 +151,8 @@ def server_timing(recording: Recording) -> str:
     for kind in KINDS:
         steps = [step for step in recording.steps if step.kind == kind]
         if steps:
-            parts.append(f'{kind};desc="{_summary(kind, steps)}";dur={sum(step.ms for step in steps):.2f}')
+            summary = NOT_QUOTABLE.sub("", _summary(kind, steps))
+            parts.append(f'{kind};desc="{summary}";dur={sum(step.ms for step in steps):.2f}')
     parts.append(f"total;dur={_ms(time.perf_counter() - recording.began):.2f}")
     return ", ".join(parts)
 
@@ -135,8 +165,18 @@ def _summary(kind: str, steps: list[Step]) -> str:
 
 
 def _shown(request: HttpRequest) -> dict[str, str]:
-    names = ("Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Content-Type", "Accept")
-    return {name: request.headers[name][:200] for name in names if name in request.headers}
+    return {name: request.headers[name][:200] for name in ASKED if name in request.headers}
+
+
+def _answered(name: str, value: str) -> str:
+    if name == "Location":
+        # Where to, without what is handed over there.
+        return _masked(value.partition("?")[0])
+    return value[:1000] if name in ANSWERED else f"[{len(value)} characters]"
+
+
+def _masked(path: str) -> str:
+    return SECRET.sub("[masked]", path)[:300]
 
 
 def _sealed(name: str, value: str) -> dict[str, Any]:
@@ -148,7 +188,10 @@ def _sealed(name: str, value: str) -> dict[str, Any]:
 
 def _authorization(header: str) -> dict[str, Any] | None:
     scheme, _, value = header.partition(" ")
-    return _sealed(scheme, value.strip()) if header else None
+    if scheme.lower() == "bearer":
+        return _sealed(scheme, value.strip())
+    # Without a scheme the first word may be the secret; of a password even a digest says too much.
+    return {"name": "[other]", "length": len(header), "first": "", "digest": ""} if header else None
 
 
 def _cookie(morsel: "Morsel[str]") -> dict[str, Any]:
@@ -159,14 +202,25 @@ def _cookie(morsel: "Morsel[str]") -> dict[str, Any]:
 
 def _request_head(request: HttpRequest) -> int:
     target = request.META.get("RAW_URI") or request.get_full_path()
-    line = len(f"{request.method} {target} HTTP/1.1\r\n".encode())
-    return line + sum(len(f"{name}: {value}\r\n".encode()) for name, value in request.headers.items() if value) + 2
+    headers = {name: value for name, value in request.headers.items() if value}
+    cookies = [part for part in headers.pop("Cookie", "").split("; ") if not part.startswith(f"{COOKIE}=")]
+    lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return _size([*lines, f"Cookie: {'; '.join(cookies)}"] if any(cookies) else lines)
 
 
 def _response_head(response: HttpResponseBase) -> int:
-    line = len(f"HTTP/1.1 {response.status_code} {response.reason_phrase}\r\n".encode())
-    cookies = sum(len(f"Set-Cookie: {morsel.OutputString()}\r\n") for morsel in response.cookies.values())
-    return line + cookies + sum(len(f"{name}: {value}\r\n".encode()) for name, value in response.items()) + 2
+    cookies = [f"Set-Cookie: {morsel.OutputString()}" for morsel in response.cookies.values()]
+    headers = [f"{name}: {value}" for name, value in response.items()]
+    return _size([f"HTTP/1.1 {response.status_code} {response.reason_phrase}", *headers, *cookies])
+
+
+def _size(lines: list[str]) -> int:
+    # WSGI hands each byte on as one character; a line break ends each line, and the head.
+    return sum(len(line) + 2 for line in lines) + 2
+
+
+def _number(text: Any) -> int:
+    return int(text) if isinstance(text, str) and re.fullmatch(r"[0-9]{1,15}", text) else 0
 
 
 def _keys(response: HttpResponseBase, body: bytes) -> list[str]:
@@ -175,7 +229,7 @@ def _keys(response: HttpResponseBase, body: bytes) -> list[str]:
             parsed = json.loads(body)
         except ValueError:
             return []
-        return list(parsed) if isinstance(parsed, dict) else []
+        return [str(key)[:64] for key in parsed][:50] if isinstance(parsed, dict) else []
     return []
 
 
@@ -196,9 +250,10 @@ def collecting() -> Iterator[list[Exchange]]:
 
 @contextmanager
 def off() -> Iterator[None]:
-    """Nothing is recorded meanwhile."""
-    token = ON.set(False)
+    """Nothing is recorded meanwhile, not even as a part of the request that is being answered."""
+    token, current = ON.set(False), CURRENT.set(None)
     try:
         yield
     finally:
+        CURRENT.reset(current)
         ON.reset(token)
