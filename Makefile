@@ -10,7 +10,7 @@ PRODUCTION = ENV_FILE=/dev/null DEMO=0 ALLOWED_HOSTS=login.example.org SITE_URL=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check format clean
+.PHONY: help run test soak prove bench check format clean
 
 help:  ## what each command does
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -23,6 +23,12 @@ test: $(VENV)/.dev  ## every test
 
 soak: $(VENV)/.dev  ## the races and scale tests with full counts
 	@SOAK=1 exec $(BIN)/python -m pytest -q -m soak
+
+prove: $(VENV)/.run  ## every claim, proved now (ID="C9 C10" or PART=sessions: only these)
+	@exec $(BIN)/python -m config.command prove $(ID) $(if $(PART),--part $(PART))
+
+bench: $(VENV)/.run  ## what a request costs in each mode, measured here (N=2000: so many of each)
+	@exec $(BIN)/python -m config.command measure $(if $(N),--requests $(N))
 
 check: $(VENV)/.dev  ## lint, types, migrations, deployment settings
 	$(BIN)/ruff check .

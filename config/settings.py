@@ -254,7 +254,7 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
-# ── The lab: with this block and `lab/` deleted, everything else stands ───────────────────────
+# ── The lab: delete this block, `lab/` and its name in pyproject.toml, and everything else stands ─
 if DEMO:
     INSTALLED_APPS.append("lab")
     # Around all the others, so that it sees every answer as it leaves.

@@ -1,12 +1,13 @@
 """How a claim is proved: by what was seen just now. The verdict is computed from that; nobody types it.
 
 A proof is a function of a stage that yields evidence. Evidence *for* a claim says whether it holds at all,
-a *limit* shows where it does not: all of the first and none of the second is "holds", both are "holds,
+a *limit* shows where it does not: all of the first and none of the second is "holds", all of both is "holds,
 if", and a claim that lacks evidence does not hold.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -75,7 +76,7 @@ class Result:
             "expected": self.claim.expected,
             "verdict": self.verdict,
             "status": self.status,
-            "needs": self.claim.needs if self.status is Status.NOT_YET else "",
+            "needs": (self.claim.needs or UNWRITTEN) if self.status is Status.NOT_YET else "",
             "failure": self.failure,
             "ms": round(self.ms, 1),
             "evidence": [asdict(evidence) for evidence in self.evidence],
@@ -83,6 +84,7 @@ class Result:
 
 
 Proof = Callable[[Stage], Iterator[Evidence]]
+UNWRITTEN = "a proof that is still to be written"
 PROOFS: dict[str, Proof] = {}
 
 
@@ -113,12 +115,26 @@ def prove(claim: Claim) -> Result:
     return result
 
 
-def verdict_of(evidence: list[Evidence]) -> Verdict:
-    """What follows from this evidence. Without any, or with a limit that is not there, nothing may be concluded."""
-    support, limits = [e for e in evidence if not e.limit], [e for e in evidence if e.limit]
-    if not support or not all(item.true for item in support):
+def count(results: Iterable[Result]) -> dict[Status, int]:
+    """How many claims stand how."""
+    seen = Counter(result.status for result in results)
+    return {status: seen[status] for status in Status}
+
+
+def missing(claims: Iterable[Claim] = CLAIMS) -> list[tuple[int, str]]:
+    """What those of these claims that have no proof wait for: of how many, and for what; the most first."""
+    waiting = Counter(claim.needs or UNWRITTEN for claim in claims if claim.id not in PROOFS)
+    return [(number, needs) for needs, number in waiting.most_common()]
+
+
+def verdict_of(evidence: list[Evidence]) -> Verdict | None:
+    """What follows from this evidence: `None` where some limits are there and others, which should be, are not."""
+    support, limits = [e.true for e in evidence if not e.limit], [e.true for e in evidence if e.limit]
+    if not support or not all(support):
         return Verdict.WRONG
-    return Verdict.CONDITIONAL if any(item.true for item in limits) else Verdict.HOLDS
+    if any(limits):
+        return Verdict.CONDITIONAL if all(limits) else None
+    return Verdict.HOLDS
 
 
 def chosen(ids: list[str], part: str = "") -> list[Claim]:

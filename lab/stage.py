@@ -34,6 +34,8 @@ from sessions_demo import store
 from sessions_demo.models import DeviceSession
 
 PREFIX, DOMAIN = "lab-", "@throwaway.invalid"
+# For documentation only (RFC 3849): nobody else comes from there.
+NETWORK = "2001:db8"
 # Longer than any proof takes: what is older was left behind by a process that was killed.
 FORGOTTEN = timedelta(hours=1)
 FLOWS = ("session", "jwt")
@@ -126,7 +128,9 @@ class Browser:
 
     def give(self, name: str, value: str) -> None:
         """Puts a cookie into this browser: how a thief uses one."""
-        self.http.cookies.set(name, value)
+        # Under the domain that the jar gives to a name without a dot, or the answer's cookie would stand beside it.
+        host = urlsplit(str(self.http.base_url)).hostname or ""
+        self.http.cookies.set(name, value, domain=host if "." in host else f"{host}.local")
 
 
 @cache
@@ -139,9 +143,9 @@ class Stage:
 
     def __init__(self) -> None:
         self.people: list[Person] = []
-        # 2001:db8::/32 is for documentation. Each stage has a network of its own, or failures that one proof
-        # needs would throttle another; the throttle itself is the one everybody meets.
-        self.network = f"2001:db8:{secrets.randbelow(2**16):x}:{secrets.randbelow(2**16):x}"
+        # Each stage has a network of its own, or failures that one proof needs would throttle another; the
+        # throttle itself is the one everybody meets.
+        self.network = f"{NETWORK}:{secrets.randbelow(2**16):x}:{secrets.randbelow(2**16):x}"
         self.origin = f"https://{urlsplit(settings.SITE_URL).netloc}"
 
     def person(self, **fields: Any) -> Person:
@@ -184,6 +188,7 @@ def stage() -> Iterator[Stage]:
     finally:
         clear([person.user.pk for person in scene.people], [person.email for person in scene.people])
         _unthrottle(scene.network)
+        _forget_strangers(scene.network)
 
 
 def clear(ids: list[int], emails: list[str]) -> None:
@@ -209,6 +214,12 @@ def _unthrottle(network: str) -> None:
     _forget("default", [f"throttle:*:{Client(f'{network}::1').network}"])
 
 
+def _forget_strangers(network: str, **more: Any) -> None:
+    # A failed login of nobody is recorded without a user; the address is one that only a stage has.
+    rows = SecurityEvent._base_manager.filter(user_id=None, address__startswith=f"{network}:", **more)
+    rows._raw_delete(rows.db)
+
+
 def _forget(alias: str, patterns: list[str]) -> None:
     redis = get_redis_connection(alias)
     for pattern in patterns:
@@ -219,8 +230,10 @@ def _forget(alias: str, patterns: list[str]) -> None:
 @task("lab", every=600)
 def clear_forgotten() -> str:
     """Removes whom a killed proof left behind."""
-    left = User.objects.filter(email__startswith=PREFIX, email__endswith=DOMAIN, created__lt=timezone.now() - FORGOTTEN)
+    before = timezone.now() - FORGOTTEN
+    left = User.objects.filter(email__startswith=PREFIX, email__endswith=DOMAIN, created__lt=before)
     people = dict(left.values_list("pk", "email")[:100])
     if people:
         clear(list(people), list(people.values()))
+    _forget_strangers(NETWORK, at__lt=before)
     return f"{len(people)} removed" if people else ""

@@ -3,11 +3,40 @@
 from django.urls import path
 
 from lab import recording, strategies
+from lab.pages import (
+    claims,
+    clients,
+    decide,
+    index,
+    inspect,
+    interview,
+    measure,
+    mistakes,
+    refresh,
+    remember,
+    revocation,
+    token,
+    wire,
+)
 
 app_name = "lab"
 
 urlpatterns = [
+    path("claims/", claims.page, name="claims"),
+    path("claims/<slug:name>/", claims.one, name="claim"),
     path("lab/runs", recording.Runs.as_view(), name="runs"),
     path("lab/runs/<slug:run>", recording.Kept.as_view(), name="run"),
+    path("lab/clients/", clients.page, name="clients"),
+    path("lab/mistakes/", mistakes.page, name="mistakes"),
+    path("lab/inspect/", inspect.page, name="inspect"),
+    path("lab/token/", token.page, name="token"),
     path("lab/whoami/<str:check>", strategies.Whoami.as_view(), name="whoami"),
+    path("lab/wire/", wire.page, name="wire"),
+    path("lab/measure/", measure.page, name="measure"),
+    path("lab/refresh/", refresh.page, name="refresh"),
+    path("lab/revocation/", revocation.page, name="revocation"),
+    path("lab/", index.page, name="index"),
+    path("lab/decide/", decide.page, name="decide"),
+    path("lab/interview/", interview.page, name="interview"),
+    path("lab/remember/", remember.page, name="remember"),
 ]

@@ -267,6 +267,7 @@ def site() -> Iterator[Site]:
 
 # The longest files, longest first.
 LONGEST = (
+    "test_proofs.py",
     "test_run.py",
     "test_bad_input.py",
     "test_session_races.py",

@@ -1,0 +1,74 @@
+"""`manage.py measure`: what one request costs in each mode, on this machine, now."""
+
+import json
+import logging
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from lab import measuring
+from lab.measuring import MODES, Report
+
+MOST = 5000
+
+
+class Command(BaseCommand):
+    help = "Measures whoami with a session and with a token under each check: time, look-ups, bytes."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--requests", type=_number, default=500, metavar="N", help=f"of each mode, 1 to {MOST}")
+        parser.add_argument("--modes", type=_modes, default=list(MODES), metavar="M,…", help=", ".join(MODES))
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="everything, as JSON")
+        form.add_argument("--csv", action="store_true", help="the table, as CSV")
+        form.add_argument("--markdown", action="store_true", help="the table, for the README")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # The site logs a line a request, on standard output, where the numbers go.
+        logging.disable(logging.CRITICAL)
+        try:
+            number = options["requests"]
+            report = measuring.measure(options["modes"], number, logins=min(20, number), tell=self._told(number))
+        finally:
+            logging.disable(logging.NOTSET)
+        if options["json"]:
+            self.stdout.write(json.dumps(report.as_json(), indent=2))
+        elif options["csv"]:
+            self.stdout.write(measuring.as_csv(report), ending="")
+        elif options["markdown"]:
+            self.stdout.write(measuring.as_markdown(report), ending="")
+        else:
+            self.stdout.write(_aligned(report))
+
+    def _told(self, number: int) -> Any:
+        def tell(done: int) -> None:
+            if self.stderr.isatty() and done % 10 == 0:
+                self.stderr.write(f"\r{done} of {number} requests of each", ending="\n" if done == number else "")
+
+        return tell
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MOST):
+        raise ArgumentTypeError(f"not a number from 1 to {MOST}")
+    return int(text)
+
+
+def _modes(text: str) -> list[str]:
+    chosen = text.split(",")
+    if not set(chosen) <= set(MODES):
+        raise ArgumentTypeError(f"choose from {', '.join(MODES)}")
+    return chosen
+
+
+def _aligned(report: Report) -> str:
+    """The table turned on its side: a column a mode is narrower than a line of thirteen numbers."""
+    columns = [*zip(*measuring.table(report), strict=True)]
+    widths = [max(len(line[at]) for line in columns) for at in range(len(columns[0]))]
+    lines = ["  ".join(_cell(cell, widths[at], at) for at, cell in enumerate(line)) for line in columns]
+    return "\n".join([*lines, "", measuring.caption(report)])
+
+
+def _cell(text: str, width: int, at: int) -> str:
+    return text.rjust(width) if at else text.ljust(width)

@@ -1,0 +1,110 @@
+"""`manage.py prove C9 C10`: the proofs of the page `/claims/`, in a terminal. Exit status 1 if one contradicts."""
+
+import json
+import logging
+import shutil
+import sys
+import textwrap
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+import lab.proofs  # noqa: F401  (registers them)
+from lab.claims import PARTS, Claim
+from lab.proof import Result, Status, chosen, count, missing, prove
+
+MARKS = {Status.PROVED: "✓", Status.CONTRADICTED: "✗", Status.NOT_YET: "…"}
+BAR = 30
+
+
+class Command(BaseCommand):
+    """Proves claims, and says honestly how many."""
+
+    help = "Runs the proofs of all claims, of some, or of a part, against this very site."
+    # What it asks is in the stores; the checks ran when the site was set up.
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("ids", nargs="*", metavar="ID", help="such as C9; all claims without one")
+        parser.add_argument("--part", default="", help=f"only these: {', '.join(PARTS)}")
+        parser.add_argument("--json", action="store_true", help="everything that was seen, as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        claims = self._chosen(options["ids"], options["part"])
+        results = []
+        with quiet():
+            for number, claim in enumerate(claims):
+                self._progress(number, len(claims), claim)
+                results.append(prove(claim))
+                if not options["json"]:
+                    self._row(results[-1])
+        self._progress(len(claims), len(claims))
+        self.stdout.write(_json(results) if options["json"] else told(results))
+        if count(results)[Status.CONTRADICTED]:
+            sys.exit(1)
+
+    def _chosen(self, ids: list[str], part: str) -> list[Claim]:
+        if part and part not in PARTS:
+            raise CommandError(f"There is no part {part}. The parts are {', '.join(PARTS)}.")
+        try:
+            claims = chosen(ids, part)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        if not claims:
+            raise CommandError(f"None of these claims is in the part {part}.")
+        return claims
+
+    def _row(self, result: Result) -> None:
+        self._progress(0, 0)
+        claim, verdict = result.claim, result.verdict or "-"
+        start = f"{claim.id:5}{MARKS[result.status]} {result.status:15}{verdict:15}"
+        width = max(shutil.get_terminal_size().columns - len(start), 20)
+        self.stdout.write(start + textwrap.shorten(claim.text, width, placeholder="…"))
+        if result.status is Status.CONTRADICTED:
+            self.stdout.write(f"       expected: {claim.expected}")
+            lines = [f"broke off: {result.failure}"] if result.failure else []
+            lines += [f"{'limit, ' * e.limit}{e.asked}: {e.seen}{' (not so)' * (not e.true)}" for e in result.evidence]
+            self.stdout.writelines(f"       {line}\n" for line in lines)
+
+    def _progress(self, done: int, of: int, claim: Claim | None = None) -> None:
+        """Draws the bar where somebody watches; without a claim it is wiped."""
+        if not sys.stderr.isatty():
+            return
+        full = BAR * done // max(of, 1)
+        bar = f"[{'█' * full}{' ' * (BAR - full)}] {done} of {of}, now {claim.id}" if claim else ""
+        sys.stderr.write(f"\r\x1b[K{bar}")
+        sys.stderr.flush()
+
+
+def told(results: list[Result]) -> str:
+    """The count, in sentences."""
+    counts = ", ".join(f"{number} {status}" for status, number in count(results).items())
+    seconds = sum(result.ms for result in results) / 1000
+    lines = [f"\n{len(results)} claim{'s' * (len(results) != 1)} in {seconds:.1f} s: {counts}."]
+    waiting = missing(result.claim for result in results)
+    lines += [f"  {number:3} need{'s' * (number == 1)} {needs}." for number, needs in waiting]
+    return "\n".join(lines)
+
+
+def _json(results: list[Result]) -> str:
+    told = {"counts": count(results), "results": [result.as_json() for result in results]}
+    return json.dumps(told, indent=2, ensure_ascii=False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The site's log lines for requests that nobody made are left out; its errors go to standard error meanwhile."""
+    handlers = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)]
+    before = [(handler, handler.stream) for handler in handlers if handler.stream is sys.stdout]
+    for handler, _ in before:
+        handler.setStream(sys.stderr)
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        for handler, stream in before:
+            handler.setStream(stream)

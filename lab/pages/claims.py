@@ -1,0 +1,154 @@
+"""All claims, each with the proof that can be run now: one, a part, or all of them."""
+
+import inspect
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, reverse
+from django.views.decorators.http import require_http_methods
+
+import lab.proofs  # noqa: F401  (registers them)
+from lab.claims import BY_ID, PARTS, Claim, Verdict
+from lab.pages import show
+from lab.proof import PROOFS, UNWRITTEN, Result, chosen, count, missing, prove
+
+# Seconds in which a part begins its proofs; the server gives up on a request after thirty.
+LONGEST = 15
+# The pages of claims.py that are no page of the lab, with what they are called.
+PLACES = {
+    "home": ("the home page", "home"),
+    "claims": ("the claims", "lab:claims"),
+    "session": ("the session pages", "session:login_page"),
+    "session-api": ("the session API", "session:root"),
+    "jwt-api": ("the token API", "jwt:root"),
+    "token-page": ("the token page", "jwt:client_page"),
+    "admin": ("the admin", "admin:index"),
+}
+# How a claim stands before its proof is run.
+STANDS = {"ready": "has a proof", "none": "not proved yet"}
+VERDICTS = {"holds": Verdict.HOLDS, "if": Verdict.CONDITIONAL, "wrong": Verdict.WRONG}
+allowed = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim as the page shows it, with the result of its proof if that was run for this answer."""
+
+    claim: Claim
+    result: Result | None = None
+
+    @property
+    def can_be_proved(self) -> bool:
+        return self.claim.id in PROOFS
+
+    @property
+    def needs(self) -> str:
+        """What its proof waits for."""
+        return self.claim.needs or UNWRITTEN
+
+    @property
+    def code(self) -> str:
+        """Where its proof stands, as `path: function`; "" without one."""
+        if not self.can_be_proved:
+            return ""
+        proof = PROOFS[self.claim.id]
+        path = Path(inspect.getfile(proof)).relative_to(settings.BASE_DIR)
+        return f"{path}: {proof.__name__}"
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Names and addresses of the pages on which to try it; the address is "" for one that is not there yet."""
+        return [_place(slug) for slug in self.claim.pages]
+
+
+def _place(slug: str) -> tuple[str, str]:
+    name, view = PLACES.get(slug, (slug, f"lab:{slug}"))
+    try:
+        return name, reverse(view)
+    except NoReverseMatch:
+        return name, ""
+
+
+@login_not_required
+@allowed
+def page(request: HttpRequest) -> HttpResponse:
+    """All of them, filtered; POST runs the proofs of one part and shows that part."""
+    asked = request.POST if request.method == "POST" else request.GET
+    part, verdict, stands = (asked.get(name, "") for name in ("part", "verdict", "stands"))
+    if problem := _refused(part, verdict, stands, request.method == "POST"):
+        return show(request, "lab/claims.html", _list([], "", "", "", problem), {"error": problem}, 400)
+    wanted = [claim for claim in chosen([], part) if _matches(claim, verdict, stands)]
+    results = _run(wanted) if request.method == "POST" else {}
+    rows = [Row(claim, results.get(claim.id)) for claim in wanted]
+    late = sum(row.can_be_proved and row.result is None for row in rows) if request.method == "POST" else 0
+    context = _list(rows, part, verdict, stands) | {"late": late}
+    return show(request, "lab/claims.html", context, [result.as_json() for result in results.values()])
+
+
+def _refused(part: str, verdict: str, stands: str, run: bool) -> str:
+    if (part and part not in PARTS) or (run and not part):
+        return "There is no such part of the claims. Choose one from the list."
+    if (verdict and verdict not in VERDICTS) or (stands and stands not in STANDS):
+        return "There is no such filter. Choose one from the list."
+    return ""
+
+
+def _matches(claim: Claim, verdict: str, stands: str) -> bool:
+    return (not verdict or claim.expected is VERDICTS[verdict]) and (
+        not stands or (claim.id in PROOFS) is (stands == "ready")
+    )
+
+
+def _run(claims: Iterable[Claim]) -> dict[str, Result]:
+    end, results = time.monotonic() + LONGEST, {}
+    for claim in claims:
+        if claim.id not in PROOFS or time.monotonic() < end:
+            results[claim.id] = prove(claim)
+    return results
+
+
+def _list(rows: list[Row], part: str, verdict: str, stands: str, problem: str = "") -> dict[str, Any]:
+    groups = [(slug, title, [row for row in rows if row.claim.part == slug]) for slug, title in PARTS.items()]
+    parts = [(*group, any(row.can_be_proved for row in group[2])) for group in groups if group[2]]
+    return {
+        "parts": parts,
+        "choices": PARTS,
+        "verdicts": {name: f"{value}" for name, value in VERDICTS.items()},
+        "stands": STANDS,
+        "chosen": {"part": part, "verdict": verdict, "stands": stands},
+        "total": len(BY_ID),
+        "proofs": len(PROOFS),
+        "without": len(BY_ID) - len(PROOFS),
+        "missing": missing(),
+        "here": sum(row.can_be_proved for row in rows),
+        "counts": _counts([row.result for row in rows if row.result]),
+        "problem": problem,
+    }
+
+
+def _counts(results: list[Result]) -> dict[str, int]:
+    counts = {status.name.lower(): number for status, number in count(results).items()}
+    proved = counts["proved"] + counts["contradicted"]
+    return counts | {"not_run": len(PROOFS) - proved} if proved else {}
+
+
+@login_not_required
+@allowed
+def one(request: HttpRequest, name: str) -> HttpResponse:
+    """One of them, at an address of its own; POST runs its proof."""
+    claim = BY_ID.get(name.upper())
+    if claim is None:
+        raise Http404
+    if claim.id != name:
+        return redirect("lab:claim", claim.id, permanent=True)
+    result = prove(claim) if request.method == "POST" else None
+    before, after = (BY_ID.get(f"C{claim.number + step}") for step in (-1, 1))
+    context = {"row": Row(claim, result), "part": PARTS[claim.part], "before": before, "after": after}
+    return show(request, "lab/claim.html", context, result and result.as_json())

@@ -1,0 +1,51 @@
+"""The same small client for either flow, in three languages: to be read, copied, and counted."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_http_methods
+
+from lab import clients
+from lab.pages import show
+from lab.proofs.clients import CSRF, KEEPING
+from lab.stage import FLOWS, Answer, stage
+
+TEMPLATE = "lab/clients.html"
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest) -> HttpResponse:
+    """The programs; posted, with what their requests cost just now."""
+    runs = measured() if request.method == "POST" else {}
+    rows = [row(program) for program in clients.programs()]
+    pairs = [
+        (language, [row for row in rows if row["program"].suffix == suffix])
+        for suffix, language, _ in clients.LANGUAGES
+    ]
+    base = settings.SITE_URL
+    context = {"rows": rows, "pairs": pairs, "runs": runs, "base": base}
+    return show(request, TEMPLATE, context, {"runs": runs} if runs else None)
+
+
+def row(program: clients.Program) -> dict[str, Any]:
+    """A program, and its lines: all, those that keep the credential, those that only CSRF needs."""
+    keeping = program.about(KEEPING[program.flow], CSRF)
+    return {"program": program, "lines": len(program.code), "keeping": keeping, "csrf": program.about(CSRF)}
+
+
+def measured() -> dict[str, Any]:
+    """The requests of each flow, sent by somebody made for it."""
+    with stage() as scene:
+        runs = {flow: clients.play(scene, flow) for flow in FLOWS}
+    return {flow: summary(answers) for flow, answers in runs.items()}
+
+
+def summary(answers: list[Answer]) -> dict[str, Any]:
+    """What a run cost on the wire."""
+    exchanges = [answer.exchange for answer in answers]
+    steps = [f"{exchange.method} {exchange.path} {exchange.status}" for exchange in exchanges]
+    sent, received = clients.bytes_sent(answers), clients.bytes_received(answers)
+    return {"requests": len(answers), "sent": sent, "received": received, "steps": steps}

@@ -1,0 +1,40 @@
+"""`/lab/decide/`: seven questions, one recommendation. The answers stand in the address."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from lab.claims import BY_ID
+from lab.decision import MEANING, QUESTIONS, USUAL, Answers, decide, pasted
+from lab.pages import show
+
+
+@login_not_required
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """The questions; with answers in the query, the recommendation too."""
+    answers: Answers = {name: str(value) for name, value in request.GET.dict().items() if name in USUAL}
+    wrong = [question.text for question in QUESTIONS if answers.get(question.name, "") not in {"", *question.options}]
+    if wrong:
+        problem = f"There is no such answer to “{wrong[0]}” Choose one of those below."
+        return show(request, "lab/decide.html", _asked({}) | {"problem": problem}, {"error": problem}, 400)
+    given = {name: value for name, value in answers.items() if value}
+    context = _asked(given) | (_recommended(given) if given else {})
+    return show(request, "lab/decide.html", context)
+
+
+def _asked(answers: Answers) -> dict[str, Any]:
+    return {"questions": [(question, (USUAL | answers)[question.name]) for question in QUESTIONS]}
+
+
+def _recommended(answers: Answers) -> dict[str, Any]:
+    rule = decide(answers)
+    return {
+        "rule": rule,
+        "meaning": MEANING[rule.outcome],
+        "claim": BY_ID[rule.claim],
+        "settings": pasted(rule.outcome),
+        "unanswered": [question.text for question in QUESTIONS if question.name not in answers],
+    }

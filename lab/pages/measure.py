@@ -1,0 +1,74 @@
+"""`/lab/measure/`: the comparison table, measured now on this machine. A POST measures; a GET does no work."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_http_methods
+
+from lab import measuring
+from lab.measuring import Report
+from lab.pages import show
+from lab.rounds import STRATEGIES
+
+# A visitor's run must be over before anybody thinks it has broken; the command measures as much as it is told.
+LEAST, MOST, USUAL = 10, 200, 50
+LOGINS = 5
+FORMATS: dict[str, Callable[[Report], HttpResponse]] = {
+    "csv": lambda report: _file(measuring.as_csv(report), "text/csv", "csv"),
+    "json": lambda report: _file(JsonResponse(report.as_json()).content, "application/json", "json"),
+}
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest) -> HttpResponse:
+    """The form; a POST answers with the table, or with a file of it."""
+    if request.method != "POST":
+        return _shown(request, {})
+    modes, number = request.POST.getlist("modes"), request.POST.get("requests", "")
+    if not modes or not set(modes) <= set(measuring.MODES):
+        return _shown(request, {"error": "Choose at least one of the modes."}, 400)
+    if not (number.isascii() and number.isdigit() and LEAST <= int(number[:9]) <= MOST):
+        return _shown(request, {"error": f"Choose between {LEAST} and {MOST} requests of each mode."}, 400)
+    report = measuring.measure(modes, int(number), LOGINS)
+    if form := FORMATS.get(request.POST.get("format", "")):
+        return form(report)
+    return _shown(request, {"report": report, **_drawn(report)})
+
+
+def _shown(request: HttpRequest, body: dict[str, Any], status: int = 200) -> HttpResponse:
+    chosen = request.POST.getlist("modes") or list(measuring.MODES)
+    context = {"strategies": STRATEGIES, "chosen": chosen, "least": LEAST, "most": MOST, "usual": USUAL}
+    answer = {"report": body["report"].as_json() | _drawn(body["report"])} if "report" in body else body
+    number = request.POST.get("requests", "")
+    context["requests"] = number if number.isdigit() and len(number) < 5 else USUAL
+    return show(request, "lab/measure.html", context | body, answer, status)
+
+
+def _drawn(report: Report) -> dict[str, Any]:
+    """The same as text and as lengths of bars, so that the script and the template draw one picture."""
+    heading, *rows = measuring.table(report)
+    longest = max(mode.p95 for mode in report.modes)
+    kinds = {strategy.key: strategy.kind for strategy in STRATEGIES}
+    bars = [
+        {
+            "name": mode.name,
+            "kind": kinds[mode.key],
+            "p50": f"{mode.p50:.2f}",
+            "p95": f"{mode.p95:.2f}",
+            "ratio": f"{mode.ratio:.2f}",
+            "half": f"{max(0.8, mode.p50 / longest * 100):.1f}%",
+            "most": f"{max(0.8, mode.p95 / longest * 100):.1f}%",
+        }
+        for mode in report.modes
+    ]
+    return {"heading": heading, "rows": rows, "bars": bars, "caption": measuring.caption(report)}
+
+
+def _file(content: str | bytes, kind: str, suffix: str) -> HttpResponse:
+    response = HttpResponse(content, content_type=kind)
+    response["Content-Disposition"] = f'attachment; filename="measured.{suffix}"'
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,27 @@
+"""Nine mistakes beside their remedies, and this server checked for each, now. Weak code is shown, never run."""
+
+from dataclasses import asdict
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_http_methods
+
+from lab.mistakes import BY_SLUG, MISTAKES, checked
+from lab.pages import show
+
+TEMPLATE = "lab/mistakes.html"
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest) -> HttpResponse:
+    """All of them; posted with the name of one, with what its check found. 400 for a name there is not."""
+    if request.method != "POST":
+        return show(request, TEMPLATE, {"mistakes": MISTAKES})
+    mistake = BY_SLUG.get(request.POST.get("mistake", ""))
+    if mistake is None:
+        problem = "There is no such mistake. Choose one of the nine on this page."
+        return show(request, TEMPLATE, {"mistakes": MISTAKES, "problem": problem}, {"error": problem}, status=400)
+    found = checked(mistake)
+    body = {"mistake": mistake.slug, "evidence": [asdict(evidence) for evidence in found]}
+    return show(request, TEMPLATE, {"mistakes": MISTAKES, "chosen": mistake.slug, "found": found}, body)

@@ -1,0 +1,143 @@
+"""`/lab/revocation/`: for how long each credential works on after access was withdrawn.
+
+Without a script the server plays a whole round. With one the browser polls, and this module only begins the
+round, asks for the session, withdraws and clears away; nothing of a round is kept between its requests.
+"""
+
+import re
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from accounts.models import User
+from accounts.verify import InvalidCredentials
+from lab import rounds
+from lab.pages import show
+from lab.rounds import ACTS, BY_KEY, STRATEGIES, Credential
+from lab.stage import DOMAIN, PREFIX, Person, Stage, clear, stage
+
+# Seconds an access token lives here, when the browser polls and when the server plays alone; and how long a round
+# may take. The site's own access tokens live 15 minutes, which nobody would wait for.
+LIFE, LIFE_ALONE, LONGEST = 10, 5, 15 * 60
+SALT = "lab.revocation"
+SESSION_ID = re.compile(r"[a-z0-9]{32}")
+
+
+class BadRequest(Exception):
+    """What was sent makes no sense; the text says why."""
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest) -> HttpResponse:
+    """The four buttons; a POST does one thing, or plays a whole round."""
+    if request.method != "POST":
+        return _shown(request, {})
+    try:
+        body = _done(request.POST.get("do", "play"), request)
+    except BadRequest as error:
+        return _shown(request, {"error": str(error)}, 400)
+    return _shown(request, body)
+
+
+def _shown(request: HttpRequest, body: dict[str, Any], status: int = 200) -> HttpResponse:
+    names = {strategy.key: asdict(strategy) for strategy in STRATEGIES}
+    context = {"acts": ACTS, "names": names, "life": LIFE, "life_alone": LIFE_ALONE, **body}
+    return show(request, "lab/revocation.html", context, body, status)
+
+
+def _done(what: str, request: HttpRequest) -> dict[str, Any]:
+    if what == "play":
+        return _play(_act(request))
+    if what == "begin":
+        return _begin()
+    person = _person(request.POST.get("round", ""))
+    if what == "ask":
+        return _ask(request.POST.get("session", ""))
+    if what == "login":
+        return _log_in_again(person)
+    if what == "withdraw":
+        rounds.withdraw(person.user.pk, _act(request))
+        return {}
+    if what == "end":
+        clear([person.user.pk], [person.email])
+        return {}
+    raise BadRequest("There is no such thing to do.")
+
+
+def _act(request: HttpRequest) -> str:
+    act = request.POST.get("act", "")
+    if act not in ACTS:
+        raise BadRequest("Choose one of the four buttons.")
+    return act
+
+
+def _play(act: str) -> dict[str, Any]:
+    with stage() as scene:
+        fates = rounds.play(scene, act, LIFE_ALONE)
+    scale = max([1.0, *(fate.refused or fate.last_ok or 0 for fate in fates)]) * 1.05
+    shown = [fate.as_json() | {"width": _percent(fate.last_ok, scale)} for fate in fates]
+    return {"played": ACTS[act].name, "fates": shown, "act": act}
+
+
+def _percent(seconds: float | None, scale: float) -> str:
+    return f"{max(0.8, (seconds or 0) / scale * 100):.1f}%"
+
+
+def _begin() -> dict[str, Any]:
+    # Not `stage()`: this user stays until the round is over. Housekeeping removes whom a closed tab leaves behind.
+    scene = Stage()
+    person = scene.person(role=User.Role.ADMIN)
+    held = [rounds.log_in(scene, person, strategy, LIFE) for strategy in STRATEGIES]
+    return {
+        "round": signing.dumps(person.user.pk, salt=SALT),
+        "life": LIFE,
+        "lanes": [_given(credential) for credential in held],
+        "session": held[0].browser.cookie(settings.SESSION_COOKIE_NAME),
+    }
+
+
+def _given(credential: Credential) -> dict[str, Any]:
+    # Seconds from now: the browser's clock is its own.
+    left = credential.ends - timezone.now().timestamp() if credential.ends else None
+    return {
+        "key": credential.strategy.key,
+        "path": credential.strategy.path,
+        "access": credential.browser.access,
+        "refresh": credential.refresh,
+        "left": left,
+    }
+
+
+def _person(name: str) -> Person:
+    try:
+        number = signing.loads(name, salt=SALT, max_age=LONGEST)
+        user = User.objects.get(pk=number, email__startswith=PREFIX, email__endswith=DOMAIN)
+    except (signing.BadSignature, User.DoesNotExist):
+        raise BadRequest("This round is over. Begin a new one.") from None
+    return Person(user, user.email, "")
+
+
+def _ask(session: str) -> dict[str, Any]:
+    """Whoami with the cookie of a round, which must not take the place of the visitor's own."""
+    if not SESSION_ID.fullmatch(session):
+        raise BadRequest("That is no session of a round.")
+    browser = Stage().browser()
+    browser.give(settings.SESSION_COOKIE_NAME, session)
+    answer = browser.get(BY_KEY["session"].path)
+    cost = {kind: answer.exchange.count(kind) for kind in ("sql", "redis")}
+    return {"status": answer.status, "body": answer.json, "ms": answer.exchange.ms, **cost}
+
+
+def _log_in_again(person: Person) -> dict[str, Any]:
+    """What short-only asks of a person each time her token has run out."""
+    try:
+        return _given(rounds.log_in(Stage(), person, BY_KEY["short"], LIFE))
+    except InvalidCredentials:
+        raise BadRequest("She cannot log in any more.") from None

@@ -1,0 +1,113 @@
+"""A recorded exchange as a sequence of arrows: who spoke to whom, in the order in which it happened.
+
+The diagrams draw them, the transcripts read them out, and proofs look for them; so all three show the same.
+"""
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.conf import settings
+
+BROWSER, DJANGO, REDIS, SQL = PARTICIPANTS = ("Browser", "Django", "Redis", "SQL")
+# An exchange as `Exchange.as_json()` gives it and as a recording keeps it.
+Entry = dict[str, Any]
+
+TABLE = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?(\w+)"?')
+INNERMOST = re.compile(r"\([^()]*\)")
+# Digests and ids tell nobody anything by their end.
+LONG = re.compile(r"[0-9a-f]{8}(?:[0-9a-f-]{8,})")
+KEY = 30
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """One line of a diagram. From Django to Django is something it did by itself; `ms` is there and back."""
+
+    source: str
+    target: str
+    text: str
+    detail: str = ""
+    ms: float | None = None
+
+    @property
+    def is_note(self) -> bool:
+        return self.source == self.target
+
+    @property
+    def words(self) -> str:
+        """What happened, for a transcript."""
+        more = [self.detail] if self.detail else []
+        more += [f"{self.ms:.2f} ms"] if self.ms is not None else []
+        return self.text + (f" ({', '.join(more)})" if more else "")
+
+
+def arrows(entry: Entry) -> list[Arrow]:
+    """All of one exchange, from the request to the answer."""
+    steps = [_step(step["kind"], step["text"], step["ms"]) for step in entry["steps"]]
+    return [_request(entry), *steps, _answer(entry)]
+
+
+def drawn(entry: Entry) -> Entry:
+    """The exchange with what a page's script needs to draw it."""
+    return entry | {"lane": lane(entry), "arrows": [asdict(arrow) for arrow in arrows(entry)]}
+
+
+def lane(entry: Entry) -> str:
+    """The flow an exchange belongs to: "session", "token", or "" for neither."""
+    path: str = entry["path"]
+    return "session" if path.startswith("/session/") else "token" if path.startswith("/jwt/") else ""
+
+
+def size(entry: Entry, side: str) -> int:
+    """Bytes on the wire, of the "request" or of the "response"."""
+    return int(entry[f"{side}_head"] + entry[f"{side}_body"])
+
+
+def _request(entry: Entry) -> Arrow:
+    what = " + ".join(_credentials(entry)) or "no credential"
+    detail = f"{what} · {size(entry, 'request')} bytes"
+    return Arrow(BROWSER, DJANGO, f"{entry['method']} {entry['path']}", detail)
+
+
+def _credentials(entry: Entry) -> list[str]:
+    # A browser sends every cookie to every address of the site; named are those that are looked at there.
+    token, sent = lane(entry) == "token", {cookie["name"] for cookie in entry["cookies_sent"]}
+    found = [f"Authorization: {entry['authorization']['name']}"] if entry["authorization"] else []
+    if token and "/auth/" in entry["path"]:
+        found += [f"cookie {name}" for name in sent & {settings.JWT_REFRESH_COOKIE_NAME}]
+    if not token:
+        found += [f"cookie {name}" for name in sent & {settings.SESSION_COOKIE_NAME}]
+    return found
+
+
+def _answer(entry: Entry) -> Arrow:
+    parts = [f"{'clears' if cookie['cleared'] else 'Set-Cookie'} {cookie['name']}" for cookie in entry["cookies_set"]]
+    if entry["response_keys"]:
+        parts.append(f"{{{', '.join(entry['response_keys'][:6])}}}")
+    parts.append(f"{size(entry, 'response')} bytes")
+    return Arrow(DJANGO, BROWSER, str(entry["status"]), " · ".join(parts), entry["ms"])
+
+
+def _step(kind: str, text: str, ms: float) -> Arrow:
+    if kind == "sql":
+        return Arrow(DJANGO, SQL, statement(text), ms=ms)
+    if kind == "redis":
+        return Arrow(DJANGO, REDIS, command(text), ms=ms)
+    return Arrow(DJANGO, DJANGO, text, ms=ms)
+
+
+def statement(sql: str) -> str:
+    """The verb and the table of a statement, whatever it asks of others in brackets."""
+    while (flat := INNERMOST.sub("", sql)) != sql:
+        sql = flat
+    verb, table = sql.split(" ", 1)[0], TABLE.search(sql)
+    return f"{verb} {table[1]}" if table else verb
+
+
+def command(text: str) -> str:
+    """A Redis command and its key, without the version that Django puts before it, up to the first digest."""
+    name, _, key = text.partition(" ")
+    key, digest = key.removeprefix(":1:"), LONG.search(key.removeprefix(":1:"))
+    short = key[: digest.start() + 6] + "…" if digest else key
+    return f"{name} {short if len(short) <= KEY else short[: KEY - 1] + '…'}".strip()

@@ -1,0 +1,41 @@
+/** Measures without leaving the page, and draws what came back. The two files are downloads, as without a script. */
+import { h, s, submit } from "./dom.js";
+
+const form = document.querySelector("#measure");
+const status = document.querySelector("#status");
+let busy = false;
+
+form.addEventListener("submit", async (event) => {
+  if (event.submitter && event.submitter.value !== "html") return;
+  event.preventDefault();
+  if (busy) return;
+  busy = true;
+  say("Measuring …");
+  try {
+    draw((await submit(form)).report);
+  } catch (error) {
+    say(error.message);
+  }
+  busy = false;
+});
+
+function say(text) {
+  status.hidden = false;
+  status.textContent = text;
+}
+
+function draw(report) {
+  document.querySelector("#bars").replaceChildren(...report.bars.map(bar));
+  document.querySelector("#heading").replaceChildren(...report.heading.map((name) => h("th", { scope: "col" }, name)));
+  document.querySelector("#rows").replaceChildren(...report.rows.map(([name, ...cells]) => h("tr", {}, h("th", { scope: "row" }, name), ...cells.map((cell) => h("td", {}, cell)))));
+  document.querySelector("#caption").textContent = report.caption;
+  document.querySelector("#result").hidden = false;
+  say(`Measured in ${report.seconds} seconds.`);
+}
+
+function bar(of) {
+  const length = (name, width) => s("rect", { class: name, width, height: 22, rx: 4 });
+  const told = h("p", {}, "p50 ", h("b", {}, `${of.p50} ms`), `, p95 ${of.p95} ms, ratio ${of.ratio}`);
+  const drawn = s("svg", { width: "100%", height: 22, "aria-hidden": "true" }, length("track", "100%"), length("tail", of.most), length("alive", of.half));
+  return h("li", { class: of.kind }, h("div", { class: "fate" }, h("h4", {}, of.name), told), drawn);
+}

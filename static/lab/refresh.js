@@ -1,0 +1,76 @@
+/** Plays a scene step by step, with the answers the server just gave, and leaves its address in the address bar. */
+import { h, submit } from "./dom.js";
+
+const form = document.querySelector("#scene");
+const status = document.querySelector("#status");
+const list = document.querySelector("#steps");
+const end = document.querySelector("#end");
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+let turn = 0;
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const mine = ++turn;
+  say("Playing …");
+  try {
+    const played = await submit(form);
+    if (mine === turn) await unfold(played, mine);
+  } catch (error) {
+    say(error.message);
+  }
+});
+
+function say(text) {
+  status.hidden = false;
+  status.textContent = text;
+}
+
+async function unfold(played, mine) {
+  const address = `?scene=${played.scene}&window=${played.window}`;
+  history.replaceState(null, "", address);
+  document.querySelector("#address").href = address;
+  const name = form.querySelector("[name=scene]:checked + span").firstChild.textContent.trim();
+  document.querySelector("#play-title").textContent = `${name}, retry window ${played.window ? `${played.window} s` : "off"}`;
+  list.replaceChildren();
+  end.hidden = true;
+  for (const step of played.steps) {
+    list.append(panel(step, address));
+    say(`Step ${step.number} of ${played.steps.length}. ${step.note || step.says}`);
+    if (!still.matches) await new Promise((resolve) => setTimeout(resolve, 900));
+    if (mine !== turn) return;
+  }
+  document.querySelector("#roll").replaceChildren(...played.end.map(called));
+  end.hidden = false;
+  const out = played.end.filter((each) => !each.in).map((each) => each.who);
+  say(out.length ? `Out at the end: ${out.join(", ")}.` : "Nobody is out: everyone goes on.");
+}
+
+function panel(step, address) {
+  const number = h("a", { href: `${address}#step-${step.number}` }, step.number);
+  const told = step.note && h("p", { class: "told" }, step.alarm ? h("span", { "aria-hidden": "true" }, "⚠ ") : "", step.note);
+  const parts = [h("h3", {}, number, ` ${step.says}`), ...step.asked.map(exchange), told || null, h("div", { class: "families" }, ...step.families.map(family))];
+  return h("li", { id: `step-${step.number}`, class: `panel actor-${step.actor}${step.alarm ? " alarm" : ""}` }, ...parts);
+}
+
+function exchange(item) {
+  const asked = h("div", {}, h("dt", {}, "Asked"), h("dd", {}, h("code", {}, item.asked), h("small", {}, `with the ${item.token}`)));
+  const cookie = item.cookie ? h("small", {}, h("code", {}, `Set-Cookie: ${item.cookie}`)) : null;
+  const answered = h("div", {}, h("dt", {}, "Answered"), h("dd", {}, h("b", {}, item.status), ` ${item.told}`, cookie));
+  return h("dl", { class: "facts" }, asked, answered);
+}
+
+function family(of) {
+  const reason = of.reason ? h("small", { class: "muted" }, ` ${of.reason}`) : null;
+  const state = h("p", {}, `The ${of.name}’s login: `, h("b", {}, of.alive ? "✓ alive" : "✕ ended"), reason);
+  return h("div", { class: "family" }, state, h("ol", { role: "list" }, ...of.nodes.map(node)));
+}
+
+function node(of) {
+  const holders = of.holders.map((who) => h("span", { class: `holder ${who}` }, who));
+  return h("li", { class: of.state }, h("b", {}, of.number), ` ${of.state}`, h("small", {}, ...(holders.length ? holders : ["nobody holds it"])));
+}
+
+function called(each) {
+  const cells = [each.whoami ?? "had none", each.refresh, each.in ? "✓ in" : "✕ out"];
+  return h("tr", {}, h("th", { scope: "row" }, each.who), ...cells.map((cell) => h("td", {}, cell)));
+}

@@ -1,0 +1,29 @@
+"""The clients' page, and that what is counted there is what the programs send."""
+
+from typing import Any
+
+import pytest
+
+from lab import clients
+from lab.pages import clients as page
+from lab.stage import FLOWS, stage
+from tests.conftest import Browser
+from tests.lab.test_clients_run import ASKED
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_the_requests_that_are_counted_are_those_of_the_programs(db: None, flow: str) -> None:
+    with stage() as scene:
+        answers = clients.play(scene, flow)
+    asked = [f"{answer.exchange.method} {answer.exchange.path.removeprefix('/')}" for answer in answers]
+    assert asked == ASKED[flow]
+    assert {answer.status for answer in answers} == {200}
+
+
+def test_the_page_counts_without_a_script(db: None, browser: Browser) -> None:
+    assert "Bytes sent" not in browser.get("/lab/clients/").content.decode()
+    content: Any = browser.submit("/lab/clients/").content.decode()
+    assert content.count("Bytes sent") == 2
+    rows = [page.row(program) for program in clients.programs()]
+    assert {row["csrf"] > 0 for row in rows if row["program"].flow == "session"} == {True}
+    assert {row["csrf"] for row in rows if row["program"].flow == "jwt"} == {0}

@@ -1,0 +1,90 @@
+"""Which one to choose: every combination of answers has one recommendation, and it can be sent as an address."""
+
+from itertools import product
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from pytest_django import Settings
+
+import lab.proofs  # noqa: F401  (registers them)
+from lab.claims import BY_ID
+from lab.decision import MEANING, QUESTIONS, RULES, Outcome, decide, pasted, spoken
+from lab.proof import Status, prove
+
+PAGE = "/lab/decide/"
+CHOICE = ["C75", "C77", "C78", "C79", "C80", "C81", "C82", "C83", "C113", "C116"]
+EVERY = [
+    dict(zip((question.name for question in QUESTIONS), answers, strict=True))
+    for answers in product(*(question.options for question in QUESTIONS))
+]
+
+
+def test_every_combination_of_answers_has_a_recommendation_and_every_rule_a_case() -> None:
+    assert len(QUESTIONS) <= 7
+    decided = [decide(answers) for answers in EVERY]
+    assert {id(rule) for rule in decided} == {id(rule) for rule in RULES}
+    assert {rule.outcome for rule in decided} == set(Outcome) == set(MEANING)
+    for rule in RULES:
+        assert rule.claim in {*CHOICE, "C76"}
+        assert rule.why
+        assert rule.dissent
+
+
+def test_no_recommendation_forgets_what_was_answered() -> None:
+    """Whatever rule fits: what must hold of all of them."""
+    for answers in EVERY:
+        outcome = decide(answers).outcome
+        at_once = "high" in answers.values() or "now" in answers.values() or "often" in answers.values()
+        if answers["clients"] in ("apps", "both", "partners"):
+            assert outcome.has_tokens, answers
+            assert not (at_once and outcome is Outcome.TOKENS), answers
+        if answers["clients"] == "browser":
+            assert outcome.has_session, answers
+        if answers["stakes"] == "high" and answers["clients"] == "script":
+            assert outcome is Outcome.BACKEND, answers
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_the_settings_to_paste_are_the_ones_that_run_here(outcome: Outcome, settings: Settings) -> None:
+    settings.JWT_ACCESS, settings.SESSION_IDLE = 61, 62
+    pasted_values: dict[str, object] = {}
+    exec(pasted(outcome), {}, pasted_values)  # noqa: S102  (as somebody's settings module would)
+    check = str(pasted_values.pop("JWT_REVOCATION", ""))
+    assert check == {
+        Outcome.SESSION: "",
+        Outcome.BACKEND: "",
+        Outcome.TOKENS: "expiry",
+        Outcome.VERSION: "version",
+    }.get(outcome, "denylist")
+    assert ("SESSION_IDLE" in pasted_values, "JWT_ACCESS" in pasted_values) == (outcome.has_session, outcome.has_tokens)
+    for name, value in pasted_values.items():
+        assert value == getattr(settings, name), name
+        assert "KEY" not in name
+
+
+def test_the_answers_stand_in_the_address() -> None:
+    page = Client().get(f"{PAGE}?clients=browser&stakes=high").content.decode()
+    assert '<h2 id="outcome">Sessions</h2>' in page
+    assert 'href="/claims/C82/"' in page
+    assert 'value="high" checked' in page
+    assert f"SESSION_IDLE = {settings.SESSION_IDLE}  # 2 hours" in page
+    assert "recommendation" not in Client().get(PAGE).content.decode().replace(f"{PAGE}#recommendation", "")
+
+
+@pytest.mark.parametrize("query", ["clients=nobody", "stakes=high&tenants=%00", "clients=browser&services=<b>"])
+def test_an_answer_that_there_is_not_is_refused_in_a_sentence(query: str) -> None:
+    answer = Client().get(f"{PAGE}?{query}")
+    assert (answer.status_code, "There is no such answer" in answer.content.decode()) == (400, True)
+
+
+def test_what_ends_in_a_day_less_a_moment_ends_in_a_day() -> None:
+    assert [spoken(n) for n in (86399.5, 86400, 7200, 900, 10, 0)] == [
+        "1 day", "1 day", "2 hours", "15 minutes", "10 seconds", "0 seconds"
+    ]  # fmt: skip
+
+
+def test_a_rule_that_says_otherwise_contradicts_its_claim(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.decision.RULES", RULES[-1:])
+    for claim in ("C78", "C83", "C113", "C116"):
+        assert prove(BY_ID[claim]).status is Status.CONTRADICTED, claim

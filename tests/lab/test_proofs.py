@@ -1,0 +1,141 @@
+"""Every claim comes out as it should, by evidence, and nobody is left behind on the stage."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+
+import lab.proofs  # noqa: F401
+from accounts.models import HousekeepingRun
+from lab.claims import BY_ID, CLAIMS, Verdict
+from lab.proof import PROOFS, Evidence, Status, holds, limit, prove, verdict_of
+from lab.stage import Stage, stage
+from tests.running import Store
+
+# The denylist's own notes of how complete it is, which it makes anew whenever it is asked.
+MARKERS = {b"denylist:whole", b"denylist:kept"}
+
+
+def everything(store: Store) -> set[tuple[Any, ...]]:
+    """What there is: each row of each table, each key of each database of the store."""
+    models = [model for model in apps.get_models() if model is not HousekeepingRun]
+    rows = {(model._meta.label, pk) for model in models for pk in model._base_manager.values_list("pk", flat=True)}
+    keys = {(number, key) for number in range(4) for key in store.client(number).scan_iter()}
+    return rows | {(number, key) for number, key in keys if key not in MARKERS}
+
+
+def test_every_claim_comes_out_as_expected_and_nothing_is_left_behind(file_database: None, store: Store) -> None:
+    with stage() as bystander:
+        person = bystander.person()
+        browsers = [bystander.logged_in(flow, person) for flow in ("session", "jwt")]
+        before = everything(store)
+        results = [prove(claim) for claim in CLAIMS if claim.id in PROOFS]
+        assert [result.as_json() for result in results if result.status is not Status.PROVED] == []
+        assert everything(store) ^ before == set()
+        asked = zip(("session", "jwt"), browsers, strict=True)
+        assert [browser.get(f"/{flow}/api/whoami").status for flow, browser in asked] == [200, 200]
+
+
+def test_a_claim_without_a_proof_says_what_it_waits_for() -> None:
+    assert [claim.id for claim in CLAIMS if claim.id not in PROOFS and not claim.needs] == []
+    assert [claim.id for claim in CLAIMS if claim.id in PROOFS and claim.needs] == []
+
+
+GOOD, BAD = holds("a", 1, True), holds("a", 1, False)
+LIMIT, NO_LIMIT = limit("b", 2, True), limit("b", 2, False)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "verdict"),
+    [
+        ([], Verdict.WRONG),
+        ([LIMIT], Verdict.WRONG),
+        ([GOOD], Verdict.HOLDS),
+        ([GOOD, BAD], Verdict.WRONG),
+        ([GOOD, LIMIT], Verdict.CONDITIONAL),
+        ([GOOD, NO_LIMIT], Verdict.HOLDS),
+        ([GOOD, NO_LIMIT, LIMIT], None),
+        ([GOOD, BAD, LIMIT], Verdict.WRONG),
+    ],
+)
+def test_the_verdict_follows_from_the_evidence(evidence: list[Evidence], verdict: Verdict | None) -> None:
+    assert verdict_of(evidence) is verdict
+
+
+def lying(scene: Stage) -> Iterator[Evidence]:
+    yield BAD
+
+
+def breaking(scene: Stage) -> Iterator[Evidence]:
+    yield GOOD
+    raise LookupError("no such thing")
+
+
+@pytest.mark.parametrize(("proof", "failure"), [(lying, ""), (breaking, "LookupError: no such thing")])
+def test_a_proof_that_fails_or_breaks_off_contradicts(
+    proof: Any, failure: str, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROOFS, "C14", proof)
+    result = prove(BY_ID["C14"])
+    assert (result.status, result.failure) == (Status.CONTRADICTED, failure)
+
+
+def test_without_a_proof_a_claim_is_not_proved_yet(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(PROOFS, "C14")
+    result = prove(BY_ID["C14"])
+    assert (result.status, result.verdict, result.evidence) == (Status.NOT_YET, None, [])
+
+
+def proved(*args: Any, **options: Any) -> tuple[str, int]:
+    """What the command prints, and its exit status."""
+    out = io.StringIO()
+    try:
+        call_command("prove", *args, stdout=out, **options)
+    except SystemExit as end:
+        return out.getvalue(), int(end.code or 0)
+    return out.getvalue(), 0
+
+
+def test_the_command_counts_and_tells_a_contradiction_by_its_status(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, status = proved("c14", "C100")
+    assert status == 0
+    assert ": 2 proved, 0 contradicted, 0 not proved yet." in text
+    monkeypatch.setitem(PROOFS, "C14", lying)
+    monkeypatch.delitem(PROOFS, "C100")
+    text, status = proved("C14", "C100")
+    assert status == 1
+    assert ": 0 proved, 1 contradicted, 1 not proved yet." in text
+    assert "  1 needs a proof that is still to be written." in text
+
+
+def failing(scene: Stage) -> Iterator[Evidence]:
+    logging.getLogger("site.request").info("a request")
+    logging.getLogger("django.request").error("a mistake")
+    yield GOOD
+
+
+def test_as_json_the_command_prints_nothing_else(
+    db: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], log: io.StringIO
+) -> None:
+    monkeypatch.setitem(PROOFS, "C14", failing)
+    # As in a process of its own, where the log is on standard output too.
+    monkeypatch.setattr("sys.stdout", log)
+    told = json.loads(proved("C14", "C1", json=True)[0])
+    assert [entry["id"] for entry in told["results"]] == ["C1", "C14"]
+    assert sum(told["counts"].values()) == 2
+    assert log.getvalue() == ""
+    assert "a mistake" in (err := capsys.readouterr().err)
+    assert "a request" not in err
+    logging.getLogger("site.request").info("another")
+    assert "another" in log.getvalue()
+
+
+@pytest.mark.parametrize(("ids", "part"), [(["C0"], ""), (["C118"], ""), (["x"], ""), ([], "none"), (["C1"], "rules")])
+def test_what_there_is_not_is_told_in_a_sentence(ids: list[str], part: str) -> None:
+    with pytest.raises(CommandError, match=r"There is no|None of these"):
+        call_command("prove", *ids, part=part)

@@ -1,0 +1,53 @@
+"""The scenes of two who hold one refresh token: who is out at the end, in each order and with either window."""
+
+import pytest
+
+from accounts.models import User
+from lab import rotation
+from lab.rotation import SCENES, WINDOWS
+from lab.stage import stage
+from tests.conftest import Browser
+
+PAGE = "/lab/refresh/"
+ENDS = {
+    ("thief-first", 10): set(),
+    ("thief-first", 0): set(),
+    ("owner-first", 10): set(),
+    ("owner-first", 0): set(),
+    ("lost-response", 10): {"laptop", "phone"},
+    ("lost-response", 0): {"phone"},
+    ("two-tabs", 10): {"laptop", "phone"},
+    ("two-tabs", 0): {"phone"},
+}
+
+
+@pytest.mark.usefixtures("file_database")
+@pytest.mark.parametrize(("scene", "window"), ENDS)
+def test_each_scene_ends_as_it_must(scene: str, window: int) -> None:
+    with stage() as theatre:
+        played = rotation.play(theatre, scene, window)
+        # An alarm just where somebody is out.
+        assert any(step.alarm for step in played.steps) == (ENDS[scene, window] != {"laptop", "phone"})
+        assert [step.number for step in played.steps] == [*range(1, len(SCENES[scene].moves) + 1)]
+        assert {each["who"] for each in rotation.roll_call(played) if each["in"]} == ENDS[scene, window]
+    assert not User.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_page_plays_a_scene_and_each_step_has_an_address(browser: Browser) -> None:
+    page = browser.submit(PAGE, {"scene": "owner-first", "window": "0"}).content.decode()
+    assert "Token reuse detected" in page
+    assert "Alarm: every login of this person ends." in page
+    assert 'href="?scene=owner-first&amp;window=0#step-3"' in page
+    assert 'id="step-3"' in page
+    assert not User.objects.exists()
+
+
+def test_the_address_of_a_scene_shows_it_and_plays_nothing(db: None, browser: Browser) -> None:
+    page = browser.get(PAGE, {"scene": "lost-response", "window": "0"}).content.decode()
+    assert SCENES["lost-response"].moves[0].says in page
+    assert "Token reuse detected" not in page
+    for fields in ({"scene": "none"}, {"window": "11"}, {"window": "x"}):
+        assert browser.get(PAGE, fields).status_code == 404
+        assert browser.submit(PAGE, fields).status_code == 400
+    assert WINDOWS == (10, 0)

@@ -1,0 +1,92 @@
+"""A round: who notices a withdrawal, and that the page leaves nobody behind."""
+
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from lab import rounds
+from lab.pages import revocation
+from lab.rounds import ACTS
+from lab.stage import stage
+from tests.conftest import Browser
+
+committed = pytest.mark.django_db(transaction=True)
+PAGE = "/lab/revocation/"
+JSON = {"headers": {"Accept": "application/json"}}
+
+
+@committed
+@pytest.mark.parametrize("act", ACTS)
+def test_at_the_first_request_after_it_all_but_plain_expiry_are_dead(act: str) -> None:
+    with stage() as scene:
+        fates = rounds.play(scene, act, life=60, most=0.01)
+        assert all(fate.works for fate in fates)
+        dead = {fate.strategy.key for fate in fates if fate.at_once}
+        assert dead == {"session", "denylist", "version"}
+        assert {fate.strategy.key for fate in fates if fate.last_ok is not None} == {"expiry", "short"}
+        assert {fate.strategy.key: (fate.sql, fate.redis) for fate in fates} == {
+            "session": (0, 1),
+            "expiry": (0, 0),
+            "denylist": (0, 1),
+            "version": (1, 0),
+            "short": (0, 0),
+        }
+
+
+@committed
+def test_a_round_is_driven_by_the_browser_and_nobody_is_left_behind(browser: Browser) -> None:
+    def done(**fields: Any) -> Any:
+        response = browser.submit(PAGE, fields, **JSON)
+        assert response.status_code == 200, response.content
+        return response.json()
+
+    def asked(path: str, token: str) -> int:
+        return int(browser.get(path, headers={"Authorization": f"Bearer {token}"}).status_code)
+
+    given = done(do="begin")
+    lanes = {lane["key"]: lane for lane in given["lanes"]}
+    assert browser.session_id == ""  # the visitor's own cookie is left alone
+    assert done(do="ask", round=given["round"], session=given["session"])["body"]["role"] == "admin"
+    assert asked(lanes["denylist"]["path"], lanes["denylist"]["access"]) == 200
+    done(do="withdraw", round=given["round"], act="demote")
+    assert done(do="ask", round=given["round"], session=given["session"])["status"] == 401
+    assert asked(lanes["denylist"]["path"], lanes["denylist"]["access"]) == 401
+    assert asked(lanes["expiry"]["path"], lanes["expiry"]["access"]) == 200
+    refresh = {"refreshToken": lanes["expiry"]["refresh"]}
+    assert browser.post("/jwt/auth/refresh", refresh, content_type="application/json").status_code == 401
+    done(do="end", round=given["round"])
+    assert not User.objects.exists()
+
+
+@committed
+def test_without_a_script_the_server_plays_the_round(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revocation, "LIFE_ALONE", 1)
+    page = browser.submit(PAGE, {"act": "ban"}).content.decode()
+    assert page.count("dead at once") >= 3
+    assert 'id="lane-version"' in page
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"act": "delete"},
+        {"do": "nothing"},
+        {"do": "withdraw", "act": "ban", "round": "forged"},
+        {"do": "end", "round": ""},
+        {"do": "login", "round": "\ud7ff:x:y"},
+    ],
+)
+def test_what_makes_no_sense_is_answered_with_a_sentence(db: None, browser: Browser, fields: dict[str, str]) -> None:
+    response = browser.submit(PAGE, fields, **JSON)
+    assert (response.status_code, list(response.json())) == (400, ["error"])
+
+
+def test_a_round_opens_nobody_but_a_throwaway_user(alice: User, browser: Browser) -> None:
+    from django.core import signing
+
+    name = signing.dumps(alice.pk, salt=revocation.SALT)
+    assert browser.submit(PAGE, {"do": "withdraw", "act": "ban", "round": name}, **JSON).status_code == 400
+    assert User.objects.get().is_active

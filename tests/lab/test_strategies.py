@@ -1,0 +1,45 @@
+"""The three checks side by side: each lets in and keeps out exactly as it says, at the price it says."""
+
+from typing import Any
+
+import pytest
+
+from accounts.withdrawal import access_withdrawn
+from jwt_demo.revocation import CHECKS
+from lab.stage import Browser, stage
+
+# SQL statements and Redis commands of one request.
+PRICES = {"expiry": (0, 0), "denylist": (0, 1), "version": (1, 0)}
+
+
+def asked(browser: Browser, check: str) -> tuple[int, int, int]:
+    answer = browser.get(f"/lab/whoami/{check}", headers={"Authorization": f"Bearer {browser.access}"})
+    return answer.status, answer.exchange.count("sql"), answer.exchange.count("redis")
+
+
+def test_each_check_costs_what_it_says_and_only_expiry_lets_a_withdrawn_token_in(
+    db: None, django_capture_on_commit_callbacks: Any
+) -> None:
+    assert PRICES.keys() == CHECKS.keys()
+    with stage() as scene:
+        person = scene.person()
+        browser = scene.logged_in("jwt", person)
+        asked(browser, "denylist")  # the first one of all makes the list whole
+        assert {check: asked(browser, check) for check in CHECKS} == {c: (200, *p) for c, p in PRICES.items()}
+        with django_capture_on_commit_callbacks(execute=True):
+            access_withdrawn(person.user, "test")
+        assert {check: asked(browser, check)[0] for check in CHECKS} == {"expiry": 200, "denylist": 401, "version": 401}
+
+
+@pytest.mark.parametrize(("check", "status"), [("expiry", 401), ("Expiry", 404), ("none", 404)])
+def test_nobody_is_let_in_without_a_token_and_an_unknown_check_is_not_found(db: None, check: str, status: int) -> None:
+    with stage() as scene:
+        answer = scene.browser().get(f"/lab/whoami/{check}", headers={"Accept": "text/html, */*"})
+        assert (answer.status, "error" in answer.json) == (status, True)
+
+
+def test_the_checks_are_no_part_of_the_api_that_is_described(db: None) -> None:
+    with stage() as scene:
+        schema = scene.browser().get("/schema/?format=json").response.text
+        assert "/jwt/api/whoami" in schema
+        assert "/lab/" not in schema

@@ -1,0 +1,145 @@
+"""Reading, verifying and forging a token: lenient to read, strict to accept, and silent about what was sent."""
+
+import io
+import json
+import re
+import string
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from jwt_demo.tokens import AccessToken, RefreshToken
+from lab import compact, scrutiny
+from tests.conftest import Browser
+from tests.jwt_demo.conftest import logged_in
+
+PAGE = "/lab/token/"
+ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+DEEP = compact.made('{"alg":"HS256"}', "[" * 900 + "]" * 900, b"k")
+ODD = {
+    "nothing": "",
+    "blanks": "   \n ",
+    "words": "not a token at all",
+    "dots": "....",
+    "padding": "eyJhbGciOiJIUzI1NiJ9==.e30=.AA==",
+    "other alphabet": "eyJh+/.e30.x",
+    "not ascii": "é.ü.漢",
+    "NUL": "a\0b.c.d",
+    "deep": DEEP,
+    "deep header": compact.made("[" * 5000, "{}", b"k"),
+    "half a surrogate pair": compact.made(
+        '{"alg":"\\ud800","\\udfff":1}', '{"sub":"\\ud800","\\udc00":0,"iss":"\\ud800"}', b"k"
+    ),
+    "odd times": compact.made("{}", '{"exp":1e999,"iat":NaN,"nbf":true,"auth_time":-1}', b"k"),
+    "huge number": compact.made("{}", '{"exp":' + "9" * 4000 + "}", b"k"),
+    "kid of a wrong type": compact.made('{"alg":"HS256","typ":"at+jwt","kid":[[1]]}', '{"iss":[],"aud":{}}', b"k"),
+    "crit": compact.made('{"alg":"HS256","crit":["b64"],"b64":false}', "{}", b"k"),
+    "longest": "a" * 9000 + "." + "b" * 3000 + ".c",
+}
+
+
+def text_of(response: Any) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", response.content.decode()).split())
+
+
+@pytest.mark.parametrize("verb", ["decode", "verify"])
+@pytest.mark.parametrize("name", ODD)
+def test_whatever_is_pasted_is_answered(db: None, browser: Browser, name: str, verb: str) -> None:
+    response = browser.submit(PAGE, {"do": verb, "token": ODD[name], "secret": "k"})
+    assert response.status_code == 200
+    assert (verb == "verify") == ("Refused as an access token" in text_of(response))
+
+
+def test_too_much_is_refused_with_a_sentence(browser: Browser) -> None:
+    response = browser.submit(PAGE, {"do": "decode", "token": "a" * 20_000})
+    assert response.status_code == 400
+    assert "more than 16,384 characters" in text_of(response)
+
+
+def test_reading_forgives_and_says_what(browser: Browser) -> None:
+    head, body, signature = compact.sample().split(".")
+    page = text_of(browser.submit(PAGE, {"do": "decode", "token": f"Bearer {head}.\n{body} .{signature}="}))
+    assert "31 March 2024, 00:00:00 UTC" in page
+    for remark in ("“Bearer” stood in front", "blanks or line breaks", "The signature is padded"):
+        assert remark in page
+    assert compact.read(compact.sample()).odd == []
+
+
+def test_the_copied_sample_has_the_signature_of_john_doe(browser: Browser) -> None:
+    page = text_of(browser.get(f"{PAGE}?show=sample"))
+    assert re.search(r"John Doe.{10,60} SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c the same", page)
+    assert re.search(r"1711929600\S+ DxIYUsEJr-80DInpT7dufwFqObL9392WHj0p6WknjWA another", page)
+
+
+def test_the_verdict_and_the_questions_agree_with_the_endpoint(alice: Any, browser: Browser) -> None:
+    holder = logged_in()
+    good = scrutiny.examine(holder.access, "access")
+    assert good.good and all(answer.passed for answer in good.answers) and good.reason == ""
+    assert "200 member" in text_of(browser.submit(PAGE, {"do": "verify", "token": f" Bearer {holder.access} "}))
+    inside = holder.access.replace(".", ". ", 1)
+    assert "Form: not three" in text_of(browser.submit(PAGE, {"do": "verify", "token": f"Bearer {inside}"}))
+    assert scrutiny.examine(holder.refresh, "refresh").good
+    assert not scrutiny.examine(holder.refresh, "access").good
+    head, body, signature = holder.access.split(".")
+    key = settings.JWT_ACCESS_KEYS[0].encode()
+    for text, question in {
+        f"{holder.access}=": "Form",
+        f"{head}.{body} .{signature}": "Form",
+        # The last character has two bits that decode to nothing: another spelling of the same signature.
+        holder.access[:-1] + ALPHABET[ALPHABET.index(signature[-1]) + 1]: "Form",
+        compact.made('{"alg":"none","typ":"at+jwt"}', "{}", b"", "none"): "Form",
+        f"{compact.sample()}": "Header",
+        f"{head}.{body}.{'A' * 43}": "Signature",
+        compact.resigned(holder.access, settings.JWT_REFRESH_KEYS[0].encode()): "Signature",
+        compact.resigned(holder.access, key, exp=1): "Times",
+        compact.resigned(holder.access, key, iss="https://elsewhere"): "Issuer",
+        compact.resigned(holder.access, key, aud=["x"]): "Audience",
+        compact.resigned(holder.access, key, token_type="refresh"): "Type",
+        compact.resigned(holder.access, key, sub=1): "Claims",
+        compact.resigned(holder.access, key, hash="x"): "Claims",
+    }.items():
+        found = scrutiny.examine(text, "access")
+        assert not found.good
+        assert found.reason.startswith(f"{question}: "), (question, found)
+
+
+@pytest.mark.parametrize("kind", [AccessToken, RefreshToken])
+def test_no_verdict_is_good_that_a_question_denies(alice: Any, kind: type) -> None:
+    """The questions are our own words; they may not be stricter or laxer than the verification they explain."""
+    holder = logged_in()
+    text = holder.access if kind is AccessToken else holder.refresh
+    name = kind.token_type  # type: ignore[attr-defined]
+    for place in range(0, len(text), 7):
+        changed = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
+        found = scrutiny.examine(changed, name)
+        assert found.good is all(answer.passed for answer in found.answers)
+
+
+def test_a_forged_token_is_refused_by_the_server(db: None, browser: Browser) -> None:
+    fields = {"do": "forge", "header": json.dumps({"alg": "none"}), "payload": '{"role":"admin"}', "key": "x"}
+    for algorithm in ("none", "HS256", "HS512", "made up"):
+        page = text_of(browser.submit(PAGE, fields | {"algorithm": algorithm}))
+        assert "Refused as an access token: Invalid token." in page
+        assert "just now: 401 Invalid token" in page
+    page = text_of(browser.submit(PAGE, {"do": "forge", "key": "my own key"}))
+    assert "The server stops at Signature" in page  # what the form offers lacks nothing but the key
+
+
+def test_a_fresh_token_is_good_and_belongs_to_nobody_any_more(db: None, browser: Browser) -> None:
+    page = browser.submit(PAGE, {"do": "fresh"}).content.decode()
+    token = re.search(r"<textarea id=\"token\".*?>(.*?)</textarea>", page)
+    assert token and scrutiny.examine(token[1], "access").good
+    claims = compact.claims(token[1])
+    assert claims["exp"] - claims["iat"] == 120
+    assert "200 member" in text_of(browser.submit(PAGE, {"do": "verify", "token": token[1]}))
+
+
+def test_the_token_is_in_no_log(alice: Any, browser: Browser, log: io.StringIO) -> None:
+    token = logged_in().access
+    log.truncate(0)
+    for verb in ("decode", "verify"):
+        browser.submit(PAGE, {"do": verb, "token": token, "secret": "a secret of mine"})
+    said = log.getvalue()
+    assert '"route": "lab/token/"' in said
+    assert not any(part in said for part in [*token.split("."), token[:40], "a secret of mine"])
