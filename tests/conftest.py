@@ -64,6 +64,11 @@ class Browser(Client):
         return cookie.value if cookie else ""
 
 
+def told(answer: Any) -> dict[str, str]:
+    """The headers of an answer, to compare: `Server-Timing` says what was done, and for how long, which varies."""
+    return {name: re.sub(r"dur=[\d.]+", "", value) for name, value in answer.headers.items()}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def store() -> Iterator[Store]:
     """The store the settings point at."""

@@ -7,6 +7,7 @@ import jwt
 from django.conf import settings
 from django.core.cache import caches
 
+from lab.instruments import SAID
 from lab.proof import Evidence, holds, proves
 from lab.sequence import BROWSER, DJANGO, REDIS, SQL, Arrow, arrows
 from lab.stage import Answer, Browser, Stage
@@ -18,7 +19,7 @@ LOOKED_UP = "SELECT accounts_user"
 # A line of a diagram that is looked for: from, to, and how its text begins.
 Line = tuple[str, str, str]
 SENT, ANSWERED = (BROWSER, DJANGO, "POST "), (DJANGO, BROWSER, "200")
-CHECKED = ((DJANGO, SQL, LOOKED_UP), (DJANGO, DJANGO, "verify Argon2"))
+CHECKED = ((DJANGO, SQL, LOOKED_UP), (DJANGO, DJANGO, SAID))
 
 
 @proves("C4")
@@ -272,7 +273,7 @@ def _is(arrow: Arrow, line: Line) -> bool:
 
 
 def _is_hash(step: Arrow) -> bool:
-    return step.is_note and "Argon2" in step.text
+    return step.is_note and step.text == SAID
 
 
 def _value(answer: Answer, name: str) -> str:

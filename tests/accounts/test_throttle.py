@@ -8,7 +8,7 @@ from accounts import throttle
 from accounts.client import Client
 from accounts.models import KnownClient, SecurityEvent, User
 from accounts.throttle import Limit, Throttled, attempt, login_limits, mail_limits
-from tests.conftest import PASSWORDS, Browser, Clock
+from tests.conftest import PASSWORDS, Browser, Clock, told
 from tests.running import Store
 
 HERE = Client("192.0.2.1", "browser")
@@ -156,7 +156,7 @@ def test_unknown_and_known_accounts_are_refused_alike(
         fail(browser, email, 10)
         with measured() as cost:
             refused = browser.log_in(email, "wrong")
-        answers.append((refused.status_code, dict(refused.headers), refused.content, cost.counts))
+        answers.append((refused.status_code, told(refused), refused.content, cost.counts))
     assert answers[0] == answers[1]
 
 

@@ -244,8 +244,9 @@ def test_nothing_that_is_sent_is_a_500(admin: User, signed_in: bool) -> None:
     for path in PATHS:
         if path.endswith(("/logout/", "/delete/")):  # any body at all means yes there
             continue
-        for body, content_type in BODIES:
-            for method in ("POST", "PUT", "DELETE"):
+        # Hardly any address answers to the other two at all.
+        for method, bodies in (("POST", BODIES), ("PUT", BODIES[:2]), ("DELETE", BODIES[:2])):
+            for body, content_type in bodies:
                 answer = browser.generic(method, path, body, content_type)
                 assert answer.status_code < 500, (method, path, body)
     assert User.objects.count() == 1

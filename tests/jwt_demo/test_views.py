@@ -19,7 +19,7 @@ from jwt_demo import urls
 from jwt_demo.models import TokenFamily
 from jwt_demo.revocation import KEPT, MARKER
 from jwt_demo.views import TokenView
-from tests.conftest import PASSWORDS, Clock
+from tests.conftest import PASSWORDS, Clock, told
 from tests.jwt_demo.conftest import (
     CONFIRM,
     COOKIE,
@@ -993,7 +993,7 @@ def test_a_refused_login_does_not_tell_why(
             holder = Holder()
             with measured() as cost:
                 answer = holder.sign_in(email, password, **more)
-            answers[why] = (answer.status_code, dict(answer.headers), answer.content, cost.counts, answer.cookies)
+            answers[why] = (answer.status_code, told(answer), answer.content, cost.counts, answer.cookies)
             assert answers[why] == answers["wrong"], why
     assert json.loads(answers["wrong"][2]) == {"error": "Invalid credentials"}
     assert (answers["wrong"][0], answers["wrong"][3]) == (401, (1, 2, 1))

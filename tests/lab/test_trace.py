@@ -308,6 +308,23 @@ def open_links(visitor: Keeper, mailbox: Callable[[str], list[Any]]) -> None:
     visitor.follow(link_in(mailbox("carol@example.com")[0]))
 
 
+def test_a_refused_login_looks_the_same_for_who_is_registered_and_who_is_not(alice: User) -> None:
+    with stage() as scene:
+        browser = scene.browser()
+        browser.get("/session/api/")
+        refused = [
+            browser.post(f"/{flow}/auth/login", {"email": email, "password": "a guess"})
+            for flow in FLOWS
+            for email in (alice.email, "nobody@example.com")
+        ]
+    seen = [
+        [re.sub(r"throttle:login:[0-9a-f]*", "throttle", f"{step.kind} {step.text}") for step in answer.exchange.steps]
+        for answer in refused
+    ]
+    assert seen[0] == seen[1] != []
+    assert seen[2] == seen[3] != []
+
+
 # ── Server-Timing ─────────────────────────────────────────────────────────────────────────────
 
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"

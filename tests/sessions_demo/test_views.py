@@ -15,7 +15,7 @@ from accounts.models import SecurityEvent, User
 from sessions_demo import urls
 from sessions_demo.models import DeviceSession
 from sessions_demo.views import SessionView
-from tests.conftest import PASSWORDS, Browser, Clock
+from tests.conftest import PASSWORDS, Browser, Clock, told
 from tests.running import Store
 from tests.sessions_demo.conftest import (
     CONFIRM,
@@ -625,7 +625,7 @@ def test_a_refused_login_does_not_tell_why(
         visitor.get(LOGIN_PAGE)
         with measured() as cost:
             answer = way(visitor, email, password)
-        headers = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
+        headers = {name: value for name, value in told(answer).items() if name != "Content-Length"}
         body = without_echo(answer.content, email)
         answers[why] = (answer.status_code, headers, body, cost.counts, sorted(answer.cookies), visitor.session_id)
     for why, answer in answers.items():

@@ -21,7 +21,7 @@ TITLE = "\n## The wire: a session\n"
 # What every answer of the site carries, or says about the connection.
 LEFT_OUT = {
     *("server", "date", "connection", "content-type", "content-length", "vary", "allow", "content-security-policy"),
-    *("x-frame-options", "x-content-type-options", "referrer-policy", "cross-origin-opener-policy"),
+    *("x-frame-options", "x-content-type-options", "referrer-policy", "cross-origin-opener-policy", "server-timing"),
 }
 
 
