@@ -1,6 +1,7 @@
 """The line that sends a recorded request again from a shell, with a variable wherever a secret was."""
 
 import shlex
+from urllib.parse import quote
 
 from django.conf import settings
 
@@ -19,8 +20,10 @@ LOGIN = '{"email": "YOUR E-MAIL", "password": "YOUR PASSWORD"}'
 def curl(entry: Entry) -> str:
     """The command, over several lines, for any POSIX shell."""
     method, unsafe = entry["method"], entry["method"] not in ("GET", "HEAD", "OPTIONS")
-    # A masked part of a path stands in brackets, which curl would read as a pattern.
-    parts = [f"curl -i --globoff {_method(method)}{shlex.quote(settings.SITE_URL + entry['path'])}"]
+    # Anybody's link can lead to a path with a control character, and a terminal obeys what is pasted into it. A masked
+    # part stands in brackets, which curl would read as a pattern.
+    address = settings.SITE_URL + quote(entry["path"], safe="/[]@:!$&'()*+,;=~%")
+    parts = [f"curl -i --globoff {_method(method)}{shlex.quote(address)}"]
     names = [cookie["name"] for cookie in entry["cookies_sent"] if cookie["name"] in VARIABLES]
     if names:
         parts.append('-b "' + "; ".join(f"{name}=${VARIABLES[name]}" for name in names) + '"')

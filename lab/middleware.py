@@ -1,5 +1,6 @@
 """The trace's place: around everything else, so that it sees what was asked and what was answered."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from django.http.response import HttpResponseBase
 from lab import trace
 from lab.runs import Run
 
+logger = logging.getLogger("site.lab")
 # The lab's own pages and plain files are no part of what is compared.
 UNTRACED = ("/lab/", "/claims/", "/static/")
 # But for this one, which is compared with the others of its kind.
@@ -29,18 +31,13 @@ class TraceMiddleware:
             return self.get_response(request)
         recording = trace.Recording()
         response = self._recorded(request, recording)
-        timing = trace.server_timing(recording)
-        run, sink = Run.of(request), trace.SINK.get()
-        if (run or sink is not None) and _compared(request.path_info):
-            started = time.perf_counter()
-            exchange = trace.exchange(request, response, recording)
-            if sink is not None:
-                sink.append(exchange)
-            elif run:
-                run.add(exchange)
-            timing += f", trace;dur={(time.perf_counter() - started) * 1000:.2f}"
-        # Last, so that no size in the exchange counts it.
-        response["Server-Timing"] = timing
+        try:
+            timing = trace.server_timing(recording) + _kept(request, response, recording)
+            # Last, so that no size in the exchange counts it.
+            response["Server-Timing"] = timing
+        except Exception:
+            # What was asked is done by now, and an error in its place would say that it is not.
+            logger.exception("trace failed")
         return response
 
     def _recorded(self, request: HttpRequest, recording: trace.Recording) -> HttpResponseBase:
@@ -53,6 +50,20 @@ class TraceMiddleware:
                 return self.get_response(request)
         finally:
             trace.CURRENT.reset(token)
+
+
+def _kept(request: HttpRequest, response: HttpResponseBase, recording: trace.Recording) -> str:
+    """Keeps the exchange for whoever wants it; what that took, for `Server-Timing`."""
+    run, sink = Run.of(request), trace.SINK.get()
+    if not (run or sink is not None) or not _compared(request.path_info):
+        return ""
+    started = time.perf_counter()
+    exchange = trace.exchange(request, response, recording)
+    if sink is not None:
+        sink.append(exchange)
+    elif run:
+        run.add(exchange)
+    return f", trace;dur={(time.perf_counter() - started) * 1000:.2f}"
 
 
 def _compared(path: str) -> bool:

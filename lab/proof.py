@@ -2,14 +2,18 @@
 
 A proof is a function of a stage that yields evidence. Evidence *for* a claim says whether it holds at all,
 a *limit* shows where it does not: all of the first and none of the second is "holds", all of both is "holds,
-if", and a claim that lacks evidence does not hold.
+if", and a claim some of whose evidence is missing does not hold. Where the limits are half there, or nothing was
+seen, there is no verdict.
 """
 
+import os
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from lab.claims import BY_ID, CLAIMS, Claim, Verdict
@@ -110,9 +114,15 @@ def prove(claim: Claim) -> Result:
                 result.evidence.extend(PROOFS[claim.id](scene))
             result.verdict = verdict_of(result.evidence)
         except Exception as error:
-            result.failure = f"{type(error).__name__}: {error}"
+            result.failure = f"{type(error).__name__} at {_place(error)}"
     result.ms = (time.perf_counter() - started) * 1000
     return result
+
+
+def _place(error: Exception) -> str:
+    # Not what the error says: that can be a path, a statement, the address of a store.
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if f"{os.sep}lab{os.sep}" in frame.filename]
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "an unknown place"
 
 
 def count(results: Iterable[Result]) -> dict[Status, int]:
@@ -128,10 +138,11 @@ def missing(claims: Iterable[Claim] = CLAIMS) -> list[tuple[int, str]]:
 
 
 def verdict_of(evidence: list[Evidence]) -> Verdict | None:
-    """What follows from this evidence: `None` where some limits are there and others, which should be, are not."""
+    """What follows from this evidence: `None` where nothing was seen for the claim, or only some of the limits."""
     support, limits = [e.true for e in evidence if not e.limit], [e.true for e in evidence if e.limit]
     if not support or not all(support):
-        return Verdict.WRONG
+        # What is said of why it does not hold must be there as well; and nothing seen is no verdict.
+        return Verdict.WRONG if support and all(limits) else None
     if any(limits):
         return Verdict.CONDITIONAL if all(limits) else None
     return Verdict.HOLDS

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any
 
+from django.db import transaction
+
 from accounts import passwords
 from accounts.client import Client
 from accounts.models import SecurityEvent, User
@@ -75,8 +77,10 @@ ACTS = {
 
 
 def withdraw(user_id: int, act: str) -> None:
-    """Does it to this user, now. Raises `KeyError` for an act there is not."""
-    ACTS[act].do(User.objects.get(pk=user_id))
+    """Does it to this user, now. Raises `KeyError` for an act there is not, `User.DoesNotExist` when she is gone."""
+    with transaction.atomic():
+        # Unlocked, she could be removed in between, and saving her would bring her back.
+        ACTS[act].do(User.objects.select_for_update().get(pk=user_id))
 
 
 @dataclass(frozen=True)

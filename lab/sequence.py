@@ -65,7 +65,7 @@ def size(entry: Entry, side: str) -> int:
 
 
 def _request(entry: Entry) -> Arrow:
-    what = " + ".join(_credentials(entry)) or "no credential"
+    what = " + ".join(_credentials(entry)) or "no session, no token"
     detail = f"{what} · {size(entry, 'request')} bytes"
     return Arrow(BROWSER, DJANGO, f"{entry['method']} {entry['path']}", detail)
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone
 from django_redis import get_redis_connection
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
@@ -198,7 +198,10 @@ def clear(ids: list[int], emails: list[str]) -> None:
     sessions.delete()
     TokenFamily.objects.filter(user_id__in=ids).delete()
     OutstandingToken.objects.filter(user_id__in=ids).delete()
-    User.objects.filter(pk__in=ids).delete()
+    with transaction.atomic():
+        # Of two that clear at once, the second would fail over what the first removed.
+        here = [*User.objects.select_for_update().filter(pk__in=ids).values_list("pk", flat=True)]
+        User.objects.filter(pk__in=here).delete()
     for model in (PendingWithdrawal, SecurityEvent):
         rows = model._base_manager.filter(user_id__in=ids)
         # Events are never deleted; these happened to nobody.

@@ -48,7 +48,7 @@ ASKED = (
     Asked(
         "C102",
         "The access token is in memory. What happens when the page is reloaded?",
-        "The memory is gone and with it the token; the refresh cookie is still there, out of every script’s reach. The "
+        "The memory is gone and with it the token; the refresh cookie is still there, where no script can read it. The "
         "page asks for a new access token once, without a word to the user, and goes on.",
     ),
     Asked(

@@ -4,15 +4,17 @@ Without a script the server plays a whole round. With one the browser polls, and
 round, asks for the session, withdraws and clears away; nothing of a round is kept between its requests.
 """
 
-import re
+from base64 import urlsafe_b64encode
 from dataclasses import asdict
 from typing import Any
 
+from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
@@ -26,7 +28,7 @@ from lab.stage import DOMAIN, PREFIX, Person, Stage, clear, stage
 # may take. The site's own access tokens live 15 minutes, which nobody would wait for.
 LIFE, LIFE_ALONE, LONGEST = 10, 5, 15 * 60
 SALT = "lab.revocation"
-SESSION_ID = re.compile(r"[a-z0-9]{32}")
+OVER = "This round is over. Begin a new one."
 
 
 class BadRequest(Exception):
@@ -63,8 +65,7 @@ def _done(what: str, request: HttpRequest) -> dict[str, Any]:
     if what == "login":
         return _log_in_again(person)
     if what == "withdraw":
-        rounds.withdraw(person.user.pk, _act(request))
-        return {}
+        return _withdraw(person, _act(request))
     if what == "end":
         clear([person.user.pk], [person.email])
         return {}
@@ -99,8 +100,13 @@ def _begin() -> dict[str, Any]:
         "round": signing.dumps(person.user.pk, salt=SALT),
         "life": LIFE,
         "lanes": [_given(credential) for credential in held],
-        "session": held[0].browser.cookie(settings.SESSION_COOKIE_NAME),
+        # Sealed: as a cookie it would open the admin, to whoever pressed a button.
+        "session": _seal().encrypt(held[0].browser.cookie(settings.SESSION_COOKIE_NAME).encode()).decode(),
     }
+
+
+def _seal() -> Fernet:
+    return Fernet(urlsafe_b64encode(salted_hmac(SALT, "session", algorithm="sha256").digest()))
 
 
 def _given(credential: Credential) -> dict[str, Any]:
@@ -120,19 +126,30 @@ def _person(name: str) -> Person:
         number = signing.loads(name, salt=SALT, max_age=LONGEST)
         user = User.objects.get(pk=number, email__startswith=PREFIX, email__endswith=DOMAIN)
     except (signing.BadSignature, User.DoesNotExist):
-        raise BadRequest("This round is over. Begin a new one.") from None
+        raise BadRequest(OVER) from None
     return Person(user, user.email, "")
 
 
 def _ask(session: str) -> dict[str, Any]:
     """Whoami with the cookie of a round, which must not take the place of the visitor's own."""
-    if not SESSION_ID.fullmatch(session):
-        raise BadRequest("That is no session of a round.")
+    try:
+        opened = _seal().decrypt(session.encode(errors="replace")).decode()
+    except InvalidToken:
+        raise BadRequest("That is no session of a round.") from None
     browser = Stage().browser()
-    browser.give(settings.SESSION_COOKIE_NAME, session)
+    browser.give(settings.SESSION_COOKIE_NAME, opened)
     answer = browser.get(BY_KEY["session"].path)
     cost = {kind: answer.exchange.count(kind) for kind in ("sql", "redis")}
     return {"status": answer.status, "body": answer.json, "ms": answer.exchange.ms, **cost}
+
+
+def _withdraw(person: Person, act: str) -> dict[str, Any]:
+    try:
+        rounds.withdraw(person.user.pk, act)
+    except User.DoesNotExist:
+        # Another request has ended the round meanwhile.
+        raise BadRequest(OVER) from None
+    return {}
 
 
 def _log_in_again(person: Person) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 What is sent in is shown once and forgotten: it stands in no address, no store and no log.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -65,7 +65,9 @@ def decoded(fields: dict[str, str]) -> dict[str, Any]:
 def seen(reading: Reading) -> dict[str, Any]:
     """A reading, ready to be shown."""
     texts = [compact.shown(part) if part is not None else "" for part in (reading.header, reading.payload)]
-    return asdict(reading) | {"parts": reading.parts, "header_text": texts[0], "payload_text": texts[1]}
+    # Not `asdict`, which goes into the payload: one that is nested deeply enough would end in a RecursionError.
+    more = {"token": reading.token, "parts": reading.parts, "header_text": texts[0], "payload_text": texts[1]}
+    return vars(reading) | more
 
 
 def tried(reading: Reading, secret: str) -> dict[str, Any] | None:
@@ -74,7 +76,8 @@ def tried(reading: Reading, secret: str) -> dict[str, Any] | None:
         return None
     signed, _, sent = reading.token.rpartition(".")
     algorithm = reading.header.get("alg") if isinstance(reading.header, dict) else None
-    if algorithm not in compact.DIGESTS:
+    # A header may say anything, and a list cannot be looked up.
+    if not isinstance(algorithm, str) or algorithm not in compact.DIGESTS:
         return {"cannot": True}
     computed = compact.signature(signed, secret[:SECRET].encode(), algorithm)
     return {"algorithm": algorithm, "computed": computed, "same": computed == sent}

@@ -131,7 +131,7 @@ def cookie_comes_back(scene: Stage) -> Iterator[Evidence]:
     seen = f"{len(back)} cookie, {'the same value' if back == [given['digest']] else 'another value'}"
     yield holds("the next request, for which nothing but its address was given", seen, back == [given["digest"]])
     hidden = "HttpOnly" in given["attributes"]
-    yield holds("whether a script could have sent it", "HttpOnly: no" if hidden else "yes", hidden)
+    yield holds("whether a script can read it", "HttpOnly: no" if hidden else "yes", hidden)
 
 
 @proves("C9")

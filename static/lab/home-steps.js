@@ -30,7 +30,7 @@ function steps(exchanges, ofLogin, ofCall) {
 function sessionLogin(login) {
   const { before, after } = halves(login);
   return [
-    [1, `${sent(login)} bytes, no credential yet`],
+    [1, `${sent(login)} bytes, no session or token yet`],
     [2, costs(before)],
     [3, costs(after)],
     [4, `${cookies(login)}; ${received(login)} bytes in all`],
@@ -50,7 +50,7 @@ function sessionCall(call, login) {
 function tokenLogin(login, held) {
   const { before, after } = halves(login);
   return [
-    [1, `${sent(login)} bytes, no credential yet`],
+    [1, `${sent(login)} bytes, no session or token yet`],
     [2, costs(before)],
     [3, costs(after)],
     [4, `{${login.response_keys.join(", ")}} in the body; ${cookies(login)}; ${received(login)} bytes in all`],

@@ -161,7 +161,9 @@ async function light(lane, said) {
 
 function allow() {
   const inside = run && client.state === "signed in";
+  const focused = document.activeElement;
   for (const button of buttons) button.disabled = button.dataset.do !== "login" && !inside;
+  if (focused.disabled) buttons[0].focus({ preventScroll: true }); // or the keyboard would start again at the top
   buttons[0].textContent = run ? "Log in both ways again" : "Log in both ways";
   const next = inside ? (lit.has("session-step-6") ? "" : "profile") : "login";
   for (const button of buttons) button.classList.toggle("quiet", button.dataset.do !== next);

@@ -70,7 +70,10 @@ def test_the_page_measures_on_demand_and_hands_out_files(
     [
         {"requests": "10"},
         {"modes": ["magic"], "requests": "10"},
-        *({"modes": ["short"], "requests": number} for number in ("", "9", "201", "1e2", "-50", "٥٠", "9" * 5000)),
+        *(
+            {"modes": ["short"], "requests": number}
+            for number in ("", "9", "201", "1e2", "-50", "٥٠", "9" * 5000, "000000100" + "9" * 5000)
+        ),
     ],
 )
 def test_what_is_not_a_bounded_number_of_a_known_mode_is_refused(

@@ -53,14 +53,15 @@ LIMIT, NO_LIMIT = limit("b", 2, True), limit("b", 2, False)
 @pytest.mark.parametrize(
     ("evidence", "verdict"),
     [
-        ([], Verdict.WRONG),
-        ([LIMIT], Verdict.WRONG),
+        ([], None),
+        ([LIMIT], None),
         ([GOOD], Verdict.HOLDS),
         ([GOOD, BAD], Verdict.WRONG),
         ([GOOD, LIMIT], Verdict.CONDITIONAL),
         ([GOOD, NO_LIMIT], Verdict.HOLDS),
         ([GOOD, NO_LIMIT, LIMIT], None),
         ([GOOD, BAD, LIMIT], Verdict.WRONG),
+        ([BAD, NO_LIMIT], None),
     ],
 )
 def test_the_verdict_follows_from_the_evidence(evidence: list[Evidence], verdict: Verdict | None) -> None:
@@ -76,13 +77,15 @@ def breaking(scene: Stage) -> Iterator[Evidence]:
     raise LookupError("no such thing")
 
 
-@pytest.mark.parametrize(("proof", "failure"), [(lying, ""), (breaking, "LookupError: no such thing")])
+@pytest.mark.parametrize(("proof", "failure"), [(lying, ""), (breaking, "LookupError at ")])
 def test_a_proof_that_fails_or_breaks_off_contradicts(
     proof: Any, failure: str, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(PROOFS, "C14", proof)
     result = prove(BY_ID["C14"])
-    assert (result.status, result.failure) == (Status.CONTRADICTED, failure)
+    assert result.status is Status.CONTRADICTED
+    assert result.failure.startswith(failure)
+    assert "no such thing" not in result.failure
 
 
 def test_without_a_proof_a_claim_is_not_proved_yet(db: None, monkeypatch: pytest.MonkeyPatch) -> None:

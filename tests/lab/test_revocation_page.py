@@ -1,14 +1,17 @@
 """A round: who notices a withdrawal, and that the page leaves nobody behind."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.db import connection, transaction
 
 from accounts.models import User
 from lab import rounds
 from lab.pages import revocation
 from lab.rounds import ACTS
-from lab.stage import stage
+from lab.stage import clear, stage
 from tests.conftest import Browser
 
 committed = pytest.mark.django_db(transaction=True)
@@ -90,3 +93,62 @@ def test_a_round_opens_nobody_but_a_throwaway_user(alice: User, browser: Browser
     name = signing.dumps(alice.pk, salt=revocation.SALT)
     assert browser.submit(PAGE, {"do": "withdraw", "act": "ban", "round": name}, **JSON).status_code == 400
     assert User.objects.get().is_active
+
+
+@committed
+def test_a_round_hands_out_no_session_that_opens_the_admin(browser: Browser) -> None:
+    given = browser.submit(PAGE, {"do": "begin"}, **JSON).json()
+    browser.cookies[settings.SESSION_COOKIE_NAME] = given["session"]
+    assert browser.get("/admin/").status_code == 302
+    with stage() as scene:
+        another = scene.logged_in("session").cookie(settings.SESSION_COOKIE_NAME)
+        assert another not in given["session"]
+        fields = {"do": "ask", "round": given["round"], "session": another}
+        assert browser.submit(PAGE, fields, **JSON).status_code == 400
+    browser.submit(PAGE, {"do": "end", "round": given["round"]}, **JSON)
+
+
+@committed
+@pytest.mark.parametrize("act", ACTS)
+def test_a_round_that_ends_while_it_is_withdrawn_brings_nobody_back(
+    browser: Browser, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = browser.submit(PAGE, {"do": "begin"}, **JSON).json()
+    person = revocation._person(given["round"])
+    browser.submit(PAGE, {"do": "end", "round": given["round"]}, **JSON)
+    monkeypatch.setattr(revocation, "_person", lambda name: person)
+    response = browser.submit(PAGE, {"do": "withdraw", "act": act, "round": given["round"]}, **JSON)
+    assert (response.status_code, response.json()) == (400, {"error": revocation.OVER})
+    assert not User.objects.exists()
+
+
+@committed
+@pytest.mark.parametrize("act", ACTS)
+def test_who_is_withdrawn_from_cannot_be_removed_meanwhile(act: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, seen = ACTS[act].do, []
+
+    def do(user: User) -> None:
+        seen.append(transaction.get_connection().in_atomic_block)
+        done(user)
+
+    with stage() as scene:
+        person = scene.person(role="admin")
+        monkeypatch.setitem(ACTS, act, replace(ACTS[act], do=do))
+        rounds.withdraw(person.user.pk, act)
+    assert seen == [True]
+
+
+@committed
+def test_of_two_that_end_a_round_at_once_none_fails_over_what_the_other_removed() -> None:
+    alone = []
+
+    def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if 'FROM "accounts_user"' in sql and not connection.in_atomic_block:
+            alone.append(sql)
+        return execute(sql, params, many, context)
+
+    with stage() as scene:
+        person = scene.person()
+        with connection.execute_wrapper(watch):
+            clear([person.user.pk], [person.email])
+    assert (alone, User.objects.count()) == ([], 0)

@@ -34,6 +34,8 @@ ODD = {
     "odd times": compact.made("{}", '{"exp":1e999,"iat":NaN,"nbf":true,"auth_time":-1}', b"k"),
     "huge number": compact.made("{}", '{"exp":' + "9" * 4000 + "}", b"k"),
     "kid of a wrong type": compact.made('{"alg":"HS256","typ":"at+jwt","kid":[[1]]}', '{"iss":[],"aud":{}}', b"k"),
+    "alg of a wrong type": compact.made('{"alg":[]}', "{}", b"k"),
+    "deep, and read all the same": compact.made('{"alg":"HS256"}', '{"a":' + "[" * 600 + "]" * 600 + "}", b"k"),
     "crit": compact.made('{"alg":"HS256","crit":["b64"],"b64":false}', "{}", b"k"),
     "longest": "a" * 9000 + "." + "b" * 3000 + ".c",
 }

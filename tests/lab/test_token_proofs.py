@@ -109,7 +109,7 @@ def test_the_verdict_is_another_without_it(
 
 
 def test_the_sample_would_hold_with_the_payload_it_was_signed_for(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.compact.SAMPLE_PAYLOAD", DOE.replace("}", ',"exp":1516239922}'))
+    monkeypatch.setattr("lab.compact.SAMPLE_PAYLOAD", DOE.replace("}", ',"exp":1516325422}'))
     assert prove(BY_ID["C22"]).verdict is Verdict.WRONG
     monkeypatch.setattr("lab.compact.SAMPLE_PAYLOAD", DOE)
     [first, *_] = prove(BY_ID["C22"]).evidence

@@ -411,6 +411,18 @@ def test_sizes_are_those_of_the_wire_without_the_labs_own(db: None) -> None:
     assert plain.exchange.response_head == status + sum(len(f"{k}: {v}\r\n") for k, v in head) + 2
 
 
+@pytest.mark.parametrize("part", ["exchange", "server_timing"])
+def test_a_fault_of_the_trace_changes_no_answer(part: str, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor = Visitor()
+    begin(visitor)
+
+    def fails(*args: Any) -> Any:
+        raise ValueError("nobody thought of this")
+
+    monkeypatch.setattr(trace, part, fails)
+    assert visitor.sign_in().status_code == 200
+
+
 def test_nobody_pays_for_a_record_that_nobody_asked_for(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "exchange", broken)
     assert Client().get("/session/api/whoami").status_code == 401

@@ -114,8 +114,8 @@ def test_a_curl_line_is_one_command_that_asks_the_same(db: None, browser: Browse
     browser.get("/session/api/whoami?" + "a" * 40, headers={"Origin": "it's $(here)"})
     entry = browser.get(WIRE).context["exchanges"][0]
     # The shell says what curl would be given.
-    lines = _words(curl(entry | {"path": "/it's/$(echo here)/"}))
-    assert lines[:4] == ["curl", "-i", "--globoff", f"{settings.SITE_URL}/it's/$(echo here)/"]
+    lines = _words(curl(entry | {"path": "/it's/$(echo here)/\x1b[201~\n"}))
+    assert lines[:4] == ["curl", "-i", "--globoff", f"{settings.SITE_URL}/it's/$(echo%20here)/%1B[201~%0A"]
     assert f"{settings.CSRF_COOKIE_NAME}=its-token" in lines
     login = SCENARIOS["session-login"]
     entries = browser.submit(WIRE, {"scenario": login.name}).context["exchanges"]

@@ -1,0 +1,33 @@
+"""What the lab's document and the README say of it must be so."""
+
+import re
+
+from lab.claims import CLAIMS
+from lab.measuring import COLUMNS
+from lab.proof import PROOFS, missing
+from tests.running import ROOT
+
+TEXT = (ROOT / "docs" / "lab.md").read_text()
+
+
+def test_each_test_and_file_that_is_named_exists() -> None:
+    names, files = set(re.findall(r"`(test_\w+)`", TEXT)), set(re.findall(r"`(tests/[\w/]+\.py)`", TEXT))
+    files |= {f"lab/{name}" for name in re.findall(r"\(\.\./lab/([\w./]+)\)", TEXT)}
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(names) > 15
+    assert {name for name in names if f"def {name}(" not in tests} == set()
+    assert {name for name in files if not (ROOT / name).exists()} == set()
+
+
+def test_the_readme_gives_the_true_numbers() -> None:
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"lists {len(CLAIMS)} things" in readme
+    assert f"Of the {len(CLAIMS)}, {len(PROOFS)} have a proof" in readme
+    said = re.search(
+        r"wait for real browsers under attack \((\d+)\), a gateway \((\d+)\) and a second process \((\d+)\)", readme
+    )
+    assert said and [int(number) for number in said.groups()] == [number for number, _ in missing()]
+
+
+def test_the_readme_has_the_table_that_is_measured() -> None:
+    assert f"| {' | '.join(COLUMNS.values())} |" in (ROOT / "README.md").read_text()
