@@ -146,12 +146,15 @@ def certify(folder: Path) -> None:
 
 def greet() -> None:
     """Says where everything is."""
+    from django.apps import apps
     from django.conf import settings
 
     from accounts.demo import USERS
 
     site = settings.SITE_URL
     print(f"\n  {site}/\n  {site}/admin/")
+    if apps.is_installed("lab"):
+        print(f"  {site}/claims/   what is said of sessions and tokens, to be proved")
     if settings.DEMO:
         print(f"  {site}/accounts/mail/   what would have been mailed\n")
         for user in USERS:
