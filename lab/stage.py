@@ -19,6 +19,8 @@ import httpx
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections, transaction
+from django.db.models.signals import pre_save
+from django.dispatch import receiver
 from django.utils import timezone
 from django_redis import get_redis_connection
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
@@ -228,6 +230,13 @@ def _forget(alias: str, patterns: list[str]) -> None:
     for pattern in patterns:
         if keys := list(redis.scan_iter(pattern, count=1000)):
             redis.delete(*keys)
+
+
+@receiver(pre_save, sender=OutgoingMail)
+def keep_back(sender: object, instance: OutgoingMail, **kwargs: Any) -> None:
+    """Has no mail to a throwaway user handed over: it would be on its way, or in the mailbox, after she is gone."""
+    if instance.to.startswith(PREFIX) and instance.to.endswith(DOMAIN):
+        instance.due = timezone.now() + 2 * FORGOTTEN
 
 
 @task("lab", every=600)

@@ -1,8 +1,12 @@
 """The scenes of two who hold one refresh token: who is out at the end, in each order and with either window."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from accounts.models import User
+from accounts import mail
+from accounts.models import OutgoingMail, User
 from lab import rotation
 from lab.rotation import SCENES, WINDOWS
 from lab.stage import stage
@@ -31,6 +35,15 @@ def test_each_scene_ends_as_it_must(scene: str, window: int) -> None:
         assert [step.number for step in played.steps] == [*range(1, len(SCENES[scene].moves) + 1)]
         assert {each["who"] for each in rotation.roll_call(played) if each["in"]} == ENDS[scene, window]
     assert not User.objects.exists()
+
+
+def test_no_mail_about_a_scene_is_handed_over(db: None, mailbox: Callable[[str], list[Any]]) -> None:
+    with stage() as theatre:
+        person = theatre.person()
+        mail.queue("token_reuse", person.email)
+        assert mailbox(person.email) == []
+        assert OutgoingMail.objects.filter(to=person.email).exists()
+    assert not OutgoingMail.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
