@@ -10,19 +10,24 @@ PRODUCTION = ENV_FILE=/dev/null DEMO=0 ALLOWED_HOSTS=login.example.org SITE_URL=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak prove bench check format clean
+.PHONY: help run test test-all soak prove bench check format clean
+PYTEST = $(BIN)/python -m pytest -q
+WORKERS = -n $(JOBS) --dist loadfile
 
 help:  ## what each command does
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 run: $(VENV)/.run  ## the site, on http://localhost:8000 (HTTPS=1: with a certificate made here)
 	@exec $(BIN)/python -m config.run
 
-test: $(VENV)/.dev  ## every test
-	@exec $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+test: $(VENV)/.dev  ## each property once: while you work
+	@exec $(PYTEST) $(WORKERS) -m "not exhaustive"
 
-soak: $(VENV)/.dev  ## the races and scale tests with full counts
-	@SOAK=1 exec $(BIN)/python -m pytest -q -m soak
+test-all: $(VENV)/.dev  ## every test, in a new order: before you hand it over (SEED=7: in that order again)
+	@exec $(PYTEST) $(WORKERS) -p randomly $(if $(SEED),--randomly-seed=$(SEED))
+
+soak: $(VENV)/.dev  ## the races and scale tests with full counts: before a release
+	@SOAK=1 exec $(PYTEST) -m soak
 
 prove: $(VENV)/.run  ## every claim, proved now (ID="C9 C10" or PART=sessions: only these)
 	@exec $(BIN)/python -m config.command prove $(ID) $(if $(PART),--part $(PART))

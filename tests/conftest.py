@@ -26,7 +26,8 @@ from accounts import housekeeping
 from accounts.hashers import Argon2id
 from accounts.models import User
 from config.log import JsonFormatter
-from tests.running import Site, Store
+from tests.running import ROOT, Site, Store, no_failures_counted
+from tests.site.backstage import Backstage
 
 BROWSER_HEADERS = {"Sec-Fetch-Site": "same-origin", "User-Agent": "Mozilla/5.0 (test)"}
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -190,20 +191,20 @@ def log() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def file_database(
-    django_db_setup: None, django_db_blocker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def file_database(transactional_db: None, django_db_blocker: Any, tmp_path: Path) -> Iterator[None]:
     """A database in a file, as the site has it: the one in memory cannot be shared by threads that write."""
     with django_db_blocker.unblock():
-        before, path = connections["default"], tmp_path / "db.sqlite3"
+        before, settings_before, path = connections["default"], connections.settings["default"], tmp_path / "db.sqlite3"
         before.ensure_connection()
         with sqlite3.connect(path) as copy:
             before.connection.backup(copy)
         copy.close()
-        monkeypatch.setitem(connections.settings["default"], "NAME", f"file:{path}?mode=rw")
+        # Another dict, for `before` goes on reading its own: were its name a file's, it would close the one in memory.
+        connections.settings["default"] = settings_before | {"NAME": f"file:{path}?mode=rw"}
         del connections["default"]
         yield
         connections["default"].close()
+        connections.settings["default"] = settings_before
         connections["default"] = before
 
 
@@ -263,31 +264,33 @@ def link_in(mail: Any) -> str:
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
     """The whole site in processes of its own; tests that break it start their own instead."""
-    site = Site()
-    try:
-        yield site.start()
-    finally:
-        site.destroy()
+    with Site() as site:
+        yield site
 
 
-# The longest files, longest first.
-LONGEST = (
-    "test_proofs.py",
-    "test_run.py",
-    "test_bad_input.py",
-    "test_session_races.py",
-    "test_tour.py",
-    "test_sessions.py",
-    "test_databases.py",
-)
+@pytest.fixture(scope="session")
+def backstage(site: Site) -> Iterator[Backstage]:
+    """Django on that site's database and store: what no visitor can do."""
+    with Backstage(site) as backstage:
+        yield backstage
+
+
+@pytest.fixture(autouse=True)
+def nobody_throttled(request: pytest.FixtureRequest) -> None:
+    """On the site, if the test uses it."""
+    if "site" in request.fixturenames and isinstance(site := request.getfixturevalue("site"), Site):
+        no_failures_counted(site)
+
+
+# The order of folders and files; what none of these names comes last. A long file that begins last would keep one
+# worker busy while the others have nothing left to do. A browser, and a site whose store can end, serve one folder.
+TURNS = ("test_clocks.py", "lab/test_proofs.py", "site/test_run.py", "browser/", "site/outages/", "site/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A long file that begins last would keep one worker busy while the others have nothing left to do."""
-
-    def turn(item: pytest.Item) -> tuple[int, bool]:
-        place = LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
-        return place, item.path.parent.name not in ("site", "browser")
+    def turn(item: pytest.Item) -> int:
+        path = item.path.relative_to(ROOT / "tests").as_posix()
+        return next((number for number, start in enumerate(TURNS) if path.startswith(start)), len(TURNS))
 
     items.sort(key=turn)
 

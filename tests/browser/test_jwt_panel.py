@@ -4,15 +4,13 @@ import json
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.test_tour import assert_fits, axe
+from tests.browser.soundness import axe
 from tests.browser.tokens import (
     ALL,
     OUT,
     SEARCH,
-    add_people,
     press,
     refresh_cookie,
     refresh_cookies,
@@ -21,13 +19,14 @@ from tests.browser.tokens import (
     token_login,
 )
 from tests.running import Site
+from tests.site.backstage import Backstage
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("people")]
 
 
 @pytest.fixture(scope="module")
-def people(site: Site) -> None:
-    add_people(site, "quentin", "ruth", "sam")
+def people(backstage: Backstage) -> None:
+    backstage.ask("add_people", "quentin", "ruth", "sam")
 
 
 def test_one_logs_in_and_asks_each_address(visit: Callable[..., Page], site: Site) -> None:
@@ -91,6 +90,7 @@ def test_what_gives_tokens_is_done_without_showing_them(visit: Callable[..., Pag
     expect(answer(page)).to_contain_text("HTTP 200 OK")
 
 
+@pytest.mark.exhaustive
 def test_logging_out_there_ends_it_everywhere(visit: Callable[..., Page], site: Site) -> None:
     page = visit(refusals=ALL)
     token_login(page, site, "sam")
@@ -104,30 +104,19 @@ def test_logging_out_there_ends_it_everywhere(visit: Callable[..., Page], site: 
     assert refresh_cookies(page.context) == []
 
 
-def test_the_panel_is_sound(visit: Callable[..., Page], site: Site) -> None:
+def test_the_panel_is_sound(visit: Callable[..., Page], sound: Callable[..., None], site: Site) -> None:
+    """The part that is ours; the page around it is DRF's, which is light in both themes."""
     page = visit(refusals=ALL)
     for path in ("api/", "api/devices", "auth/login"):
         page.goto(f"{site.url}/jwt/{path}")
         expect(state(page)).to_have_text(OUT)
-        assert_sound(page)
+        sound(page, part="#token-panel")
         expect(page.get_by_role("link", name="Sessions & tokens")).to_have_attribute("href", "/")
     page.goto(f"{site.url}/jwt/api/profile")
     log_in(page, "quentin")
     expect(answer(page)).to_contain_text("quentin@example.com")
     page.get_by_text("seconds left").click()
-    assert_sound(page)
-
-
-def assert_sound(page: Page) -> None:
-    """The parts that are ours; the page around them is DRF's, which is light in both themes."""
-    page.evaluate(AXE_SCRIPT)
-    for width in (1280, 360):
-        page.set_viewport_size({"width": width, "height": 800})
-        page.emulate_media(color_scheme="light")
-        assert axe(page, "#token-panel") == [], width
-        page.emulate_media(color_scheme="dark")
-        assert axe(page, "#token-panel", runOnly=["color-contrast"]) == [], (width, "dark")
-        assert_fits(page)
+    sound(page, part="#token-panel")
     assert axe(page, ".navbar") == []
 
 

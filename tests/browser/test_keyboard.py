@@ -1,5 +1,7 @@
 """Without a mouse."""
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -50,8 +52,8 @@ def test_a_visitor_registers_by_keyboard_alone(page: Page, site: Site) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mail")
 
 
-def test_nothing_moves_for_those_who_ask_for_stillness(page: Page, site: Site) -> None:
-    page.emulate_media(reduced_motion="reduce")
+def test_nothing_moves_for_those_who_ask_for_stillness(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(reduced_motion="reduce")
     page.goto(site.url)
     assert page.evaluate(MOVING) == []
 

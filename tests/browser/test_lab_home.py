@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import session_login
-from tests.browser.test_tour import assert_fits, assert_sound
+from tests.browser.soundness import assert_fits
 from tests.running import Site
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,7 @@ def names(page: Page) -> set[str]:
     return {cookie["name"] for cookie in page.context.cookies()}
 
 
-def assert_drawn_and_sound(page: Page) -> None:
+def assert_drawn_and_sound(page: Page, sound: Callable[..., None]) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
     expect(page.locator("sequence-diagram svg").first).to_be_visible()
     assert_fits(page)
@@ -43,10 +43,12 @@ def assert_drawn_and_sound(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
     # Nor where the buttons, which stay in sight, lie over other things.
     page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
-    assert_sound(page)
+    sound(page)
 
 
-def test_one_button_shows_both_flows_and_what_differs(visit: Callable[..., Page], site: Site) -> None:
+def test_one_button_shows_both_flows_and_what_differs(
+    visit: Callable[..., Page], sound: Callable[..., None], site: Site
+) -> None:
     page = visit(refusals=STAFF)
     page.goto(site.url)
     assert lit(page) == []
@@ -70,7 +72,7 @@ def test_one_button_shows_both_flows_and_what_differs(visit: Callable[..., Page]
     expect(status(page)).to_have_text("Logged out, both ways. The recording has ended.")
     expect(differs).to_contain_text("The session’s record was deleted")
     assert names(page) == {"__Host-csrftoken"}
-    assert_drawn_and_sound(page)
+    assert_drawn_and_sound(page, sound)
 
 
 def test_a_recording_is_its_own_browsers_alone(visit: Callable[..., Page], site: Site) -> None:
@@ -104,7 +106,7 @@ def test_who_is_logged_in_is_told_and_nothing_need_move(
     assert lit(page) == [f"session-step-{n}" for n in range(1, 5)]
 
 
-def test_a_scenario_is_drawn_opened_and_taken_along(page: Page, site: Site) -> None:
+def test_a_scenario_is_drawn_opened_and_taken_along(page: Page, sound: Callable[..., None], site: Site) -> None:
     page.goto(f"{site.url}/lab/wire/?scenario=token-login#exchange-2")
     page.locator("[data-chosen]").get_by_role("button", name="Play").click()
     expect(status(page)).to_have_text("Played: A token, from login to logout, 5 exchanges.")
@@ -116,4 +118,4 @@ def test_a_scenario_is_drawn_opened_and_taken_along(page: Page, site: Site) -> N
     assert picture.startswith("<svg")
     assert "POST /jwt/auth/login" in picture
     assert "oklch" not in picture
-    assert_drawn_and_sound(page)
+    assert_drawn_and_sound(page, sound)

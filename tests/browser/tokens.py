@@ -55,21 +55,6 @@ SEARCH = """async parts => {
 }"""
 
 
-def add_people(site: Site, *names: str) -> None:
-    """Members whose e-mail address and password follow from their names."""
-    site.manage(
-        "shell",
-        "--verbosity",
-        "0",
-        "-c",
-        f"""
-from accounts.models import User
-for name in {names!r}:
-    User.objects.create_user(name + "@example.com", "correct horse " + name, name=name.title())
-""",
-    )
-
-
 def token_login(page: Page, site: Site, name: str, remember: bool = False) -> None:
     """Logs a member of the cast in on the token page."""
     page.goto(f"{site.url}/jwt/")

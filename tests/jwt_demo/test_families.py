@@ -41,7 +41,7 @@ from tests.running import Store
 pytestmark = [pytest.mark.soak, committed]
 SOAK = bool(os.environ.get("SOAK"))
 BOUNDED = settings(
-    max_examples=600 if SOAK else 32,
+    max_examples=600 if SOAK else 16,
     stateful_step_count=50 if SOAK else 25,
     derandomize=True,
     database=None,

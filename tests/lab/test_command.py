@@ -1,16 +1,13 @@
 """`make prove`: a command with its set-up, on a machine where nothing was started, and beside a running site."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT, Site
+from tests.running import ROOT, Prepared, Site
 
 
 @pytest.fixture
@@ -33,9 +30,7 @@ def stores() -> str:
 
 
 def test_on_a_fresh_clone_it_sets_everything_up_and_leaves_no_store_behind(fresh: Site) -> None:
-    prepared = Path(os.environ["STATIC_FOLDER"]) / "static"
-    if prepared.exists():
-        shutil.copytree(prepared, fresh.folder / "var" / "static")
+    Prepared().copy_to(fresh.folder / "var", with_database=False)
     done = prove(fresh, "C14", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["counts"] == {"proved": 1, "contradicted": 0, "not proved yet": 0}

@@ -2,6 +2,7 @@
 
 import re
 
+import lab.proofs  # noqa: F401
 from lab.claims import CLAIMS
 from lab.measuring import COLUMNS
 from lab.proof import PROOFS, missing

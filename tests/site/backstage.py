@@ -35,7 +35,10 @@ class Backstage:
         assert answer, f"{name} failed, see {self.log.name}"
         return json.loads(answer)
 
-    def close(self) -> None:
+    def __enter__(self) -> "Backstage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         assert self.process.stdin
         self.process.stdin.close()
         self.process.wait(20)
@@ -49,6 +52,51 @@ def people(prefix: str, number: int, like: str) -> list[str]:
     password = User.objects.get(email=like).password
     users = [User(email=f"{prefix}{index}@example.com", password=password) for index in range(number)]
     return [user.email for user in User.objects.bulk_create(users)]
+
+
+def add_people(*names: str) -> None:
+    """Members whose e-mail address and password follow from their names."""
+    from accounts.models import User
+
+    for name in names:
+        User.objects.create_user(f"{name}@example.com", f"correct horse {name}", name=name.title())
+
+
+def cast(payload: str) -> dict[str, Any]:
+    """The people of the browser tests, a letter too many in the mailbox, and keys for mailed links."""
+    from copy import copy
+
+    from django.contrib.auth.tokens import default_token_generator
+    from django.core import signing
+    from django.urls import reverse
+    from django.utils.http import urlsafe_base64_encode
+
+    from accounts.mail import REGISTRATION_SALT
+    from accounts.models import DemoMail, User
+
+    # Each plays in one test only: who fails there is throttled, who changes a password has another one.
+    for name in ("erin", "heidi", "judith"):
+        User.objects.create_superuser(f"{name}@example.com", f"correct horse {name}", name=name.title())
+    User.objects.create_superuser("mallory@example.com", "correct horse mallory", name=payload)
+    add_people(*("frank", "grace", "nina", "oscar", "peggy", "rupert", "sybil", "trent", "victor", "walter", "ivan"))
+    user = User.objects.get(email="ivan@example.com")
+    reset = [urlsafe_base64_encode(str(user.pk).encode()), default_token_generator.make_token(user)]
+    register = signing.dumps({"email": "judy@example.com", "name": "Judy"}, salt=REGISTRATION_SALT)
+    letter = DemoMail(to="judy@example.com", subject="A letter", body="Open this link: http://localhost/" + "x" * 500)
+    DemoMail.objects.bulk_create([copy(letter) for _ in range(21)])
+    return {
+        "user": user.pk,
+        "reset": reverse("accounts:password_reset_confirm", args=reset),
+        "register": reverse("accounts:register_confirm", args=[register]),
+    }
+
+
+def account(email: str, password: str) -> list[Any]:
+    """Whether this is the user's password, and the user's role."""
+    from accounts.models import User
+
+    user = User.objects.get(email=email)
+    return [user.check_password(password), user.role]
 
 
 def ban(email: str) -> None:

@@ -1,4 +1,4 @@
-"""Sites of one's own, to break, and a PostgreSQL of one's own."""
+"""Sites of one's own, to break; a site that all races share, and another one on PostgreSQL."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.running import Site
-from tests.site.postgres import Postgres, programs
+from tests.site.arena import Arena
+from tests.site.backstage import Backstage
+from tests.site.postgres import ON_POSTGRESQL, Postgres, programs
 
 Sites = Callable[..., Site]
 
@@ -39,6 +41,35 @@ def postgres() -> Iterator[Postgres]:
         yield server
     finally:
         server.destroy()
+
+
+@pytest.fixture(scope="session")
+def pg_site(postgres: Postgres) -> Iterator[Site]:
+    """A site on PostgreSQL."""
+    with Site(DATABASE_URL=postgres.create("site")) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def pg_backstage(pg_site: Site) -> Iterator[Backstage]:
+    with Backstage(pg_site) as backstage:
+        yield backstage
+
+
+@pytest.fixture
+def sqlite_arena(site: Site, backstage: Backstage) -> Arena:
+    return Arena(site, backstage)
+
+
+@pytest.fixture
+def pg_arena(pg_site: Site, pg_backstage: Backstage) -> Arena:
+    return Arena(pg_site, pg_backstage)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("pg", marks=ON_POSTGRESQL)])
+def arena(request: pytest.FixtureRequest) -> Arena:
+    """The running site with its two web processes, on each of the databases."""
+    return request.getfixturevalue(f"{request.param}_arena")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+import pytest
 
+# The second database repeats what SQLite shows; what only it can show goes along.
+ON_POSTGRESQL = [pytest.mark.postgres, pytest.mark.exhaustive]
 FAST = "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=16MB"
 
 

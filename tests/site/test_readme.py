@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 CODE = re.findall(r"`([^`\n]+)`", README)
 FENCED = re.findall(r"^```\n(.*?)^```", README, re.M | re.S)
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
-COMMANDS = sorted(set(re.findall(r"make ([a-z]+)", " ".join([*CODE, *FENCED]))))
+COMMANDS = sorted(set(re.findall(r"make ([a-z-]+)", " ".join([*CODE, *FENCED]))))
 ADDRESSES = sorted({code for code in CODE if re.fullmatch(r"/[\w/-]*", code)})
 LINKS = sorted({link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link})
 FOLDERS = sorted(set(re.findall(r"(?:^| {3,})([a-z_]+/) {2,}", "\n".join(FENCED), re.M)))
@@ -24,7 +24,7 @@ VARIABLES = sorted({code for code in CODE if re.fullmatch(r"[A-Z]+_[A-Z]+", code
 
 
 def test_there_is_something_to_check() -> None:
-    assert {"run", "test"} <= set(COMMANDS)
+    assert {"run", "test", "test-all"} <= set(COMMANDS)
     assert {"/", "/admin/", "/readyz"} <= set(ADDRESSES)
     assert {"config/", "accounts/"} <= set(FOLDERS)
     assert LINKS

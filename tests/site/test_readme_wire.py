@@ -29,15 +29,6 @@ def section(title: str) -> str:
     return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    site = Site()
-    try:
-        yield site.start()
-    finally:
-        site.destroy()
-
-
 def as_shown(answer: str) -> str:
     """An answer without the headers that the README leaves out."""
     head, _, body = answer.replace("\r\n", "\n").partition("\n\n")

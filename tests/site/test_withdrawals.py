@@ -6,7 +6,7 @@ Against the running site with two processes, on both databases. `SOAK=1` repeats
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from threading import Semaphore
@@ -14,20 +14,16 @@ from time import monotonic
 from typing import Any
 
 import pytest
-import redis
 
 from sessions_demo.store import digest
-from tests.running import Site
-from tests.site.backstage import Backstage
+from tests.site.arena import PASSWORD, Arena
 from tests.site.holder import AGENT, Holder
 from tests.site.member import PATIENCE, Member, together
-from tests.site.postgres import Postgres
 
 pytestmark = [pytest.mark.soak, pytest.mark.site]
-# On each of two databases.
-ROUNDS = 5000 if os.environ.get("SOAK") else 40
+# On each of two databases. In each flow the withdrawal comes after none, one, … all of the callers.
+ROUNDS = 5000 if os.environ.get("SOAK") else 16
 CALLERS = 7
-PASSWORD = "demo-only-alice"
 # What reads Redis alone, and what reads the user's row as well: `denylist` and `version`, of a token.
 PATHS = ("whoami", "profile")
 
@@ -51,13 +47,12 @@ class Call:
     status: int
 
 
-class Arena:
-    """A running site, one of its users, and what she is logged in with."""
+class Target:
+    """One user of a running site, and what she is logged in with."""
 
-    def __init__(self, site: Site) -> None:
-        self.site, self.backstage = site, Backstage(site)
-        [self.email] = self.backstage.ask("people", "withdrawn", 1, "alice@example.com")
-        self.store = redis.Redis(unix_socket_path=str(site.store_socket))
+    def __init__(self, arena: Arena) -> None:
+        self.site, self.backstage, self.store = arena.site, arena.backstage, arena.store()
+        [self.email] = arena.people("withdrawn", 1)
         self.held: list[Credential] = []
         self.answered = Semaphore(0)
 
@@ -105,45 +100,27 @@ class Arena:
         return self.backstage.ask("withdraw", self.email), monotonic()
 
 
-def open_arena(**environment: str) -> Iterator[Arena]:
-    site = Site(WEB_WORKERS="2", **environment)
-    try:
-        arena = Arena(site.start())
-        yield arena
-        arena.backstage.close()
-    finally:
-        site.destroy()
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def arena(request: pytest.FixtureRequest) -> Iterator[Arena]:
-    if request.param == "sqlite":
-        yield from open_arena()
-    else:
-        postgres: Postgres = request.getfixturevalue("postgres")
-        yield from open_arena(DATABASE_URL=postgres.create("withdrawals"))
-
-
 def test_nothing_issued_before_a_withdrawal_is_let_in_after_it(arena: Arena) -> None:
     seen: Counter[str] = Counter()
+    target = Target(arena)
     for number in range(ROUNDS):
-        arena.log_in_anew()
-        callers: list[Callable[[], Any]] = [partial(arena.keep_calling, caller) for caller in range(CALLERS)]
-        log_in = arena.by_token if number % 2 else arena.by_session
+        target.log_in_anew()
+        callers: list[Callable[[], Any]] = [partial(target.keep_calling, caller) for caller in range(CALLERS)]
+        log_in = target.by_token if number % 2 else target.by_session
         # In some rounds all of them have been let in once by then, in some none.
-        *made, new, (epoch, returned) = together(*callers, log_in, partial(arena.withdraw, number % (CALLERS + 1)))
+        *made, new, (epoch, returned) = together(*callers, log_in, partial(target.withdraw, number % (CALLERS + 1)))
         for call in (call for calls in made for call in calls):
             late = call.sent > returned
             assert not (late and call.status == 200), (call, epoch)
             seen[f"{call.credential.flow} {call.path} {call.status}{' late' * late}"] += 1
-        assert_out(arena, arena.held + ([new] if new and new.epoch < epoch else []))
+        assert_out(target, target.held + ([new] if new and new.epoch < epoch else []))
         seen["logins that lost" if new is None or new.epoch < epoch else "logins that came after"] += 1
     assert_it_was_a_race(seen)
 
 
-def assert_out(arena: Arena, credentials: list[Credential]) -> None:
+def assert_out(target: Target, credentials: list[Credential]) -> None:
     for credential in credentials:
-        statuses = [arena.call(credential, path).status for path in PATHS]
+        statuses = [target.call(credential, path).status for path in PATHS]
         assert statuses == [401, 401], credential
 
 

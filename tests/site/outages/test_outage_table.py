@@ -4,13 +4,9 @@ The table in docs/outages.md is what this run finds; a table that says something
 """
 
 import contextlib
-import shutil
-import signal
 import socket
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +16,16 @@ from tests.running import ROOT, Site, Store, until
 from tests.site.backstage import Backstage
 from tests.site.holder import Holder
 from tests.site.member import Answer, Member, together
+from tests.site.outages.away import Away, hung, killed, store_elsewhere
 
-pytestmark = pytest.mark.site
 PASSWORD = "demo-only-alice"
-
-
-@pytest.fixture(autouse=True)
-def empty_store() -> None:
-    """These logins are to stay."""
 
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[Store]:
-    """A store that is not the site's own: whose end does not end the site."""
-    store = Store(Path(tempfile.mkdtemp(prefix="store-")) / "valkey.sock")
-    store.start()
-    yield store
-    store.kill()
-    shutil.rmtree(store.path.parent)
+    """Not the one of the other outages: to two sites on one store a user's number means two users."""
+    with store_elsewhere() as store:
+        yield store
 
 
 @pytest.fixture(scope="module")
@@ -49,59 +37,41 @@ def silence() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def site(store: Store, silence: int) -> Iterator[Site]:
-    site = Site(REDIS_URL=f"unix://{store.path}", EMAIL_URL=f"smtp://127.0.0.1:{silence}")
-    try:
-        yield site.start()
-    finally:
-        site.destroy()
+    with Site(REDIS_URL=f"unix://{store.path}", EMAIL_URL=f"smtp://127.0.0.1:{silence}") as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
 def backstage(site: Site) -> Iterator[Backstage]:
-    backstage = Backstage(site)
-    yield backstage
-    backstage.close()
+    with Backstage(site) as backstage:
+        yield backstage
 
 
 # ── The outages ───────────────────────────────────────────────────────────────────────────────
 
 
 @contextlib.contextmanager
-def killed(site: Site, store: Store) -> Iterator[None]:
-    store.kill()
-    yield
-    store.start()
-
-
-@contextlib.contextmanager
-def hung(site: Site, store: Store) -> Iterator[None]:
-    store.process.send_signal(signal.SIGSTOP)
-    yield
-    store.process.send_signal(signal.SIGCONT)
-
-
-@contextlib.contextmanager
-def read_only(site: Site, store: Store) -> Iterator[None]:
+def read_only(store: Store, site: Site) -> Iterator[None]:
     store.client().replicaof("127.0.0.1", 1)
     yield
     store.client().replicaof("no", "one")
 
 
 @contextlib.contextmanager
-def full(site: Site, store: Store) -> Iterator[None]:
+def full(store: Store, site: Site) -> Iterator[None]:
     store.client().config_set("maxmemory", 1)
     yield
     store.client().config_set("maxmemory", 0)
 
 
 @contextlib.contextmanager
-def emptied(site: Site, store: Store) -> Iterator[None]:
+def emptied(store: Store, site: Site) -> Iterator[None]:
     store.client().flushall()
     yield
 
 
 @contextlib.contextmanager
-def restarted(site: Site, store: Store) -> Iterator[None]:
+def restarted(store: Store, site: Site) -> Iterator[None]:
     store.kill()
     store.start()
     yield
@@ -112,7 +82,7 @@ def database(site: Site) -> Path:
 
 
 @contextlib.contextmanager
-def locked(site: Site, store: Store) -> Iterator[None]:
+def locked(store: Store, site: Site) -> Iterator[None]:
     with contextlib.closing(sqlite3.connect(database(site), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -120,7 +90,7 @@ def locked(site: Site, store: Store) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def gone(site: Site, store: Store) -> Iterator[None]:
+def gone(store: Store, site: Site) -> Iterator[None]:
     path = database(site)
     path.rename(path.with_suffix(".away"))
     yield
@@ -128,15 +98,14 @@ def gone(site: Site, store: Store) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def mail_hung(site: Site, store: Store) -> Iterator[None]:
+def mail_hung(store: Store, site: Site) -> Iterator[None]:
     # It hangs all the time; what is new is a mail that is due.
     queue = "from accounts import mail; mail.queue('password_changed', 'alice@example.com')"
     site.manage("shell", "--verbosity", "0", "-c", queue)
     yield
 
 
-Outage = Callable[[Site, Store], AbstractContextManager[None]]
-OUTAGES: dict[str, Outage] = {
+OUTAGES: dict[str, Away] = {
     "Redis killed": killed,
     "Redis hung": hung,
     "Redis read-only": read_only,
@@ -190,9 +159,9 @@ class People:
         }
 
 
-def during(outage: Outage, site: Site, store: Store, people: People) -> dict[str, int]:
+def during(outage: Away, site: Site, store: Store, people: People) -> dict[str, int]:
     """What each operation is answered meanwhile; no answer takes longer than a member's patience."""
-    with outage(site, store):
+    with outage(store, site):
         answers = dict(zip(people.operations, together(*people.operations.values()), strict=True))
     until(site.is_ready)
     for name, answer in answers.items():

@@ -1,0 +1,23 @@
+"""Tests that fail on purpose. No run collects this file; `test_evidence.py` runs it by its name."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page
+
+from tests.running import Site
+
+
+def test_that_passes(visit: Callable[..., Page], site: Site) -> None:
+    for page in (visit(), visit()):
+        page.goto(f"{site.url}/accounts/register/")
+
+
+def test_that_fails(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/accounts/register/")
+    page.evaluate("console.info('a word of this page')")
+    assert page.title() == "another"
+
+
+def test_whose_page_complains(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/accounts/register/")
+    page.evaluate("console.error('what nobody expected')")

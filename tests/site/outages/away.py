@@ -1,0 +1,92 @@
+"""How a store is taken away, what is answered meanwhile, and what dies with it."""
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running import Site, Store, until
+from tests.sampling import sampled
+from tests.site.member import together
+
+
+@contextlib.contextmanager
+def store_elsewhere() -> Iterator[Store]:
+    """A store of its own process, which no site starts or ends."""
+    store = Store(Path(tempfile.mkdtemp(prefix="store-")) / "valkey.sock")
+    store.start()
+    try:
+        yield store
+    finally:
+        store.kill()
+        shutil.rmtree(store.path.parent)
+
+
+@contextlib.contextmanager
+def killed(store: Store, site: Site) -> Iterator[None]:
+    store.kill()
+    try:
+        yield
+    finally:
+        store.start()
+        until(site.is_ready)
+
+
+@contextlib.contextmanager
+def hung(store: Store, site: Site) -> Iterator[None]:
+    assert store.process
+    store.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        store.process.send_signal(signal.SIGCONT)
+        until(site.is_ready)
+
+
+Away = Callable[[Store, Site], AbstractContextManager[None]]
+# A store that hangs is waited for and then as good as dead, which test_session_outages.py shows.
+AWAY = pytest.mark.parametrize("away", sampled([killed, hung], {killed}))
+
+
+def assert_unavailable(answer: Any) -> None:
+    assert answer.status == 503, answer
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "Set-Cookie" not in answer.headers
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+@contextlib.contextmanager
+def stopped(pids: list[int]) -> Iterator[None]:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def killing(store: Store, after: int, monitor: Any) -> None:
+    """Kills the store when it has seen so many commands from clients."""
+    while after:
+        after -= monitor.next_command()["client_type"] != "lua"
+    store.kill()
+
+
+def dying(store: Store, after: int, site: Site, *work: Callable[[], Any]) -> list[Any]:
+    """What these return during whose commands the store dies; it is back when they have."""
+    try:
+        with store.client().monitor() as monitor:
+            *answers, _ = together(*work, partial(killing, store, after, monitor))
+    finally:
+        store.restart()
+        until(site.is_ready)
+    return answers
