@@ -10,7 +10,7 @@ PRODUCTION = ENV_FILE=/dev/null DEMO=0 ALLOWED_HOSTS=login.example.org SITE_URL=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all soak prove bench check format clean
+.PHONY: help run test test-all test-clocks soak prove bench check format clean
 PYTEST = $(BIN)/python -m pytest -q
 WORKERS = -n $(JOBS) --dist loadfile
 
@@ -25,6 +25,9 @@ test: $(VENV)/.dev  ## each property once: while you work
 
 test-all: $(VENV)/.dev  ## every test, in a new order: before you hand it over (SEED=7: in that order again)
 	@exec $(PYTEST) $(WORKERS) -p randomly $(if $(SEED),--randomly-seed=$(SEED))
+
+test-clocks: $(VENV)/.dev  ## `make test` on other days: leap day, New Year's Eve, clock changes (CLOCK=spring: only that)
+	@exec $(BIN)/python -m tests.clocks $(CLOCK) -- $(WORKERS)
 
 soak: $(VENV)/.dev  ## the races and scale tests with full counts: before a release
 	@SOAK=1 exec $(PYTEST) -m soak
