@@ -107,7 +107,7 @@ class Profile:
     context: BrowserContext
     page: Page
     witness: Witness
-    # The options it was opened with, for a test that wants the same; `None` if nobody may use it again.
+    # The options it was opened with. Another test may ask for the same. `None`: it is not used again.
     options: Options | None
 
     def clean(self, site: Site) -> None:
@@ -132,7 +132,7 @@ PROFILES: list[Profile] = []
 
 
 def new_profile(chromium: Browser, refusals: tuple[str, ...] = (), fresh: bool = False, **options: Any) -> Profile:
-    """Opens one. `fresh`: nobody uses it later."""
+    """Opens one. `fresh`: no other test uses it later."""
     context, witness = chromium.new_context(**options), Witness(refusals=refusals)
     context.set_default_timeout(10_000)
     context.expose_binding("reportViolation", witness.violation)

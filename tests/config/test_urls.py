@@ -154,7 +154,7 @@ def rows_of_a_family(user: User) -> list[Any]:
 READERS = [(method, who) for method in ("GET", "HEAD", "OPTIONS", "TRACE") for who in ("anonymous", "admin")]
 
 
-# Whoever is logged in reaches more.
+# An administrator reaches more pages than an anonymous visitor.
 @pytest.mark.parametrize(
     ("method", "who"), sampled(READERS, [("GET", "admin"), ("HEAD", "admin"), ("OPTIONS", "admin")])
 )

@@ -64,15 +64,13 @@ def add_people(*names: str) -> None:
 
 def cast(payload: str) -> dict[str, Any]:
     """The people of the browser tests, a letter too many in the mailbox, and keys for mailed links."""
-    from copy import copy
-
     from django.contrib.auth.tokens import default_token_generator
     from django.core import signing
     from django.urls import reverse
     from django.utils.http import urlsafe_base64_encode
 
     from accounts.mail import REGISTRATION_SALT
-    from accounts.models import DemoMail, User
+    from accounts.models import User
 
     # Each plays in one test only: who fails there is throttled, who changes a password has another one.
     for name in ("erin", "heidi", "judith"):
@@ -82,13 +80,20 @@ def cast(payload: str) -> dict[str, Any]:
     user = User.objects.get(email="ivan@example.com")
     reset = [urlsafe_base64_encode(str(user.pk).encode()), default_token_generator.make_token(user)]
     register = signing.dumps({"email": "judy@example.com", "name": "Judy"}, salt=REGISTRATION_SALT)
-    letter = DemoMail(to="judy@example.com", subject="A letter", body="Open this link: http://localhost/" + "x" * 500)
-    DemoMail.objects.bulk_create([copy(letter) for _ in range(21)])
+    fill_mailbox("judy@example.com", 21)
     return {
         "user": user.pk,
         "reset": reverse("accounts:password_reset_confirm", args=reset),
         "register": reverse("accounts:register_confirm", args=[register]),
     }
+
+
+def fill_mailbox(email: str, number: int) -> None:
+    """Puts so many letters into the demo's mailbox, each with a long link."""
+    from accounts.models import DemoMail
+
+    body = "Open this link: http://localhost/" + "x" * 500
+    DemoMail.objects.bulk_create(DemoMail(to=email, subject="A letter", body=body) for _ in range(number))
 
 
 def account(email: str, password: str) -> list[Any]:

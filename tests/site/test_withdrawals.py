@@ -48,7 +48,7 @@ class Call:
 
 
 class Target:
-    """One user of a running site, and what she is logged in with."""
+    """One user of a running site, and the credentials of this user."""
 
     def __init__(self, arena: Arena) -> None:
         self.site, self.backstage, self.store = arena.site, arena.backstage, arena.store()

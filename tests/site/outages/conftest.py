@@ -38,7 +38,7 @@ def backstage(site: Site) -> Iterator[Backstage]:
 
 @pytest.fixture(autouse=True)
 def nobody_throttled(site: Site, store: Store) -> None:
-    """Every test begins with a store that answers, and with nobody throttled."""
+    """Every test begins with a store that answers and without counted failures."""
     if not store.answers():  # the test before failed in the middle
         store.restart()
     until(site.is_ready)
