@@ -14,6 +14,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from accounts.models import HousekeepingRun
+from accounts.outages import OUTAGES
 
 logger = logging.getLogger("site.housekeeping")
 
@@ -64,6 +65,8 @@ def _run(entry: Task) -> None:
         if done or entry.noted is None or entry.last - entry.noted >= timedelta(seconds=NOTE_EVERY):
             HousekeepingRun.finished(entry.name, done or "nothing to do")
             entry.noted = entry.last
+    except OUTAGES as error:
+        logger.warning("housekeeping task failed", extra={"task": entry.name, "error": type(error).__name__})
     except Exception:
         # Whatever it was, the other tasks must go on and this one must be tried again.
         logger.exception("housekeeping task failed", extra={"task": entry.name})

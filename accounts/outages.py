@@ -1,7 +1,15 @@
 """What a store that is away raises, by whichever library it was asked."""
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django_redis.exceptions import ConnectionInterrupted
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
-OUTAGES = (OperationalError, InterfaceError, RedisError, ConnectionInterrupted)
+# A database that takes no writes says so by an InternalError (psycopg's `ReadOnlySqlTransaction`).
+DATABASE_OUTAGES = (OperationalError, InterfaceError, InternalError)
+OUTAGES = (*DATABASE_OUTAGES, RedisError, ConnectionInterrupted)
+
+
+def refuses(error: BaseException) -> bool:
+    """Whether Redis answered, and refused what was asked: it is a replica, full, or may not write to its disk."""
+    cause = error.__cause__ if isinstance(error, ConnectionInterrupted) else error
+    return isinstance(cause, ResponseError)

@@ -7,7 +7,8 @@ import os
 
 bind = [f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"]
 workers = int(os.environ.get("WEB_WORKERS", "2"))
-worker_class = "gthread"
+# gunicorn's threads, with /healthz beside them.
+worker_class = "config.worker.Worker"
 threads = 8
 # Loads the project once, in the master: a configuration the checks refuse ends the start there and then.
 preload_app = True

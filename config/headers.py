@@ -7,10 +7,13 @@ from csp.middleware import CSPMiddleware, PolicyParts
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
+from django.middleware.common import CommonMiddleware
 from django.middleware.security import SecurityMiddleware
 
 # Their scripts (jQuery) write HTML from strings, which Trusted Types refuse.
 WITHOUT_TRUSTED_TYPES = ("/admin/", "/docs/", "/session/api/", "/session/auth/", "/jwt/api/", "/jwt/auth/")
+
+PROBES = ("/healthz", "/readyz")
 
 
 class PolicyMiddleware(CSPMiddleware):
@@ -39,3 +42,15 @@ class SecurityHeadersMiddleware(SecurityMiddleware):
             return super().process_request(request)
         except DisallowedHost:
             return None
+
+
+class HostMiddleware(CommonMiddleware):
+    """Django's, which refuses a Host that is not ours, but for what a supervisor asks of one machine by its address.
+
+    Neither answer is built from the Host.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        if request.path_info in PROBES:
+            return None
+        return super().process_request(request)

@@ -1,6 +1,7 @@
 """Two questions a supervisor asks: does the process live, and can it do its work."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -10,12 +11,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django_redis import get_redis_connection
+from redis.exceptions import RedisError
 
 from accounts import housekeeping
 from accounts.models import PendingWithdrawal
-from accounts.outages import OUTAGES
+from accounts.outages import OUTAGES, refuses
 from config.errors import OUTAGE_RETRY_AFTER
 from jwt_demo.revocation import evicts
+
+# The caches of `config.stores`, by what is kept in them.
+STORES = {"sessions": "sessions", "throttle": "default", "denylist": "denylist"}
+DOWN, READ_ONLY = "unavailable", "takes no writes"
 
 
 @csrf_exempt  # or another method than GET would be a 403 about a token instead of a 405
@@ -32,19 +38,19 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when every store answers, else 503; how many withdrawals a store has yet to hear of; when housekeeping ran.
+    """200 when every store answers and takes writes, else 503, and which one does not; how many withdrawals a store has
+    yet to hear of; when housekeeping ran.
 
     Late housekeeping, and a denylist that may forget, are told but are no 503: that would take every web
     process out of service at once.
     """
-    checks = {"database": _try(_database), "store": _try(_store)}
+    checks = {"database": _try(_database)} | {name: _try(partial(_store, alias)) for name, alias in STORES.items()}
     ready = all(check == "ok" for check in checks.values())
-    # What hangs has been waited for once already.
-    down = checks["database"] != "ok"
-    told = "unavailable" if down else _try(housekeeping.report)
-    pending = "unavailable" if down else _try(_pending)
-    denylist = _try(_denylist) if checks["store"] == "ok" else "unavailable"
-    body = {"ready": ready, "checks": checks, "pending": pending, "denylist": denylist, "housekeeping": told}
+    down = checks["database"] == DOWN
+    told = DOWN if down else _try(housekeeping.report)
+    pending = DOWN if down else _try(_pending)
+    forgets = DOWN if checks["denylist"] == DOWN else _try(_eviction)
+    body = {"ready": ready, "checks": checks, "pending": pending, "denylist": forgets, "housekeeping": told}
     response = JsonResponse(body, status=200 if ready else 503)
     if not ready:
         response["Retry-After"] = str(OUTAGE_RETRY_AFTER)
@@ -55,21 +61,28 @@ def _try(check: Callable[[], Any]) -> Any:
     try:
         return check()
     except OUTAGES:
-        return "unavailable"
+        return DOWN
 
 
 def _database() -> str:
+    ask = "SHOW transaction_read_only" if connection.vendor == "postgresql" else "SELECT 1"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute(ask)
+        return READ_ONLY if cursor.fetchone()[0] == "on" else "ok"
+
+
+def _store(alias: str) -> str:
+    try:
+        # A write: a replica, and a store that is full, answer all else.
+        get_redis_connection(alias).set("readyz", 1, ex=1)
+    except RedisError as error:
+        if refuses(error):
+            return READ_ONLY
+        raise
     return "ok"
 
 
-def _store() -> str:
-    get_redis_connection("default").ping()
-    return "ok"
-
-
-def _denylist() -> str:
+def _eviction() -> str:
     policy = evicts()
     return f"may forget: maxmemory-policy is {policy}" if policy else "ok"
 

@@ -80,7 +80,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.errors.ErrorPageMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "config.headers.HostMiddleware",
     "accounts.origin.OriginGate",
     "sessions_demo.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -188,8 +188,9 @@ JWT_ABSOLUTE, JWT_ABSOLUTE_REMEMBERED = 30 * 24 * 60 * 60, 90 * 24 * 60 * 60
 JWT_RETRY_WINDOW = 10
 # The check of access tokens where a view names none: see jwt_demo/revocation.py.
 JWT_REVOCATION = "denylist"
-# Longer than a housekeeping turn; after a longer outage the denylist is read from the database first.
-JWT_DENYLIST_LEASE = 5
+# Longer than a housekeeping turn; after a longer outage the denylist is read from the database first. While the store
+# takes no writes, a ban is seen after this.
+JWT_DENYLIST_LEASE = 3
 # How long the registry remembers what has ended.
 JWT_ROWS_KEPT = 30 * 24 * 60 * 60
 JWT_REFRESH_COOKIE_NAME = "__Host-refresh"

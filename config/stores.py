@@ -11,12 +11,14 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
-from redis.exceptions import ConnectionError
+from redis.exceptions import ConnectionError, ReadOnlyError
 from redis.retry import Retry
 
 # Seconds. A store that is hung, not dead, holds a request no longer than this.
 DATABASE_WAIT = 5
 STORE_WAIT = 1
+# The database's own limits on a statement and on waiting for a lock come before that: its answer says more than none.
+STATEMENT_WAIT = 4
 
 # One server. Whoever flushes the sessions logs people out; the throttle and the denylist, which is told again
 # from the database, share what may be flushed.
@@ -33,8 +35,11 @@ def database(url: str) -> dict[str, Any]:
         return parsed | _sqlite(parsed["NAME"])
     if parsed["ENGINE"] != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://.")
-    options = {"connect_timeout": DATABASE_WAIT} | parsed.get("OPTIONS", {})
-    return parsed | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
+    given: dict[str, Any] = parsed.get("OPTIONS", {})
+    limits = f"-c statement_timeout={STATEMENT_WAIT}s -c lock_timeout={STATEMENT_WAIT}s"
+    options = {"connect_timeout": DATABASE_WAIT} | given | {"options": f"{limits} {given.get('options', '')}".strip()}
+    engine = {"ENGINE": "accounts.postgresql"}
+    return parsed | engine | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 
 
 def _sqlite(path: str) -> dict[str, Any]:
@@ -76,10 +81,12 @@ def cache(url: str, number: int) -> dict[str, Any]:
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
             "SOCKET_CONNECT_TIMEOUT": STORE_WAIT,
             "SOCKET_TIMEOUT": STORE_WAIT,
-            # One immediate second try finds a store that was restarted; redis-py's own default
-            # sleeps between three, for seconds, in the visitor's request. A store that was silent
-            # for STORE_WAIT is not asked again: a request would wait twice.
-            "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))},
+            "CONNECTION_POOL_CLASS": "accounts.pool.GuardedPool",
+            # One immediate second try, on a new connection, finds a store that was restarted, or the one to which its
+            # name has moved from a server that is now a replica. redis-py's own default sleeps between three, for
+            # seconds, in the visitor's request. A store that was silent for STORE_WAIT is not asked again: a request
+            # would wait twice.
+            "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 1, (ConnectionError, ReadOnlyError))},
         },
     }
 

@@ -2,14 +2,14 @@
 
     check       looked up           a withdrawn token still works      without its store
     expiry      nothing             until it expires: up to 15 min     works
-    denylist    Redis, one MGET     not at all                         503
+    denylist    Redis, one MGET     not at all                         503; takes no writes: the database is asked
     version     one SQL statement   not at all; a device that was      503
                                     logged out: until it expires
 
 The denylist lies in Redis and can be lost with it, so the database can always tell it again: families
 that ended, withdrawals and revocations of the last 15 minutes. A marker stands beside the entries, as a
 lease that housekeeping renews after it has told Redis what is new. No marker: nobody is let in before the
-list is whole again.
+list is whole again. While Redis takes no writes it cannot be told what is new, and the database is asked instead.
 """
 
 from collections.abc import Iterable
@@ -17,18 +17,21 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db.models import Exists
 from django.utils import timezone
 from django_redis import get_redis_connection
 from redis import Redis
 
 from accounts.models import SecurityEvent, User
+from accounts.outages import DATABASE_OUTAGES, OUTAGES, refuses
 from jwt_demo.models import TokenFamily
 from jwt_demo.tokens import AccessToken
 
 MARKER = "denylist:whole"
 # Stands as long as Redis has lost nothing, lease or no lease.
 KEPT = "denylist:kept"
+# Says nothing: whether it can be set does.
+TRIED = "denylist:tried"
 # Clocks of two machines differ, and a transaction may commit after others have read; an entry too many
 # costs nothing.
 SKEW = timedelta(seconds=60)
@@ -56,14 +59,20 @@ class Expiry:
 
 class Denylist:
     """One MGET: this token, its family, its user's lowest epoch. No times are compared, so a withdrawal
-    in the second of the issue counts, and a login right after it works. Redis away: 503."""
+    in the second of the issue counts, and a login right after it works. Redis away: 503. Redis takes no
+    writes (a replica, full): one SQL statement more, from when the lease of the list has run out."""
 
     def allows(self, token: AccessToken) -> bool:
         user = token["sub"]
         names = [MARKER, _name(user, "jti", token["jti"]), _name(user, "sid", token["sid"]), _name(user, "ver")]
         marker, jti, sid, lowest = _redis().mget(names)
         if marker is None:
-            _make_whole()
+            try:
+                _make_whole()
+            except OUTAGES as error:
+                if not refuses(error):
+                    raise
+                return _stands(token)
             marker, jti, sid, lowest = _redis().mget(names)
         return not jti and not sid and token["ver"] >= int(lowest or 0)
 
@@ -73,6 +82,14 @@ class Version:
 
     def allows(self, token: AccessToken) -> bool:
         return User.objects.filter(pk=token["sub"], is_active=True, token_version=token["ver"]).exists()
+
+
+def _stands(token: AccessToken) -> bool:
+    """What the list would say, by the rows it is made from."""
+    user, event = User.objects.filter(pk=token["sub"], is_active=True, token_version=token["ver"]), SecurityEvent
+    family = TokenFamily.objects.filter(pk=token["sid"], ended__isnull=False).exclude(reason="expired")
+    alone = event.objects.filter(name=event.Name.TOKEN_REVOKED, user_id=token["sub"], detail__jti=token["jti"])
+    return user.filter(~Exists(family), ~Exists(alone)).exists()
 
 
 CHECKS: dict[str, Check] = {"expiry": Expiry(), "denylist": Denylist(), "version": Version()}
@@ -126,9 +143,11 @@ def tell(since: datetime, renew: bool = False) -> None:
 
 
 def _make_whole() -> None:
+    # First, or a store that takes no writes would cost each request all that the database knows.
+    _redis().set(TRIED, 1, ex=settings.JWT_DENYLIST_LEASE)
     try:
         tell(timezone.now() - timedelta(seconds=settings.JWT_ACCESS))
-    except (OperationalError, InterfaceError):
+    except DATABASE_OUTAGES:
         # Without the database nobody withdraws anything: what Redis was told stands, unless it has lost that.
         if not _redis().exists(KEPT):
             raise

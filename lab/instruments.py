@@ -10,9 +10,10 @@ from typing import Any
 
 import jwt
 from jwt.algorithms import Algorithm, HMACAlgorithm, OKPAlgorithm
-from redis.connection import AbstractConnection, Connection, ConnectionPool
+from redis.connection import AbstractConnection, Connection
 
 from accounts.hashers import Argon2id
+from accounts.pool import GuardedPool
 from lab.trace import CURRENT, note
 
 # What a connection says when it is made: part of no operation.
@@ -86,8 +87,8 @@ def _text(key: Any) -> str:
     return "".join(character for character in text if character.isprintable())[:120]
 
 
-class TracedPool(ConnectionPool):
-    """redis-py's pool, whose connections are traced whatever they are made of (TCP, TLS, a Unix socket)."""
+class TracedPool(GuardedPool):
+    """The site's pool, whose connections are traced whatever they are made of (TCP, TLS, a Unix socket)."""
 
     def __init__(self, connection_class: type[AbstractConnection] = Connection, **options: Any) -> None:
         traced = type(f"Traced{connection_class.__name__}", (TracedConnection, connection_class), {})

@@ -14,7 +14,9 @@ from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
-from django.db import InterfaceError, OperationalError, transaction
+from django.contrib.sessions.backends.base import UpdateError
+from django.db import transaction
+from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -22,7 +24,7 @@ from accounts import events
 from accounts.client import Client
 from accounts.devices import Device
 from accounts.models import SecurityEvent, User
-from accounts.outages import OUTAGES
+from accounts.outages import DATABASE_OUTAGES, OUTAGES, refuses
 from accounts.verify import InvalidCredentials, admit
 from sessions_demo import store
 from sessions_demo.models import DeviceSession, DeviceSessions
@@ -123,18 +125,45 @@ def _idle(remember: bool) -> timedelta:
 
 
 def renew(session: SessionStore) -> None:
-    """Notes that a session is in use, at most once a minute; its idle end moves, its absolute end never does."""
+    """Notes that a session is in use, at most once a minute; its idle end moves, its absolute end never does.
+
+    The rows have the last word: the session is empty afterwards if it has ended, or its user's access has. While Redis
+    takes no writes nothing can be noted there, so the rows are asked each time. With the database away too, nobody
+    can tell: raises its error.
+    """
     now = timezone.now()
     if DEVICE not in session or now.timestamp() - session[SEEN] < settings.SESSION_SEEN_EVERY:
         return
     absolute = datetime.fromtimestamp(session[ABSOLUTE_END], now.tzinfo)
     idle_end = min(now + _idle(session[REMEMBER]), absolute)
     row = DeviceSession.objects.live().filter(pk=session[DEVICE])
-    if row.update(last_seen=now, idle_end=idle_end):
-        session[SEEN], session[IDLE_END] = now.timestamp(), idle_end.timestamp()
-        events.log("session_renewed", Client(), device=session[DEVICE])
+    standing = row.filter(version=F("user__token_version"), user__is_active=True)
+    try:
+        found = standing.update(last_seen=now, idle_end=idle_end)
+    except DATABASE_OUTAGES:
+        if not session.takes_writes():
+            raise
+        return
+    if found:
+        _note(session, {SEEN: now.timestamp(), IDLE_END: idle_end.timestamp()})
     else:
-        session.flush()
+        # Not deleted: whoever changed the rows does that, and may be giving this session its next id just now.
+        session.forget()
+
+
+def _note(session: SessionStore, times: dict[str, float]) -> None:
+    modified = session.modified
+    session.update(times)
+    try:
+        session.save()
+    except UpdateError:
+        session.forget()
+    except OUTAGES as error:
+        if not refuses(error):
+            raise
+    else:
+        events.log("session_renewed", Client(), device=session[DEVICE])
+    session.modified = modified
 
 
 def rekey(session: SessionStore, user: User) -> None:
@@ -172,7 +201,7 @@ def end(request: HttpRequest, reason: str) -> None:
     device, rows = request.session.get(DEVICE), _rows(request)
     request.session.flush()
     request.user = AnonymousUser()
-    with suppress(OperationalError, InterfaceError):
+    with suppress(*DATABASE_OUTAGES):
         # Nobody is told that a logout failed when only its note did: what Redis lacks is no session.
         _end(rows, reason)
     if device:
@@ -210,7 +239,7 @@ def why_over(request: HttpRequest) -> str:
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not cookie:
         return ""
-    with suppress(OperationalError, InterfaceError):
+    with suppress(*DATABASE_OUTAGES):
         row = DeviceSession.objects.filter(digest=store.digest(cookie)).first()
         if row is None:
             return ""

@@ -5,12 +5,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from accounts.outages import OUTAGES
 from sessions_demo import lifecycle
-from sessions_demo.store import SessionStore
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
@@ -20,7 +18,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         """The answer. When another request ended the session meanwhile, it goes out without the cookie."""
         session: Any = request.session
         if session.accessed and response.status_code < 500:
-            self._renew(session)
+            lifecycle.renew(session)
         if session.accessed and not session.is_empty():
             response["Cache-Control"] = "no-store"
         try:
@@ -37,10 +35,3 @@ class SessionMiddleware(DjangoSessionMiddleware):
             cookie["httponly"] = True
             response["Cache-Control"] = "no-store"
         return response
-
-    def _renew(self, session: SessionStore) -> None:
-        try:
-            lifecycle.renew(session)
-        except (OperationalError, InterfaceError):
-            # Who is asking is in Redis; a database that is away only costs a note of when she was seen.
-            return

@@ -21,6 +21,8 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django_redis import get_redis_connection
 
+from accounts.outages import OUTAGES, refuses
+
 ABSOLUTE_END, IDLE_END = "absolute_end", "idle_end"
 PREFIX = "session:"
 
@@ -75,6 +77,21 @@ class SessionStore(CacheStore):
         self.delete()
         self.clear()
         self._session_key = None
+
+    def forget(self) -> None:
+        """Goes on as an empty session in this request. The record stays as it is."""
+        self.clear()
+        self._session_key, self.modified = None, False
+
+    def takes_writes(self) -> bool:
+        """Whether Redis does, tried at this record. Raises the store's error when it does not answer."""
+        try:
+            self._cache.touch(PREFIX + self.digest, ceil(_seconds_left(self._get_session())))
+        except OUTAGES as error:
+            if not refuses(error):
+                raise
+            return False
+        return True
 
     def become(self, fresh: "SessionStore") -> None:
         """Goes on under the id of `fresh`, an empty session; the old id is dead."""

@@ -28,10 +28,15 @@ from sessions_demo.lifecycle import DEVICE, ROLE, USER_ID, VERSION
 
 
 class RecordAuthentication(BaseAuthentication):
-    """Believes the record in Redis, one GET: a withdrawal deletes the record, so there is nothing to look up."""
+    """Believes the record in Redis, one GET: a withdrawal deletes the record, so there is nothing to look up.
+
+    Once a minute, when the session is noted as in use, its rows are asked too. So a record that could not be deleted
+    is believed for a minute and no longer.
+    """
 
     def authenticate(self, request: Request) -> tuple[Subject, Any] | None:
         session = request._request.session
+        lifecycle.renew(session)
         if DEVICE not in session:
             return None
         return Subject(int(session[USER_ID]), session[ROLE]), session

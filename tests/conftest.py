@@ -133,6 +133,26 @@ def clock(time_machine: TimeMachineFixture) -> Clock:
     return move
 
 
+@contextmanager
+def read_only(store: Store) -> Iterator[None]:
+    """A store that was demoted: it answers, and refuses every write."""
+    store.client().replicaof("127.0.0.1", "1")
+    try:
+        yield
+    finally:
+        store.client().replicaof("no", "one")
+
+
+@contextmanager
+def full(store: Store) -> Iterator[None]:
+    """A store without memory left: it answers, forgets what it is told to, and refuses all else."""
+    store.client().config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        store.client().config_set("maxmemory", 0)
+
+
 @dataclass
 class Cost:
     """What some code asked of the machine."""

@@ -49,10 +49,12 @@ def test_a_database_that_is_not_there_is_not_begun_anew(db: None, tmp_path: Path
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
 def test_postgresql_is_asked_for_a_living_connection(scheme: str) -> None:
     parsed = stores.database(f"{scheme}://user:p%40ss@db.example.org:5433/name?sslmode=require")
-    assert parsed["ENGINE"] == "django.db.backends.postgresql"
+    assert parsed["ENGINE"] == "accounts.postgresql"
     assert (parsed["HOST"], parsed["PORT"], parsed["NAME"]) == ("db.example.org", 5433, "name")
     assert (parsed["USER"], parsed["PASSWORD"]) == ("user", "p@ss")
-    assert parsed["OPTIONS"] == {"connect_timeout": stores.DATABASE_WAIT, "sslmode": "require"}
+    limits = "-c statement_timeout=4s -c lock_timeout=4s"
+    assert parsed["OPTIONS"] == {"connect_timeout": stores.DATABASE_WAIT, "sslmode": "require", "options": limits}
+    assert stores.STATEMENT_WAIT < stores.DATABASE_WAIT
     assert parsed["CONN_HEALTH_CHECKS"] is True
     assert stores.sqlite_path(parsed) is None
 

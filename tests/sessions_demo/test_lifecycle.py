@@ -188,9 +188,9 @@ def test_last_seen_is_written_at_most_once_a_minute(
         moved = written == second
         assert (visitor.row.last_seen.timestamp(), record(store, visitor)["seen"]) == (seen + written, seen + written)
         assert (cost.redis, len(cost.sql)) == (["GET", "SET"] if moved else ["GET"], 1 if moved else 0)
-        assert (SESSION in answer.cookies) == moved
+        # Its end has not moved, and by now the browser may hold a newer one.
+        assert SESSION not in answer.cookies
         if moved:
-            assert answer.cookies[SESSION]["max-age"] == DAY - second
             assert visitor.row.idle_end.timestamp() == seen + second + 2 * HOUR
 
 
@@ -223,10 +223,10 @@ def test_a_request_under_way_does_not_bring_an_ended_session_back(
 ) -> None:
     visitor = logged_in()
     clock(60)  # so that the request has something to write
-    after(monkeypatch, "sessions_demo.lifecycle.renew", lambda: ending(visitor))
+    after(monkeypatch, "sessions_demo.models.DeviceSessions.update", lambda: ending(visitor))
     answer = visitor.get(path)
-    assert answer.status_code == 200
-    assert_cleared(answer)
+    # The JSON view looks before it answers; a page has been written by then.
+    assert answer.status_code == (401 if path == WHOAMI else 200)
     assert keys(store) == set()
     assert not DeviceSession.objects.live().exists()
     assert visitor.whoami() == 401

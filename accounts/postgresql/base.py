@@ -1,0 +1,103 @@
+"""Django's backend for PostgreSQL, with an end to every wait. Set `ENGINE` to "accounts.postgresql".
+
+`statement_timeout` and `lock_timeout` are the server's own, and a server that hangs keeps neither; psycopg would wait
+for it without an end. Needs psycopg 3. `OPTIONS["connect_timeout"]`, in seconds, is the longest wait for anything; give
+the server's own limits less, so that its answer comes first.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from django.db.backends.postgresql import base
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
+from django.db.utils import OperationalError
+from psycopg import errors
+
+from accounts.breaker import Breaker
+
+# Seconds, where the settings name no `connect_timeout`.
+WAIT = 5
+
+
+class SchemaEditor(DatabaseSchemaEditor):
+    """A migration may take as long as it takes; what it waits for behind a lock of others it may not."""
+
+    connection: Any
+
+    def __enter__(self) -> Any:
+        editor = super().__enter__()
+        if self.collect_sql:
+            return editor
+        self.connection.wait = None
+        with self.connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
+        return editor
+
+    def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
+        try:
+            super().__exit__(exc_type, exc_value, traceback)
+        finally:
+            self.connection.wait = self.connection.longest_wait
+        if exc_type is None and not self.collect_sql:
+            with self.connection.cursor() as cursor:
+                cursor.execute("RESET statement_timeout")
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Raises Django's `OperationalError` after the wait, and at once while the server is silent."""
+
+    SchemaEditorClass = SchemaEditor
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.longest_wait = self.settings_dict["OPTIONS"].get("connect_timeout", WAIT)
+        self.wait: float | None = self.longest_wait
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        breaker = self._breaker()
+        if not breaker.allows():
+            raise OperationalError("The database did not answer a moment ago.")
+        try:
+            connection = super().get_new_connection(conn_params)
+        except errors.ConnectionTimeout:
+            breaker.silent()
+            raise
+        except errors.Error:
+            breaker.answered()
+            raise
+        breaker.answered()
+        # What every statement of this connection waits by.
+        connection.wait = self._bounded(connection, connection.wait, breaker)
+        return connection
+
+    def _breaker(self) -> Breaker:
+        settings = self.settings_dict
+        return breaker_of(f"{settings['HOST']}:{settings['PORT']}", self.longest_wait)
+
+    def _bounded(self, connection: Any, wait: Callable[..., Any], breaker: Breaker) -> Callable[..., Any]:
+        def bounded(generator: Any, *args: Any, **options: Any) -> Any:
+            if not breaker.allows():
+                connection.pgconn.finish()
+                raise errors.OperationalError("The database did not answer a moment ago.")
+            options.setdefault("timeout", self.wait)
+            try:
+                answer = wait(generator, *args, **options)
+            except errors._WaitTimeout:
+                breaker.silent()
+                # Its answer, should one come, would be taken for that of the next statement.
+                connection.pgconn.finish()
+                raise errors.OperationalError(f"The database did not answer within {self.wait} s.") from None
+            except errors.Error:
+                breaker.answered()
+                raise
+            breaker.answered()
+            return answer
+
+        return bounded
+
+
+@cache
+def breaker_of(server: str, wait: float) -> Breaker:
+    """The breaker of this server in this process."""
+    return Breaker(wait)
