@@ -30,6 +30,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
         except OUTAGES:
             lifecycle.abandon(request)
             raise
+        if response.status_code >= 500:
+            # Half a login may have left some; a browser that is told of an outage goes on with those it has.
+            response.cookies.clear()
         cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
         if cookie is not None:
             cookie["httponly"] = True

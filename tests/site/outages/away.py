@@ -48,7 +48,12 @@ def hung(store: Store, site: Site) -> Iterator[None]:
         yield
     finally:
         store.process.send_signal(signal.SIGCONT)
-        until(site.is_ready)
+        well_again(site)
+
+
+def well_again(site: Site) -> None:
+    """Waits until every web process has found out that a store which hung answers again."""
+    until(lambda: all(site.is_ready() for _ in range(12)))
 
 
 Away = Callable[[Store, Site], AbstractContextManager[None]]

@@ -1,0 +1,243 @@
+"""A store that hangs is waited for once, by some; nobody else waits with them, and `/healthz` never does."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from statistics import median
+
+import psycopg
+import pytest
+
+from config.stores import DATABASE_WAIT, STORE_WAIT
+from tests.running import Site, Store, until
+from tests.site.backstage import Backstage
+from tests.site.holder import Holder
+from tests.site.member import Answer, Member, exchange
+from tests.site.outages.away import assert_unavailable, hung, stopped, well_again
+from tests.site.postgres import ON_POSTGRESQL, Postgres
+
+PASSWORD = "demo-only-alice"
+ALICE = ("alice@example.com", PASSWORD)
+# What a supervisor is promised, in seconds. Every bound here is three times its value; of many answers the one in the
+# middle is meant, for the clients and the site share this machine.
+HEALTH = 0.1
+
+
+def seconds(work: Callable[[], Answer]) -> tuple[Answer, float]:
+    started = time.monotonic()
+    return work(), time.monotonic() - started
+
+
+def healthz(site: Site) -> Answer:
+    return exchange(site, "GET", "/healthz", None, {"Host": "10.0.0.7"})
+
+
+@contextmanager
+def waiting(work: Callable[[], Answer], clients: int, within: float = 0) -> Iterator[list[tuple[Answer, float]]]:
+    """So many clients that do this, all of them begun within some seconds; what each was answered, and after how long,
+    is there at the end."""
+    answers: list[tuple[Answer, float]] = []
+
+    def one(number: int) -> tuple[Answer, float]:
+        time.sleep(number * within / clients)
+        return seconds(work)
+
+    with ThreadPoolExecutor(clients) as pool:
+        asked = [pool.submit(one, number) for number in range(clients)]
+        yield answers
+        answers += [one.result() for one in asked]
+
+
+def watched(site: Site, duration: float) -> list[float]:
+    """How long each of a supervisor's questions took, one every tenth of a second."""
+    end, took = time.monotonic() + duration, []
+    while time.monotonic() < end:
+        answer, after = seconds(lambda: healthz(site))
+        assert answer.status == 200
+        took.append(after)
+        time.sleep(0.1)
+    return took
+
+
+def test_two_hundred_clients_that_wait_for_a_hung_redis_do_not_hold_up_healthz(site: Site, store: Store) -> None:
+    member = Member(site)
+    assert member.log_in(*ALICE).status == 200
+    with hung(store, site):
+        with waiting(lambda: member.send("GET", "/session/api/whoami"), 200) as answers:
+            onset = watched(site, 2 * STORE_WAIT)
+        assert {answer.status for answer, _ in answers} == {503}
+        for answer, _ in answers:
+            assert_unavailable(answer)
+        # The first ones have waited; nobody waits now but one who tries.
+        with waiting(lambda: member.send("GET", "/session/api/whoami"), 200, 2 * STORE_WAIT) as later:
+            afterwards = watched(site, 2 * STORE_WAIT)
+    slowest = max(took for _, took in answers), max(took for _, took in later)
+    print(f"healthz {max(onset):.3f} s at the onset, {max(afterwards):.3f} s afterwards; clients {slowest} s")
+    assert max(onset) < 3 * STORE_WAIT
+    assert median(afterwards) < 3 * HEALTH
+    # If everybody waited, sixteen at a time, the last would have an answer after twelve waits.
+    assert max(slowest) < 200 / 16 * STORE_WAIT / 2
+    assert member.whoami() == 200
+
+
+def test_who_waits_for_a_hung_redis_waits_once(site: Site, store: Store) -> None:
+    member = Member(site)
+    assert member.log_in(*ALICE).status == 200
+    with hung(store, site):
+        for path in ("/session/api/devices", "/session/api/profile", "/readyz"):
+            answer, took = seconds(lambda path=path: member.send("GET", path))
+            assert (answer.status, took < 3 * STORE_WAIT) == (503, True), (path, took)
+    assert member.whoami() == 200
+
+
+# ── PostgreSQL ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def pg(postgres: Postgres) -> Iterator[Site]:
+    """A site of this file's own on PostgreSQL."""
+    with Site(DATABASE_URL=postgres.create("hanging")) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def pg_people(pg: Site) -> Iterator[Backstage]:
+    with Backstage(pg) as backstage:
+        yield backstage
+
+
+@contextmanager
+def hung_postgresql(postgres: Postgres, site: Site) -> Iterator[None]:
+    """All its processes: the one that takes connections and those that serve them."""
+    postmaster = int((postgres.data / "postmaster.pid").read_text().split()[0])
+    with stopped([postmaster, *children(postmaster)]):
+        yield
+    well_again(site)
+
+
+def children(parent: int) -> list[int]:
+    tasks = os.path.join("/proc", str(parent), "task", str(parent), "children")
+    with open(tasks) as file:
+        return [int(pid) for pid in file.read().split()]
+
+
+@pytest.mark.parametrize("postgresql", [pytest.param("", marks=ON_POSTGRESQL)])
+def test_a_hung_postgresql_is_a_503_in_time_and_then_at_once(
+    pg: Site, pg_people: Backstage, postgres: Postgres, postgresql: str
+) -> None:
+    holder = Holder(pg)
+    assert holder.log_in(*ALICE).status == 200
+    with hung_postgresql(postgres, pg):
+        with waiting(lambda: Holder(pg).log_in(*ALICE), 20) as answers:
+            onset = watched(pg, 2)
+        later = [seconds(work) for work in (holder.rotate, lambda: Holder(pg).log_in(*ALICE)) * 4]
+    print(
+        f"healthz {max(onset):.3f} s; login {max(t for _, t in answers):.1f} s, then {max(t for _, t in later):.3f} s"
+    )
+    for answer, took in answers + later:
+        assert_unavailable(answer)
+        assert took < 3 * DATABASE_WAIT
+    assert median(onset) < 3 * HEALTH
+    assert median(took for _, took in later) < 1
+    assert holder.keep(holder.rotate()).status == 200
+
+
+@pytest.mark.parametrize("postgresql", [pytest.param("", marks=ON_POSTGRESQL)])
+def test_a_locked_row_holds_up_its_user_for_some_seconds_and_nobody_else(
+    pg: Site, pg_people: Backstage, postgres: Postgres, postgresql: str
+) -> None:
+    [email] = pg_people.ask("people", "locked", 1, ALICE[0])
+    with psycopg.connect(pg.environment["DATABASE_URL"]) as other:
+        other.execute("SELECT * FROM accounts_user WHERE email = %s FOR UPDATE", [email])
+        with waiting(lambda: Holder(pg).log_in(email, PASSWORD), 4) as answers:
+            onset = watched(pg, 2)
+            assert Holder(pg).log_in(*ALICE).status == 200
+    for answer, took in answers:
+        assert_unavailable(answer)
+        assert took < 3 * DATABASE_WAIT
+    assert median(onset) < 3 * HEALTH
+    assert Holder(pg).log_in(email, PASSWORD).status == 200
+
+
+@pytest.mark.parametrize("postgresql", [pytest.param("", marks=ON_POSTGRESQL)])
+def test_twenty_clients_behind_a_locked_row_do_not_hold_up_healthz(
+    pg: Site, pg_people: Backstage, postgres: Postgres, postgresql: str
+) -> None:
+    [email] = pg_people.ask("people", "crowd", 1, ALICE[0])
+    with psycopg.connect(pg.environment["DATABASE_URL"]) as other:
+        other.execute("SELECT * FROM accounts_user WHERE email = %s FOR UPDATE", [email])
+        with waiting(lambda: Holder(pg).log_in(email, PASSWORD), 20) as answers:
+            took = watched(pg, 2 * DATABASE_WAIT)
+    print(f"healthz {max(took):.3f} s; login {max(t for _, t in answers):.1f} s")
+    assert median(took) < 3 * HEALTH
+    assert {answer.status for answer, _ in answers} <= {503, 429}
+
+
+@contextmanager
+def read_only_postgresql(postgres: Postgres, site: Site) -> Iterator[None]:
+    change = "ALTER DATABASE hanging SET default_transaction_read_only = "
+    drop = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'hanging' AND pid <> pg_backend_pid()"
+    )
+    address = site.environment["DATABASE_URL"].replace("/hanging", "/postgres")
+    with psycopg.connect(address, autocommit=True) as admin:
+        admin.execute(change + "on")
+        admin.execute(drop)
+        yield
+        admin.execute(change + "off")
+        admin.execute(drop)
+    until(site.is_ready)
+
+
+@pytest.mark.parametrize("postgresql", [pytest.param("", marks=ON_POSTGRESQL)])
+def test_a_postgresql_that_takes_no_writes_is_a_503_where_something_must_be_written(
+    pg: Site, pg_people: Backstage, postgres: Postgres, postgresql: str
+) -> None:
+    holder, member = Holder(pg), Member(pg)
+    assert (holder.log_in(*ALICE).status, member.log_in(*ALICE).status) == (200, 200)
+    long_ago(pg, 120)
+    with read_only_postgresql(postgres, pg):
+        for work in (
+            lambda: Holder(pg).log_in(*ALICE),
+            lambda: Member(pg).log_in(*ALICE),
+            holder.rotate,
+            lambda: holder.send("POST", "/jwt/auth/logout"),
+        ):
+            assert_unavailable(work())
+        assert (holder.whoami(), member.whoami(), member.get("/session/api/profile").status) == (200, 200, 200)
+        ready = member.get("/readyz")
+        assert (ready.status, ready.json["checks"]["database"]) == (503, "takes no writes")
+    assert (holder.whoami(), member.whoami(), holder.rotate().status) == (200, 200, 200)
+
+
+def long_ago(site: Site, seconds: int) -> None:
+    """Every session was last noted as in use so many seconds before."""
+    import json
+
+    import redis
+
+    sessions = redis.Redis(unix_socket_path=str(site.store_socket))
+    for key in sessions.keys(":1:session:*"):
+        record = json.loads(sessions.get(key) or b"{}")
+        sessions.set(key, json.dumps(record | {"seen": record["seen"] - seconds}), keepttl=True)
+
+
+@pytest.mark.parametrize("postgresql", [pytest.param("", marks=ON_POSTGRESQL)])
+def test_a_migration_may_take_longer_than_a_request_waits(pg: Site, postgresql: str) -> None:
+    sleep = "SELECT pg_sleep(6)"
+    assert DATABASE_WAIT < 6
+    migrate = (
+        f"from django.db import connection\nwith connection.schema_editor() as editor: editor.execute('{sleep}')\n"
+    )
+    ask = "connection.cursor().execute('SHOW statement_timeout'); print('done')"
+    assert "done" in pg.manage("shell", "--verbosity", "0", "-c", migrate + ask)
+    try_it = f"""
+from django.db import OperationalError, connection
+try:
+    connection.cursor().execute('{sleep}')
+except OperationalError as error:
+    print('refused', error)
+"""
+    assert "refused" in pg.manage("shell", "--verbosity", "0", "-c", migrate + try_it)
