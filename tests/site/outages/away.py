@@ -1,6 +1,7 @@
 """How a store is taken away, what is answered meanwhile, and what dies with it."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,11 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+import redis
 
 from tests.running import Site, Store, until
 from tests.sampling import sampled
 from tests.site.member import together
+from tests.site.postgres import Postgres
 
 
 @contextlib.contextmanager
@@ -95,3 +99,41 @@ def dying(store: Store, after: int, site: Site, *work: Callable[[], Any]) -> lis
         store.restart()
         until(site.is_ready)
     return answers
+
+
+@contextlib.contextmanager
+def hung_postgresql(postgres: Postgres, site: Site) -> Iterator[None]:
+    """All its processes: the one that takes connections and those that serve them."""
+    postmaster = int((postgres.data / "postmaster.pid").read_text().split()[0])
+    with stopped([postmaster, *children(postmaster)]):
+        yield
+    well_again(site)
+
+
+def children(parent: int) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+@contextlib.contextmanager
+def read_only_postgresql(postgres: Postgres, site: Site) -> Iterator[None]:
+    address, _, name = site.environment["DATABASE_URL"].rpartition("/")
+    change = f"ALTER DATABASE {name} SET default_transaction_read_only = "
+    drop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+    with psycopg.connect(f"{address}/postgres", autocommit=True) as admin:
+        admin.execute(change + "on")
+        admin.execute(drop, [name])
+        try:
+            yield
+        finally:
+            admin.execute(change + "off")
+            admin.execute(drop, [name])
+    well_again(site)
+
+
+def long_ago(site: Site, seconds: int) -> None:
+    """Every session was last noted as in use so many seconds before."""
+    address = site.environment.get("REDIS_URL", f"unix://{site.store_socket}")
+    sessions = redis.Redis.from_url(address)
+    for key in sessions.keys(":1:session:*"):
+        record = json.loads(sessions.get(key) or b"{}")
+        sessions.set(key, json.dumps(record | {"seen": record["seen"] - seconds}), keepttl=True)

@@ -1,6 +1,5 @@
 """A store that hangs is waited for once, by some; nobody else waits with them, and `/healthz` never does."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +10,12 @@ import psycopg
 import pytest
 
 from config.stores import DATABASE_WAIT, STORE_WAIT
-from tests.running import Site, Store, until
+from tests.running import Site, Store
 from tests.site.backstage import Backstage
 from tests.site.holder import Holder
 from tests.site.member import Answer, Member, exchange
-from tests.site.outages.away import assert_unavailable, hung, stopped, well_again
-from tests.site.postgres import ON_POSTGRESQL, Postgres
+from tests.site.outages.away import assert_unavailable, hung, hung_postgresql, long_ago, read_only_postgresql
+from tests.site.postgres import Postgres
 
 PASSWORD = "demo-only-alice"
 ALICE = ("alice@example.com", PASSWORD)
@@ -108,24 +107,10 @@ def pg_people(pg: Site) -> Iterator[Backstage]:
         yield backstage
 
 
-@contextmanager
-def hung_postgresql(postgres: Postgres, site: Site) -> Iterator[None]:
-    """All its processes: the one that takes connections and those that serve them."""
-    postmaster = int((postgres.data / "postmaster.pid").read_text().split()[0])
-    with stopped([postmaster, *children(postmaster)]):
-        yield
-    well_again(site)
-
-
-def children(parent: int) -> list[int]:
-    tasks = os.path.join("/proc", str(parent), "task", str(parent), "children")
-    with open(tasks) as file:
-        return [int(pid) for pid in file.read().split()]
-
-
-@pytest.mark.parametrize("postgresql", [pytest.param("", marks=ON_POSTGRESQL)])
+@pytest.mark.postgres
+@pytest.mark.exhaustive
 def test_a_hung_postgresql_is_a_503_in_time_and_then_at_once(
-    pg: Site, pg_people: Backstage, postgres: Postgres, postgresql: str
+    pg: Site, pg_people: Backstage, postgres: Postgres
 ) -> None:
     holder = Holder(pg)
     assert holder.log_in(*ALICE).status == 200
@@ -133,9 +118,8 @@ def test_a_hung_postgresql_is_a_503_in_time_and_then_at_once(
         with waiting(lambda: Holder(pg).log_in(*ALICE), 20) as answers:
             onset = watched(pg, 2)
         later = [seconds(work) for work in (holder.rotate, lambda: Holder(pg).log_in(*ALICE)) * 4]
-    print(
-        f"healthz {max(onset):.3f} s; login {max(t for _, t in answers):.1f} s, then {max(t for _, t in later):.3f} s"
-    )
+    slowest = max(took for _, took in answers), max(took for _, took in later)
+    print(f"healthz {max(onset):.3f} s; login {slowest[0]:.1f} s, then {slowest[1]:.3f} s")
     for answer, took in answers + later:
         assert_unavailable(answer)
         assert took < 3 * DATABASE_WAIT
@@ -144,9 +128,10 @@ def test_a_hung_postgresql_is_a_503_in_time_and_then_at_once(
     assert holder.keep(holder.rotate()).status == 200
 
 
-@pytest.mark.parametrize("postgresql", [pytest.param("", marks=ON_POSTGRESQL)])
+@pytest.mark.postgres
+@pytest.mark.exhaustive
 def test_a_locked_row_holds_up_its_user_for_some_seconds_and_nobody_else(
-    pg: Site, pg_people: Backstage, postgres: Postgres, postgresql: str
+    pg: Site, pg_people: Backstage, postgres: Postgres
 ) -> None:
     [email] = pg_people.ask("people", "locked", 1, ALICE[0])
     with psycopg.connect(pg.environment["DATABASE_URL"]) as other:
@@ -161,9 +146,10 @@ def test_a_locked_row_holds_up_its_user_for_some_seconds_and_nobody_else(
     assert Holder(pg).log_in(email, PASSWORD).status == 200
 
 
-@pytest.mark.parametrize("postgresql", [pytest.param("", marks=ON_POSTGRESQL)])
+@pytest.mark.postgres
+@pytest.mark.exhaustive
 def test_twenty_clients_behind_a_locked_row_do_not_hold_up_healthz(
-    pg: Site, pg_people: Backstage, postgres: Postgres, postgresql: str
+    pg: Site, pg_people: Backstage, postgres: Postgres
 ) -> None:
     [email] = pg_people.ask("people", "crowd", 1, ALICE[0])
     with psycopg.connect(pg.environment["DATABASE_URL"]) as other:
@@ -175,25 +161,10 @@ def test_twenty_clients_behind_a_locked_row_do_not_hold_up_healthz(
     assert {answer.status for answer, _ in answers} <= {503, 429}
 
 
-@contextmanager
-def read_only_postgresql(postgres: Postgres, site: Site) -> Iterator[None]:
-    change = "ALTER DATABASE hanging SET default_transaction_read_only = "
-    drop = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'hanging' AND pid <> pg_backend_pid()"
-    )
-    address = site.environment["DATABASE_URL"].replace("/hanging", "/postgres")
-    with psycopg.connect(address, autocommit=True) as admin:
-        admin.execute(change + "on")
-        admin.execute(drop)
-        yield
-        admin.execute(change + "off")
-        admin.execute(drop)
-    until(site.is_ready)
-
-
-@pytest.mark.parametrize("postgresql", [pytest.param("", marks=ON_POSTGRESQL)])
+@pytest.mark.postgres
+@pytest.mark.exhaustive
 def test_a_postgresql_that_takes_no_writes_is_a_503_where_something_must_be_written(
-    pg: Site, pg_people: Backstage, postgres: Postgres, postgresql: str
+    pg: Site, pg_people: Backstage, postgres: Postgres
 ) -> None:
     holder, member = Holder(pg), Member(pg)
     assert (holder.log_in(*ALICE).status, member.log_in(*ALICE).status) == (200, 200)
@@ -212,20 +183,9 @@ def test_a_postgresql_that_takes_no_writes_is_a_503_where_something_must_be_writ
     assert (holder.whoami(), member.whoami(), holder.rotate().status) == (200, 200, 200)
 
 
-def long_ago(site: Site, seconds: int) -> None:
-    """Every session was last noted as in use so many seconds before."""
-    import json
-
-    import redis
-
-    sessions = redis.Redis(unix_socket_path=str(site.store_socket))
-    for key in sessions.keys(":1:session:*"):
-        record = json.loads(sessions.get(key) or b"{}")
-        sessions.set(key, json.dumps(record | {"seen": record["seen"] - seconds}), keepttl=True)
-
-
-@pytest.mark.parametrize("postgresql", [pytest.param("", marks=ON_POSTGRESQL)])
-def test_a_migration_may_take_longer_than_a_request_waits(pg: Site, postgresql: str) -> None:
+@pytest.mark.postgres
+@pytest.mark.exhaustive
+def test_a_migration_may_take_longer_than_a_request_waits(pg: Site) -> None:
     sleep = "SELECT pg_sleep(6)"
     assert DATABASE_WAIT < 6
     migrate = (
