@@ -59,10 +59,11 @@ class ErrorPageMiddleware:
         if response.status_code not in SENTENCES or response.streaming or response.content:
             return response
         filled = answer(request, response.status_code)
-        for name in ("Allow", "Retry-After"):
-            if name in response:
-                filled[name] = response[name]
-        return filled
+        # The same object, or Django would log it a second time.
+        response.content = filled.content
+        for name, value in filled.items():
+            response[name] = value
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """429 with the seconds to wait (RFC 6585 section 4); 403 for a login that a withdrawal overtook."""

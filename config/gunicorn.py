@@ -37,11 +37,13 @@ logconfig_dict = {
             "stream": "ext://sys.stdout",
             "formatter": "json",
             "filters": ["mask"],
-        }
+        },
+        # A logger that finds no handler at all writes to standard error, as plain text and unmasked.
+        "nowhere": {"class": "logging.NullHandler"},
     },
-    "root": {"handlers": [], "level": "INFO"},
+    "root": {"handlers": ["out"], "level": "INFO"},
     "loggers": {
         "gunicorn.error": {"handlers": ["out"], "level": "WARNING", "propagate": False},
-        "gunicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
+        "gunicorn.access": {"handlers": ["nowhere"], "level": "CRITICAL", "propagate": False},
     },
 }

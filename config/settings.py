@@ -3,6 +3,7 @@
 A variable that is missing or wrong stops the start with its name and the reason.
 """
 
+import logging
 import os
 from pathlib import Path
 from urllib.parse import quote
@@ -278,12 +279,16 @@ LOGGING = {
             "stream": "ext://sys.stdout",
             "formatter": "json",
             "filters": ["mask"],
-        }
+        },
+        # A logger that finds no handler at all writes to standard error, as plain text and unmasked.
+        "nowhere": {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["out"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         # A foreign Host is a 400 in the request log; with a traceback each, strangers could fill the disk.
-        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
     },
 }
+# Python prints warnings as plain text; so they are lines of the log too.
+logging.captureWarnings(True)

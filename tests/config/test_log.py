@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -137,3 +140,38 @@ def test_the_server_logs_through_the_same_mask() -> None:
     assert config["filters"]["mask"]["()"] == f"{MaskFilter.__module__}.{MaskFilter.__name__}"  # type: ignore[index]
     assert config["formatters"]["json"]["()"] == f"{JsonFormatter.__module__}.{JsonFormatter.__name__}"  # type: ignore[index]
     assert config["handlers"]["out"]["filters"] == ["mask"]  # type: ignore[index]
+
+
+WALK = """
+import logging.config, os, sys
+for name in sys.argv[1:]:
+    if name == "gunicorn":
+        from config import gunicorn
+        logging.config.dictConfig(gunicorn.logconfig_dict)
+    else:
+        import django
+        django.setup()
+names = [name for name, found in logging.root.manager.loggerDict.items() if isinstance(found, logging.Logger)]
+loggers = [logging.getLogger(name) for name in [*names, "a library that is not installed yet"]] + [logging.root]
+print([found.name for found in loggers if not found.hasHandlers()], len(loggers))
+"""
+
+
+@pytest.mark.parametrize("configured_by", [("gunicorn",), ("django",), ("gunicorn", "django")], ids="+".join)
+def test_no_logger_is_left_to_the_last_resort_of_logging(configured_by: tuple[str, ...]) -> None:
+    """`logging.lastResort` writes plain text to standard error, unmasked and with tracebacks."""
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+    command = [sys.executable, "-c", WALK, *configured_by]
+    result = subprocess.run(command, cwd=configured.BASE_DIR, env=environment, capture_output=True, text=True)
+    without, found = result.stdout.rsplit(maxsplit=1)
+    assert (without, result.stderr) == ("[]", "")
+    assert int(found) > 3
+
+
+def test_a_warning_of_python_is_a_line_of_the_log() -> None:
+    code = "import django, warnings; django.setup(); warnings.warn('careful')"
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=configured.BASE_DIR, env=environment, capture_output=True, text=True)
+    (line,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (line["logger"], "careful" in line["message"], result.stderr) == ("py.warnings", True, "")
