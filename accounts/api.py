@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpResponse
 from rest_framework import exceptions, serializers
 from rest_framework.permissions import BasePermission
@@ -16,7 +15,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as drf_exception_handler
 
+from accounts import refusals
+from accounts.bodies import body_length
 from accounts.models import User
+from accounts.refusals import Refused
 from accounts.throttle import Throttled
 from accounts.verify import InvalidCredentials
 
@@ -27,8 +29,12 @@ SENTENCES = {
     404: "Not found",
     405: "Method not allowed",
     406: "Only application/json is served here",
+    411: "Length required",
+    413: "Too large",
     415: "Unsupported media type: send application/json",
 }
+# DRF's own refusals of a body, and the check that each stands for.
+CHECKS = {exceptions.UnsupportedMediaType: "media type", exceptions.ParseError: "json"}
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,9 @@ class JsonView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """What kind of body, then who, then what it says."""
-        length = int(request.META.get("CONTENT_LENGTH") or 0)
-        if length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            raise RequestDataTooBig  # DRF reads a body of any size
+        length, most = body_length(request._request), settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if length > most:  # DRF reads a body of any size
+            raise Refused(413, "body size", f"The body has {length} bytes; this address accepts {most}.")
         if length and request._request.content_type != "application/json":
             # Other sites' forms can send the other types; the CSRF check would read such a body first.
             raise exceptions.UnsupportedMediaType(request.content_type)
@@ -88,6 +94,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     response = drf_exception_handler(error, context)
     if response is not None:
         response.data = _body(error, response, context["view"])
+        _log(error, response, context["request"])
     return response
 
 
@@ -100,4 +107,13 @@ def _body(error: Exception, response: Response, view: Any) -> dict[str, Any]:
         )
     if isinstance(error, exceptions.NotAuthenticated):
         return {"error": view.unauthenticated}
+    if isinstance(error, Refused) and response.status_code in SENTENCES:
+        return {"error": SENTENCES[response.status_code], "detail": error.sentence}
     return {"error": SENTENCES.get(response.status_code) or str(response.data["detail"])}
+
+
+def _log(error: Exception, response: Response, request: Request) -> None:
+    if isinstance(error, Refused):
+        refusals.log(request._request, error.check, error.sentence, error.deployment)
+    elif check := CHECKS.get(type(error)):
+        refusals.log(request._request, check, response.data["error"])

@@ -28,10 +28,10 @@ def record(name: SecurityEvent.Name, user: User | None, client: Client, **detail
     log(name.value, client, user_id=user.pk if user else None, **detail)
 
 
-def log(name: str, client: Client, **detail: Any) -> None:
+def log(name: str, client: Client, level: int = logging.INFO, **detail: Any) -> None:
     """The log line alone, for what happens too often to keep."""
     extra = {"event": name, "address": client.address, "user_agent": client.user_agent, **detail}
-    logger.info(name, extra=extra)
+    logger.log(level, name, extra=extra)
 
 
 def login_failed(user: User | None, email: str, client: Client) -> None:

@@ -5,11 +5,14 @@ what has no CSRF token: login, refresh, logout.
 """
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from accounts.refusals import PROXY, Refused, address, refusal, shown
+
+CHECK = "origin gate"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
@@ -24,7 +27,7 @@ class OriginGate:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.method not in SAFE_METHODS and not came_from_here(request):
-            raise PermissionDenied("origin gate")
+            return refusal(request, _refused(request))
         return self.get_response(request)
 
 
@@ -38,4 +41,22 @@ def came_from_here(request: HttpRequest) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     origin = request.headers.get("Origin")
-    return origin is None or origin == f"{request.scheme}://{request.get_host()}"
+    return origin is None or origin == address(request)
+
+
+def _refused(request: HttpRequest) -> Refused:
+    if "Sec-Fetch-Site" in request.headers:
+        site = shown(request, "Sec-Fetch-Site")
+        return Refused(403, CHECK, f"Origin gate: Sec-Fetch-Site: {site} is neither same-origin nor none.")
+    sentence = f"Origin gate: Origin: {shown(request, 'Origin')} is not {address(request)}."
+    if not _is_same_host(request):
+        return Refused(403, CHECK, sentence)
+    return Refused(403, CHECK, f"{sentence} {PROXY}", deployment=True)
+
+
+def _is_same_host(request: HttpRequest) -> bool:
+    # Another port or scheme of this host: a proxy that does not pass them on looks like this.
+    try:
+        return urlsplit(request.headers["Origin"]).hostname == urlsplit(address(request)).hostname
+    except ValueError:
+        return False

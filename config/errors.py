@@ -15,7 +15,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.template.loader import render_to_string
 
+from accounts import refusals
 from accounts.outages import OUTAGES
+from accounts.refusals import Refusal, csrf_refusal
 from accounts.throttle import Throttled
 from accounts.verify import InvalidCredentials
 
@@ -24,6 +26,7 @@ SENTENCES = {
     403: ("Forbidden", "You may not do that from here."),
     404: ("Not found", "There is nothing at this address."),
     405: ("Method not allowed", "This address does not answer to that method."),
+    411: ("Length required", "This address accepts no body without a length."),
     413: ("Too large", "That was more than this address accepts."),
     415: ("Unsupported media type", "This address accepts application/json only."),
     429: ("Too many attempts", "There were too many failed attempts. Wait a little, then try again."),
@@ -49,19 +52,20 @@ UNSTORABLE = (DataError, OverflowError)
 
 
 class ErrorPageMiddleware:
-    """The site's own body for each error that has none."""
+    """The site's own body for each error that has none, and for what a middleware of the parts refused."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if response.status_code not in SENTENCES or response.streaming or response.content:
+        sentence = response.sentence if isinstance(response, Refusal) else None
+        if response.status_code not in SENTENCES or response.streaming or (response.content and not sentence):
             return response
-        filled = answer(request, response.status_code)
+        filled = answer(request, response.status_code, sentence)
         # The same object, or Django would log it a second time.
         response.content = filled.content
-        for name, value in filled.items():
+        for name, value in [*filled.items(), ("Content-Length", str(len(filled.content)))]:
             response[name] = value
         return response
 
@@ -76,7 +80,11 @@ class ErrorPageMiddleware:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """`handler400`. Django files an oversized body under "suspicious", which is a 400; it is a 413."""
-    return answer(request, 413 if isinstance(exception, RequestDataTooBig) else 400)
+    if not isinstance(exception, RequestDataTooBig):
+        return answer(request, 400)
+    sentence = f"The body is larger than the {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes that are accepted here."
+    refusals.log(request, "body size", sentence)
+    return answer(request, 413, sentence)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -85,8 +93,14 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """`CSRF_FAILURE_VIEW`. The reason goes to the log; only a browser that keeps no cookie is told what to do."""
-    return answer(request, 403, NO_COOKIE if reason == REASON_NO_CSRF_COOKIE else None)
+    """`CSRF_FAILURE_VIEW`: which part of the check failed, and what a person can do."""
+    refused = csrf_refusal(request, reason)
+    refusals.log(request, refused.check, refused.sentence, refused.deployment)
+    if wants_json(request):
+        return answer(request, 403, refused.sentence)
+    if reason == REASON_NO_CSRF_COOKIE:
+        return answer(request, 403, NO_COOKIE)
+    return answer(request, 403, refused.sentence)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -115,12 +129,12 @@ def answer(
     title, usual = SENTENCES[status]
     response: HttpResponse
     if wants_json(request):
-        response = JsonResponse({"error": title}, status=status)
+        response = JsonResponse({"error": title} | ({"detail": sentence} if sentence else {}), status=status)
     else:
         # Without the request: its context processors would read the session, whose store may be
         # the very thing that is down.
-        page = render_to_string("error.html", {"title": title, "sentence": sentence or usual, "status": status})
-        response = HttpResponse(page, status=status)
+        context = {"title": title, "sentence": sentence or usual, "status": status}
+        response = HttpResponse(render_to_string("error.html", context), status=status)
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
     response["Cache-Control"] = "no-store"

@@ -13,8 +13,9 @@ from rest_framework.response import Response
 REFUSALS = {
     "400": "The body is not what it should be.",
     "401": "No credential, or one that is no longer good; at login, a wrong one.",
-    "403": "From another site, without the CSRF token, or not allowed.",
+    "403": "From another site or without the CSRF token, and `detail` says which; or not allowed.",
     "404": "No such thing of yours.",
+    "411": "The body has no Content-Length.",
     "413": "The body is too large.",
     "415": "The body is not application/json.",
     "429": "Too many failed attempts; `Retry-After` says how long to wait.",
@@ -29,7 +30,14 @@ CSRF = {
 REFUSAL = {
     "type": "object",
     "required": ["error"],
-    "properties": {"error": {"type": "string"}, "fields": {"type": "object", "additionalProperties": True}},
+    "properties": {
+        "error": {"type": "string"},
+        "detail": {
+            "type": "string",
+            "description": "Which check refused, the header or field that decided, what to send.",
+        },
+        "fields": {"type": "object", "additionalProperties": True},
+    },
 }
 
 

@@ -21,6 +21,7 @@ from accounts.bodies import ConfirmBody, DevicesAnswer, Ended, LoginBody, Messag
 from accounts.client import Client
 from accounts.models import SecurityEvent, User
 from accounts.outages import OUTAGES
+from accounts.refusals import csrf_refusal
 from accounts.verify import verify
 from accounts.withdrawal import access_withdrawn
 from sessions_demo import lifecycle
@@ -51,8 +52,8 @@ class HasCsrfToken(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         check = CSRFCheck(lambda request: HttpResponse())
-        if check.process_view(request._request, self.has_permission, (), {}):
-            raise exceptions.PermissionDenied
+        if reason := check.process_view(request._request, self.has_permission, (), {}):
+            raise csrf_refusal(request._request, reason)
         return True
 
 

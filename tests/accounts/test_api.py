@@ -81,3 +81,40 @@ def test_a_sentence_about_the_whole_body_stands_alone() -> None:
 
 def test_a_field_that_is_wrong_is_named() -> None:
     assert set(send(b'{"name": 42}').data["fields"]) == set(send(b"{}").data["fields"]) == {"name"}
+
+
+LENGTHS: dict[str, tuple[int, dict[str, str]]] = {
+    "chunked": (411, {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}),
+    "none": (411, {"CONTENT_LENGTH": ""}),
+    **{
+        f"{length[:9]!r}": (400, {"CONTENT_LENGTH": length})
+        for length in ("x", "-1", "+5", "5.0", "1_0", " 5", "\u0665", "9" * 19, "9" * 5000)
+    },
+}
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_view_alone_refuses_a_body_without_a_length(length: str) -> None:
+    """Nothing of the site stands before it here: a part in another project refuses by itself."""
+    status, extra = LENGTHS[length]
+    answer = send(**extra)
+    assert answer.status_code == status
+    assert "Content-Length" in answer.data.get("detail", answer.data["error"])
+    assert send().status_code == 200
+
+
+def test_a_view_alone_reads_no_more_than_it_accepts(settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 13
+    assert send(b'{"name": "x"}').status_code == 200
+    assert send(b'{"name": "xy"}').status_code == 413
+
+
+def test_without_a_body_no_length_is_needed() -> None:
+    answer = Echo.as_view()(RequestFactory().generic("POST", "/"))
+    assert answer.data["error"] == "Some fields are missing or wrong."
+    assert Echo.as_view()(RequestFactory().get("/", content_type="application/json")).status_code == 405
+
+
+def test_a_refusal_is_one_without_our_handler_too(settings: Any) -> None:
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"EXCEPTION_HANDLER": "rest_framework.views.exception_handler"}
+    assert send(CONTENT_LENGTH="").status_code == 411

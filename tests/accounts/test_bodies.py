@@ -4,9 +4,14 @@ import io
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
 from rest_framework.exceptions import ParseError, ValidationError
 
-from accounts.bodies import ConfirmBody, Flag, JSONParser, LoginBody, PasswordBody, Text
+from accounts.bodies import ConfirmBody, Flag, JSONParser, LoginBody, PasswordBody, Text, body_length
+from accounts.models import OutgoingMail
+from accounts.refusals import Refused
+from tests.config.test_urls import PATHS
+from tests.conftest import Browser
 
 
 def parse(body: bytes) -> Any:
@@ -87,3 +92,42 @@ def test_a_body_takes_what_it_names_and_nothing_else(body: Any) -> None:
     filled = body(data={**dict.fromkeys(names - {"remember"}, "x"), "role": "admin", "is_superuser": True})
     assert filled.is_valid()
     assert set(filled.validated_data) == names
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("kind", [FORM, "multipart/form-data; boundary=x", "application/json", "text/plain"])
+def test_a_body_without_a_length_is_never_taken_for_no_body(db: None, browser: Browser, kind: str) -> None:
+    """At every address of the URLconf, before the CSRF check looks for a token in it."""
+    chunked = {"headers": {"Transfer-Encoding": "chunked"}, "CONTENT_LENGTH": ""}
+    for path in PATHS:
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            assert browser.generic(method, path, b"x", kind, **chunked).status_code == 411, (method, path)
+            without = browser.generic(method, path, b"x", kind, CONTENT_LENGTH="").status_code
+            assert (without == 411) is (method != "DELETE" and kind != "text/plain"), (method, path)
+
+
+def test_a_form_with_a_length_is_read(db: None, browser: Browser) -> None:
+    fields = {"email": "carol@example.com", "name": "Carol"}
+    assert browser.submit("/accounts/register/", fields, CONTENT_LENGTH="").status_code == 411
+    assert not OutgoingMail.objects.exists()
+    assert browser.submit("/accounts/register/", fields).status_code == 302
+    assert OutgoingMail.objects.exists()
+
+
+@pytest.mark.parametrize("length", ["x", "-1", "+5", "1_0", "9" * 5000])
+def test_a_length_that_is_no_number_is_400_under_any_server(db: None, browser: Browser, length: str) -> None:
+    for path in ("/accounts/register/", "/session/login/", "/jwt/auth/logout", "/session/auth/login"):
+        assert browser.post(path, b"a=b", content_type=FORM, CONTENT_LENGTH=length).status_code == 400
+
+
+@pytest.mark.parametrize(("method", "kind"), [("POST", ""), ("DELETE", "application/json"), ("GET", FORM)])
+def test_no_body_needs_no_length(method: str, kind: str) -> None:
+    assert body_length(RequestFactory().generic(method, "/", b"", kind, CONTENT_TYPE=kind)) == 0
+
+
+def test_the_length_of_a_body_is_a_number_of_bytes() -> None:
+    assert body_length(RequestFactory().post("/", b"12345", content_type="application/json")) == 5
+    with pytest.raises(Refused):
+        body_length(RequestFactory().post("/", b"12345", content_type="application/json", CONTENT_LENGTH=""))

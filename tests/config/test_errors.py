@@ -101,6 +101,12 @@ ERRORS: dict[str, tuple[int, Callable[[Browser, dict[str, str]], Any]]] = {
         lambda browser, headers: browser.post("/", headers=headers | {"Sec-Fetch-Site": "cross-site"}),
     ),
     "no csrf token": (403, lambda browser, headers: browser.post("/accounts/register/", headers=headers)),
+    "no length": (
+        411,
+        lambda browser, headers: browser.post(
+            "/accounts/register/", headers=headers | {"Transfer-Encoding": "chunked"}, CONTENT_LENGTH=""
+        ),
+    ),
     "too large": (413, lambda browser, headers: browser.post("/reading", {"a": "x" * 70_000}, headers=headers)),
     "too large, on a real page": (
         413,
@@ -116,6 +122,14 @@ ERRORS: dict[str, tuple[int, Callable[[Browser, dict[str, str]], Any]]] = {
             "/reading", b"--x\r\nbroken", content_type="multipart/form-data; boundary=", headers=headers
         ),
     ),
+}
+# What a check says besides, by the beginning of its name above.
+DETAILS = {
+    "another site": "Origin gate: Sec-Fetch-Site: cross-site is neither same-origin nor none.",
+    "no csrf token": "CSRF check: the cookie __Host-csrftoken is missing. "
+    "Get a page of this site first, and send its cookie back.",
+    "no length": "Send the header Content-Length, 0 without a body, and no Transfer-Encoding.",
+    "too large": "The body is larger than the 65536 bytes that are accepted here.",
 }
 FORMS = {"a page": {"Accept": "text/html"}, "json": {"Accept": "application/json"}, "anything": {}}
 LEAKS = re.compile(
@@ -139,13 +153,15 @@ def test_every_error_is_one_sentence_in_the_form_that_was_asked_for(urls: Browse
     answer = act(urls, FORMS[form])
     assert answer.status_code == status
     title, sentence = SENTENCES[status]
-    sentence = NO_COOKIE if error == "no csrf token" else sentence
+    detail = next((detail for name, detail in DETAILS.items() if error.startswith(name)), None)
+    sentence = NO_COOKIE if error == "no csrf token" else detail or sentence
     assert answer["Cache-Control"] == "no-store"
     if form == "json":
         assert answer["Content-Type"] == "application/json"
-        assert answer.json() == {"error": title}
+        assert answer.json() == {"error": title} | ({"detail": detail} if detail else {})
     else:
         assert answer["Content-Type"] == "text/html; charset=utf-8"
+        assert int(answer.get("Content-Length", len(answer.content))) == len(answer.content)
         assert title in answer.content.decode()
         assert sentence in answer.content.decode()
 

@@ -877,7 +877,8 @@ def test_too_much_is_413(holder: Holder, store: Store, size: int) -> None:
     before = stored(store)
     for path in WITH_BODY:
         refused = holder.call("POST", path, b'"' + b"x" * (size - 2) + b'"')
-        assert (refused.status_code, refused.json()) == (413, {"error": "Too large"})
+        detail = f"The body has {size} bytes; this address accepts 65536."
+        assert (refused.status_code, refused.json()) == (413, {"error": "Too large", "detail": detail})
     assert stored(store) == before
 
 

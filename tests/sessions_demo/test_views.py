@@ -412,7 +412,8 @@ def test_without_the_csrf_token_nothing_unsafe_is_done(at_alice: Visitor, store:
             assert SESSION not in refused.cookies
     if path not in JSON_ROUTES:
         for wrong in ({}, {"csrfmiddlewaretoken": "a" * 32}, {"csrfmiddlewaretoken": ""}):
-            assert at_alice.post(path, {**wrong, "email": "alice@example.com", "others": "1"}).status_code == 403
+            refused = at_alice.post(path, {**wrong, "email": "alice@example.com", "others": "1"})
+            assert refused.status_code == 403
     assert fingerprint(store) == before
     assert at_alice.whoami() == 200
 
@@ -516,7 +517,8 @@ def test_too_much_is_413(at_alice: Visitor, store: Store, size: int) -> None:
     before = fingerprint(store)
     for path in WITH_BODY:
         refused = at_alice.call("POST", path, b'"' + b"x" * (size - 2) + b'"')
-        assert (refused.status_code, refused.json()) == (413, {"error": "Too large"})
+        detail = f"The body has {size} bytes; this address accepts 65536."
+        assert (refused.status_code, refused.json()) == (413, {"error": "Too large", "detail": detail})
         assert refused["Cache-Control"] == "no-store"
     assert fingerprint(store) == before
 

@@ -655,7 +655,7 @@ def broken_http() -> Iterator[tuple[int | None, str]]:
     yield 400, f"{LOGIN}\r\nTransfer-Encoding: chunked, chunked\r\n{HEADERS}\r\n"
     # RFC 9112 section 6.1 asks for this one: a coding that is not implemented.
     yield 501, f"{LOGIN}\r\nTransfer-Encoding: cow\r\n{HEADERS}\r\nab"
-    yield from ((403, f"{LOGIN}\r\nTransfer-Encoding: chunked\r\n{HEADERS}\r\n{chunks}") for chunks in BAD_CHUNKS)
+    yield from ((411, f"{LOGIN}\r\nTransfer-Encoding: chunked\r\n{HEADERS}\r\n{chunks}") for chunks in BAD_CHUNKS)
 
 
 def test_broken_http(target: Target) -> None:
