@@ -14,12 +14,15 @@ from django.db import DataError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.generic import FormView
 
 from accounts import refusals
 from accounts.outages import OUTAGES
-from accounts.refusals import Refusal, csrf_refusal
+from accounts.refusals import Refusal, address, csrf_refusal
 from accounts.throttle import Throttled
 from accounts.verify import InvalidCredentials
+from sessions_demo.pages import login_again
 
 SENTENCES = {
     400: ("Bad request", "The server could not make sense of what was sent."),
@@ -41,6 +44,12 @@ NO_COOKIE = (
     "Your browser did not keep this site’s cookie, so nothing was done. On the machine that runs the site, open "
     f"{settings.SITE_URL} in Chrome or Firefox. Anywhere else, and in Safari, start the site with “make run HTTPS=1” "
     "and use the https address it prints. If cookies are blocked for this site, allow them, then try again."
+)
+# How Django's reason begins when the token of a form is not the present one: each login and logout replaces it.
+OUTDATED = "CSRF token from POST"
+OLD_PAGE = (
+    "This page is older than the last login or logout in this browser, perhaps in another tab, so nothing was done. "
+    "Load it again, then try once more."
 )
 # Where a client that names no type gets JSON.
 API = re.compile(r"/(session|jwt)/(auth|api)/")
@@ -100,7 +109,21 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         return answer(request, 403, refused.sentence)
     if reason == REASON_NO_CSRF_COOKIE:
         return answer(request, 403, NO_COOKIE)
+    if reason.startswith(OUTDATED):
+        return login_again(request) or answer(request, 403, OLD_PAGE, again=_page_of(request))
     return answer(request, 403, refused.sentence)
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The path of the page that held the form; "" where the browser does not say it and this address shows none."""
+    here, referer, match = address(request), request.headers.get("Referer", ""), request.resolver_match
+    if referer.startswith(f"{here}/"):
+        page = referer.removeprefix(here)
+    else:
+        shown = match and hasattr(getattr(match.func, "view_class", FormView), "get")
+        page = request.get_full_path() if shown else ""
+    # A path may begin with two slashes, and as a link that is another site.
+    return page if url_has_allowed_host_and_scheme(page, None) else ""
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -123,9 +146,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def answer(
-    request: HttpRequest, status: int, sentence: str | None = None, retry_after: int | None = None
+    request: HttpRequest, status: int, sentence: str | None = None, retry_after: int | None = None, again: str = ""
 ) -> HttpResponse:
-    """The error `status`, in the form the client asked for, with a sentence of its own if it has one."""
+    """The error `status`, in the form the client asked for, with a sentence of its own if it has one.
+
+    `again` is the path of a page to load again, on this site.
+    """
     title, usual = SENTENCES[status]
     response: HttpResponse
     if wants_json(request):
@@ -133,7 +159,7 @@ def answer(
     else:
         # Without the request: its context processors would read the session, whose store may be
         # the very thing that is down.
-        context = {"title": title, "sentence": sentence or usual, "status": status}
+        context = {"title": title, "sentence": sentence or usual, "status": status, "again": again}
         response = HttpResponse(render_to_string("error.html", context), status=status)
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)

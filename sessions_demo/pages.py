@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
@@ -59,6 +60,24 @@ class Login(RedirectURLMixin, FormView):
             form.add_error(None, "This e-mail address and password do not belong together.")
             return self.render_to_response(self.get_context_data(form=form), status=401)
         return HttpResponseRedirect(self.get_success_url())
+
+
+def login_again(request: HttpRequest) -> HttpResponse | None:
+    """The answer to a login form that is older than the last login or logout; `None` for every other page.
+
+    In a browser that is logged in by now, the page the user wanted (a form that was sent twice); else the form again,
+    with a token that is good and status 403.
+    """
+    if not request.resolver_match or getattr(request.resolver_match.func, "view_class", None) is not Login:
+        return None
+    view = Login()
+    view.setup(request)
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(view.get_success_url())
+    form = LoginForm(initial={name: request.POST.get(name) for name in ("email", "remember")})
+    response = view.render_to_response(view.get_context_data(form=form, outdated=True), status=403)
+    add_never_cache_headers(response)
+    return response
 
 
 class Profile(TemplateView):
