@@ -4,11 +4,15 @@ Both stand outside every other middleware, so that an error raised by one of tho
 """
 
 from csp.middleware import CSPMiddleware, PolicyParts
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponsePermanentRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.middleware.security import SecurityMiddleware
+
+from accounts import refusals
+from config.errors import answer
 
 # Their scripts (jQuery) write HTML from strings, which Trusted Types refuse.
 WITHOUT_TRUSTED_TYPES = ("/admin/", "/docs/", "/session/api/", "/session/auth/", "/jwt/api/", "/jwt/auth/")
@@ -31,17 +35,39 @@ class PolicyMiddleware(CSPMiddleware):
 
 
 class SecurityHeadersMiddleware(SecurityMiddleware):
-    """Django's, with its headers also on the answer to a Host that is not ours.
+    """Django's, with its headers also on the answer to a Host that is not ours, and no redirect that never ends.
 
     The stock redirect to https raises inside this middleware, past the code that adds headers;
     CommonMiddleware refuses the same request a moment later, inside it.
     """
 
-    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
         try:
-            return super().process_request(request)
+            redirect = super().process_request(request)
         except DisallowedHost:
             return None
+        if not redirect or not (sentence := _wrong_proxy(request)):
+            return redirect
+        refusals.log(request, "https", sentence, deployment=True)
+        # Not a 5xx, for a client can send the headers of a proxy too.
+        return answer(request, 400, sentence)
+
+
+def _wrong_proxy(request: HttpRequest) -> str:
+    """Why a redirect to https would lead here again; "" where the visitor did come by http."""
+    says = refusals.shown(request, "X-Forwarded-Proto").partition(",")[0].strip()
+    if settings.TRUSTED_PROXIES:
+        if says == "http":
+            return ""
+        seen = f"X-Forwarded-Proto: {says}, which is neither http nor https" if says else "no X-Forwarded-Proto"
+        return f"This site is served over https only, and the proxy in front of it sent {seen}. {refusals.PROXY}"
+    found = [name for name in ("X-Forwarded-For", "X-Forwarded-Proto") if name in request.headers]
+    if not found:
+        return ""
+    return (
+        f"This site is served over https only. The request came through a proxy (it has the header {found[0]}), "
+        "but TRUSTED_PROXIES is 0, so X-Forwarded-Proto is not believed. Set TRUSTED_PROXIES to the number of proxies."
+    )
 
 
 class HostMiddleware(CommonMiddleware):

@@ -1,5 +1,8 @@
+import html
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings as configured
@@ -151,3 +154,74 @@ def test_what_is_about_someone_is_not_kept(admin: User, browser: Browser, path: 
 def test_a_csrf_cookie_is_bound_to_this_host(db: None, browser: Browser) -> None:
     cookie = browser.get("/accounts/register/").cookies["__Host-csrftoken"]
     assert (cookie["secure"], cookie["samesite"], cookie["path"], cookie["domain"]) == (True, "Strict", "/", "")
+
+
+# ── A proxy that does not say what it must ────────────────────────────────────────────────────
+
+LOOPS: dict[str, tuple[int, dict[str, str], str]] = {
+    "no header": (1, {"X-Forwarded-For": "192.0.2.1"}, "the proxy in front of it sent no X-Forwarded-Proto"),
+    "an empty one": (1, {"X-Forwarded-Proto": ""}, "the proxy in front of it sent no X-Forwarded-Proto"),
+    "in capitals": (
+        1,
+        {"X-Forwarded-Proto": "HTTPS"},
+        "X-Forwarded-Proto: HTTPS, which is neither http nor https",
+    ),
+    "two proxies": (2, {"X-Forwarded-For": "192.0.2.1, 192.0.2.2"}, "sent no X-Forwarded-Proto"),
+    "not trusted": (
+        0,
+        {"X-Forwarded-Proto": "https"},
+        "the header X-Forwarded-Proto), but TRUSTED_PROXIES is 0",
+    ),
+    "only an address": (0, {"X-Forwarded-For": "192.0.2.1"}, "X-Forwarded-For), but TRUSTED_PROXIES is 0"),
+}
+
+
+def trust(settings: Settings, proxies: int) -> None:
+    """What TRUSTED_PROXIES makes of the settings."""
+    settings.TRUSTED_PROXIES = proxies
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if proxies else None
+
+
+@pytest.mark.usefixtures("behind_tls")
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_redirect_that_would_never_end_is_a_sentence_about_the_proxy(
+    db: None, settings: Settings, browser: Browser, log: Any, loop: str
+) -> None:
+    proxies, headers, sentence = LOOPS[loop]
+    trust(settings, proxies)
+    for method in (browser.get, browser.post):
+        answer = method("/session/login/", headers=headers)
+        assert (answer.status_code, "Location" in answer) == (400, False)
+        assert sentence in html.unescape(answer.content.decode())
+        assert "no-store" in answer["Cache-Control"]
+        assert policy(answer) == STRICT | TRUSTED_TYPES
+    told = browser.get("/jwt/api/whoami", headers=headers).json()
+    assert (told["error"], sentence in told["detail"]) == ("Bad request", True)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    refused = [line for line in lines if line["logger"] == "site.security"]
+    assert {(line["level"], line["check"], sentence in line["reason"]) for line in refused} == {
+        ("WARNING", "https", True)
+    }
+    for path in ("/healthz", "/readyz"):
+        assert browser.get(path, headers=headers).status_code == 200
+    # The positive control: the proxy says https.
+    trust(settings, 1)
+    assert browser.get("/session/login/", headers={"X-Forwarded-Proto": "https"}).status_code == 200
+
+
+@pytest.mark.usefixtures("behind_tls")
+@pytest.mark.parametrize(
+    ("proxies", "headers"),
+    [(0, {}), (1, {"X-Forwarded-Proto": "http"}), (2, {"X-Forwarded-Proto": "http, https", "X-Forwarded-For": "x"})],
+)
+def test_a_visit_by_http_is_sent_to_https(
+    db: None, settings: Settings, browser: Browser, proxies: int, headers: dict[str, str]
+) -> None:
+    trust(settings, proxies)
+    answer = browser.get("/session/login/", headers=headers)
+    assert (answer.status_code, answer["Location"]) == (301, "https://testserver/session/login/")
+
+
+def test_without_the_redirect_a_proxy_may_say_what_it_likes(db: None, settings: Settings, browser: Browser) -> None:
+    trust(settings, 1)
+    assert browser.get("/session/login/", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 200
