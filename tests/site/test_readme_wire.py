@@ -14,6 +14,7 @@ import jwt
 import pytest
 
 from tests.running import ROOT, Site, Store
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.site
 TITLE = "\n## The wire: a session\n"
@@ -36,12 +37,27 @@ def as_shown(answer: str) -> str:
     return "\n".join(lines) + "\n\n" + body
 
 
-@pytest.mark.parametrize(("flow", "number"), [("session", 5), ("token", 6)])
-def test_every_command_of_the_wire_answers_as_shown(site: Site, tmp_path: Path, flow: str, number: int) -> None:
+@pytest.fixture(scope="module")
+def https_site() -> Iterator[Site]:
+    """As `make run HTTPS=1` starts it."""
+    with Site(HTTPS="1") as site:
+        yield site
+
+
+WIRES = [(name, flow, number) for name in ("site", "https_site") for flow, number in (("session", 5), ("token", 6))]
+
+
+# What is wanted over https alone is wanted of a session.
+@pytest.mark.parametrize(("name", "flow", "number"), sampled(WIRES, [*WIRES[:2], ("https_site", "session", 5)]))
+def test_every_command_of_the_wire_answers_as_shown(
+    request: pytest.FixtureRequest, tmp_path: Path, name: str, flow: str, number: int
+) -> None:
+    site: Site = request.getfixturevalue(name)
     text = section(f"The wire: a {flow}").replace("http://localhost:8000", site.url)
     steps = re.findall(r"```sh\n(.*?)```\n```http\n(.*?)\n```", text, re.S)
     assert len(steps) == text.count("```sh") == number
-    script = "\necho; echo =====\n".join(commands.replace("curl ", "curl -sS ") for commands, _ in steps)
+    curl = f"curl -sS --cacert {site.folder}/var/tls/authority.pem " if site.https else "curl -sS "
+    script = "\necho; echo =====\n".join(commands.replace("curl ", curl) for commands, _ in steps)
     result = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert not result.stderr
     for answer, (commands, shown) in zip(result.stdout.split("\n=====\n"), steps, strict=True):
