@@ -2,11 +2,15 @@
 
 import ipaddress
 from collections.abc import Iterator
+from contextlib import suppress
+from threading import RLock
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import Error, register
+from django.core.checks import ERROR, CheckMessage, Error, register, run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 SECRET_BYTES = 32
 HOW_TO_MAKE = "Take the output of: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
@@ -15,10 +19,52 @@ MAIL_SCHEMES = ("smtp", "submission", "console", "file", "memory", "dummy")
 DOOR = "accounts.verify.PasswordBackend"
 
 
+class _Checked:
+    """Whether this process has passed all checks, or is at them: one may load code that comes back here."""
+
+    lock, passed = RLock(), False
+
+
+def refuse_mistakes() -> None:
+    """Runs all checks that Django knows, as only `manage.py` does by itself.
+
+    The middleware of a part calls it when it is made, so that no server starts without it, whatever made the
+    application. Raises `ImproperlyConfigured` with a line for each error. A process that has passed does not run them
+    again; one that has not does.
+    """
+    errors = None
+    with _Checked.lock:
+        if _Checked.passed:
+            return
+        try:
+            _Checked.passed = True
+            errors = [_line(one) for one in run_checks() if one.is_serious(ERROR) and not one.is_silenced()]
+        finally:
+            _Checked.passed = errors == []
+    if errors:
+        raise ImproperlyConfigured("\n".join(errors))
+
+
+def _line(error: CheckMessage) -> str:
+    where = f" ({error.obj})" if error.obj is not None else ""
+    return " ".join(f"{error.id}: {error.msg}{where} {error.hint or ''}".split())
+
+
+def has_middleware(path: str) -> bool:
+    """Whether `MIDDLEWARE` names this class or a subclass of it."""
+    wanted = import_string(path)
+    for name in settings.MIDDLEWARE:
+        with suppress(ImportError):  # Django itself says that it cannot be loaded
+            found = import_string(name)
+            if isinstance(found, type) and issubclass(found, wanted):
+                return True
+    return False
+
+
 @register("accounts")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
-    return [*_secret(), *_hosts(), *_mail(), *_proxies(), *_door()]
+    return [*_secret(), *_hosts(), *_mail(), *_proxies(), *_door(), *_preload()]
 
 
 def _secret() -> Iterator[Error]:
@@ -40,14 +86,22 @@ def _hosts() -> Iterator[Error]:
             "ALLOWED_HOSTS must name the hosts of this site, without *: any other name could be put into our answers.",
             id="accounts.E002",
         )
-    if settings.DEMO and not all(_is_loopback(host) for host in hosts):
+    demo = getattr(settings, "DEMO", False)
+    if demo and not all(_is_loopback(host) for host in hosts):
         yield Error(
             "DEMO=1 has known passwords and an open mailbox, and ALLOWED_HOSTS names a host that is not loopback.",
             id="accounts.E003",
         )
-    site = urlsplit(settings.SITE_URL)
-    if site.scheme not in ("https", "http") or not site.hostname or (site.scheme == "http" and not settings.DEMO):
+    if not _is_address(getattr(settings, "SITE_URL", ""), ("https", "http") if demo else ("https",)):
         yield Error("SITE_URL must be the https:// address of this site: mails link to it.", id="accounts.E004")
+
+
+def _is_address(url: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        site = urlsplit(url)
+        return site.scheme in schemes and bool(site.hostname) and site.port != 0
+    except ValueError:
+        return False  # a bracket that is not closed, a port that is no number
 
 
 def _is_loopback(host: str) -> bool:
@@ -61,10 +115,11 @@ def _is_loopback(host: str) -> bool:
 
 def _mail() -> Iterator[Error]:
     hint = "For example submission://user:password@mail.example.org:587"
-    if not settings.EMAIL_URL and not settings.DEMO:
+    url = getattr(settings, "EMAIL_URL", "")
+    if not url and not getattr(settings, "DEMO", False):
         sentence = "EMAIL_URL is missing: nobody could register, reset a password or be warned."
         yield Error(sentence, hint=hint, id="accounts.E005")
-    elif settings.EMAIL_URL and urlsplit(settings.EMAIL_URL).scheme not in MAIL_SCHEMES:
+    elif url and urlsplit(url).scheme not in MAIL_SCHEMES:
         # The parser takes any other word for plain SMTP, also one that was meant to ask for TLS.
         yield Error(f"EMAIL_URL must begin with {', '.join(MAIL_SCHEMES)}.", hint=hint, id="accounts.E005")
 
@@ -79,4 +134,12 @@ def _door() -> Iterator[Error]:
         yield Error(
             f"AUTHENTICATION_BACKENDS must be {DOOR} alone: any other is a door without the throttle.",
             id="accounts.E007",
+        )
+
+
+def _preload() -> Iterator[Error]:
+    if settings.SECURE_HSTS_PRELOAD and not settings.SECURE_HSTS_INCLUDE_SUBDOMAINS:
+        yield Error(
+            "HSTS_PRELOAD is set without HSTS_INCLUDE_SUBDOMAINS: the list takes no host without its subdomains.",
+            id="accounts.E010",
         )

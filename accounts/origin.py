@@ -10,19 +10,23 @@ from urllib.parse import urlsplit
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from accounts.checks import refuse_mistakes
 from accounts.refusals import PROXY, Refused, address, refusal, shown
 
 CHECK = "origin gate"
+
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 class OriginGate:
     """Refuses an unsafe request that a browser says came from elsewhere, with 403.
 
-    Sibling subdomains and other ports are elsewhere too: SameSite cookies go along from there.
+    Sibling subdomains and other ports are elsewhere too: SameSite cookies go along from there. It is not made, and so
+    no server starts, under a configuration that the checks refuse.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        refuse_mistakes()
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:

@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from environs import EnvError
 
-from config import run
+from config import environment, run
 
 # Seconds until a store must answer: it may have to read what it kept.
 START = 20
@@ -27,9 +27,9 @@ def main(words: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     # Whoever ends this with SIGTERM ends the store with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    run.take_from_env(run.ENV_FILE)
-    run.write_env(run.ENV_FILE)
     try:
+        environment.take_env_file()
+        run.write_env(environment.ENV_FILE)
         run.prepare()
     except (EnvError, ImproperlyConfigured) as error:
         sys.exit(str(error))
@@ -45,7 +45,7 @@ def running_store() -> Iterator[None]:
         return
     # In a session of its own, Ctrl-C does not end it under a command that is still at work.
     store = subprocess.Popen(
-        [sys.executable, "-m", "config.store"], cwd=run.ROOT, start_new_session=True, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "config.store"], cwd=environment.ROOT, start_new_session=True, stdout=subprocess.DEVNULL
     )
     try:
         end = time.monotonic() + START

@@ -1,12 +1,22 @@
 """How the web process serves: gunicorn reads this file.
 
-`PORT`, `WEB_HOST` and `WEB_WORKERS` come from the environment.
+`PORT`, `WEB_HOST` and `WEB_WORKERS` come from the environment or `.env`.
 """
 
 import os
+import sys
 
-bind = [f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"]
-workers = int(os.environ.get("WEB_WORKERS", "2"))
+from django.core.exceptions import ImproperlyConfigured
+
+from config import environment
+
+try:
+    environment.take_env_file()
+    bind = [environment.bind()]
+    workers = environment.number("WEB_WORKERS", 2, 1000)
+except ImproperlyConfigured as error:
+    # gunicorn shows anything else with a traceback.
+    sys.exit(str(error))
 # gunicorn's threads, with /healthz beside them.
 worker_class = "config.worker.Worker"
 threads = 8

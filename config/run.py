@@ -11,14 +11,13 @@ from pathlib import Path
 
 import trustme
 from django.core.exceptions import ImproperlyConfigured
-from dotenv import dotenv_values
 from environs import EnvError
 from honcho.environ import parse_procfile
 
+from config import environment
+from config.environment import ROOT
 from config.processes import Processes
 
-ROOT = Path(__file__).resolve().parent.parent
-ENV_FILE = Path(os.environ.get("ENV_FILE", ROOT / ".env"))
 SECRETS = ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
 # The return codes of an end that was asked for, by Ctrl-C or SIGTERM.
 ASKED_TO_END = (130, 143)
@@ -27,10 +26,10 @@ ASKED_TO_END = (130, 143)
 def main() -> int:
     """Prepares and runs the site; returns the exit status."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    take_from_env(ENV_FILE)
-    usable_port(os.environ["PORT"])
-    write_env(ENV_FILE)
     try:
+        environment.take_env_file()
+        refuse_busy_port(environment.port())
+        write_env(environment.ENV_FILE)
         prepare()
     except (EnvError, ImproperlyConfigured) as error:
         sys.exit(str(error))
@@ -38,19 +37,8 @@ def main() -> int:
     return serve()
 
 
-def take_from_env(path: Path) -> None:
-    """Puts into the environment what the processes beside Django read from there; what it holds already wins."""
-    values = {"PORT": "8000"} | {name: value for name, value in dotenv_values(path).items() if value}
-    for name in ("PORT", "WEB_HOST", "WEB_WORKERS", "REDIS_URL"):
-        if name in values and not os.environ.get(name):
-            os.environ[name] = values[name]
-
-
-def usable_port(text: str) -> int:
-    """The port to listen on. Exits with one sentence when that cannot be."""
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        sys.exit(f"PORT must be a number from 1 to 65535, not {text!r}.")
-    port = int(text)
+def refuse_busy_port(port: int) -> None:
+    """Exits with one sentence when nobody can listen on this port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -59,7 +47,6 @@ def usable_port(text: str) -> int:
             sys.exit(f"Port {port} is reserved for root. Choose one above 1023: make run PORT=8000")
         except OSError:
             sys.exit(f"Port {port} is in use. Stop what listens there, or choose another: make run PORT={port + 1}")
-    return port
 
 
 def write_env(path: Path) -> None:
@@ -114,13 +101,13 @@ def make_places() -> None:
 
 def refuse_mistakes() -> None:
     """Exits with one sentence for each setting the checks refuse, and for a server that does not answer."""
-    from django.core import checks
     from django.db import OperationalError, connection
     from django_redis import get_redis_connection
     from redis.exceptions import RedisError
 
-    if errors := [message for message in checks.run_checks() if message.is_serious(checks.ERROR)]:
-        sys.exit("\n".join(f"{error.msg} {error.hint or ''}".strip() for error in errors))
+    from accounts import checks
+
+    checks.refuse_mistakes()
     try:
         connection.ensure_connection()
         if os.environ.get("REDIS_URL"):

@@ -4,7 +4,6 @@ A variable that is missing or wrong stops the start with its name and the reason
 """
 
 import logging
-import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,12 +11,12 @@ from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 from environs import Env
 
-from config import stores
+from config import environment, stores
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = environment.ROOT
 
+environment.take_env_file()
 env = Env()
-env.read_env(os.environ.get("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
 
 
 def _or(name: str, default: object) -> str:
@@ -35,7 +34,7 @@ HTTPS: bool = bool(env.str("HTTPS", "")) and env.bool("HTTPS")
 JWT_ACCESS_KEYS: list[str] = env.list("JWT_ACCESS_KEYS")
 JWT_REFRESH_KEYS: list[str] = env.list("JWT_REFRESH_KEYS")
 # Links in mails are built on this and never on the Host header, which its sender chooses.
-SITE_URL: str = _or("SITE_URL", f"http{'s' * HTTPS}://localhost:{_or('PORT', 8000)}").rstrip("/")
+SITE_URL: str = _or("SITE_URL", f"http{'s' * HTTPS}://localhost:{environment.port()}").rstrip("/")
 # Demo users, the mailbox anyone can read, the lab. A check refuses it on anything but loopback.
 DEMO: bool = env.bool("DEMO", False)
 # How many proxies of ours stand in front; so many entries of X-Forwarded-For are believed.
@@ -91,8 +90,13 @@ MIDDLEWARE = [
     "config.closed.ClosedByDefaultMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
-# It looks for SecurityMiddleware by name; a subclass of it stands there.
-SILENCED_SYSTEM_CHECKS = ["security.W001"]
+SILENCED_SYSTEM_CHECKS = [
+    # It looks for SecurityMiddleware by name; a subclass of it stands there.
+    "security.W001",
+    # They ask for HSTS_INCLUDE_SUBDOMAINS and HSTS_PRELOAD, which are for the owner of the whole domain to decide.
+    "security.W005",
+    "security.W021",
+]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
@@ -232,8 +236,9 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_SSL_REDIRECT = not DEMO
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 0 if DEMO else 365 * 24 * 60 * 60
-SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEMO
-SECURE_HSTS_PRELOAD = not DEMO
+# Both bind hosts that may not be ours, and preload cannot be taken back for months.
+SECURE_HSTS_INCLUDE_SUBDOMAINS: bool = env.bool("HSTS_INCLUDE_SUBDOMAINS", False)
+SECURE_HSTS_PRELOAD: bool = env.bool("HSTS_PRELOAD", False)
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 

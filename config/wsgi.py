@@ -4,17 +4,20 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.checks import ERROR, Tags, run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
+from environs import EnvError
+
+from accounts.checks import refuse_mistakes
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-site = get_wsgi_application()
-
-# Only manage.py runs checks by itself; a server process would start with a placeholder secret.
-_errors = [message for message in run_checks(tags=[Tags.security, "accounts", "session"]) if message.is_serious(ERROR)]
-if _errors:
-    raise SystemExit("\n".join(str(message) for message in _errors))
+try:
+    site = get_wsgi_application()
+    refuse_mistakes()
+except (EnvError, ImproperlyConfigured) as error:
+    # A server would show these with a traceback of its own and hide the sentence in it.
+    raise SystemExit(str(error)) from None
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

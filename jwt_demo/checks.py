@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Error, register
 
-from accounts.checks import HOW_TO_MAKE, SECRET_BYTES, is_guessable
+from accounts.checks import HOW_TO_MAKE, SECRET_BYTES, has_middleware, is_guessable
 from accounts.outages import OUTAGES
 from jwt_demo import revocation
 from jwt_demo.models import Policy
@@ -20,7 +20,7 @@ RINGS = ("JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
 @register("jwt")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
-    return [*_keys(), *_shared(), *_cookie(), *_lifetimes(), *_revocation(), *_eviction()]
+    return [*_keys(), *_shared(), *_cookie(), *_lifetimes(), *_revocation(), *_eviction(), *_gate()]
 
 
 def _keys() -> Iterator[Error]:
@@ -82,3 +82,11 @@ def _eviction() -> Iterator[Error]:
 def _revocation() -> Iterator[Error]:
     if settings.JWT_REVOCATION not in CHECKS:
         yield Error(f"JWT_REVOCATION must be one of {', '.join(CHECKS)}.", id="jwt.E005")
+
+
+def _gate() -> Iterator[Error]:
+    if not has_middleware("accounts.origin.OriginGate"):
+        yield Error(
+            "MIDDLEWARE must name accounts.origin.OriginGate: another site could otherwise log a browser in or out.",
+            id="jwt.E010",
+        )

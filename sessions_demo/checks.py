@@ -6,11 +6,13 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Error, register
 
+from accounts.checks import has_middleware
+
 
 @register("session")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
-    return [*_cookie(), *_serializer(), *_lifetimes()]
+    return [*_cookie(), *_serializer(), *_lifetimes(), *_middleware()]
 
 
 def _cookie() -> Iterator[Error]:
@@ -41,3 +43,12 @@ def _lifetimes() -> Iterator[Error]:
             yield Error(
                 f"SESSION_IDLE{suffix} must be above 0 and at most SESSION_ABSOLUTE{suffix}.", id="session.E003"
             )
+
+
+def _middleware() -> Iterator[Error]:
+    for path, why in (
+        ("accounts.origin.OriginGate", "another site could otherwise log a browser in"),
+        ("sessions_demo.middleware.SessionMiddleware", "Django's own renews no session and ends none in time"),
+    ):
+        if not has_middleware(path):
+            yield Error(f"MIDDLEWARE must name {path}: {why}.", id="session.E010")

@@ -1,5 +1,6 @@
 """What happens to every answer that a session had a part in."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -7,12 +8,20 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest, HttpResponse
 
+from accounts.checks import refuse_mistakes
 from accounts.outages import OUTAGES
 from sessions_demo import lifecycle
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
-    """Django's, which also renews, keeps caches out, and clears the cookie with the attributes it was set with."""
+    """Django's, which also renews, keeps caches out, and clears the cookie with the attributes it was set with.
+
+    It is not made, and so no server starts, under a configuration that the checks refuse.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        refuse_mistakes()
+        super().__init__(get_response)
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """The answer. When another request ended the session meanwhile, it goes out without the cookie."""

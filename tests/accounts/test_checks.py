@@ -3,7 +3,15 @@ from typing import Any
 import pytest
 from django.conf import settings as configured
 from django.core.checks import ERROR, run_checks
+from django.core.checks.registry import registry
+from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
 from pytest_django import Settings
+
+from accounts import checks
+from accounts.origin import OriginGate
+from sessions_demo.middleware import SessionMiddleware
 
 GOOD = "zP3kV9tQ1mXr7Lw0BnYd5HsJ2GcFa8UoEiRpT6KvMhNqZxWy"
 PRODUCTION = {
@@ -104,6 +112,83 @@ def test_e006_a_number_of_proxies_below_none(settings: Settings) -> None:
 )
 def test_e007_a_second_door(settings: Settings, backends: list[str]) -> None:
     assert ids(settings, AUTHENTICATION_BACKENDS=backends) == {"accounts.E007"}
+
+
+def test_e010_preload_of_a_host_without_its_subdomains(settings: Settings) -> None:
+    assert ids(settings, SECURE_HSTS_PRELOAD=True) == {"accounts.E010"}
+    assert ids(settings, SECURE_HSTS_PRELOAD=True, SECURE_HSTS_INCLUDE_SUBDOMAINS=True) == set()
+
+
+@pytest.fixture
+def unchecked(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process has not run the checks yet."""
+    settings.ALLOWED_HOSTS = ["localhost"]  # Django's test environment adds one that no demo may have
+    monkeypatch.setattr(checks._Checked, "passed", False)
+
+
+def nothing(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+@pytest.mark.parametrize("middleware", [OriginGate, SessionMiddleware])
+def test_no_middleware_of_a_part_is_made_under_what_the_checks_refuse(
+    settings: Settings, unchecked: None, middleware: type
+) -> None:
+    settings.JWT_ACCESS_KEYS, settings.SESSION_IDLE, good = ["secret"], 0, (settings.JWT_ACCESS_KEYS, 60)
+    for _ in range(2):  # a refusal is not remembered
+        with pytest.raises(ImproperlyConfigured) as refusal:
+            middleware(nothing)
+        lines = str(refusal.value).splitlines()
+        assert [line.partition(":")[0] for line in lines] == ["session.E003", "jwt.E001"]
+        assert "JWT_ACCESS_KEYS" in lines[1]
+    settings.JWT_ACCESS_KEYS, settings.SESSION_IDLE = good
+    middleware(nothing)
+    # A success is: a test or a server that makes a hundred handlers pays once.
+    settings.JWT_ACCESS_KEYS = ["secret"]
+    middleware(nothing)
+
+
+def test_a_silenced_check_refuses_nothing(settings: Settings, unchecked: None) -> None:
+    settings.SECURE_HSTS_PRELOAD = True
+    with pytest.raises(ImproperlyConfigured, match="HSTS_PRELOAD"):
+        checks.refuse_mistakes()
+    settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, "accounts.E010"]
+    checks.refuse_mistakes()
+
+
+def test_a_check_that_makes_an_application_does_not_run_all_of_them_for_ever(
+    unchecked: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def check(**kwargs: Any) -> list[Any]:
+        made.append(WSGIHandler())
+        return []
+
+    monkeypatch.setattr(registry, "registered_checks", {*registry.registered_checks, check})
+    monkeypatch.setattr(check, "tags", (), raising=False)
+    checks.refuse_mistakes()
+    assert len(made) == 1
+
+
+def test_a_check_that_breaks_passes_nothing(unchecked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "run_checks", lambda: 1 / 0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            checks.refuse_mistakes()
+
+
+class TheirGate(OriginGate):
+    """A gate with something added."""
+
+
+def test_what_guards_a_part_stands_in_middleware(settings: Settings) -> None:
+    before, gate = settings.MIDDLEWARE, "accounts.origin.OriginGate"
+    assert checks.has_middleware(gate)
+    settings.MIDDLEWARE = [name for name in before if name != gate] + ["nowhere.Middleware", "accounts.mail.queue"]
+    assert not checks.has_middleware(gate)
+    settings.MIDDLEWARE = [f"{__name__}.TheirGate", *settings.MIDDLEWARE]
+    assert checks.has_middleware(gate)
 
 
 def test_no_message_repeats_the_secret(settings: Settings) -> None:

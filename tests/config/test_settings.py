@@ -108,14 +108,26 @@ def test_nothing_is_open_unless_it_is_asked_for() -> None:
         "DEBUG",
         "DEMO",
         "SECURE_HSTS_SECONDS",
+        "SECURE_HSTS_INCLUDE_SUBDOMAINS",
+        "SECURE_HSTS_PRELOAD",
         "SECURE_SSL_REDIRECT",
         "TRUSTED_PROXIES",
         "SECURE_PROXY_SSL_HEADER",
     )
     assert found["DEBUG"] is found["DEMO"] is False
     assert found["SECURE_HSTS_SECONDS"] == 365 * 24 * 60 * 60
+    assert found["SECURE_HSTS_INCLUDE_SUBDOMAINS"] is found["SECURE_HSTS_PRELOAD"] is False
     assert found["SECURE_SSL_REDIRECT"] is True
     assert (found["TRUSTED_PROXIES"], found["SECURE_PROXY_SSL_HEADER"]) == (0, None)
+
+
+@pytest.mark.parametrize("preload", [False, True])
+def test_hsts_reaches_other_hosts_only_where_it_was_asked_to(preload: bool) -> None:
+    environment = GOOD | {"HSTS_INCLUDE_SUBDOMAINS": "1"} | ({"HSTS_PRELOAD": "1"} if preload else {})
+    names = ("SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD")
+    assert list(settings(environment, *names).values()) == [True, preload]
+    ended = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", environment=environment)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_what_a_proxy_says_of_the_scheme_is_believed_only_if_there_is_one() -> None:

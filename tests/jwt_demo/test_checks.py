@@ -157,3 +157,9 @@ def test_a_store_that_forgets_when_it_is_full_is_refused(store: Store, client: C
 def test_what_else_is_wrong_can_be_said_without_the_store(store: Store) -> None:
     store.kill()
     assert ids() == []
+
+
+@pytest.mark.parametrize("name", ["accounts.origin.OriginGate"])
+def test_a_part_without_the_middleware_that_guards_it_is_refused(settings: Settings, name: str) -> None:
+    settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if one != name]
+    assert ids() == ["jwt.E010"]

@@ -5,20 +5,28 @@ import threading
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
 
 from accounts import housekeeping
+from accounts.checks import refuse_mistakes
 
 
 class Command(BaseCommand):
     """Runs what no request waits for."""
 
+    # `--skip-checks` would pass by Django's own call of them.
+    requires_system_checks = []
     help = "Sends mail and does the other work that no request waits for, until it is told to stop."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="do what is due now, then stop")
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        try:
+            refuse_mistakes()
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from None
         housekeeping.run_due()
         if once:
             return

@@ -1,0 +1,55 @@
+"""What this machine says: its environment and `.env`, for Django, the launcher and gunicorn alike.
+
+Django reads its own variables in `config.settings`; what others read too is read here, so that all of them agree.
+"""
+
+import os
+import re
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from dotenv import dotenv_values
+
+ROOT = Path(__file__).resolve().parent.parent
+ENV_FILE = Path(os.environ.get("ENV_FILE") or ROOT / ".env")
+
+
+def take_env_file() -> None:
+    """Puts into the environment what `.env` says and the environment does not. An empty variable says nothing.
+
+    Raises `ImproperlyConfigured` for a file that cannot be read.
+    """
+    try:
+        values = dotenv_values(ENV_FILE)
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"ENV_FILE {ENV_FILE} cannot be read: {error}") from error
+    for name, value in values.items():
+        if value and not os.environ.get(name):
+            os.environ[name] = value
+
+
+def number(name: str, default: int, most: int) -> int:
+    """The variable `name`, from 1 to `most`. Raises `ImproperlyConfigured` for anything else."""
+    text = os.environ.get(name) or str(default)
+    if not (text.isdecimal() and 1 <= int(text) <= most):
+        raise ImproperlyConfigured(f"{name} must be a number from 1 to {most}, not {text!r}.")
+    return int(text)
+
+
+def port() -> int:
+    """The port on which the web process listens."""
+    return number("PORT", 8000, 65535)
+
+
+def bind() -> str:
+    """The address and the port on which the web process listens, as gunicorn reads them."""
+    host = os.environ.get("WEB_HOST") or "127.0.0.1"
+    with suppress(ValueError):
+        if ip_address(host.strip("[]")).version == 6:
+            return f"[{host.strip('[]')}]:{port()}"
+    if not re.fullmatch(r"[\w.-]+", host):
+        # gunicorn would take a port, a socket or a file descriptor from it.
+        raise ImproperlyConfigured(f"WEB_HOST must be an address or a host name, not {host!r}.")
+    return f"{host}:{port()}"
