@@ -14,10 +14,10 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.signals import m2m_changed, pre_delete
 from django.dispatch import receiver
-from django.utils import timezone
 
 from accounts import devices, events
 from accounts.client import Client
+from accounts.database_time import database_now
 from accounts.housekeeping import task
 from accounts.models import PendingWithdrawal, SecurityEvent, User
 from accounts.outages import OUTAGES
@@ -40,7 +40,7 @@ def access_withdrawn(user: User, reason: str, spare: Any = None) -> PendingWithd
     User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
     user.token_version = User.objects.values_list("token_version", flat=True).get(pk=user.pk)
     pending = PendingWithdrawal.objects.create(
-        user_id=user.pk, version=user.token_version, reason=reason[:100], due=timezone.now() + OWN_TIME
+        user_id=user.pk, version=user.token_version, reason=reason[:100], due=database_now() + OWN_TIME
     )
     events.record(SecurityEvent.Name.WITHDRAWN, user, Client(), reason=reason, version=user.token_version)
     transaction.on_commit(lambda: carry_out(pending, spare))
@@ -81,7 +81,7 @@ def carry_out(pending: PendingWithdrawal, spare: Any = None) -> bool:
     if failed:
         logger.warning("withdrawal pending", extra={"user_id": pending.user_id, "error": failed})
         with suppress(*OUTAGES):
-            PendingWithdrawal.objects.filter(pk=pending.pk).update(due=timezone.now())
+            PendingWithdrawal.objects.filter(pk=pending.pk).update(due=database_now())
         return False
     PendingWithdrawal.objects.filter(pk=pending.pk).delete()
     pending.ended = ended
@@ -99,6 +99,6 @@ def told(ended: dict[str, int], pending: int) -> str:
 def carry_out_pending() -> str:
     """Does what an outage left undone, the oldest first."""
     done = [
-        carry_out(pending) for pending in PendingWithdrawal.objects.filter(due__lte=timezone.now()).order_by("pk")[:100]
+        carry_out(pending) for pending in PendingWithdrawal.objects.filter(due__lte=database_now()).order_by("pk")[:100]
     ]
     return f"{sum(done)} of {len(done)} carried out" if done else ""

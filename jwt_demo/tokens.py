@@ -28,6 +28,9 @@ LONGEST = 4096  # bytes; ours have some 500
 # RFC 7515 section 3.1, and nothing that a lenient decoder forgives: padding, blanks, the other alphabet.
 FORM = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 ED25519 = "ed25519:"
+# Seconds that the clock of the machine that issued a token may be ahead of this one's. Machines that are set by NTP
+# differ by less than one; a token from further ahead comes from a broken clock, and would live too long.
+CLOCK_SKEW = 30
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ class Backend(TokenBackend):
                 [key.algorithm],
                 issuer=self.issuer,
                 audience=self.audience,
-                options={"strict_aud": True, "require": ["exp", "iat", "iss", "aud"]},
+                # Not with PyJWT's leeway, which would move `exp` as well: see `TypedToken.verify`.
+                options={"strict_aud": True, "require": ["exp", "iat", "iss", "aud"], "verify_iat": False},
             )
         except jwt.ExpiredSignatureError as error:
             raise TokenBackendExpiredToken("The token has expired.") from error
@@ -188,6 +192,8 @@ class TypedToken(Token):
         well_formed = self.payload.keys() == self.claims.keys()
         if not (well_formed and all(rule(self.payload[name]) for name, rule in self.claims.items())):
             raise TokenError("Token has odd claims")
+        if self.payload["iat"] > self.current_time.timestamp() + CLOCK_SKEW:
+            raise TokenError("Token is from the future")
         super().verify()
 
     def __str__(self) -> str:

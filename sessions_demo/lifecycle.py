@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from accounts import events
 from accounts.client import Client
+from accounts.database_time import database_now
 from accounts.devices import Device
 from accounts.models import SecurityEvent, User
 from accounts.outages import DATABASE_OUTAGES, OUTAGES, refuses
@@ -173,7 +174,7 @@ def rekey(session: SessionStore, user: User) -> None:
     """
     fresh, old = SessionStore(), session.digest
     fresh.create()
-    row, until = DeviceSession.objects.live().filter(pk=session[DEVICE]), timezone.now() + UNDER_WAY
+    row, until = DeviceSession.objects.live().filter(pk=session[DEVICE]), database_now() + UNDER_WAY
     if not row.update(digest=fresh.digest, former=old, former_until=until, version=user.token_version):
         fresh.delete()
         session.flush()
@@ -213,7 +214,7 @@ def _rows(request: HttpRequest) -> DeviceSessions:
         return DeviceSession.objects.filter(pk=device)
     if cookie := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
         # The id changed while this request was under way: who was told "logged out" would still be in.
-        just_now = DeviceSession.objects.filter(former_until__gt=timezone.now())
+        just_now = DeviceSession.objects.filter(former_until__gt=database_now())
         return just_now.filter(former=store.digest(cookie))
     return DeviceSession.objects.none()
 

@@ -1,6 +1,7 @@
 """Withdrawing access: at once, with the change that called for it, and after an outage when it is over."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -9,12 +10,12 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import DateTimeField, Q, Value
 
-from accounts import devices
+from accounts import devices, withdrawal
 from accounts.models import PendingWithdrawal, SecurityEvent, User
 from accounts.withdrawal import access_withdrawn, carry_out_pending
-from tests.conftest import PASSWORDS, link_in
+from tests.conftest import NOON, PASSWORDS, Clock, link_in
 from tests.running import Store
 from tests.sessions_demo.conftest import (
     NEW,
@@ -404,6 +405,25 @@ def test_who_logs_in_after_the_withdrawal_stays_in_when_it_is_carried_out_late(a
     assert (is_out(before), is_out(since)) == (True, False)
     assert not PendingWithdrawal.objects.exists()
     assert carry_out_pending() == ""
+
+
+@committed
+@pytest.mark.parametrize("apart", [-30, -2, 0, 2, 30])
+def test_housekeeping_leaves_a_withdrawal_its_own_time_whatever_its_clock_says(
+    alice: User, clock: Clock, monkeypatch: pytest.MonkeyPatch, apart: int
+) -> None:
+    """It knows of no session to spare: too early, it would log out a user who changes the password."""
+    by_database = {"now": NOON}
+    now = lambda: Value(by_database["now"], output_field=DateTimeField())  # noqa: E731
+    monkeypatch.setattr("accounts.withdrawal.database_now", now, raising=False)
+    monkeypatch.setattr(withdrawal, "carry_out", lambda *_: False)
+    access_withdrawn(alice, "test")
+    assert PendingWithdrawal.objects.count() == 1
+    by_database["now"] = NOON + timedelta(seconds=9)
+    clock(9 + apart)
+    assert carry_out_pending() == ""
+    by_database["now"] = NOON + timedelta(seconds=10)
+    assert carry_out_pending() == "0 of 1 carried out"
 
 
 class Broken:

@@ -17,7 +17,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.models import User
 from jwt_demo.tokens import COMMON, ED25519, LONGEST, AccessToken, Key, RefreshToken
-from tests.conftest import Clock
+from tests.conftest import NOON, Clock
 from tests.jwt_demo.conftest import Holder, logged_in
 from tests.jwt_demo.forge import ABSENT, AccessBench, Bench, RefreshBench, b64, compact, key_of, opened, segment
 
@@ -369,9 +369,37 @@ def test_what_is_past_or_not_yet_is_refused(bench: Bench, clock: Clock) -> None:
     now = AccessToken()["iat"]
     for change in ({"exp": now}, {"exp": now - 1}, {"exp": 0}, {"exp": 1}):
         bench.refused(bench.forge({}, {"iat": now - 900, **change}), *EXPIRED)
-    for change in ({"iat": now + 2}, {"iat": FAR}, {"nbf": now + 2}, {"nbf": FAR}, {"nbf": now - 1}, {"nbf": "x"}):
+    for change in ({"iat": now + 31}, {"iat": FAR}, {"nbf": now + 2}, {"nbf": FAR}, {"nbf": now - 1}, {"nbf": "x"}):
         bench.refused(bench.forge({}, {"iat": now, "exp": now + 900, **change}))
     bench.kind(bench.forge({}, {"iat": now, "exp": now + 1}))
+
+
+@pytest.mark.parametrize("ahead", [0, 2, 29, 30, 31, 3600])
+def test_the_clock_of_the_machine_that_issued_a_token_may_be_half_a_minute_ahead(
+    alice: User, clock: Clock, ahead: int
+) -> None:
+    """For both kinds of token, at the endpoints of a machine whose clock is right."""
+    clock(ahead)
+    holder = logged_in()
+    refresh, access = RefreshBench(holder), AccessBench(holder)
+    clock(0)
+    if ahead > 30:
+        access.refused(access.text)
+        refresh.refused(refresh.text)
+        clock(ahead - 30)  # it was its date alone
+    assert access.send(access.text).status_code == refresh.send(refresh.text).status_code == 200
+
+
+@pytest.mark.parametrize("behind", [-30, -2, 0, 2, 30])
+def test_the_end_of_a_token_holds_to_the_second_whatever_its_date(bench: Bench, clock: Clock, behind: int) -> None:
+    clock(0)
+    now = int(NOON.timestamp())
+    text = bench.forge({}, {"iat": now - behind, "exp": now + 60})
+    clock(59)
+    bench.kind(text)
+    clock(60)
+    bench.refused(text, *EXPIRED)
+    clock(0)
 
 
 ODD: list[Any] = [ABSENT, None, True, False, 0, 1, -1, 1.0, 10**30, [], ["1"], [1], {}, {"a": "1"}, "", "\0", "a\0b"]

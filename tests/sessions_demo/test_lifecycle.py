@@ -1,9 +1,11 @@
 """A session from login to logout: when its id changes, when it ends, and who wins when two things happen at once."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import DateTimeField, Value
 from django.http import HttpRequest
 from django.test import RequestFactory
 from redis.exceptions import RedisError
@@ -15,7 +17,7 @@ from sessions_demo import lifecycle
 from sessions_demo.lifecycle import DEVICE, FLOW
 from sessions_demo.models import DeviceSession
 from sessions_demo.store import ABSOLUTE_END, IDLE_END, SessionStore
-from tests.conftest import PASSWORDS, Clock
+from tests.conftest import NOON, PASSWORDS, Clock
 from tests.running import Store
 from tests.sessions_demo.conftest import (
     CONFIRM,
@@ -515,6 +517,22 @@ def test_a_database_that_is_away_costs_only_the_note_of_use(alice: User, clock: 
 
 
 @committed
+@pytest.mark.parametrize("apart", [-30, -2, 0, 2, 30])
+@pytest.mark.parametrize(("second", "ends"), [(9, True), (11, False)])
+def test_a_logout_under_the_id_before_counts_by_the_databases_clock(
+    at_alice: Visitor, clock: Clock, monkeypatch: pytest.MonkeyPatch, apart: int, second: int, ends: bool
+) -> None:
+    by_database = {"now": NOON}
+    now = lambda: Value(by_database["now"], output_field=DateTimeField())  # noqa: E731
+    monkeypatch.setattr("sessions_demo.lifecycle.database_now", now, raising=False)
+    before = at_alice.session_id
+    assert at_alice.call("POST", CONFIRM, {"password": PASSWORDS["alice@example.com"]}).status_code == 200
+    by_database["now"] = NOON + timedelta(seconds=second)
+    clock(second + apart)
+    assert thief(before).call("POST", LOGOUT).status_code == 200
+    assert DeviceSession.objects.filter(ended=None).exists() is not ends
+
+
 @pytest.mark.parametrize(
     "way", [lambda visitor: visitor.call("POST", LOGOUT), lambda visitor: visitor.submit("/session/logout/")]
 )
