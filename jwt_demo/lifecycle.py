@@ -34,8 +34,15 @@ class InvalidRefresh(Exception):
     """The refresh token means nothing here, and nothing happened."""
 
 
+class ReusedAfterGrace(Exception):
+    """The refresh token was used before by the same client, too late to be a retry: an answer was lost.
+
+    Its family has ended, and nothing else of the user.
+    """
+
+
 class ReuseDetected(Exception):
-    """The refresh token was used before, and what that had to end has ended."""
+    """The refresh token was used before, and two clients hold it: everything of the user has ended."""
 
 
 @dataclass(frozen=True)
@@ -92,62 +99,63 @@ def _access(family: TokenFamily, now: datetime) -> AccessToken:
 def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKIE) -> Issued:
     """The next tokens of a family, for a refresh token whose signature and expiry are good.
 
-    Raises `InvalidRefresh`, or `ReuseDetected` after what must end has ended and is committed.
+    Raises `InvalidRefresh`; or `ReusedAfterGrace` or `ReuseDetected`, after what must end has ended and is committed.
     """
-    now = timezone.now()
     try:
         # Durable: inside a caller's transaction an exception would bring back what a thief's replay ended.
         with transaction.atomic(durable=True):
-            verdict, family = _judged(token, client, transport, now)
+            verdict, family = _classified(token, client, transport)
     except IntegrityError:
         # The ledger's foreign key: her row was deleted after it had been read.
         if User.objects.filter(pk=token["sub"]).exists():
             raise
         raise InvalidRefresh from None
-    return _answer(verdict, family, client, now)
+    return _answer(verdict, family, client)
 
 
-def _judged(token: RefreshToken, client: Client, transport: str, now: datetime) -> tuple[Verdict, TokenFamily | None]:
+def _classified(token: RefreshToken, client: Client, transport: str) -> tuple[Verdict, TokenFamily | None]:
     """What the token means, and the family after what follows from that is done."""
     verdict = Verdict.INVALID
     while family := _family(token["sid"]):
-        verdict = family.judge(token, client, transport)
-        if verdict is not Verdict.CURRENT or _advance(family, client, now):
+        verdict = family.classify(token, client, transport)
+        if verdict is not Verdict.CURRENT or _advance(family, client):
             break
         verdict = Verdict.INVALID
-    if family and verdict is Verdict.DOUBT:
-        _doubt(family, client)
-    elif family and verdict is Verdict.THEFT:
-        _theft(family, client)
+    if family and verdict is Verdict.REUSED_AFTER_GRACE:
+        _reused_after_grace(family, client)
+    elif family and verdict is Verdict.REUSED:
+        _reused(family, client)
     return verdict, family
 
 
 def _family(sid: str) -> TokenFamily | None:
-    return TokenFamily.objects.select_related("user").with_entry().filter(pk=sid).first()
+    return TokenFamily.objects.select_related("user").for_rotation().filter(pk=sid).first()
 
 
-def _advance(family: TokenFamily, client: Client, now: datetime, **more: Any) -> bool:
+def _advance(family: TokenFamily, client: Client, **more: Any) -> bool:
     """Turns a family to its next token, unless somebody else just did or ended it: one compare and swap."""
     unchanged = TokenFamily.objects.filter(pk=family.pk, generation=family.generation, jti=family.jti, ended=None)
-    if not unchanged.update(**family.next(family.generation + 1, client, now), **more):
+    if not unchanged.update(**family.next(family.generation + 1, client, family.now), **more):
         return False
     ledger.outstanding(family)
     ledger.blacklist([family.entry])
     return True
 
 
-def _doubt(family: TokenFamily, client: Client) -> None:
+def _reused_after_grace(family: TokenFamily, client: Client) -> None:
     """The same client, too late: a lost answer, or a copy of the cookie. Only this family pays for it."""
     if _mark_ended(family, "token reused after the retry window"):
-        events.record(SecurityEvent.Name.TOKEN_REUSED, family.user, client, family=str(family.pk), everything=False)
+        detail = {"family": str(family.pk), "verdict": "reused after grace", "everything": False}
+        events.record(SecurityEvent.Name.TOKEN_REUSED, family.user, client, **detail)
         transaction.on_commit(lambda: _deny([family]))
 
 
-def _theft(family: TokenFamily, client: Client) -> None:
+def _reused(family: TokenFamily, client: Client) -> None:
     """Two hold this family, and nobody can tell which is the owner: everything of the user ends."""
     user = family.user
     if _mark_ended(family, "token reused") and user:
-        events.record(SecurityEvent.Name.TOKEN_REUSED, user, client, family=str(family.pk), everything=True)
+        detail = {"family": str(family.pk), "verdict": "reused", "everything": True}
+        events.record(SecurityEvent.Name.TOKEN_REUSED, user, client, **detail)
         mail.queue("token_reuse", user.email)
         access_withdrawn(user, "token reused")
 
@@ -160,14 +168,16 @@ def _mark_ended(family: TokenFamily, reason: str) -> bool:
     return ended
 
 
-def _answer(verdict: Verdict, family: TokenFamily | None, client: Client, now: datetime) -> Issued:
-    if verdict in (Verdict.DOUBT, Verdict.THEFT):
+def _answer(verdict: Verdict, family: TokenFamily | None, client: Client) -> Issued:
+    if verdict is Verdict.REUSED_AFTER_GRACE:
+        raise ReusedAfterGrace
+    if verdict is Verdict.REUSED:
         raise ReuseDetected
     if family is None or verdict is Verdict.INVALID or not family.can_be_signed():
         raise InvalidRefresh
     name = "token_rotated" if verdict is Verdict.CURRENT else "token_repeated"
     events.log(name, client, user_id=family.user_id, family=str(family.pk), generation=family.generation)
-    return Issued(_access(family, now), family)
+    return Issued(_access(family, timezone.now()), family)
 
 
 def confirm(family: TokenFamily | None, user: User, client: Client) -> Issued:
@@ -189,11 +199,11 @@ def rekey(family: TokenFamily, user: User, **more: Any) -> None:
 
     Raises `InvalidCredentials` when the family was ended meanwhile.
     """
-    client, now = Client(family.address, family.user_agent), timezone.now()
+    client = Client(family.address, family.user_agent)
     with transaction.atomic():
-        while current := TokenFamily.objects.live().with_entry().filter(pk=family.pk).first():
+        while current := TokenFamily.objects.live().for_rotation().filter(pk=family.pk).first():
             more |= {"void_below": current.generation + 1, "version": user.token_version}
-            if _advance(current, client, now, **more):
+            if _advance(current, client, **more):
                 break
     if current is None:
         raise InvalidCredentials

@@ -12,6 +12,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from accounts.client import USER_AGENT_LENGTH, Client
+from accounts.database_time import database_now
 from accounts.models import User
 from jwt_demo.tokens import RefreshToken
 
@@ -53,8 +54,8 @@ class Verdict(Enum):
 
     CURRENT = "it is the latest: rotate"
     RETRY = "the answer was lost, or two tabs asked at once: the same successor again"
-    DOUBT = "its successor was never used: the family ends"
-    THEFT = "two hold this family: everything of the user ends"
+    REUSED_AFTER_GRACE = "the same client, too late for a retry: the family ends"
+    REUSED = "two clients hold this family: everything of the user ends"
     INVALID = "it means nothing, and nothing happens"
 
 
@@ -66,10 +67,14 @@ class TokenFamilies(models.QuerySet["TokenFamily"]):
         now = timezone.now()
         return self.filter(ended=None, expires__gt=now, absolute_end__gt=now)
 
-    def with_entry(self) -> Self:
-        """Brings along the ledger's row of each one's latest token, so that rotation need not ask for it."""
+    def for_rotation(self) -> Self:
+        """Brings along what a rotation would otherwise have to ask for.
+
+        That is the ledger's row of each one's latest token, and the database's time: the clock by which `issued`
+        is written and read, whichever machine does so.
+        """
         entry = OutstandingToken.objects.filter(jti=models.OuterRef("jti")).values("pk")
-        return self.annotate(entry=models.Subquery(entry))
+        return self.annotate(entry=models.Subquery(entry), now=database_now())
 
     def mark_ended(self, reason: str) -> int:
         """Notes when and why, once; how many it was."""
@@ -101,8 +106,9 @@ class TokenFamily(models.Model):
     ended = models.DateTimeField(null=True, blank=True, db_index=True)
     reason = models.CharField("why it ended", max_length=100, blank=True)
 
-    # See `TokenFamilies.with_entry`.
+    # See `TokenFamilies.for_rotation`.
     entry: int | None
+    now: datetime
 
     objects: ClassVar[TokenFamilies] = TokenFamilies.as_manager()  # type: ignore[assignment]
 
@@ -163,18 +169,28 @@ class TokenFamily(models.Model):
         """Whether the key of the latest token is still in the ring: it can be had again only by that."""
         return self.kid in RefreshToken().token_backend.ring
 
-    def judge(self, token: RefreshToken, client: Client, transport: str) -> Verdict:
-        """What it means that `client` presents `token`, a good signature of ours with this family's id."""
+    def classify(self, token: RefreshToken, client: Client, transport: str) -> Verdict:
+        """What it means that `client` presents `token`, a good signature of ours with this family's id.
+
+        The family must come from `for_rotation`.
+        """
         behind = self.generation - token["gen"]
         if not self.is_live() or behind < 0 or token["gen"] < self.void_below:
             return Verdict.INVALID
         if behind == 0:
             genuine = token["jti"] == self.jti and transport == self.transport
             return Verdict.CURRENT if genuine else Verdict.INVALID
-        if behind > 1 or (transport, client.digest) != (self.transport, self.rotated_by):
-            return Verdict.THEFT
+        if behind > 1 or not self._is_from_its_client(client, transport):
+            return Verdict.REUSED
+        # Two statements that overlap may be dated in the other order; a window of 0 must stay shut for them too.
+        age = max(self.now - self.issued, timedelta(0))
         window = timedelta(seconds=self.policy["retry_window"])
-        return Verdict.RETRY if timezone.now() - self.issued < window else Verdict.DOUBT
+        return Verdict.RETRY if age < window else Verdict.REUSED_AFTER_GRACE
+
+    def _is_from_its_client(self, client: Client, transport: str) -> bool:
+        # A browser's cookie has the user agent to tell a copy by. A native client has not: an app updates itself.
+        same = transport == Transport.BODY or client.digest == self.rotated_by
+        return transport == self.transport and same
 
     def is_live(self) -> bool:
         """Whether nobody ended it, no clock has, and its user stands as she did. Reads `user`."""

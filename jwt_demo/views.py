@@ -38,7 +38,7 @@ from accounts.outages import OUTAGES
 from accounts.verify import verify
 from accounts.withdrawal import access_withdrawn
 from jwt_demo import cookies, lifecycle
-from jwt_demo.lifecycle import InvalidRefresh, Issued, ReuseDetected
+from jwt_demo.lifecycle import InvalidRefresh, Issued, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.revocation import CHECKS
 from jwt_demo.tokens import AccessToken
@@ -206,6 +206,8 @@ class Refresh(TokenView):
         try:
             if token := cookies.good(text):
                 return self.answer(lifecycle.rotate(token, Client.of(request._request), transport))
+        except ReusedAfterGrace:
+            raise exceptions.AuthenticationFailed("Refresh token already used") from None
         except ReuseDetected:
             raise exceptions.AuthenticationFailed("Token reuse detected") from None
         except InvalidRefresh:

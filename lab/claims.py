@@ -771,8 +771,8 @@ CLAIMS: tuple[Claim, ...] = (
         expected=Verdict.CONDITIONAL,
         proof="the alarm is raised in both orders of play, whether thief or owner comes first",
         condition=(
-            "It holds if an honest retry is told apart from a theft; otherwise two tabs of one user raise a false "
-            "alarm."
+            "It holds if an honest retry is told apart from a theft; otherwise two tabs of one user end their own "
+            "login."
         ),
         pages=("refresh",),
     ),

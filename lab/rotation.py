@@ -108,8 +108,13 @@ class Step:
 
     @property
     def alarm(self) -> bool:
-        """Whether the server said that a token was used twice."""
+        """Whether the server said that two hold a token."""
         return any(item.told == "Token reuse detected" for item in self.asked)
+
+    @property
+    def late(self) -> bool:
+        """Whether the server said that a retry came too late."""
+        return any(item.told == "Refresh token already used" for item in self.asked)
 
 
 @dataclass
@@ -241,10 +246,10 @@ def _families(played: Play) -> list[dict[str, Any]]:
 
 def _noted(step: Step, played: Play) -> str:
     """What this step means, from what was seen."""
-    ended = [family["name"] for family in step.families if not family["alive"]]
     if step.alarm:
-        whole = len(ended) == len(step.families)
-        return "Alarm: " + ("every login of this person ends." if whole else f"this login ends; {_others(step)} stays.")
+        return "Alarm: every login of this person ends."
+    if step.late:
+        return f"Too late for a retry: this login ends; {_others(step)} stays."
     if sum(item.told.startswith("the same token") for item in step.asked):
         return "No second successor: the same token again, byte for byte."
     return ""

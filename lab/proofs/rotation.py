@@ -68,8 +68,9 @@ def theft_is_noticed_in_both_orders(scene: Stage) -> Iterator[Evidence]:
         yield holds("… the owner's next request", f"{owner.status} {owner.told}", owner.status == 401)
     yield _alarm("two tabs at once, told apart from a theft", rotation.play(scene, "two-tabs", WINDOW), wanted=False)
     strict = rotation.play(scene, "two-tabs", window=0)
-    number = _alarmed(strict)
-    yield limit("two tabs at once, not told apart", f"alarm at step {number}" if number else "no alarm", number > 0)
+    number = next((step.number for step in strict.steps if step.late), 0)
+    seen = f"their login ends at step {number}" if number else "they stay in"
+    yield limit("two tabs at once, not told apart", seen, number > 0)
 
 
 def _alarmed(played: Play) -> int:

@@ -17,6 +17,8 @@ const [AHEAD, PATIENCE] = [30, 8]; // seconds; a refresh and its repetition must
 const REFUSED = ["No token provided", "Token expired", "Invalid token", "Token revoked"];
 const SAY = {
   "Invalid refresh token": "Your login has ended, by time or from elsewhere. If not by you, change your password.",
+  "Refresh token already used":
+    "An answer to this browser was lost on its way, so this login has ended. Your other logins have not. Log in again.",
   "Token reuse detected": "Somebody used an old token of yours; everything was logged out. Change your password.",
   out: "You are logged out.",
   elsewhere: "You logged out in another tab.",

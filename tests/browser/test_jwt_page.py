@@ -12,6 +12,7 @@ from tests.browser.tokens import (
     ALL,
     ENDED,
     IN,
+    LOST,
     OUT,
     REUSED,
     SEARCH,
@@ -40,7 +41,7 @@ UNREACHABLE = "The server cannot be reached right now."
 @pytest.fixture(scope="module")
 def people(backstage: Backstage) -> None:
     # Each of these has passwords, devices or tokens ended in one test only; walter has not.
-    backstage.ask("add_people", "anna", "bert", "carl", "dora", "emil", "fay", "gus", "hope", "ines", "jill")
+    backstage.ask("add_people", "anna", "bert", "carl", "dora", "emil", "fay", "gus", "hope", "ines", "jill", "kate")
 
 
 # ── In ──
@@ -238,6 +239,37 @@ def test_an_answer_that_got_lost_is_asked_for_again(visit: Callable[..., Page], 
     assert lost == [200]
     assert refresh_cookie(page.context)["value"] != old
     renew(page)
+
+
+def test_a_lost_answer_that_is_asked_for_too_late_is_not_called_a_theft(
+    visit: Callable[..., Page], site: Site, backstage: Backstage
+) -> None:
+    """The answer to a refresh does not arrive, nor does the repetition reach the server for longer than it repeats."""
+    page, elsewhere = visit(refusals=ALL), visit(refusals=ALL)
+    token_login(page, site, "kate")
+    token_login(elsewhere, site, "kate")
+    agent, old = user_agent(page), refresh_cookie(page.context)["value"]
+    lost: list[int] = []
+
+    def lose(route: Route) -> None:
+        if not lost:
+            lost.append(refresh_elsewhere(site, old, agent)[0])
+        route.abort()
+
+    page.route("**/jwt/auth/refresh", lose)
+    press(page, "Get a new one")
+    expect(state(page)).to_contain_text(UNREACHABLE)
+    page.context.set_offline(True)
+    page.wait_for_timeout(11_000)
+    page.unroute("**/jwt/auth/refresh")
+    page.context.set_offline(False)
+    expect(state(page)).to_have_text(LOST)
+    expect(page.get_by_label("Password", exact=True)).to_be_visible()
+    assert lost == [200]
+    renew(elsewhere)
+    assert backstage.ask("mails", "kate@example.com") == {"due": [], "sent": []}
+    fill(page, "kate")
+    expect(title(page)).to_have_text("Kate")
 
 
 def test_a_token_that_is_about_to_end_is_replaced_first_whatever_the_clock_says(

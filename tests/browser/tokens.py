@@ -14,6 +14,9 @@ ALL = ("/jwt/",)
 OUT = "You are not logged in."
 IN = "You are logged in."
 ENDED = "Your login has ended"
+LOST = (
+    "An answer to this browser was lost on its way, so this login has ended. Your other logins have not. Log in again."
+)
 REUSED = "Somebody used an old token of yours; everything was logged out. Change your password."
 
 # Where a script could find a token that is not in a closure: `parts` is what to look for.

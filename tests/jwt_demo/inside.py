@@ -9,7 +9,7 @@ from django.apps import apps
 from accounts.client import Client
 from accounts.models import OutgoingMail, SecurityEvent, User
 from jwt_demo import lifecycle
-from jwt_demo.lifecycle import InvalidRefresh, Issued, ReuseDetected
+from jwt_demo.lifecycle import InvalidRefresh, Issued, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.revocation import CHECKS
 from jwt_demo.tokens import RefreshToken
@@ -42,10 +42,10 @@ def rotated(refresh: str, client: Client = HERS, transport: str = Transport.COOK
 
 
 def refused(refresh: str, client: Client = HERS, transport: str = Transport.COOKIE) -> str:
-    """How a refresh is refused: "invalid" or "reuse"."""
-    with pytest.raises((InvalidRefresh, ReuseDetected)) as caught:
+    """How a refresh is refused: "invalid", "late" or "reuse"."""
+    with pytest.raises((InvalidRefresh, ReusedAfterGrace, ReuseDetected)) as caught:
         rotated(refresh, client, transport)
-    return "reuse" if caught.type is ReuseDetected else "invalid"
+    return {InvalidRefresh: "invalid", ReusedAfterGrace: "late"}.get(caught.type, "reuse")
 
 
 def row(issued: Issued) -> TokenFamily:

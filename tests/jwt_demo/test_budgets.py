@@ -233,7 +233,7 @@ def test_ending_everything_grows_with_her_devices_and_in_rows_not_in_statements(
 def test_the_indexes_are_what_finds_a_family_and_the_families_of_a_user(alice: User) -> None:
     by_user = TokenFamily.objects.live().filter(user_id=alice.pk).order_by("-started").explain()
     assert "USING INDEX family_by_user" in by_user
-    by_id = TokenFamily.objects.select_related("user").with_entry().filter(pk="0" * 32).explain()
+    by_id = TokenFamily.objects.select_related("user").for_rotation().filter(pk="0" * 32).explain()
     assert "SCAN" not in by_id
 
 

@@ -30,7 +30,7 @@ from accounts.models import SecurityEvent, User
 from accounts.withdrawal import access_withdrawn
 from config.stores import DENYLIST
 from jwt_demo import housekeeping, lifecycle
-from jwt_demo.lifecycle import FLOW, InvalidRefresh, Issued, ReuseDetected
+from jwt_demo.lifecycle import FLOW, InvalidRefresh, Issued, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.revocation import MARKER
 from jwt_demo.tokens import RefreshToken
@@ -50,7 +50,7 @@ BOUNDED = settings(
     suppress_health_check=list(HealthCheck),
 )
 DAY, WINDOW, ACCESS = 86_400, 10, 900
-NEXT, SAME, NOTHING, DOUBT, THEFT = "the next", "the same again", "nothing", "one family ends", "everything ends"
+NEXT, SAME, NOTHING, LATE, THEFT = "the next", "the same again", "nothing", "one family ends", "everything ends"
 CLIENTS = [Client("192.0.2.1", "first"), Client("198.51.100.2", "first"), Client("203.0.113.3", "second")]
 EMPTIED = ("jwt_demo_tokenfamily", "token_blacklist_blacklistedtoken", "token_blacklist_outstandingtoken")
 FORGOTTEN = ("accounts_securityevent", "accounts_outgoingmail", "accounts_knownclient", "accounts_user")
@@ -203,12 +203,12 @@ class Families(RuleBasedStateMachine):
         found, issued = self.tried(family.tokens[index].text, client, transport)
         if issued and issued.family and promised is SAME:
             found = SAME if str(issued.family.token()) == family.tokens[-1].text else "another"
-        assert found == {DOUBT: "reuse", THEFT: "reuse"}.get(promised, promised)
+        assert found == promised
         if promised is NOTHING:
             assert everything(self.store) == before
         elif promised is NEXT and issued:
             family.handed_out(issued, client, self.now)
-        elif promised is DOUBT:
+        elif promised is LATE:
             family.over = True
         elif promised is THEFT:
             self.over_for(family.email)
@@ -219,8 +219,10 @@ class Families(RuleBasedStateMachine):
     def tried(text: str, client: Client, transport: str) -> tuple[str, Issued | None]:
         try:
             return NEXT, lifecycle.rotate(RefreshToken(text), client, transport)
+        except ReusedAfterGrace:
+            return LATE, None
         except ReuseDetected:
-            return "reuse", None
+            return THEFT, None
         except (InvalidRefresh, TokenError):
             return NOTHING, None
 
@@ -231,8 +233,9 @@ class Families(RuleBasedStateMachine):
             return NOTHING
         if behind == 0:
             return NEXT if transport == family.transport else NOTHING
-        if behind == 1 and transport == family.transport and client.user_agent == family.latest_holder:
-            return SAME if self.now - family.tokens[-1].at < WINDOW else DOUBT
+        same = transport == Transport.BODY or client.user_agent == family.latest_holder
+        if behind == 1 and transport == family.transport and same:
+            return SAME if self.now - family.tokens[-1].at < WINDOW else LATE
         return THEFT
 
     def has_ended(self, family: Family) -> bool:
