@@ -14,7 +14,6 @@ from accounts.checks import refuse_mistakes
 from accounts.refusals import PROXY, Refused, address, refusal, shown
 
 CHECK = "origin gate"
-
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
