@@ -67,6 +67,13 @@ class UserManager(BaseUserManager.from_queryset(Users)):  # type: ignore[misc]
         return user, bool(user and user.client_is_known)
 
 
+class Absent:
+    """In place of an inherited attribute: `hasattr` is false, for the class and for its instances."""
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        raise AttributeError("This attribute was taken away on purpose.")
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """Someone who can log in, by either flow."""
 
@@ -95,6 +102,13 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(name="user_role_known", condition=models.Q(role__in=["member", "admin"])),
             models.CheckConstraint(name="user_email_present", condition=~models.Q(email="")),
         ]
+
+    # Tokens, sessions and the history name a user by id. By a natural key `dumpdata` would leave the id out, and
+    # the restored user would get that of another; rows that outlive their user could not be dumped at all.
+    natural_key = Absent()
+
+    # Whether `loaddata` stored this instance: see accounts/withdrawal.py.
+    is_loaded = False
 
     # What, when it changes, voids whatever was issued before: see accounts/withdrawal.py.
     GUARDED = ("email", "password", "role", "is_active", "is_superuser")

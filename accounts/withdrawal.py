@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.signals import m2m_changed, pre_delete
+from django.db.models.signals import m2m_changed, post_save, pre_delete
 from django.dispatch import receiver
 
 from accounts import devices, events
@@ -53,10 +53,21 @@ def withdraw_from_deleted(sender: object, instance: User, **kwargs: Any) -> None
     access_withdrawn(instance, "deleted")
 
 
+@receiver(post_save, sender=User)
+def note_loaded(sender: object, instance: User, raw: bool, **kwargs: Any) -> None:
+    """Notes that `loaddata` stored this user: `m2m_changed`, which follows with the same instance, does not say so."""
+    instance.is_loaded = raw
+
+
 @receiver(m2m_changed, sender=User.groups.through)
 @receiver(m2m_changed, sender=User.user_permissions.through)
 def withdraw_from_regrouped(sender: Any, instance: Any, action: str, pk_set: Any, **kwargs: Any) -> None:
-    """Withdraws from whoever enters or leaves a group, or is given or loses a permission, from either side."""
+    """Withdraws from whoever enters or leaves a group, or is given or loses a permission, from either side.
+
+    Not from a user that `loaddata` stores: a backup brings the epochs of the time it was made.
+    """
+    if isinstance(instance, User) and instance.is_loaded:
+        return
     if action not in ("post_add", "post_remove", "pre_clear") or (pk_set is not None and not pk_set):
         return
     if action == "pre_clear":

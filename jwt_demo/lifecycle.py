@@ -265,8 +265,10 @@ def _deny(families: Iterable[TokenFamily]) -> None:
 
 
 @receiver(post_save, sender=BlacklistedToken)
-def end_blacklisted(sender: object, instance: BlacklistedToken, **kwargs: Any) -> None:
+def end_blacklisted(sender: object, instance: BlacklistedToken, raw: bool, **kwargs: Any) -> None:
     """Ends the family of a token that somebody blacklists by SimpleJWT's own means, which know no families."""
+    if raw:
+        return  # A backup: the token's own row may still be to come, and the family's row says whether it ended.
     if family := ledger.family_of(instance.token.jti):
         rows = TokenFamily.objects.live().filter(pk=family)
         if rows.filter(jti=instance.token.jti).exists():

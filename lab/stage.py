@@ -233,9 +233,9 @@ def _forget(alias: str, patterns: list[str]) -> None:
 
 
 @receiver(pre_save, sender=OutgoingMail)
-def keep_back(sender: object, instance: OutgoingMail, **kwargs: Any) -> None:
+def keep_back(sender: object, instance: OutgoingMail, raw: bool, **kwargs: Any) -> None:
     """Has no mail to a throwaway user handed over: it would be on its way, or in the mailbox, after she is gone."""
-    if instance.to.startswith(PREFIX) and instance.to.endswith(DOMAIN):
+    if not raw and instance.to.startswith(PREFIX) and instance.to.endswith(DOMAIN):
         instance.due = timezone.now() + 2 * FORGOTTEN
 
 

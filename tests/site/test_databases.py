@@ -121,3 +121,51 @@ def test_migrations_are_complete_and_can_be_taken_back(
     assert "[X]" not in without
     assert "[X]" in complete
     assert "[ ]" not in complete
+
+
+SAVED = """
+from django.contrib.auth.models import Group, Permission
+from accounts.models import User
+group, _ = Group.objects.get_or_create(name="saved")
+group.permissions.set(Permission.objects.all()[:3])
+user = User.objects.get(email="{0}")
+user.groups.add(group)
+user.user_permissions.set(Permission.objects.all()[3:5])
+User.objects.get(email="{1}").delete()
+"""
+# One row more in each table whose numbers a sequence gives.
+MORE = """
+from django.contrib.auth.models import Group
+from accounts.client import Client
+from accounts.models import User
+from accounts.withdrawal import access_withdrawn
+from jwt_demo import lifecycle
+user = User.objects.create_user("after@example.com", "correct horse after")
+user.groups.add(Group.objects.create(name="after"))
+user.refresh_from_db()
+lifecycle.start(user, Client(user_agent="after/1.0"))
+access_withdrawn(user, "by a test")
+print(user.groups.count())
+"""
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "options", [(), ("--natural-foreign",), ("--natural-primary",), ("--natural-foreign", "--natural-primary")], ids=str
+)
+def test_a_backup_is_restored_into_another_database(
+    pg_site: Site, pg_arena: Arena, postgres: Postgres, new_site: Sites, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    saved, deleted = pg_arena.people(f"saved-{secrets.token_hex(3)}-", 2)
+    for email in (saved, deleted):
+        pg_arena.member(email)
+        pg_arena.holders(email, 2)
+    pg_site.manage("shell", "-v0", "-c", SAVED.format(saved, deleted))
+    backup = tmp_path / "backup.json"
+    pg_site.manage("dumpdata", *options, f"--output={backup}")
+    # Never started: the same variables with another database are all that its commands need.
+    restored = new_site(**pg_site.environment | {"DATABASE_URL": postgres.create(f"restored-{secrets.token_hex(3)}")})
+    restored.manage("migrate", "-v0")
+    restored.manage("loaddata", str(backup))
+    assert json.loads(restored.manage("dumpdata", *options)) == json.loads(backup.read_text())
+    assert restored.manage("shell", "-v0", "-c", MORE).splitlines()[-1] == "1"
