@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import UserChangeForm as DjangoUserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
 from django.core.paginator import Paginator
@@ -19,6 +20,7 @@ from django.utils.functional import cached_property
 
 from accounts import events
 from accounts.client import Client, name_of
+from accounts.email import normalise
 from accounts.models import PendingWithdrawal, SecurityEvent, User
 from accounts.withdrawal import access_withdrawn, told
 
@@ -51,6 +53,18 @@ class LargeTableAdmin(admin.ModelAdmin):
         if lookup in [getattr(offered, "parameter_name", None) for offered in self.list_filter]:
             return True
         return field in self.list_filter and comparison in ("exact", "isnull", "gte", "lt")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Stock code's, and what is found by the form in which e-mail addresses are compared."""
+        rows, twice = super().get_search_results(request, queryset, search_term)
+        # A domain, or a part of one, is stored in ASCII; the first @ has a bare `münchen` taken for a domain.
+        words = [normalise(f"@{word}").removeprefix("@") for word in search_term.split()]
+        if words == search_term.split():
+            return rows, twice
+        others, twice_there = super().get_search_results(request, queryset, " ".join(words))
+        return rows | others, twice or twice_there
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         # Stock code hands the ids of an action to the database, which fails on what can be none.
@@ -97,23 +111,37 @@ class ByState(admin.SimpleListFilter):
         return queryset.exclude(pk__in=live.values("pk")) if self.value() == "ended" else queryset
 
 
+class UserForm(DjangoUserChangeForm):
+    """Django's, with the address as given in the one field for it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["email"] = self.instance.email_as_given
+
+
 @admin.register(User)
 class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     """Create, change role, deactivate, set a password."""
 
-    list_display = ["email", "name", "role", "is_active", "last_login", "created"]
+    form = UserForm
+    list_display = ["email_as_given", "name", "role", "is_active", "last_login", "created"]
     list_filter = ["role", "is_active"]
-    search_fields = ["email"]
+    search_fields = ["email", "email_as_given"]
     search_help_text = "Part of an e-mail address"
     ordering = ["email"]
-    readonly_fields = ["token_version", "last_login", "created"]
+    readonly_fields = ["compared_as", "token_version", "last_login", "created"]
     fieldsets = [
-        (None, {"fields": ["email", "name", "password"]}),
+        (None, {"fields": ["email", "compared_as", "name", "password"]}),
         ("Access", {"fields": ["role", "is_active", "is_superuser", "groups", "user_permissions"]}),
         ("History", {"fields": ["created", "last_login", "token_version"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "name", "role", "usable_password", "password1", "password2"]})]
     actions = ["withdraw_access"]
+
+    @admin.display(description="compared as")
+    def compared_as(self, user: User) -> str:
+        """The form of the e-mail address that a login is looked up by."""
+        return user.email
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.withdraw_one)

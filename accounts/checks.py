@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 from contextlib import suppress
+from email.utils import parseaddr
 from threading import RLock
 from typing import Any
 from urllib.parse import urlsplit
@@ -122,6 +123,11 @@ def _mail() -> Iterator[Error]:
     elif url and urlsplit(url).scheme not in MAIL_SCHEMES:
         # The parser takes any other word for plain SMTP, also one that was meant to ask for TLS.
         yield Error(f"EMAIL_URL must begin with {', '.join(MAIL_SCHEMES)}.", hint=hint, id="accounts.E005")
+    sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    if not sender.isascii() or not (urlsplit(url).hostname or "").isascii():
+        # Python and Django encode a name by IDNA 2003, which makes `strasse` of `straße`: a domain of somebody else.
+        sentence = "EMAIL_URL and the address in DEFAULT_FROM_EMAIL must name their domains in ASCII."
+        yield Error(sentence, hint="A domain with other letters begins with xn--.", id="accounts.E005")
 
 
 def _proxies() -> Iterator[Error]:

@@ -10,26 +10,22 @@ from django.http import HttpRequest
 
 from accounts import mail, throttle
 from accounts.client import Client
-from accounts.email import normalise
+from accounts.email import AddressField, validate_visible
 from accounts.models import User
 from accounts.verify import InvalidCredentials, verify
-
-
-class NormalisedEmail(forms.EmailField):
-    """An address as it is stored. Folding can make a good address of a bad one or the reverse, so it comes first."""
-
-    def to_python(self, value: Any) -> Any:
-        return normalise(super().to_python(value) or "")
 
 
 class RegisterForm(forms.Form):
     """Who wants an account. The password is set by whoever reads the mail, so that nobody can
     prepare an account with another's address and a password of his own."""
 
-    email = NormalisedEmail(
-        label="E-mail address", max_length=254, widget=forms.EmailInput({"autocomplete": "username"})
+    email = AddressField(label="E-mail address", max_length=254, widget=forms.EmailInput({"autocomplete": "username"}))
+    name = forms.CharField(
+        label="Name",
+        max_length=150,
+        widget=forms.TextInput({"autocomplete": "name"}),
+        validators=[validate_visible],
     )
-    name = forms.CharField(label="Name", max_length=150, widget=forms.TextInput({"autocomplete": "name"}))
 
     def save(self, request: HttpRequest) -> None:
         """Has the mail sent, the same way for an address that is known. Raises `Throttled`."""
@@ -41,9 +37,7 @@ class RegisterForm(forms.Form):
 class PasswordResetForm(DjangoPasswordResetForm):
     """Django's, with the question whether the address is known left to housekeeping."""
 
-    email = NormalisedEmail(
-        label="E-mail address", max_length=254, widget=forms.EmailInput({"autocomplete": "username"})
-    )
+    email = AddressField(label="E-mail address", max_length=254, widget=forms.EmailInput({"autocomplete": "username"}))
 
     def save(self, *, request: HttpRequest | None = None, **options: Any) -> None:  # type: ignore[override]
         """Has the mail sent. Raises `Throttled`."""

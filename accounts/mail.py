@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from accounts.email import deliverable
 from accounts.housekeeping import task
 from accounts.models import DemoMail, OutgoingMail, User
 
@@ -34,7 +35,7 @@ FIRST_RETRY = timedelta(minutes=1)
 
 
 def queue(kind: str, to: str, **context: str) -> None:
-    """Notes that the mail `kind` is due to `to`, in the caller's transaction."""
+    """Notes that the mail `kind` is due to `to`, an address as given, in the caller's transaction."""
     OutgoingMail.objects.create(kind=kind, to=to, context=context)
 
 
@@ -70,24 +71,27 @@ def _hand_over(mail: OutgoingMail) -> None:
     text = _TEXTS[mail.kind](mail)
     if text is None:
         return
-    subject, template, context = text
+    address, subject, template, context = text
+    to = deliverable(address)
     body = render_to_string(f"mail/{template}.txt", {"site": settings.SITE_URL, **context})
     if settings.EMAIL_URL:
-        EmailMessage(subject, body, to=[mail.to]).send()
+        EmailMessage(subject, body, to=[to]).send()
     else:
-        DemoMail.objects.create(to=mail.to, subject=subject, body=body)
+        DemoMail.objects.create(to=to, subject=subject, body=body)
 
 
-Text = tuple[str, str, dict[str, Any]]
+# To whom, as given; the subject; the template; what stands in it.
+Text = tuple[str, str, str, dict[str, Any]]
 
 
 def _registration(mail: OutgoingMail) -> Text:
-    if User.objects.filter(email=mail.to).exists():
+    if user := User.objects.filter(email=mail.to).first():
+        # Not to what was typed: that only compares as the address of this account.
         link = settings.SITE_URL + reverse("accounts:password_reset")
-        return "You already have an account", "registered_already", {"link": link}
+        return user.email_as_given, "You already have an account", "registered_already", {"link": link}
     token = signing.dumps({"email": mail.to, "name": mail.context["name"]}, salt=REGISTRATION_SALT)
     link = settings.SITE_URL + reverse("accounts:register_confirm", args=[token])
-    return "Finish your registration", "register", {"link": link, "name": mail.context["name"]}
+    return mail.to, "Finish your registration", "register", {"link": link, "name": mail.context["name"]}
 
 
 def _password_reset(mail: OutgoingMail) -> Text | None:
@@ -96,17 +100,19 @@ def _password_reset(mail: OutgoingMail) -> Text | None:
         return None
     key = urlsafe_base64_encode(force_bytes(user.pk)), default_token_generator.make_token(user)
     link = settings.SITE_URL + reverse("accounts:password_reset_confirm", args=key)
-    return "Set a new password", "password_reset", {"link": link, "name": user.get_full_name()}
+    context = {"link": link, "name": user.get_full_name()}
+    # As above: not to what was typed.
+    return user.email_as_given, "Set a new password", "password_reset", context
 
 
 def _password_changed(mail: OutgoingMail) -> Text:
     link = settings.SITE_URL + reverse("accounts:password_reset")
-    return "Your password was changed", "password_changed", {"link": link}
+    return mail.to, "Your password was changed", "password_changed", {"link": link}
 
 
 def _token_reuse(mail: OutgoingMail) -> Text:
     link = settings.SITE_URL + reverse("accounts:password_reset")
-    return "Somebody else may have used your login", "token_reuse", {"link": link}
+    return mail.to, "Somebody else may have used your login", "token_reuse", {"link": link}
 
 
 _TEXTS = {

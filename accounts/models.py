@@ -4,13 +4,14 @@ from typing import Any, ClassVar, Self
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import connection, models, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.client import USER_AGENT_LENGTH, Client
-from accounts.email import NormalisedEmailField, normalise
+from accounts.email import NormalisedEmailField, as_given, validate_address, validate_visible
 
 
 class Users(models.QuerySet["User"]):
@@ -23,6 +24,9 @@ class Users(models.QuerySet["User"]):
         """
         from accounts.withdrawal import access_withdrawn
 
+        if "email" in fields:
+            given = fields["email"]
+            fields.setdefault("email_as_given", as_given(given) if isinstance(given, str) else given)
         guarded = sorted(fields.keys() & set(User.GUARDED))
         if not guarded:
             return super().update(**fields)
@@ -35,6 +39,15 @@ class Users(models.QuerySet["User"]):
                     access_withdrawn(user, f"{', '.join(changed)} changed")
         return count
 
+    def bulk_update(self, objs: Any, fields: Any, batch_size: int | None = None) -> int:
+        """Django's; the address as given follows the e-mail."""
+        users, fields = list(objs), set(fields)
+        if "email" in fields:
+            fields.add("email_as_given")
+            for user in users:
+                User._meta.get_field("email").pre_save(user, add=False)
+        return super().bulk_update(users, fields, batch_size)
+
     def rehash(self, password: str) -> int:
         """Stores the same password under new parameters, which withdraws nothing."""
         return super().update(password=password)
@@ -44,9 +57,14 @@ class UserManager(BaseUserManager.from_queryset(Users)):  # type: ignore[misc]
     """Makes users, and finds one by any spelling of the address."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """A stored user. Without a password it has none that could match. Raises `ValueError` without an address."""
-        if not normalise(email):
-            raise ValueError("A user needs an e-mail address.")
+        """A stored user. Without a password it has none that could match.
+
+        Raises `ValueError` for an e-mail address that mail could not be sent to.
+        """
+        try:
+            validate_address(email)
+        except ValidationError as refusal:
+            raise ValueError(f"A user needs an e-mail address. {refusal.messages[0]}") from None
         user = self.model(email=email, **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -81,8 +99,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         MEMBER = "member", "Member"
         ADMIN = "admin", "Administrator"
 
+    # What is compared, unique and looked up, and what mail is sent to: see accounts/email.py.
     email = NormalisedEmailField("e-mail address", unique=True)
-    name = models.CharField(max_length=150, blank=True)
+    email_as_given = models.CharField("e-mail address as given", max_length=254, editable=False)
+    name = models.CharField(max_length=150, blank=True, validators=[validate_visible])
     role = models.CharField(max_length=16, choices=Role, default=Role.MEMBER)
     is_active = models.BooleanField(
         "active", default=True, help_text="Clear this instead of deleting: the user is out, the history stays."
@@ -101,6 +121,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.CheckConstraint(name="user_role_known", condition=models.Q(role__in=["member", "admin"])),
             models.CheckConstraint(name="user_email_present", condition=~models.Q(email="")),
+            models.CheckConstraint(name="user_email_as_given_present", condition=~models.Q(email_as_given="")),
         ]
 
     # Tokens, sessions and the history name a user by id. By a natural key `dumpdata` would leave the id out, and
@@ -138,6 +159,8 @@ class User(AbstractBaseUser, PermissionsMixin):
             # A row read before a withdrawal and written after it would set the epoch back.
             fields = [field.name for field in self._meta.concrete_fields if not field.primary_key]
             kwargs["update_fields"] = [name for name in fields if name != "token_version"]
+        if "email" in (kwargs.get("update_fields") or ()):
+            kwargs["update_fields"] = {*kwargs["update_fields"], "email_as_given"}
         with transaction.atomic():
             super().save(*args, **kwargs)
             written = kwargs.get("update_fields") or ()

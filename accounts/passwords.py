@@ -42,4 +42,4 @@ def replace(user: User, name: SecurityEvent.Name, client: Client, spare: Any = N
     with transaction.atomic():
         user.save(update_fields=["password"], spare=spare)
         events.record(name, user, client)
-        mail.queue("password_changed", user.email)
+        mail.queue("password_changed", user.email_as_given)

@@ -142,7 +142,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
-        "OPTIONS": {"user_attributes": ["email", "name"]},
+        "OPTIONS": {"user_attributes": ["email", "email_as_given", "name"]},
     },
 ]
 # Seconds. Long enough to find the mail, short enough that an old mailbox is no key.

@@ -156,7 +156,7 @@ def _reused(family: TokenFamily, client: Client) -> None:
     if _mark_ended(family, "token reused") and user:
         detail = {"family": str(family.pk), "verdict": "reused", "everything": True}
         events.record(SecurityEvent.Name.TOKEN_REUSED, user, client, **detail)
-        mail.queue("token_reuse", user.email)
+        mail.queue("token_reuse", user.email_as_given)
         access_withdrawn(user, "token reused")
 
 

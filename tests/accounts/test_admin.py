@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from accounts.email import normalise
 from accounts.models import SecurityEvent, User
 from tests.conftest import PASSWORDS, Browser
 
 USERS, EVENTS = "/admin/accounts/user/", "/admin/accounts/securityevent/"
+SESSIONS, FAMILIES = "/admin/sessions_demo/devicesession/", "/admin/jwt_demo/tokenfamily/"
+OUTSTANDING = "/admin/token_blacklist/outstandingtoken/"
 MANY = 100_000
 
 
@@ -209,8 +212,10 @@ def test_what_a_visitor_left_renders_inert(alice: User, at_work: Browser) -> Non
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %s)"
 MANY_USERS = f"""
-    INSERT INTO accounts_user (email, password, name, role, is_active, is_superuser, token_version, created)
-    {NUMBERS} SELECT 'user' || i || '@example.com', '!', '', 'member', true, false, 0, CURRENT_TIMESTAMP FROM n
+    INSERT INTO accounts_user
+        (email, email_as_given, password, name, role, is_active, is_superuser, token_version, created)
+    {NUMBERS} SELECT 'user' || i || '@example.com', 'user' || i || '@example.com', '!', '', 'member', true, false, 0,
+        CURRENT_TIMESTAMP FROM n
 """  # noqa: S608
 MANY_EVENTS = f"""
     INSERT INTO accounts_securityevent (at, name, user_id, email, address, user_agent, detail)
@@ -252,3 +257,53 @@ def test_a_hundred_thousand_rows_cost_no_statement_more(at_work: Browser, measur
         assert many[index] <= 6, (path, query)
         if "p" not in query:  # a page that is not there is a redirect
             assert many[index] == few[index], (path, query)
+
+
+def test_the_address_as_given_is_what_is_edited_and_shown(admin: User, at_work: Browser) -> None:
+    jo = User.objects.create_user("Jo@M\u00fcnchen.example")
+    page = at_work.get(f"{USERS}{jo.pk}/change/")
+    fields = page.context["adminform"].form
+    assert fields.initial["email"] == "Jo@M\u00fcnchen.example"
+    assert [name for name in fields.fields if "email" in name] == ["email"]
+    assert "jo@xn--mnchen-3ya.example" in page.content.decode()
+    assert "Jo@M\u00fcnchen.example" in at_work.get(USERS).content.decode()
+    for address, fields_changed in [
+        ("Jo@M\u00fcnchen.example", []),
+        ("jo@m\u00fcnchen.example", ["E-mail address"]),
+        ("jo@stra\u00dfe.example", ["E-mail address"]),
+    ]:
+        assert at_work.submit(f"{USERS}{jo.pk}/change/", user_form(jo, email=address)).status_code == 302
+        jo.refresh_from_db()
+        assert (jo.email_as_given, jo.email) == (address, normalise(address))
+        assert SecurityEvent.objects.filter(name="authz_admin")[0].detail["fields"] == fields_changed
+
+
+def test_an_address_that_no_mail_could_be_sent_to_is_refused_there_too(alice: User, at_work: Browser) -> None:
+    bad = "jo@e\u202example.com"
+    new = {"email": bad, "role": "member", "usable_password": "true", "password1": "kqzvwxyj", "password2": "kqzvwxyj"}
+    for path, form in ((f"{USERS}add/", new), (f"{USERS}{alice.pk}/change/", user_form(alice, email=bad))):
+        answer = at_work.submit(path, form)
+        assert answer.status_code == 200
+        assert list(answer.context["adminform"].form.errors) == ["email"]
+    assert User.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "term", ["jo@m\u00fcnchen.example", "JO@M\u00dcNCHEN", "m\u00fcnchen", "jo@xn--mnchen-3ya.example", "mnchen-3ya"]
+)
+@pytest.mark.parametrize("given", ["jo@m\u00fcnchen.example", "jo@xn--mnchen-3ya.example"])
+def test_users_are_found_by_either_form_of_a_domain(at_work: Browser, given: str, term: str) -> None:
+    User.objects.create_user(given)
+    assert at_work.get(USERS, {"q": term}).context["cl"].result_count == 1
+
+
+@pytest.mark.parametrize("term", ["jo@m\u00fcnchen.example", "Jo@xn--mnchen-3ya.example"])
+def test_everything_about_a_user_is_found_by_either_form_of_a_domain(at_work: Browser, term: str) -> None:
+    jo = User.objects.create_user("jo@m\u00fcnchen.example", "correct horse jo")
+    Browser().log_in(jo.email, "wrong")
+    Browser().force_login(jo)
+    body = {"email": jo.email, "password": "correct horse jo"}
+    assert Browser().post("/jwt/auth/login", body, content_type="application/json").status_code == 200
+    for path in (EVENTS, SESSIONS, FAMILIES, OUTSTANDING):
+        found = at_work.get(path, {"q": term, **({"name": "authn_login_fail"} if path == EVENTS else {})})
+        assert found.context["cl"].result_count == 1, path

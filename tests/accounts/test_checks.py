@@ -97,6 +97,20 @@ def test_e005_mail_that_would_not_leave_or_would_leave_in_clear(settings: Settin
     assert ids(settings, **PRODUCTION | {"EMAIL_URL": url}) == {"accounts.E005"}
 
 
+@pytest.mark.parametrize(
+    "mail",
+    [
+        {"EMAIL_URL": "smtp://user:password@mail.stra\u00dfe.example:25"},
+        {"DEFAULT_FROM_EMAIL": "no-reply@stra\u00dfe.example"},
+        {"DEFAULT_FROM_EMAIL": "Stra\u00dfe <no-reply@stra\u00dfe.example>"},
+    ],
+)
+def test_e005_a_domain_that_would_be_encoded_as_another(settings: Settings, mail: dict[str, str]) -> None:
+    assert ids(settings, **PRODUCTION | mail) == {"accounts.E005"}
+    sender = "Stra\u00dfe <no-reply@xn--strae-oqa.example>"
+    assert ids(settings, **PRODUCTION, DEFAULT_FROM_EMAIL=sender) == set()
+
+
 def test_e006_a_number_of_proxies_below_none(settings: Settings) -> None:
     assert ids(settings, TRUSTED_PROXIES=-1) == {"accounts.E006"}
     assert ids(settings, TRUSTED_PROXIES=2) == set()

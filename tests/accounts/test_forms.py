@@ -73,6 +73,10 @@ def test_a_new_password_takes_no_privilege(
         {"email": "carol@example.com\r\nBcc: mallory@example.com", "name": "Carol"},
         {"email": "carol@example.com,mallory@example.com", "name": "Carol"},
         {"email": "car\0ol@example.com", "name": "Carol"},
+        {"email": "carol@e\u202example.com", "name": "Carol"},
+        {"email": "c\u00e4rol@example.com", "name": "Carol"},
+        {"email": "carol@example.com", "name": "Carol\u202egnp.exe"},
+        {"email": "carol@example.com", "name": "Carol\r\n\r\nYour account is locked"},
     ],
 )
 def test_a_registration_that_is_not_one_sends_nothing(db: None, browser: Browser, data: dict[str, str]) -> None:

@@ -211,3 +211,40 @@ def test_the_text_is_written_from_the_data_at_hand(alice: User, browser: Browser
     mail.deliver()
     assert not DemoMail.objects.exists()
     assert not OutgoingMail.objects.exists()
+
+
+UNICODE, ASCII = "Jo@M\u00fcnchen.example", "Jo@xn--mnchen-3ya.example"
+
+
+@pytest.mark.parametrize(
+    ("given", "sent_to"),
+    [(UNICODE, ASCII), ("jo@stra\u00dfe.example", "jo@xn--strae-oqa.example"), ("Jo@Example.com", "Jo@example.com")],
+)
+def test_mail_goes_to_the_domain_that_was_given_and_to_no_other(
+    db: None, browser: Browser, inbox: Inbox, given: str, sent_to: str
+) -> None:
+    browser.submit("/accounts/register/", {"email": given, "name": "Jo"})
+    User.objects.create_user(f"also{given}")
+    browser.submit(RESET, {"email": f"ALSO{given}".upper().replace("SS", "\u1e9e")})
+    assert mail.deliver() == "2 handed over"
+    assert [message["X-RcptTo"] for message in inbox.received] == [sent_to, f"also{sent_to}"]
+    assert [message["To"] for message in inbox.received] == [sent_to, f"also{sent_to}"]
+
+
+@pytest.mark.parametrize(("path", "data"), [(RESET, {}), ("/accounts/register/", {"name": "Mallory"})])
+def test_a_mail_about_an_account_goes_to_its_own_address_and_not_to_what_was_typed(
+    db: None, browser: Browser, inbox: Inbox, path: str, data: dict[str, str]
+) -> None:
+    """Some mail servers tell `Jo` from `jo`: the other mailbox may be a stranger's."""
+    User.objects.create_user("jo@example.com")
+    browser.submit(path, {"email": "JO@EXAMPLE.com", **data})
+    mail.deliver()
+    assert [message["X-RcptTo"] for message in inbox.received] == ["jo@example.com"]
+
+
+def test_an_address_from_before_that_cannot_be_delivered_is_not_sent_to_another(alice: User, inbox: Inbox) -> None:
+    """Django would write it as an encoded word, which names another mailbox."""
+    User.objects.update(email="al\u00efce@example.com")
+    mail.queue("password_changed", User.objects.get().email_as_given)
+    assert mail.deliver() == ""
+    assert inbox.received == []

@@ -30,7 +30,7 @@ def names() -> list[str]:
 def registration(browser: Browser, mailbox: Mailbox) -> str:
     """The path of the link that was mailed to carol."""
     assert browser.submit(REGISTER, {"email": "Carol@Example.com", "name": "Carol"}).status_code == 302
-    return link_in(mailbox("carol@example.com")[0])
+    return link_in(mailbox("Carol@example.com")[0])
 
 
 @pytest.fixture

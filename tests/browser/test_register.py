@@ -66,6 +66,21 @@ def test_a_registration_link_works_once(page: Page, site: Site, cast: dict[str, 
     expect(page.get_by_role("heading", level=1)).to_have_text("This link no longer works")
 
 
+def test_a_domain_that_the_browser_writes_in_ascii_is_the_one_that_was_typed(
+    page: Page, site: Site, backstage: Backstage
+) -> None:
+    typed, posted = "jo@m\u00fcnchen.example", "jo@xn--mnchen-3ya.example"
+    page.goto(f"{site.url}/accounts/register/")
+    ask(page, typed, "Jo")
+    link_in(open_mail(page, site, posted, "Finish your registration")).click()
+    set_password(page, PASSWORD, PASSWORD)
+    for spelling in (typed, posted):
+        assert backstage.ask("account", spelling, PASSWORD) == [True, "member"]
+        login = {"email": spelling, "password": PASSWORD}
+        answer = page.request.post(f"{site.url}/jwt/auth/login", data=login | {"transport": "body"})
+        assert answer.status == 200
+
+
 def ask(page: Page, email: str, name: str) -> None:
     page.get_by_label("E-mail address").fill(email)
     page.get_by_label("Name").fill(name)

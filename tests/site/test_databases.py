@@ -58,8 +58,8 @@ def test_an_administrator_uses_every_list(pg_site: Site, pg_arena: Arena) -> Non
 def test_registering_ends_with_an_account(pg_site: Site) -> None:
     visitor = Visitor(pg_site)
     assert visitor.submit("/accounts/register/", email="Carol@Example.com", name="Carol").status == 302
-    until(lambda: rows(pg_site, "SELECT 1 FROM accounts_demomail WHERE \"to\" = 'carol@example.com'"))
-    [(body,)] = rows(pg_site, "SELECT body FROM accounts_demomail WHERE \"to\" = 'carol@example.com'")
+    until(lambda: rows(pg_site, "SELECT 1 FROM accounts_demomail WHERE \"to\" = 'Carol@example.com'"))
+    [(body,)] = rows(pg_site, "SELECT body FROM accounts_demomail WHERE \"to\" = 'Carol@example.com'")
     link = re.search(rf"{pg_site.url}(/accounts/register/\S+)", body)[1]
     assert visitor.submit(link, new_password1=PASSWORD, new_password2=PASSWORD).status == 302
     assert visitor.get(link).status == 410
