@@ -9,9 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import ERROR, CheckMessage, Error, register, run_checks
+from django.core.checks import ERROR, CheckMessage, Error, Tags, Warning, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as DatabaseError
 from django.utils.module_loading import import_string
+
+from accounts import old_hashes
 
 SECRET_BYTES = 32
 HOW_TO_MAKE = "Take the output of: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
@@ -149,3 +152,15 @@ def _preload() -> Iterator[Error]:
             "HSTS_PRELOAD is set without HSTS_INCLUDE_SUBDOMAINS: the list takes no host without its subdomains.",
             id="accounts.E010",
         )
+
+
+@register(Tags.database)
+def wrapped(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[Warning]:
+    """Hashes that are not wrapped yet. Asked by `migrate` and by `check --database default`."""
+    try:
+        number = old_hashes.bare().count() if databases else 0
+    except DatabaseError:
+        return []  # the table is not there yet, or the database is away: others say so
+    sentence = f"{number} users have a password hash by PBKDF2 alone. Until it is wrapped, refused logins take longer."
+    hint = "Run: manage.py wrap_password_hashes"
+    return [Warning(sentence, hint=hint, id="accounts.W001")] if number else []

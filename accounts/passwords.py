@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from django.contrib.auth import password_validation
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts import events, mail
 from accounts.client import Client
+from accounts.hashers import normal_form
 from accounts.models import SecurityEvent, User
 
 # Characters. Far above the 64 that must be allowed (ASVS 6.2.9) and far below what takes long to hash.
@@ -25,6 +27,22 @@ class MaximumLengthValidator:
     def get_help_text(self) -> str:
         """The rule in words."""
         return f"Your password may have at most {MAXIMUM_LENGTH} characters."
+
+
+class CommonPasswordValidator(password_validation.CommonPasswordValidator):
+    """Django's, on the text that is hashed: in full-width letters, a common password is the same one."""
+
+    def validate(self, password: str, user: Any = None) -> None:
+        """Raises `ValidationError` when `password` is on the list."""
+        super().validate(normal_form(password), user)
+
+
+class UserAttributeSimilarityValidator(password_validation.UserAttributeSimilarityValidator):
+    """Django's, on the text that is hashed, for the same reason."""
+
+    def validate(self, password: str, user: Any = None) -> None:
+        """Raises `ValidationError` when `password` is much like something that is known of `user`."""
+        super().validate(normal_form(password), user)
 
 
 def choose(user: User, password: str) -> None:

@@ -11,7 +11,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import events, throttle
+from accounts import events, old_hashes, throttle
 from accounts.client import Client
 from accounts.email import normalise
 from accounts.models import KnownClient, SecurityEvent, User
@@ -76,8 +76,10 @@ def _count(email: str, client: Client, known: bool) -> throttle.Attempt:
 def _password_fits(user: User | None, password: str) -> bool:
     # JSON can carry half a surrogate pair, which cannot be hashed; nobody's password holds one.
     hashable = not any("\ud800" <= c <= "\udfff" for c in password)
-    if user is None or not hashable:
-        # An unknown address that answers sooner tells who has an account here.
-        User().set_password(password if hashable else "")
-        return False
-    return user.check_password(password)
+    if user is None or not user.is_active or not hashable:
+        # Refused in any case. An address that is refused sooner tells who has an account here.
+        user, password = User(), password if hashable else ""
+    if user.check_password(password):
+        return True
+    old_hashes.make_up_for(password, user.password)
+    return False

@@ -133,15 +133,23 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.verify.PasswordBackend"]
 LOGIN_URL = reverse_lazy("session:login_page")
 LOGIN_REDIRECT_URL = reverse_lazy("session:profile_page")
-PASSWORD_HASHERS = ["accounts.hashers.Argon2id"]
+PASSWORD_HASHERS = [
+    "accounts.hashers.Argon2id",
+    # For users of an earlier project: the next login of each replaces such a hash by Argon2id.
+    "accounts.hashers.Argon2idOverPBKDF2",
+    "accounts.hashers.Argon2idOverPBKDF2SHA1",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+]
 # Length and a list of common passwords, and no rules of composition: those make people write
 # Password1! (ASVS 6.2.5).
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
     {"NAME": "accounts.passwords.MaximumLengthValidator"},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.passwords.CommonPasswordValidator"},
     {
-        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "NAME": "accounts.passwords.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ["email", "email_as_given", "name"]},
     },
 ]
@@ -267,7 +275,7 @@ if DEMO:
     INSTALLED_APPS.append("lab")
     # Around all the others, so that it sees every answer as it leaves.
     MIDDLEWARE.insert(0, "lab.middleware.TraceMiddleware")
-    PASSWORD_HASHERS = ["lab.instruments.TimedArgon2id"]
+    PASSWORD_HASHERS[0] = "lab.instruments.TimedArgon2id"
     for cache in CACHES.values():
         cache["OPTIONS"]["CONNECTION_POOL_CLASS"] = "lab.instruments.TracedPool"
     # Where traces are kept is not traced itself.

@@ -45,6 +45,8 @@ def test_what_is_long_enough_and_not_common_may_be_a_password(alice: User, brows
         "iloveyou1",
         "alice@example.com",
         "alice@exampl",
+        "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44",  # "password" in full-width letters, hashed as that
+        "\uff41lice@example.com",
         "",
         "z" * (passwords.MAXIMUM_LENGTH + 1),
         "with a \0 in it",
