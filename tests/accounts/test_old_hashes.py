@@ -174,9 +174,11 @@ def test_without_old_hashes_nothing_is_added(alice: User, request_: HttpRequest,
 
 @pytest.mark.usefixtures("asks")
 def test_the_added_work_stops_by_itself_once_the_last_old_hash_is_replaced(
-    alice: User, request_: HttpRequest, work: Counter[str], monkeypatch: pytest.MonkeyPatch
+    alice: User, bob: User, request_: HttpRequest, work: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give(alice, pbkdf2(RIGHT, FEW))
+    give(bob, pbkdf2(RIGHT, MOST))
+    User.objects.filter(pk=bob.pk).update(is_active=False)  # Bob cannot log in, so his hash is never checked.
     assert refused(request_, "nobody@example.com", "wrong", work)["pbkdf2"] == FEW
     verify(request_, alice.email, RIGHT)
     assert refused(request_, "nobody@example.com", "wrong", work)["pbkdf2"] == FEW

@@ -46,7 +46,7 @@ def test_what_is_long_enough_and_not_common_may_be_a_password(alice: User, brows
         "alice@example.com",
         "alice@exampl",
         "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44",  # "password" in full-width letters, hashed as that
-        "\uff41lice@example.com",
+        "\uff41\uff4c\uff49\uff43\uff45\uff20\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45.com",
         "",
         "z" * (passwords.MAXIMUM_LENGTH + 1),
         "with a \0 in it",
