@@ -225,16 +225,34 @@ def test_the_grace_period_is_the_databases_whatever_the_machines_clock_says(
     """One machine rotates, and one whose clock is so far apart is asked again, in and after the grace period."""
     settings.JWT_RETRY_WINDOW = window
     by_database = {"now": NOON}
-    monkeypatch.setattr("jwt_demo.models.database_now", lambda: Value(by_database["now"], output_field=DateTimeField()))
+    now = lambda: Value(by_database["now"], output_field=DateTimeField())  # noqa: E731
+    monkeypatch.setattr("jwt_demo.models.database_now", now, raising=False)
     before = text(begun(alice))
+    clock(apart)
     successor = rotated(before)
     assert row(successor).issued == NOON
     by_database["now"] = NOON + timedelta(seconds=9.9)
-    clock(9.9 + apart)
+    clock(9.9 - apart)
     if window:
         assert text(rotated(before)) == text(successor)
     by_database["now"] = NOON + timedelta(seconds=10)
     assert refused(before) == "late"
+
+
+@pytest.mark.parametrize(("window", "verdict"), [(0, "late"), (10, "")])
+def test_a_statement_that_is_dated_before_the_rotation_it_sees_opens_no_window(
+    alice: User, settings: Settings, monkeypatch: pytest.MonkeyPatch, window: int, verdict: str
+) -> None:
+    """PostgreSQL dates a statement at its arrival: of two that overlap the later one may see what the earlier wrote."""
+    settings.JWT_RETRY_WINDOW = window
+    before = text(begun(alice))
+    successor = rotated(before)
+    earlier = Value(row(successor).issued - timedelta(milliseconds=1), output_field=DateTimeField())
+    monkeypatch.setattr("jwt_demo.models.database_now", lambda: earlier)
+    if verdict:
+        assert refused(before) == verdict
+    else:
+        assert text(rotated(before)) == text(successor)
 
 
 # ── Theft (B3) ────────────────────────────────────────────────────────────────────────────────
