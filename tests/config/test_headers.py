@@ -101,13 +101,19 @@ def behind_tls(settings: Settings) -> None:
     """What DEMO=0 makes of the settings; tests/config/test_settings.py proves that it does."""
     settings.SECURE_SSL_REDIRECT = True
     settings.SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
-    settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = settings.SECURE_HSTS_PRELOAD = True
 
 
 @pytest.mark.usefixtures("behind_tls")
 @pytest.mark.parametrize("path", ["/", "/nothing", "/accounts/password/", "/admin/login/"])
 def test_under_tls_the_browser_is_told_to_stay_there(db: None, browser: Browser, path: str) -> None:
     answer = browser.get(path, secure=True)
+    assert answer["Strict-Transport-Security"] == "max-age=31536000"
+
+
+@pytest.mark.usefixtures("behind_tls")
+def test_other_hosts_are_told_too_where_that_was_asked_for(db: None, browser: Browser, settings: Settings) -> None:
+    settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = settings.SECURE_HSTS_PRELOAD = True
+    answer = browser.get("/", secure=True)
     assert answer["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains; preload"
 
 
