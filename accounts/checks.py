@@ -46,7 +46,7 @@ def refuse_mistakes() -> None:
         finally:
             _Checked.passed = errors == []
     if errors:
-        raise ImproperlyConfigured("\n".join(errors))
+        raise ImproperlyConfigured("\n".join(sorted(errors)))
 
 
 def _line(error: CheckMessage) -> str:

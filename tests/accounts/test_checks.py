@@ -153,8 +153,8 @@ def test_no_middleware_of_a_part_is_made_under_what_the_checks_refuse(
         with pytest.raises(ImproperlyConfigured) as refusal:
             middleware(nothing)
         lines = str(refusal.value).splitlines()
-        assert [line.partition(":")[0] for line in lines] == ["session.E003", "jwt.E001"]
-        assert "JWT_ACCESS_KEYS" in lines[1]
+        assert [line.partition(":")[0] for line in lines] == ["jwt.E001", "session.E003"]
+        assert "JWT_ACCESS_KEYS" in lines[0]
     settings.JWT_ACCESS_KEYS, settings.SESSION_IDLE = good
     middleware(nothing)
     # A success is: a test or a server that makes a hundred handlers pays once.
