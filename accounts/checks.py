@@ -14,8 +14,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.utils.module_loading import import_string
 
-from accounts import old_hashes
-
 SECRET_BYTES = 32
 HOW_TO_MAKE = "Take the output of: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 PLACEHOLDERS = ("change", "secret", "insecure", "example", "placeholder", "password", "xxxxxx")
@@ -157,6 +155,8 @@ def _preload() -> Iterator[Error]:
 @register(Tags.database)
 def wrapped(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[Warning]:
     """Hashes that are not wrapped yet. Asked by `migrate` and by `check --database default`."""
+    from accounts import old_hashes  # it loads the models, and a server asks for the checks before they can be
+
     try:
         number = old_hashes.bare().count() if databases else 0
     except DatabaseError:
