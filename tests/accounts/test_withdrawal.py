@@ -417,10 +417,11 @@ def test_housekeeping_leaves_a_withdrawal_its_own_time_whatever_its_clock_says(
     now = lambda: Value(by_database["now"], output_field=DateTimeField())  # noqa: E731
     monkeypatch.setattr("accounts.withdrawal.database_now", now, raising=False)
     monkeypatch.setattr(withdrawal, "carry_out", lambda *_: False)
+    clock(apart)
     access_withdrawn(alice, "test")
     assert PendingWithdrawal.objects.count() == 1
     by_database["now"] = NOON + timedelta(seconds=9)
-    clock(9 + apart)
+    clock(9 - apart)
     assert carry_out_pending() == ""
     by_database["now"] = NOON + timedelta(seconds=10)
     assert carry_out_pending() == "0 of 1 carried out"

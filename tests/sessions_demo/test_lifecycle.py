@@ -526,9 +526,10 @@ def test_a_logout_under_the_id_before_counts_by_the_databases_clock(
     now = lambda: Value(by_database["now"], output_field=DateTimeField())  # noqa: E731
     monkeypatch.setattr("sessions_demo.lifecycle.database_now", now, raising=False)
     before = at_alice.session_id
+    clock(apart)
     assert at_alice.call("POST", CONFIRM, {"password": PASSWORDS["alice@example.com"]}).status_code == 200
     by_database["now"] = NOON + timedelta(seconds=second)
-    clock(second + apart)
+    clock(second - apart)
     assert thief(before).call("POST", LOGOUT).status_code == 200
     assert DeviceSession.objects.filter(ended=None).exists() is not ends
 
