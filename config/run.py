@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def refuse_busy_port(port: int) -> None:
-    """Exits with one sentence when nobody can listen on this port."""
+    """Exits with one sentence when this port is taken or reserved."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
