@@ -193,7 +193,7 @@ class People:
             "session: of a user banned meanwhile": lambda: self.banned.send("GET", "/session/api/whoami"),
             "token: whoami (denylist)": lambda: self.holder.send("GET", "/jwt/api/whoami"),
             "token: profile (denylist and row)": lambda: self.holder.send("GET", "/jwt/api/profile"),
-            "token: refresh": lambda: self.refresher.rotate(),
+            "token: refresh": lambda: self.refresher.keep(self.refresher.rotate()),
             "token: login": lambda: Holder(self.site).log_in(self.email, PASSWORD),
             "token: logout": lambda: self.quitter.send("POST", "/jwt/auth/logout"),
             "token: one that was logged out": lambda: self.revoked.send("GET", "/jwt/api/whoami"),
