@@ -4,6 +4,7 @@
 own forms call `authenticate()` and so come through here, with the same throttle and the same record.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth import authenticate
@@ -15,6 +16,7 @@ from accounts import events, old_hashes, throttle
 from accounts.client import Client
 from accounts.email import normalise
 from accounts.models import KnownClient, SecurityEvent, User
+from accounts.outages import OUTAGES
 
 
 class InvalidCredentials(Exception):
@@ -57,17 +59,24 @@ class PasswordBackend(ModelBackend):
             return None
         client, email = Client.of(request), normalise(username)
         user, known = User.objects.known_to(email, client)
-        attempt = _count(email, client, known)
-        if _password_fits(user, password) and user is not None and user.is_active:
-            attempt.forgive()
+        attempt = _begin(email, client, known)
+        try:
+            fits = _password_fits(user, password) and user is not None and user.is_active
+        except BaseException:
+            # An outage: whether it was right is not known, and an owner must not be locked out by that.
+            with suppress(*OUTAGES):
+                attempt.settle(failed=False)
+            raise
+        attempt.settle(failed=not fits)
+        if fits:
             return user
         events.login_failed(user, email, client)
         return None
 
 
-def _count(email: str, client: Client, known: bool) -> throttle.Attempt:
+def _begin(email: str, client: Client, known: bool) -> throttle.Attempt:
     try:
-        return throttle.attempt(throttle.login_limits(email, client, known))
+        return throttle.begin(throttle.login_limits(email, client, known))
     except throttle.Throttled as refusal:
         events.log("excess_rate_limit_exceeded", client, retry_after=refusal.retry_after)
         raise

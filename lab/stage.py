@@ -216,7 +216,7 @@ def clear(ids: list[int], emails: list[str]) -> None:
 
 
 def _unthrottle(network: str) -> None:
-    _forget("default", [f"throttle:*:{Client(f'{network}::1').network}"])
+    _forget("default", [f"throttle:*:{Client(f'{network}::1').network}*"])
 
 
 def _forget_strangers(network: str, **more: Any) -> None:

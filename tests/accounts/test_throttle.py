@@ -1,15 +1,20 @@
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import OperationalError
+from django.test import RequestFactory
 from pytest_django import Settings
 
-from accounts import throttle
+from accounts import throttle, verify
 from accounts.client import Client
 from accounts.models import KnownClient, SecurityEvent, User
-from accounts.throttle import Limit, Throttled, attempt, login_limits, mail_limits
+from accounts.throttle import Limit, Throttled, attempt, begin, login_limits, mail_limits
 from tests.conftest import PASSWORDS, Browser, Clock, told
 from tests.running import Store
+from tests.sampling import sampled
 
 HERE = Client("192.0.2.1", "browser")
 
@@ -98,15 +103,19 @@ def test_refused_attempts_are_not_counted(clock: Clock) -> None:
 def test_a_right_password_is_taken_back_and_nothing_else_is(clock: Clock, store: Store) -> None:
     limits = login_limits("alice@example.com", HERE, False)
     attempt(limits)
-    attempt(limits).forgive()
+    begin(limits).settle(failed=False)
     assert [store.client(1).zcard(limit.key) for limit in limits] == [1, 1, 1]
+    assert len(store.client(1).keys()) == len(limits)
 
 
-def test_what_is_counted_goes_by_itself(clock: Clock, store: Store) -> None:
+@pytest.mark.parametrize("note", [attempt, begin, lambda limits: begin(limits).settle(failed=True)])
+def test_what_is_counted_goes_by_itself(clock: Clock, store: Store, note: Callable[[list[Limit]], Any]) -> None:
     limits = login_limits("alice@example.com", HERE, False)
-    attempt(limits)
+    note(limits)
+    redis = store.client(1)
     for limit in limits:
-        assert 0 < store.client(1).ttl(limit.key) <= limit.seconds
+        [key] = [key for key in (limit.key, f"{limit.key}:open") if redis.exists(key)]
+        assert 0 < redis.ttl(key) <= limit.seconds
     assert store.client(0).dbsize() == 0
 
 
@@ -126,6 +135,183 @@ def test_a_burst_of_forty_lets_exactly_ten_through(at_once: Callable[..., list[A
     statuses = at_once(40, guess)
     assert sorted(statuses) == [200] * 10 + [429] * 30
     assert SecurityEvent.objects.filter(name=SecurityEvent.Name.LOGIN_FAIL).count() == 10
+
+
+# ── Attempts under way ────────────────────────────────────────────────────────────────────────
+
+TEN = [Limit("throttle:test", 10, 300)]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has to wait gives up at the second look."""
+    monkeypatch.setattr(throttle, "PATIENCE", 0)
+
+
+def refusal(limits: list[Limit]) -> int:
+    """For how many seconds an attempt is refused now."""
+    with pytest.raises(Throttled) as refused:
+        begin(limits)
+    return refused.value.retry_after
+
+
+@pytest.fixture
+def slow_hashes(file_database: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords that were hashed; each takes so long that those sent at once overlap."""
+    hashed: list[str] = []
+    fits = verify._password_fits
+
+    def slowly(user: User | None, password: str) -> bool:
+        hashed.append(password)
+        time.sleep(0.1)
+        return fits(user, password)
+
+    monkeypatch.setattr(verify, "_password_fits", slowly)
+    return hashed
+
+
+@pytest.mark.parametrize("number", sampled([24, 60], {24}))
+def test_right_passwords_sent_at_once_are_all_let_in(
+    slow_hashes: list[str], at_once: Callable[..., list[Any]], store: Store, number: int
+) -> None:
+    User.objects.create_superuser("admin@example.com", PASSWORDS["admin@example.com"])
+    assert at_once(number, lambda _: Browser().log_in("admin@example.com").status_code) == [302] * number
+    assert store.client(1).keys() == []
+    assert Browser().log_in("admin@example.com", "wrong").status_code == 200
+
+
+def test_wrong_passwords_among_right_ones_are_hashed_as_often_as_the_limit_says(
+    slow_hashes: list[str], at_once: Callable[..., list[Any]]
+) -> None:
+    User.objects.create_superuser("admin@example.com", PASSWORDS["admin@example.com"])
+    passwords = ["wrong", PASSWORDS["admin@example.com"]] * 20
+    statuses = at_once(40, lambda number: Browser().log_in("admin@example.com", passwords[number]).status_code)
+    assert (slow_hashes.count("wrong"), statuses[::2].count(200), statuses[::2].count(429)) == (10, 10, 10)
+    right = PASSWORDS["admin@example.com"]
+    assert statuses[1::2].count(302) == slow_hashes.count(right), "none that began was refused"
+    assert set(statuses[1::2]) <= {302, 429}
+
+
+def test_an_attempt_waits_for_those_under_way_and_goes_in_when_one_is_taken_back() -> None:
+    others = [begin(TEN) for _ in range(10)]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(begin, TEN)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.3)
+        for other in others[1:]:
+            other.settle(failed=True)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.3)
+        others[0].settle(failed=False)
+        waiting.result(15).settle(failed=False)
+    assert attempt(TEN) is None
+
+
+def test_an_attempt_that_waits_is_refused_when_those_under_way_fail(clock: Clock) -> None:
+    others = [begin(TEN) for _ in range(10)]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(begin, TEN)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.3)
+        for other in others:
+            other.settle(failed=True)
+        with pytest.raises(Throttled) as refused:
+            waiting.result(15)
+    assert refused.value.retry_after == 300
+
+
+def test_who_waited_in_vain_is_told_to_come_back_at_once(clock: Clock, impatient: None) -> None:
+    for _ in range(10):
+        begin(TEN)
+    assert refusal(TEN) == 1
+
+
+def test_the_wait_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "PATIENCE", 0.5)
+    for _ in range(10):
+        begin(TEN)
+    started = time.monotonic()
+    assert refusal(TEN) == 1
+    assert 0.5 <= time.monotonic() - started < 1.5
+
+
+def test_a_failure_counts_from_when_it_began(clock: Clock) -> None:
+    attempts = [begin(TEN) for _ in range(10)]
+    clock(5)
+    for one in attempts:
+        one.settle(failed=True)
+    assert refusal(TEN) == 295
+
+
+def test_an_attempt_whose_process_died_is_a_failure_after_its_lease(
+    clock: Clock, store: Store, impatient: None
+) -> None:
+    for _ in range(10):
+        begin(TEN)
+    clock(throttle.LEASE - 0.001)
+    assert refusal(TEN) == 1
+    clock(throttle.LEASE)
+    assert refusal(TEN) == 300 - throttle.LEASE
+    assert 0 < store.client(1).ttl("throttle:test") <= 300
+    clock(300)
+    begin(TEN)
+
+
+def test_a_right_password_that_took_longer_than_the_lease_is_no_failure(clock: Clock, store: Store) -> None:
+    slow = begin(TEN)
+    clock(throttle.LEASE)
+    begin(TEN).settle(failed=False)
+    assert store.client(1).zcard("throttle:test") == 1
+    slow.settle(failed=False)
+    assert store.client(1).keys() == []
+
+
+def test_a_wrong_password_that_took_longer_than_the_lease_is_one_failure(clock: Clock, store: Store) -> None:
+    slow = begin(TEN)
+    clock(throttle.LEASE)
+    begin(TEN).settle(failed=False)
+    slow.settle(failed=True)
+    assert store.client(1).zcard("throttle:test") == 1
+
+
+def test_an_attempt_under_way_takes_room_under_every_limit_or_under_none(
+    clock: Clock, store: Store, impatient: None
+) -> None:
+    full, free = Limit("throttle:full", 1, 300), Limit("throttle:free", 100, 300)
+    begin([full])
+    for limits in ([full, free], [free, full]):
+        assert refusal(limits) == 1
+    assert store.client(1).keys() == [b"throttle:full:open"]
+
+
+def test_an_outage_during_a_login_is_no_failure_of_its_user(
+    admin: User, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> bool:
+        raise OperationalError
+
+    browser.raise_request_exception = False
+    with monkeypatch.context() as patch:
+        patch.setattr(verify, "_password_fits", away)
+        assert {browser.log_in(admin.email).status_code for _ in range(11)} == {503}
+    assert browser.log_in(admin.email).status_code == 302
+
+
+def test_a_right_password_costs_two_commands_and_a_refusal_one(
+    alice: User, measured: Callable[..., Any], clock: Clock
+) -> None:
+    request = RequestFactory().get("/")
+    with measured() as cost:
+        assert verify.verify(request, alice.email, PASSWORDS[alice.email]) == alice
+    assert cost.redis == ["EVAL", "EVAL"]
+    for _ in range(10):
+        begin(login_limits(alice.email, Client.of(request), False)).settle(failed=True)
+    with measured() as cost, pytest.raises(Throttled):
+        verify.verify(request, alice.email, PASSWORDS[alice.email])
+    assert (cost.redis, cost.hashes) == (["EVAL"], 0)
+
+
+# ── Refusals ──────────────────────────────────────────────────────────────────────────────────
 
 
 def fail(browser: Browser, email: str, times: int) -> list[int]:

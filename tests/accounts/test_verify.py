@@ -78,7 +78,7 @@ def test_a_refused_login_does_not_tell_why(
             "cookies": set(answer.cookies),
         }
     wrong = answers["wrong"]
-    assert (wrong["status"], wrong["costs"][0]) == (200, (1, 2, 1))
+    assert (wrong["status"], wrong["costs"][0]) == (200, (1, 2, 2))
     # What is counted against "not staff" is taken back: her password is right, so there is nothing to find out.
     assert answers["not staff"] | {"costs": None} == wrong | {"costs": None}
     for why in REFUSED[:-1]:

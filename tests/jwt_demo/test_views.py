@@ -997,7 +997,7 @@ def test_a_refused_login_does_not_tell_why(
             answers[why] = (answer.status_code, told(answer), answer.content, cost.counts, answer.cookies)
             assert answers[why] == answers["wrong"], why
     assert json.loads(answers["wrong"][2]) == {"error": "Invalid credentials"}
-    assert (answers["wrong"][0], answers["wrong"][3]) == (401, (1, 2, 1))
+    assert (answers["wrong"][0], answers["wrong"][3]) == (401, (1, 2, 2))
     assert answers["wrong"][1]["WWW-Authenticate"] == BARE
     assert TokenFamily.objects.count() == 0
 

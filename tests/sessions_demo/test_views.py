@@ -636,7 +636,7 @@ def test_a_refused_login_does_not_tell_why(
         assert answer[3:] == answers["wrong"][3:], why
         if why != "another spelling" or way is Visitor.sign_in:
             assert answer[2] == answers["wrong"][2], why
-    assert (answers["wrong"][0], answers["wrong"][3]) == (401, (1, 2, 1))
+    assert (answers["wrong"][0], answers["wrong"][3]) == (401, (1, 2, 2))
     if way is Visitor.sign_in:
         assert json.loads(answers["wrong"][2]) == {"error": "Invalid credentials"}
     assert keys(store) == set()

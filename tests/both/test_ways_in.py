@@ -1,0 +1,48 @@
+"""What every way to prove a password has in common."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from accounts import throttle
+from accounts.hashers import Argon2id
+from accounts.models import User
+from tests.conftest import PASSWORDS
+from tests.jwt_demo import conftest as jwt
+from tests.sessions_demo import conftest as session
+
+RIGHT = {"password": session.RIGHT}
+CHANGE = {"current": session.RIGHT, "new": "a new and longer one"}
+FORM = {"old_password": session.RIGHT, "new_password1": CHANGE["new"], "new_password2": CHANGE["new"]}
+WAYS: dict[str, Callable[[], Any]] = {
+    "session login": lambda: session.Visitor().sign_in(),
+    "session page": lambda: session.Visitor().sign_in_by_page(),
+    "admin": lambda: session.Visitor().log_in("alice@example.com"),
+    "session confirm": lambda: session.logged_in().call("POST", session.CONFIRM, RIGHT),
+    "session password": lambda: session.logged_in().call("POST", session.PASSWORD, CHANGE),
+    "password page": lambda: session.logged_in().submit("/accounts/password/", FORM),
+    "jwt login": lambda: jwt.Holder().sign_in(),
+    "jwt confirm": lambda: jwt.logged_in().call("POST", jwt.CONFIRM, RIGHT),
+    "jwt password": lambda: jwt.logged_in().call("POST", jwt.PASSWORD, CHANGE),
+}
+
+
+@pytest.mark.usefixtures("file_database")
+@pytest.mark.parametrize("way", WAYS)
+def test_no_password_is_proved_while_a_transaction_is_open(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt may wait for others, and a hash takes long: nobody else must wait for what the request has locked."""
+    monkeypatch.setattr(Argon2id, "memory_cost", 8)
+    monkeypatch.setattr(Argon2id, "time_cost", 1)
+    User.objects.create_superuser("alice@example.com", PASSWORDS["alice@example.com"])
+    begin, inside = throttle.begin, []
+
+    def watched(limits: list[throttle.Limit]) -> throttle.Attempt:
+        inside.append(connection.in_atomic_block)
+        return begin(limits)
+
+    monkeypatch.setattr(throttle, "begin", watched)
+    assert WAYS[way]().status_code in (200, 302)
+    assert inside
+    assert not any(inside)
