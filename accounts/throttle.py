@@ -110,12 +110,17 @@ def login_limits(email: str, client: Client, client_is_known: bool) -> list[Limi
     The first stops guessing one account from one place, the second trying one password on every
     account, the third a guess from everywhere at once. The third leaves out clients the user has
     logged in from: otherwise anyone could lock an owner out by failing on purpose.
+
+    A client whose address cannot be read has none of the second kind, and in the first its user agent stands
+    for its place: under one address for all such clients, strangers would lock everybody out. An attacker
+    without a readable address gains that one password may be tried on any number of accounts, and that a new
+    user agent is a new place. Each account still has the third limit; under a user agent its owner has logged
+    in with, the first.
     """
-    account = _digest(email)
-    limits = [
-        Limit(f"throttle:login:{account}:{client.network}", *settings.THROTTLE_ACCOUNT_AND_ADDRESS),
-        Limit(f"throttle:login::{client.network}", *settings.THROTTLE_ADDRESS),
-    ]
+    account, place = _digest(email), client.network or f"agent:{client.digest[:32]}"
+    limits = [Limit(f"throttle:login:{account}:{place}", *settings.THROTTLE_ACCOUNT_AND_ADDRESS)]
+    if client.network:
+        limits.append(Limit(f"throttle:login::{client.network}", *settings.THROTTLE_ADDRESS))
     if not client_is_known:
         limits.append(Limit(f"throttle:login:{account}:", *settings.THROTTLE_ACCOUNT_FROM_UNKNOWN_CLIENTS))
     return limits
@@ -125,11 +130,12 @@ def mail_limits(kind: str, email: str, client: Client) -> list[Limit]:
     """The limits on having a mail sent: a mailbox must not be flooded through us.
 
     Each `kind` has its own: or whoever registers an owner's address often enough keeps her from resetting her password.
+    A client whose address cannot be read is held by the mailbox's limit alone: it can have mail sent to more mailboxes.
     """
-    return [
-        Limit(f"throttle:mail:{kind}:{_digest(email)}:", *settings.THROTTLE_MAIL_TO_ADDRESSEE),
-        Limit(f"throttle:mail:{kind}::{client.network}", *settings.THROTTLE_MAIL_FROM_ADDRESS),
-    ]
+    limits = [Limit(f"throttle:mail:{kind}:{_digest(email)}:", *settings.THROTTLE_MAIL_TO_ADDRESSEE)]
+    if client.network:
+        limits.append(Limit(f"throttle:mail:{kind}::{client.network}", *settings.THROTTLE_MAIL_FROM_ADDRESS))
+    return limits
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,7 @@ def _probe(scene: Stage, strategy: Strategy) -> Probe:
         "REMOTE_ADDR": held.browser.address,
         "HTTP_HOST": urlsplit(scene.origin).netloc,
         "HTTP_USER_AGENT": held.browser.agent,
+        "HTTP_X_FORWARDED_FOR": held.browser.http.headers.get("X-Forwarded-For", ""),
         "HTTP_COOKIE": cookies,
         "wsgi.url_scheme": "https",
     }

@@ -83,6 +83,9 @@ class Browser:
         self.address, self.agent, self.access = address, agent, ""
         transport = httpx.WSGITransport(app=_site(), remote_addr=address, raise_app_exceptions=False)
         headers = {"User-Agent": agent, "Origin": origin, "Sec-Fetch-Site": "same-origin"}
+        if settings.TRUSTED_PROXIES:
+            # As the proxies would: without it the site cannot read where this client is.
+            headers["X-Forwarded-For"] = ", ".join([address] * settings.TRUSTED_PROXIES)
         self.http = httpx.Client(transport=transport, base_url=origin, headers=headers)
 
     def ask(self, method: str, path: str, **options: Any) -> Answer:
@@ -212,7 +215,7 @@ def clear(ids: list[int], emails: list[str]) -> None:
         mails.objects.filter(to__in=emails).delete()
     _forget("denylist", [f"deny:{{{number}}}:*" for number in ids])
     limits = [limit for email in emails for limit in throttle.login_limits(email, Client(), False)]
-    _forget("default", [limit.key + "*" for limit in limits if not limit.key.endswith("::")])
+    _forget("default", [limit.key + "*" for limit in limits])
 
 
 def _unthrottle(network: str) -> None:

@@ -408,6 +408,51 @@ def test_a_spoofed_forwarded_address_does_not_reset_the_count(alice: User, setti
     assert statuses == [200] * 10 + [429]
 
 
+@pytest.mark.parametrize("entry", ["203.0.113.9:{}", "[2001:db8::1]:{}", '"203.0.113.9:{}"'])
+def test_a_port_is_no_other_address(alice: User, settings: Settings, entry: str) -> None:
+    settings.TRUSTED_PROXIES = 1
+    from_ports = [Browser({"X-Forwarded-For": entry.format(port)}) for port in range(51234, 51245)]
+    assert [browser.log_in(alice.email, "wrong").status_code for browser in from_ports] == [200] * 10 + [429]
+    assert Browser({"X-Forwarded-For": "203.0.113.10:51234"}).log_in(alice.email, "wrong").status_code == 200
+
+
+UNREADABLE = [(1, "unknown"), (1, "_hidden"), (1, ""), (1, "6.6.6.6, "), (2, "203.0.113.9"), (0, None)]
+
+
+def unreadable(forwarded: str | None, agent: str) -> Browser:
+    headers = {"User-Agent": agent} | ({} if forwarded is None else {"X-Forwarded-For": forwarded})
+    return Browser(headers, **({"REMOTE_ADDR": ""} if forwarded is None else {}))
+
+
+@pytest.mark.parametrize(("proxies", "forwarded"), UNREADABLE)
+def test_strangers_whose_address_cannot_be_read_lock_nobody_out(
+    admin: User, settings: Settings, proxies: int, forwarded: str | None
+) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    stranger, owner = unreadable(forwarded, "stranger/1.0"), unreadable(forwarded, "owner/1.0")
+    assert fail(stranger, admin.email, 11) == [200] * 10 + [429]
+    assert {stranger.log_in(f"user{number}@example.com", "wrong").status_code for number in range(101)} == {200}
+    assert owner.log_in(admin.email).status_code == 302
+    assert fail(owner, admin.email, 11) == [200] * 10 + [429], "and yet nobody guesses without a limit"
+
+
+def test_without_an_address_too_an_account_is_limited_from_everywhere(
+    alice: User, settings: Settings, clock: Clock
+) -> None:
+    settings.TRUSTED_PROXIES = 1
+    statuses = [unreadable("unknown", f"agent/{n}").log_in(alice.email, "wrong").status_code for n in range(51)]
+    assert statuses == [200] * 50 + [429]
+
+
+def test_strangers_whose_address_cannot_be_read_keep_nobody_from_a_mail(settings: Settings, db: None) -> None:
+    settings.TRUSTED_PROXIES = 1
+    stranger = unreadable("unknown", "stranger/1.0")
+    asked = [stranger.submit("/accounts/password/reset/", {"email": f"user{n}@example.com"}) for n in range(21)]
+    assert {answer.status_code for answer in asked} == {302}
+    again = [stranger.submit("/accounts/password/reset/", {"email": "user0@example.com"}) for _ in range(5)]
+    assert [answer.status_code for answer in again] == [302] * 4 + [429]
+
+
 def test_ipv6_neighbours_share_a_count(alice: User) -> None:
     statuses = [
         Browser(REMOTE_ADDR=f"2001:db8:1:2:{number:x}::1").log_in(alice.email, "wrong").status_code

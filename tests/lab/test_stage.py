@@ -1,0 +1,33 @@
+"""Where proofs are played: the address a client has there, and what is left of it afterwards."""
+
+import pytest
+from pytest_django import Settings
+
+from accounts import throttle
+from accounts.client import Client
+from accounts.models import SecurityEvent
+from lab.stage import stage
+from tests.running import Store
+
+
+@pytest.mark.parametrize("proxies", [0, 1, 2])
+def test_a_client_on_a_stage_has_its_address_behind_proxies_too(db: None, settings: Settings, proxies: int) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    with stage() as scene:
+        browser = scene.browser()
+        guess = {"email": "nobody@example.com", "password": "a guess"}
+        assert browser.post("/jwt/auth/login", guess).status == 401
+        assert SecurityEvent.objects.get().address == browser.address
+
+
+def test_a_stage_leaves_no_attempt_of_its_people_behind_and_takes_nobody_elses(db: None, store: Store) -> None:
+    others = throttle.login_limits("alice@example.com", Client("192.0.2.1"), False)
+    throttle.attempt(others)
+    with stage() as scene:
+        person, place = scene.person(), Client(scene.browser().address)
+        for settled in (False, True):
+            attempt = throttle.begin(throttle.login_limits(person.email, place, False))
+            if settled:
+                attempt.settle(failed=True)
+        assert len(store.client(1).keys("throttle:*")) == 9
+    assert sorted(store.client(1).keys("throttle:*")) == sorted(limit.key.encode() for limit in others)
