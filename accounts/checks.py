@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.checks import ERROR, CheckMessage, Error, Tags, Warning, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
+from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
 
 SECRET_BYTES = 32
@@ -54,19 +56,20 @@ def _line(error: CheckMessage) -> str:
 
 def has_middleware(path: str) -> bool:
     """Whether `MIDDLEWARE` names this class or a subclass of it."""
-    wanted = import_string(path)
+    return any(issubclass(kind, import_string(path)) for kind in _middleware())
+
+
+def _middleware() -> Iterator[type]:
     for name in settings.MIDDLEWARE:
         with suppress(ImportError):  # Django itself says that it cannot be loaded
-            found = import_string(name)
-            if isinstance(found, type) and issubclass(found, wanted):
-                return True
-    return False
+            if isinstance(kind := import_string(name), type):
+                yield kind
 
 
 @register("accounts")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
-    return [*_secret(), *_hosts(), *_mail(), *_proxies(), *_door(), *_preload()]
+    return [*_secret(), *_hosts(), *_mail(), *_proxies(), *_door(), *_preload(), *_cookies()]
 
 
 def _secret() -> Iterator[Error]:
@@ -150,6 +153,20 @@ def _preload() -> Iterator[Error]:
             "HSTS_PRELOAD is set without HSTS_INCLUDE_SUBDOMAINS: the list takes no host without its subdomains.",
             id="accounts.E010",
         )
+
+
+def _cookies() -> Iterator[Error]:
+    exact = import_string("accounts.cookies.ExactCookiesMiddleware")
+    for kind in _middleware():
+        if issubclass(kind, exact):
+            return
+        if issubclass(kind, (SessionMiddleware, CsrfViewMiddleware)):
+            break
+    yield Error(
+        "MIDDLEWARE must name accounts.cookies.ExactCookiesMiddleware before sessions and CSRF: without it a sibling "
+        "host can set a cookie that Django reads as ours.",
+        id="accounts.E009",
+    )
 
 
 @register(Tags.database)

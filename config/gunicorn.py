@@ -5,6 +5,7 @@
 
 import os
 import sys
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -36,6 +37,19 @@ secure_scheme_headers: dict[str, str] = {}
 if "TLS_FOLDER" in os.environ:
     certfile, keyfile = f"{os.environ['TLS_FOLDER']}/site.pem", f"{os.environ['TLS_FOLDER']}/site.key"
 control_socket_disable = True
+
+
+def pre_request(worker: Any, req: Any) -> None:
+    """Joins the `Cookie` lines of a request by `; `, for HTTP/2 lets a client split them (RFC 9113 section 8.2.3).
+
+    gunicorn would join them by a comma, which is part of a value.
+    """
+    cookies = [value for name, value in req.headers if name == "COOKIE"]
+    if len(cookies) > 1:
+        req.headers = [header for header in req.headers if header[0] != "COOKIE"]
+        req.headers.append(("COOKIE", "; ".join(cookies)))
+
+
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -74,6 +74,8 @@ INSTALLED_APPS = [
     "config",
 ]
 MIDDLEWARE = [
+    # Before all that read cookies.
+    "accounts.cookies.ExactCookiesMiddleware",
     "config.log.RequestLogMiddleware",
     "config.headers.PolicyMiddleware",
     "config.headers.SecurityHeadersMiddleware",

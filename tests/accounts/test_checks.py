@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from pytest_django import Settings
 
 from accounts import checks
+from accounts.cookies import ExactCookiesMiddleware
 from accounts.origin import OriginGate
 from sessions_demo.middleware import SessionMiddleware
 
@@ -128,6 +129,20 @@ def test_e007_a_second_door(settings: Settings, backends: list[str]) -> None:
     assert ids(settings, AUTHENTICATION_BACKENDS=backends) == {"accounts.E007"}
 
 
+COOKIES, SESSIONS, CSRF = (
+    "accounts.cookies.ExactCookiesMiddleware",
+    "sessions_demo.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+)
+
+
+@pytest.mark.parametrize("order", [[], [SESSIONS, CSRF], [SESSIONS, COOKIES, CSRF], [CSRF, COOKIES, SESSIONS]])
+def test_e009_cookies_read_before_they_are_looked_at(settings: Settings, order: list[str]) -> None:
+    assert ids(settings, MIDDLEWARE=order) == {"accounts.E009"}
+    assert ids(settings, MIDDLEWARE=[COOKIES, SESSIONS, CSRF]) == set()
+    assert ids(settings, MIDDLEWARE=["lab.middleware.TraceMiddleware", COOKIES, CSRF]) == set()
+
+
 def test_e010_preload_of_a_host_without_its_subdomains(settings: Settings) -> None:
     assert ids(settings, SECURE_HSTS_PRELOAD=True) == {"accounts.E010"}
     assert ids(settings, SECURE_HSTS_PRELOAD=True, SECURE_HSTS_INCLUDE_SUBDOMAINS=True) == set()
@@ -144,7 +159,7 @@ def nothing(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-@pytest.mark.parametrize("middleware", [OriginGate, SessionMiddleware])
+@pytest.mark.parametrize("middleware", [ExactCookiesMiddleware, OriginGate, SessionMiddleware])
 def test_no_middleware_of_a_part_is_made_under_what_the_checks_refuse(
     settings: Settings, unchecked: None, middleware: type
 ) -> None:

@@ -237,8 +237,8 @@ def test_tokens_rotate_in_another_project_and_stocks_are_refused_and_removed(
     quoted = quoted.replace("redis://localhost:6379/1", f"unix://{redis_alone.path}?db=1")
     caches = f'CACHES = {{"default": {{"BACKEND": "{REDIS}", "LOCATION": "unix://{redis_alone.path}?db=0"}}}}\n'
     key = f'SECRET_KEY = "{secrets.token_urlsafe(48)}"\n'
-    gate = 'MIDDLEWARE = ["accounts.origin.OriginGate"]\n'
-    (folder / "settings.py").write_text(SETTINGS + key + gate + caches + quoted)
+    middleware = 'MIDDLEWARE = ["accounts.cookies.ExactCookiesMiddleware", "accounts.origin.OriginGate"]\n'
+    (folder / "settings.py").write_text(SETTINGS + key + middleware + caches + quoted)
     (folder / "project.py").write_text(TOKEN_PROJECT)
     (folder / "purge.py").write_text(purge)
     for app in ("accounts", "jwt_demo"):
