@@ -28,6 +28,9 @@ def is_ours(name: str) -> bool:
 class ExactCookiesMiddleware:
     """Takes out of the request what Django would read as a cookie of ours and is none, or stands there twice.
 
+    Takes out of the answer a CSRF cookie that the request had already. Django repeats it with each form, to move its
+    expiry, and so an answer from before a login would undo the new one, and each form since would be refused.
+
     It is not made, and so no server starts, under a configuration that the checks refuse.
     """
 
@@ -40,7 +43,10 @@ class ExactCookiesMiddleware:
             request.META["HTTP_COOKIE"] = exact(request.META["HTTP_COOKIE"])
             # A middleware of the project that read cookies before this one has left all of them there.
             request.__dict__.pop("COOKIES", None)
-        return self.get_response(request)
+        response, name = self.get_response(request), settings.CSRF_COOKIE_NAME
+        if name in response.cookies and response.cookies[name].value == request.COOKIES.get(name):
+            del response.cookies[name]
+        return response
 
 
 def exact(line: str) -> str:

@@ -36,6 +36,12 @@ def presented(request: HttpRequest, body: Mapping[str, Any]) -> tuple[str | None
     return request.COOKIES.get(settings.JWT_REFRESH_COOKIE_NAME), Transport.COOKIE
 
 
+def is_of(request: HttpRequest, family: str) -> bool:
+    """Whether the cookie of a request is a token of this family: of another one it is not the answer's to clear."""
+    token = good(request.COOKIES.get(settings.JWT_REFRESH_COOKIE_NAME))
+    return token is not None and token["sid"] == family
+
+
 def good(text: str | None) -> RefreshToken | None:
     """The token, if it is one of ours and has not expired."""
     try:

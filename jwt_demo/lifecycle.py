@@ -29,6 +29,11 @@ from jwt_demo import ledger, revocation
 from jwt_demo.models import Policy, TokenFamilies, TokenFamily, Transport, Verdict
 from jwt_demo.tokens import AccessToken, RefreshToken
 
+AGAIN = "logged in again"
+# How long a logout that was sent with the refresh token before a re-key still finds the family. Not longer: a thief's
+# copy must not log out who changed her password.
+UNDER_WAY = timedelta(seconds=10)
+
 
 class InvalidRefresh(Exception):
     """The refresh token means nothing here, and nothing happened."""
@@ -216,17 +221,36 @@ def reissue(family: TokenFamily) -> Issued:
     return Issued(_access(family, family.issued), family)
 
 
-def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -> None:
-    """Ends what these tokens belong to, if anything. Raises the store's error when it is away; then ask again."""
-    # Tokens from before a re-key mean nothing: a thief's copy must not log out who changed her password.
+def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -> bool:
+    """Ends what these tokens belong to, if anything. Raises the store's error when it is away; then ask again.
+
+    Gives whether a browser that sent `refresh` can have been given no newer one since, so that its cookie may go.
+    """
     theirs = Q(pk__in=[])
     if refresh:
-        theirs |= Q(pk=refresh["sid"], void_below__lte=refresh["gen"])
+        theirs |= _of(refresh)
     if access:
         theirs |= Q(pk=access["sid"], version=access["ver"])
-    _end(TokenFamily.objects.filter(theirs), reason)
+    families, _ = _end_rows(TokenFamily.objects.filter(theirs), reason)
+    _deny(families)
     if access and not TokenFamily.objects.filter(pk=access["sid"]).exists():
         _end_short(access, reason)
+    return refresh is None or _is_last(refresh, families)
+
+
+def _of(refresh: RefreshToken) -> Q:
+    # Tokens from before a re-key mean nothing, unless it was just now and the logout was under way.
+    after = refresh["gen"] + 1
+    just_now = Q(void_below=after, generation=after, issued__gt=timezone.now() - UNDER_WAY)
+    return Q(pk=refresh["sid"]) & (Q(void_below__lt=after) | just_now)
+
+
+def _is_last(refresh: RefreshToken, ended: list[TokenFamily]) -> bool:
+    for family in ended:
+        if str(family.pk) == refresh["sid"]:
+            return family.reason != AGAIN
+    # One that was not ended is of before a re-key.
+    return not TokenFamily.objects.filter(pk=refresh["sid"]).exists()
 
 
 def _end_short(access: AccessToken, reason: str) -> None:

@@ -187,7 +187,7 @@ class Login(TokenView):
         before, transport = cookies.presented(request._request, {})
         if body["transport"] == transport and (token := cookies.good(before)):
             # The browser is about to forget that token, and nobody could end its family from there.
-            lifecycle.end(token, None, "logged in again")
+            lifecycle.end(token, None, lifecycle.AGAIN)
         return self.answer(issued)
 
 
@@ -253,13 +253,14 @@ class Logout(TokenView):
 
     @extend_schema(request=RefreshBody, responses=Message, auth=[])
     def post(self, request: Request) -> Response:
-        text, _ = cookies.presented(request._request, self.read(RefreshBody))
+        text, transport = cookies.presented(request._request, self.read(RefreshBody))
         try:
-            lifecycle.end(cookies.good(text), self.bearer(), "logged out")
+            is_last = lifecycle.end(cookies.good(text), self.bearer(), "logged out")
         except OUTAGES:
             return Response({"error": "Logout failed"}, 503, headers={"Retry-After": "5"})
         response = Response({"message": "Logged out"}, headers=CLEAR)
-        cookies.clear(response)
+        if text and transport == Transport.COOKIE and is_last:
+            cookies.clear(response)
         return response
 
     def bearer(self) -> AccessToken | None:
@@ -280,7 +281,8 @@ class LogoutEverywhere(TokenView):
     def post(self, request: Request) -> Response:
         access_withdrawn(self.row(), "logged out everywhere")
         response = Response({"message": "Logged out everywhere"}, headers=CLEAR)
-        cookies.clear(response)
+        if cookies.is_of(request._request, request.auth["sid"]):
+            cookies.clear(response)
         return response
 
 
@@ -347,6 +349,6 @@ class Device(TokenView):
         if not lifecycle.FLOW.end(self.row(), device, "ended by its owner"):
             raise exceptions.NotFound
         response = Response({"message": "Ended"})
-        if str(device) == request.auth["sid"]:
+        if cookies.is_of(request._request, str(device)):
             cookies.clear(response)
         return response

@@ -16,7 +16,7 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -43,8 +43,11 @@ USER_ID, ROLE, VERSION, DEVICE, REMEMBER, SEEN, CONFIRMED = (
 )
 
 
+AGAIN = "logged in again"
 # Ends that nobody has to be told of twice.
-BY_OWNER = ("logged out", "logged out everywhere", "ended by its owner", "logged in again")
+BY_OWNER = ("logged out", "logged out everywhere", "ended by its owner", AGAIN)
+# Stands in a request's META when its answer may take the session cookie away.
+ENDED = "SESSION_ENDED"
 # How long a logout that was sent under the id before still finds the session. Not longer: whoever stole
 # that id has nothing by it.
 UNDER_WAY = timedelta(seconds=10)
@@ -57,7 +60,7 @@ def start(request: HttpRequest, user: User, remember: bool) -> None:
     """
     # An id that was there before is never kept: somebody else may have planted it (fixation), or the
     # same user may be logging in again because she fears for the old one.
-    end(request, "logged in again")
+    end(request, AGAIN)
     request.session[REMEMBER] = remember
     auth.login(request, user)
 
@@ -69,7 +72,7 @@ def register(sender: object, request: HttpRequest, user: User, **kwargs: Any) ->
         # Django keeps the id when the same user logs in again, and makes no record when it was another's.
         session.cycle_key()
     if before := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
-        DeviceSession.objects.filter(digest=store.digest(before)).mark_ended("logged in again")
+        DeviceSession.objects.filter(digest=store.digest(before)).mark_ended(AGAIN)
     remember = session.get(REMEMBER, False)
     row = _row(request, user, remember)
     try:
@@ -170,12 +173,14 @@ def _note(session: SessionStore, times: dict[str, float]) -> None:
 def rekey(session: SessionStore, user: User) -> None:
     """Gives a session a new id and `user`'s present epoch: whoever knew the old id has nothing.
 
-    Raises `InvalidCredentials` when the session was ended meanwhile.
+    Raises `InvalidCredentials` when the session was ended, or given another id, meanwhile.
     """
     fresh, old = SessionStore(), session.digest
     fresh.create()
     row, until = DeviceSession.objects.live().filter(pk=session[DEVICE]), database_now() + UNDER_WAY
-    if not row.update(digest=fresh.digest, former=old, former_until=until, version=user.token_version):
+    # Only from the id of this request: what another one has just given the browser would live on without a row.
+    changed = row.filter(digest=old)
+    if not changed.update(digest=fresh.digest, former=old, former_until=until, version=user.token_version):
         fresh.delete()
         session.flush()
         raise InvalidCredentials
@@ -198,13 +203,16 @@ def confirm(request: HttpRequest, user: User) -> None:
 
 
 def end(request: HttpRequest, reason: str) -> None:
-    """Ends the session of this request, if it has one. Raises the store's error when it is away."""
+    """Ends the session of this request, if it has one. Raises the store's error when it is away.
+
+    The answer takes the cookie away, unless the browser may hold a newer one by the time it arrives.
+    """
     device, rows = request.session.get(DEVICE), _rows(request)
     request.session.flush()
-    request.user = AnonymousUser()
+    request.user, request.META[ENDED] = AnonymousUser(), bool(device)
     with suppress(*DATABASE_OUTAGES):
         # Nobody is told that a logout failed when only its note did: what Redis lacks is no session.
-        _end(rows, reason)
+        request.META[ENDED] = _end(rows, reason) > 0 or (reason != AGAIN and not _was_replaced(request))
     if device:
         events.log("session_ended", Client.of(request), device=device, reason=reason)
 
@@ -226,6 +234,14 @@ def _end(rows: DeviceSessions, reason: str) -> int:
         store.delete(live)
         ended += DeviceSession.objects.filter(digest__in=live).mark_ended(reason)
     return ended
+
+
+def _was_replaced(request: HttpRequest) -> bool:
+    """Whether the id in the cookie is dead because the same browser was given another one."""
+    if not (cookie := request.COOKIES.get(settings.SESSION_COOKIE_NAME)):
+        return False
+    sent = store.digest(cookie)
+    return DeviceSession.objects.filter(Q(digest=sent, reason=AGAIN) | Q(former=sent)).exists()
 
 
 def abandon(request: HttpRequest) -> None:
@@ -253,7 +269,7 @@ def why_over(request: HttpRequest) -> str:
 
 def unregister(sender: object, request: HttpRequest, **kwargs: Any) -> None:
     """Receiver of Django's `user_logged_out`, for the admin's own logout."""
-    _end(_rows(request), "logged out")
+    request.META[ENDED] = _end(_rows(request), "logged out") > 0 or not _was_replaced(request)
 
 
 class SessionFlow:
@@ -281,7 +297,12 @@ class SessionFlow:
         if not isinstance(spare, SessionStore) or DEVICE not in spare:
             return _end(rows, reason)
         ended = _end(rows.exclude(pk=spare[DEVICE]), reason)
-        rekey(spare, User.objects.get(pk=user_id))
+        try:
+            rekey(spare, User.objects.get(pk=user_id))
+        except InvalidCredentials:
+            # Another request has given it another id, and that one is of the earlier epoch too.
+            _end(rows, reason)
+            raise
         return ended
 
     def end_others(self, user: User, device: str | None, reason: str) -> int:

@@ -16,6 +16,10 @@ from sessions_demo import lifecycle
 class SessionMiddleware(DjangoSessionMiddleware):
     """Django's, which also renews, keeps caches out, and clears the cookie with the attributes it was set with.
 
+    Django clears the cookie of every request whose session is over, and sets it again whenever a session is saved.
+    Meanwhile another answer may have given the browser a newer one. So the cookie is set by an answer that brings a
+    new id, and cleared by that of a request that itself ended the session.
+
     It is not made, and so no server starts, under a configuration that the checks refuse.
     """
 
@@ -24,7 +28,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         super().__init__(get_response)
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """The answer. When another request ended the session meanwhile, it goes out without the cookie."""
+        """The answer. When another request ended the session meanwhile, it goes out and leaves the cookie alone."""
         session: Any = request.session
         if session.accessed and response.status_code < 500:
             lifecycle.renew(session)
@@ -46,4 +50,12 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if cookie is not None:
             cookie["httponly"] = True
             response["Cache-Control"] = "no-store"
+            if not _is_news(request, cookie.value):
+                del response.cookies[settings.SESSION_COOKIE_NAME]
         return response
+
+
+def _is_news(request: HttpRequest, value: str) -> bool:
+    if not value:
+        return bool(request.META.get(lifecycle.ENDED))
+    return value != request.COOKIES.get(settings.SESSION_COOKIE_NAME)

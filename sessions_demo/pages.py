@@ -142,9 +142,10 @@ class LogoutEverywhere(View):
 
 def _leave(request: HttpRequest, reason: str) -> HttpResponse:
     lifecycle.end(request, reason)
-    # Chromium keeps a page for Back, `no-store` or not, until a cookie gets a value, and a deletion is none;
-    # `Clear-Site-Data` comes too soon, for the page that is being left is not in that cache yet.
-    rotate_token(request)
+    if request.META[lifecycle.ENDED]:
+        # Chromium keeps a page for Back, `no-store` or not, until a cookie gets a value, and a deletion is none;
+        # `Clear-Site-Data` comes too soon, for the page that is being left is not in that cache yet.
+        rotate_token(request)
     page = render_to_string("sessions_demo/logged_out.html", {"reason": reason}, request)
     return HttpResponse(page, headers=CLEAR)
 

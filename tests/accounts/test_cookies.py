@@ -158,3 +158,24 @@ def test_a_planted_refresh_token_is_not_seen() -> None:
     answer = Holder().call("POST", REFRESH, HTTP_COOKIE=line)
     assert (answer.status_code, answer.json()) == (401, {"error": "No refresh token"})
     assert holder.rotate().status_code == 200
+
+
+@pytest.mark.usefixtures("db")
+def test_a_csrf_cookie_that_the_browser_has_is_not_set_again() -> None:
+    """An answer from before a login, late, would undo the new one."""
+    browser = Browser()
+    first = browser.get("/session/login/")
+    assert first.cookies[CSRF].value
+    again = browser.get("/session/login/")
+    assert b"csrfmiddlewaretoken" in again.content
+    assert CSRF not in again.cookies
+    browser.cookies[CSRF] = "not a token"
+    assert browser.get("/session/login/").cookies[CSRF].value != "not a token"
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_login_gives_a_new_csrf_cookie() -> None:
+    visitor = Visitor()
+    visitor.get("/session/login/")
+    before = visitor.cookies[CSRF].value
+    assert visitor.sign_in().cookies[CSRF].value not in ("", before)

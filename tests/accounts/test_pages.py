@@ -266,7 +266,8 @@ def test_a_reset_leaves_no_session_behind(browser: Browser, reset: str, store: S
     assert store.client(0).dbsize() == 1
     done = browser.submit(form, BOTH)
     assert store.client(0).dbsize() == 0
-    assert done.cookies["__Host-sessionid"].value == ""
+    # The cookie opens nothing now; the browser may have been given another one by a login meanwhile.
+    assert "__Host-sessionid" not in done.cookies
     assert browser.get("/accounts/password/").status_code == 302
 
 

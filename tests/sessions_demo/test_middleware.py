@@ -14,7 +14,7 @@ from sessions_demo.middleware import SessionMiddleware
 from sessions_demo.store import SessionStore
 from tests.conftest import Clock
 from tests.running import Store
-from tests.sessions_demo.conftest import SESSION, WHOAMI, Visitor, assert_cleared, keys, record
+from tests.sessions_demo.conftest import SESSION, WHOAMI, Visitor, keys, record
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -50,8 +50,22 @@ def test_to_look_at_a_session_that_is_not_there_makes_none(store: Store) -> None
     assert keys(store) == set()
 
 
-def test_a_cookie_that_leads_nowhere_is_cleared() -> None:
-    assert_cleared(answer(lambda request: request.session.get("a"), "a" * 32))
+def test_a_cookie_that_leads_nowhere_is_left_alone_and_the_answer_is_not_kept() -> None:
+    response = answer(lambda request: request.session.get("a"), "a" * 32)
+    assert not response.cookies
+    assert (response["Cache-Control"], response["Vary"]) == ("no-store", "Cookie")
+
+
+def test_a_session_that_is_saved_under_its_id_sets_no_cookie(at_alice: Visitor, store: Store) -> None:
+    response = answer(lambda request: request.session.update({"more": 1}), at_alice.session_id)
+    assert not response.cookies
+    assert record(store, at_alice)["more"] == 1
+
+
+def test_a_session_that_a_view_begins_is_given_to_the_browser() -> None:
+    for cookie in ("", "a" * 32):
+        response = answer(lambda request: request.session.update({"more": 1}), cookie)
+        assert response.cookies[SESSION].value not in ("", cookie)
 
 
 def test_who_used_a_session_is_kept_out_of_caches(at_alice: Visitor) -> None:
@@ -84,14 +98,14 @@ def test_a_failure_is_no_reason_to_note_that_she_was_seen(alice: User, clock: Cl
     assert visitor.row.last_seen == visitor.row.started
 
 
-def test_a_session_ended_meanwhile_is_cleared_and_not_made_again(
+def test_a_session_ended_meanwhile_is_not_made_again_and_its_cookie_left_alone(
     at_alice: Visitor, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def change(request: HttpRequest) -> None:
         request.session["more"] = True
         SessionStore(at_alice.session_id).delete()
 
-    assert_cleared(answer(change, at_alice.session_id))
+    assert not answer(change, at_alice.session_id).cookies
     assert keys(store) == set()
 
 
@@ -114,6 +128,6 @@ def test_only_an_ended_session_is_taken_for_one(at_alice: Visitor, monkeypatch: 
         raise UpdateError
 
     monkeypatch.setattr(SessionStore, "save", gone)
-    assert_cleared(answer(lambda request: request.session.update({"a": 1}), at_alice.session_id))
+    assert not answer(lambda request: request.session.update({"a": 1}), at_alice.session_id).cookies
     monkeypatch.undo()
     assert at_alice.get(WHOAMI).status_code == 401
