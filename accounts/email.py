@@ -49,10 +49,8 @@ def _folded(text: str) -> str:
 
 def _ascii(domain: str) -> str | None:
     """The ASCII form of `domain`; `None` where there is none."""
-    # The work of the library grows with the length, which a stranger chooses.
-    if len(domain) <= MAXIMUM_LENGTH:
-        with suppress(UnicodeError):
-            return idna.encode(domain, uts46=True, std3_rules=True).decode()
+    with suppress(UnicodeError):
+        return idna.encode(domain, uts46=True, std3_rules=True).decode()
     return None
 
 

@@ -37,7 +37,7 @@ UNSTORABLE = ["alice\0@example.com", "\ud800alice@example.com", "alice@example.c
 
 
 @given(st.text() | ADDRESSES)
-@example("jo@" + "\u00df" * 57 + "\u00fc.example")  # too long in ASCII, and no longer so when folded
+@example("jo@" + "a" * 53 + "\u00df\u00fc.example")  # too long in ASCII, and no longer so when folded
 @example("\u01f0")  # folding takes it apart; composed again it is one letter
 @example("\u0390")
 def test_normalising_twice_is_normalising_once(text: str) -> None:
