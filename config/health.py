@@ -73,8 +73,8 @@ def _database() -> str:
 
 def _store(alias: str) -> str:
     try:
-        # A write: a replica, and a store that is full, answer all else.
-        get_redis_connection(alias).set("readyz", 1, ex=1)
+        # A write that changes nothing: a replica, and a store that is full, answer all else.
+        get_redis_connection(alias).set("readyz", 1, xx=True)
     except RedisError as error:
         if refuses(error):
             return READ_ONLY

@@ -30,7 +30,7 @@ from jwt_demo.tokens import AccessToken
 MARKER = "denylist:whole"
 # Stands as long as Redis has lost nothing, lease or no lease.
 KEPT = "denylist:kept"
-# Says nothing: whether it can be set does.
+# Never there: a write that is tried on it says whether one is taken.
 TRIED = "denylist:tried"
 # Clocks of two machines differ, and a transaction may commit after others have read; an entry too many
 # costs nothing.
@@ -144,7 +144,7 @@ def tell(since: datetime, renew: bool = False) -> None:
 
 def _make_whole() -> None:
     # First, or a store that takes no writes would cost each request all that the database knows.
-    _redis().set(TRIED, 1, ex=settings.JWT_DENYLIST_LEASE)
+    _redis().set(TRIED, 1, xx=True)
     try:
         tell(timezone.now() - timedelta(seconds=settings.JWT_ACCESS))
     except DATABASE_OUTAGES:
