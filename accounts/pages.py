@@ -116,13 +116,6 @@ class PasswordResetConfirm(auth.PasswordResetConfirmView):
     template_name = "accounts/password_reset_confirm.html"
     success_url = reverse_lazy("accounts:password_reset_done")
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site":
-            # Arriving from a mail on another site, the browser withholds Strict cookies through the
-            # whole redirect: the session just made would be missing and a good link look dead.
-            return render(request, "accounts/bounce.html", {"path": request.path})
-        return super().dispatch(request, *args, **kwargs)
-
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
         user = form.save(commit=False)
         passwords.replace(user, SecurityEvent.Name.PASSWORD_RESET, Client.of(self.request))

@@ -253,7 +253,7 @@ def test_a_made_up_reset_link_is_dead(alice: User, browser: Browser, path: str) 
 def test_arriving_from_a_mail_on_another_site_bounces_once(
     alice: User, browser: Browser, reset: str, store: Store
 ) -> None:
-    bounced = browser.get(reset, headers={"Sec-Fetch-Site": "cross-site"})
+    bounced = Browser().get(reset, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
     assert bounced.status_code == 200
     assert not bounced.cookies
     assert store.client(0).dbsize() == 0

@@ -56,7 +56,7 @@ def test_whole_flows_leave_no_secret_in_the_log(
     for path in (link, f"/nothing{link}", link.replace("/", "//"), link.rstrip("/")):
         browser.get(path)
     browser.post(link, BOTH)
-    browser.get(link, headers={"Sec-Fetch-Site": "cross-site"})
+    browser.get(link, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
     browser.get(link, headers={"Host": link.split("/")[-2] + ".example"})
     browser.submit(browser.get(link)["Location"], BOTH)
     keep()
