@@ -235,7 +235,7 @@ CSRF_COOKIE_NAME = "__Host-csrftoken"
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
-# What is no page, and so is answered at once whoever's link leads to it.
+# What is no page, and so is answered at once.
 ARRIVALS_EXEMPT = (STATIC_URL, "/healthz", "/readyz")
 # The cookie store would add a third cookie to guard; only people with a session see messages.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

@@ -31,7 +31,7 @@ from jwt_demo.tokens import AccessToken, RefreshToken
 
 AGAIN = "logged in again"
 # How long a logout that was sent with the refresh token before a re-key still finds the family. Not longer: a thief's
-# copy must not log out who changed her password.
+# copy must not log out a user who changed the password.
 UNDER_WAY = timedelta(seconds=10)
 
 

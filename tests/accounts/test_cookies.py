@@ -117,23 +117,23 @@ def test_a_request_without_cookies_is_left_alone() -> None:
 
 @pytest.mark.usefixtures("alice", "bob")
 @pytest.mark.parametrize("blank", ["\u2000", "\x85", "\xa0", "\x1c", "\x0b", "\u3000"], ids=ascii)
-def test_nobody_acts_in_a_session_that_a_sibling_host_planted(blank: str) -> None:
-    hers, bobs = logged_in().session_id, logged_in("bob@example.com").session_id
+def test_a_session_that_a_sibling_host_planted_is_not_seen(blank: str) -> None:
+    alices, bobs = logged_in().session_id, logged_in("bob@example.com").session_id
     for planted in look_alikes(SESSION, blank):
         assert whoami(f"{planted}={bobs}") == 401
-        for line in (f"{SESSION}={hers}; {planted}={bobs}", f"{planted}={bobs}; {SESSION}={hers}"):
+        for line in (f"{SESSION}={alices}; {planted}={bobs}", f"{planted}={bobs}; {SESSION}={alices}"):
             answer = Browser().get(WHOAMI, HTTP_COOKIE=as_wsgi(line))
             assert answer.status_code == 200, line
-            assert answer.json() == Browser().get(WHOAMI, HTTP_COOKIE=f"{SESSION}={hers}").json()
+            assert answer.json() == Browser().get(WHOAMI, HTTP_COOKIE=f"{SESSION}={alices}").json()
     assert whoami(f"{SESSION}={bobs}") == 200
 
 
 @pytest.mark.usefixtures("alice", "bob")
-def test_a_planted_double_logs_nobody_in_and_changes_no_cookie() -> None:
-    hers, bobs = logged_in().session_id, logged_in("bob@example.com").session_id
-    answer = Browser().get(WHOAMI, HTTP_COOKIE=f"{SESSION}={hers}; {SESSION}={bobs}")
+def test_a_planted_double_is_no_login_and_changes_no_cookie() -> None:
+    alices, bobs = logged_in().session_id, logged_in("bob@example.com").session_id
+    answer = Browser().get(WHOAMI, HTTP_COOKIE=f"{SESSION}={alices}; {SESSION}={bobs}")
     assert (answer.status_code, answer.cookies) == (401, {})
-    assert whoami(f"{SESSION}={hers}") == 200
+    assert whoami(f"{SESSION}={alices}") == 200
 
 
 @pytest.mark.usefixtures("alice")

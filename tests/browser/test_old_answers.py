@@ -94,7 +94,7 @@ CHANGES = [confirm, change_password, log_in, end_and_log_in]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_late_answer_about_the_old_id_logs_nobody_out(
+def test_a_late_answer_about_the_old_id_is_no_logout(
     visit: Callable[..., Page], site: Site, email: str, change: Callable[..., None]
 ) -> None:
     page = visit(refusals=(WHOAMI,))
@@ -169,7 +169,7 @@ LATE = [
 
 
 @pytest.mark.parametrize(("change", "path", "status"), LATE)
-def test_a_late_answer_about_the_old_token_logs_nobody_out(
+def test_a_late_answer_about_the_old_token_is_no_logout(
     visit: Callable[..., Page], site: Site, email: str, change: Callable[..., None], path: str, status: int
 ) -> None:
     page = visit()

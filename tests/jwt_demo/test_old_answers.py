@@ -154,7 +154,7 @@ def test_a_logout_of_a_native_client_leaves_the_browsers_cookie_alone(alice: Use
 
 @pytest.mark.parametrize("act", ["this device", "everywhere"])
 def test_who_ends_one_login_leaves_the_cookie_of_another_alone(alice: User, bob: User, act: str) -> None:
-    """Alice's tab still has her access token; in another tab of the browser Bob has logged in."""
+    """Alice's tab still has an access token; in another tab of the browser Bob has logged in."""
     alices, bobs = logged_in(), logged_in(bob.email)
     alices.cookies[COOKIE] = bobs.refresh
     own = alices.claims["sid"]

@@ -64,7 +64,7 @@ def wire(site: Site) -> Wire:
 
 
 @pytest.fixture
-def hers(site: Site) -> bytes:
+def alices(site: Site) -> bytes:
     return logged_in(site, "alice")
 
 
@@ -79,8 +79,8 @@ def logged_in(site: Site, name: str) -> bytes:
     return member.session.encode()
 
 
-def test_no_look_alike_of_the_session_cookie_is_one(wire: Wire, hers: bytes, bobs: bytes) -> None:
-    own = SESSION.encode() + b"=" + hers
+def test_no_look_alike_of_the_session_cookie_is_one(wire: Wire, alices: bytes, bobs: bytes) -> None:
+    own = SESSION.encode() + b"=" + alices
     alice = wire.send(own)
     assert alice.status == 200
     for blank in sorted(set(BLANKS) - set(REFUSED) - set(" \t")):
@@ -90,23 +90,23 @@ def test_no_look_alike_of_the_session_cookie_is_one(wire: Wire, hers: bytes, bob
     assert wire.send(SESSION.encode() + b"=" + bobs).status == 200
 
 
-def test_what_no_browser_sends_in_a_cookie_is_refused(wire: Wire, hers: bytes) -> None:
-    own = SESSION.encode() + b"=" + hers
+def test_what_no_browser_sends_in_a_cookie_is_refused(wire: Wire, alices: bytes) -> None:
+    own = SESSION.encode() + b"=" + alices
     for blank in sorted(set(REFUSED) - set("\r\n")):
         assert wire.send(own + b"; " + f"{blank}{SESSION}=evil".encode()).status == 400, blank
     assert wire.send(own).status == 200
 
 
-def test_a_session_cookie_that_stands_twice_is_none_and_stays(wire: Wire, hers: bytes, bobs: bytes) -> None:
-    both = b"; ".join(SESSION.encode() + b"=" + value for value in (hers, bobs))
+def test_a_session_cookie_that_stands_twice_is_none_and_stays(wire: Wire, alices: bytes, bobs: bytes) -> None:
+    both = b"; ".join(SESSION.encode() + b"=" + value for value in (alices, bobs))
     for lines in ([both], both.split(b"; ")):
         answer = wire.send(*lines)
         assert (answer.status, answer.cookies) == (401, [])
-    assert wire.send(SESSION.encode() + b"=" + hers).status == 200
+    assert wire.send(SESSION.encode() + b"=" + alices).status == 200
 
 
-def test_no_look_alike_of_the_csrf_cookie_is_one(wire: Wire, hers: bytes) -> None:
-    session, evil = SESSION.encode() + b"=" + hers, "e" * 32
+def test_no_look_alike_of_the_csrf_cookie_is_one(wire: Wire, alices: bytes) -> None:
+    session, evil = SESSION.encode() + b"=" + alices, "e" * 32
     planted = cookie(f"\u2000{CSRF}", evil)
     for lines in ([session + b"; " + planted], [session, planted]):
         assert wire.send(*lines, path=LOGOUT, method="POST", token=evil).status == 403
@@ -145,15 +145,15 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("theirs", FOREIGN, ids=repr)
-def test_no_cookie_of_somebody_else_harms_ours(wire: Wire, hers: bytes, theirs: bytes) -> None:
-    own = SESSION.encode() + b"=" + hers
+def test_no_cookie_of_somebody_else_harms_ours(wire: Wire, alices: bytes, theirs: bytes) -> None:
+    own = SESSION.encode() + b"=" + alices
     for lines in ([theirs + b"; " + own], [own + b"; " + theirs], [theirs, own], [own, theirs]):
         answer = wire.send(*lines)
         assert (answer.status, answer.cookies) == (200, [])
 
 
-def assert_lines_are_joined(wire: Wire, hers: bytes) -> None:
-    own = SESSION.encode() + b"=" + hers
+def assert_lines_are_joined(wire: Wire, alices: bytes) -> None:
+    own = SESSION.encode() + b"=" + alices
     for lines in ([own, b"a=b"], [b"a=b", own], [b"a=b", b"c=d", own, b"e=f"]):
         answer = wire.send(*lines)
         assert (answer.status, answer.cookies) == (200, [])
@@ -161,8 +161,8 @@ def assert_lines_are_joined(wire: Wire, hers: bytes) -> None:
     assert wire.send(own, b"a=b").status == 401
 
 
-def test_cookies_in_several_lines_are_one_list_of_cookies(wire: Wire, hers: bytes) -> None:
-    assert_lines_are_joined(wire, hers)
+def test_cookies_in_several_lines_are_one_list_of_cookies(wire: Wire, alices: bytes) -> None:
+    assert_lines_are_joined(wire, alices)
 
 
 # ── Through nginx ─────────────────────────────────────────────────────────────────────────────
@@ -208,10 +208,10 @@ def answers(port: int) -> bool:
 
 
 @pytest.mark.exhaustive
-def test_behind_nginx_it_is_the_same(nginx: Wire, hers: bytes, bobs: bytes) -> None:
-    own = SESSION.encode() + b"=" + hers
+def test_behind_nginx_it_is_the_same(nginx: Wire, alices: bytes, bobs: bytes) -> None:
+    own = SESSION.encode() + b"=" + alices
     for planted in look_alikes(SESSION, "\u2000"):
         evil = planted.encode() + b"=" + bobs
         assert nginx.send(evil).status == 401
         assert nginx.send(evil, own) == nginx.send(own + b"; " + evil) == nginx.send(own)
-    assert_lines_are_joined(nginx, hers)
+    assert_lines_are_joined(nginx, alices)
