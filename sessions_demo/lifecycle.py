@@ -132,8 +132,8 @@ def renew(session: SessionStore) -> None:
     """Notes that a session is in use, at most once a minute; its idle end moves, its absolute end never does.
 
     The rows have the last word: the session is empty afterwards if it has ended, or its user's access has. While Redis
-    takes no writes nothing can be noted there, so the rows are asked each time. With the database away too, nobody
-    can tell: raises its error.
+    takes no writes nothing can be noted there, so the rows are asked each time. With the database away too, no
+    store can tell: raises its error.
     """
     now = timezone.now()
     if DEVICE not in session or now.timestamp() - session[SEEN] < settings.SESSION_SEEN_EVERY:
@@ -151,7 +151,7 @@ def renew(session: SessionStore) -> None:
     if found:
         _note(session, {SEEN: now.timestamp(), IDLE_END: idle_end.timestamp()})
     else:
-        # Not deleted: whoever changed the rows does that, and may be giving this session its next id just now.
+        # Not deleted: what changed the rows does that, and may be giving this session its next id just now.
         session.forget()
 
 

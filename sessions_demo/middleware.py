@@ -43,16 +43,20 @@ class SessionMiddleware(DjangoSessionMiddleware):
         except OUTAGES:
             lifecycle.abandon(request)
             raise
-        if response.status_code >= 500:
-            # Half a login may have left some; a browser that is told of an outage goes on with those it has.
-            response.cookies.clear()
-        cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
-        if cookie is not None:
-            cookie["httponly"] = True
-            response["Cache-Control"] = "no-store"
-            if not _is_news(request, cookie.value):
-                del response.cookies[settings.SESSION_COOKIE_NAME]
+        _look_at_cookies(request, response)
         return response
+
+
+def _look_at_cookies(request: HttpRequest, response: HttpResponse) -> None:
+    if response.status_code >= 500:
+        # Half a login may have left some; a browser that is told of an outage goes on with those it has.
+        response.cookies.clear()
+    cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
+    if cookie is not None:
+        cookie["httponly"] = True
+        response["Cache-Control"] = "no-store"
+        if not _is_news(request, cookie.value):
+            del response.cookies[settings.SESSION_COOKIE_NAME]
 
 
 def _is_news(request: HttpRequest, value: str) -> bool:

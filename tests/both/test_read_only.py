@@ -1,4 +1,4 @@
-"""A store that answers and takes no writes: nobody is locked out by it, and no ban waits for its return."""
+"""A store that answers and takes no writes locks no user out, and no ban waits for its return."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -45,7 +45,7 @@ def holder(alice: User, clock: Clock) -> Holder:
 
 
 def lease_runs_out(store: Store) -> None:
-    """As it does by itself while nobody can renew it; a replica lets nobody delete the key."""
+    """As it does by itself while it cannot be renewed. A replica would not let the key be deleted."""
     client = store.client(1)
     client.replicaof("no", "one")
     client.config_set("maxmemory", 0)

@@ -1,4 +1,4 @@
-"""A store that hangs is waited for once, by some; nobody else waits with them, and `/healthz` never does."""
+"""A store that hangs is waited for once. Later requests are refused at once, and `/healthz` never waits."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -69,7 +69,7 @@ def test_two_hundred_clients_that_wait_for_a_hung_redis_do_not_hold_up_healthz(s
         assert {answer.status for answer, _ in answers} == {503}
         for answer, _ in answers:
             assert_unavailable(answer)
-        # The first ones have waited; nobody waits now but one who tries.
+        # The first ones have waited. Of the others one a second tries.
         with waiting(lambda: member.send("GET", "/session/api/whoami"), 200, 2 * STORE_WAIT) as later:
             afterwards = watched(site, 2 * STORE_WAIT)
     slowest = max(took for _, took in answers), max(took for _, took in later)

@@ -212,7 +212,7 @@ class People:
         return {name: str(answers[name].status) if name in answers else "–" for name in self.operations}
 
     def assert_over(self, lost: bool, found: dict[str, str]) -> None:
-        """Whoever was in is in, whoever was out is out, and a logout that was told to have worked did."""
+        """Those who were in are in, those who were out are out, and a logout that was told to have worked did."""
         assert self.member.whoami() == (401 if lost else 200)
         assert self.holder.whoami() == 200
         assert self.refresher.rotate().status == 200
@@ -227,7 +227,7 @@ class People:
 def during(
     outage: AbstractContextManager[None], name: str, site: Site, backstage: Backstage, moments: tuple[int, ...]
 ) -> dict[str, list[str]]:
-    """What each operation is answered at these moments, by people of whom everyone has been in for two minutes."""
+    """What each operation is answered at these moments, by people who have been logged in for two minutes."""
     emails = backstage.ask("people", f"{name.lower().replace(' ', '-')}-", 2 * len(moments), "alice@example.com")
     casts = [People(site, *emails[2 * number : 2 * number + 2]) for number in range(len(moments))]
     long_ago(site, SINCE)
