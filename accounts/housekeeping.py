@@ -6,6 +6,7 @@ Gives `task`, a decorator by which an app adds work; `run_due`, one turn of the 
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,13 +25,18 @@ NOTE_EVERY = 10
 
 @dataclass
 class Task:
-    """A function to call every so many seconds. It returns what it did in a few words, "" for nothing."""
+    """A function to call every so many seconds. It returns what it did in a few words, "" for nothing.
+
+    `waits`: for a server that may hang, and no other task may wait with it.
+    """
 
     name: str
     every: int
     run: Callable[[], str]
+    waits: bool = False
     last: datetime | None = None
     noted: datetime | None = None
+    turn: Future[None] | None = None
 
     def is_due(self, now: datetime) -> bool:
         """Whether it is time again."""
@@ -40,25 +46,31 @@ class Task:
 TASKS: dict[str, Task] = {}
 
 
-def task(name: str, every: int) -> Callable[[Callable[[], str]], Callable[[], str]]:
-    """Adds the decorated function to the loop, to be called every `every` seconds."""
+def task(name: str, every: int, waits: bool = False) -> Callable[[Callable[[], str]], Callable[[], str]]:
+    """Adds the decorated function to the loop, to be called every `every` seconds; see `Task` for `waits`."""
 
     def register(run: Callable[[], str]) -> Callable[[], str]:
-        TASKS[name] = Task(name, every, run)
+        TASKS[name] = Task(name, every, run, waits)
         return run
 
     return register
 
 
-def run_due() -> None:
-    """Runs each task whose time has come. One that fails is logged and tried again; the others go on."""
+def run_due(apart: ThreadPoolExecutor | None = None) -> None:
+    """Runs each task whose time has come. One that fails is logged and tried again; the others go on.
+
+    `apart` runs those that wait, if it is given; one that has not come back is not begun again.
+    """
     for entry in TASKS.values():
-        if entry.is_due(timezone.now()):
-            close_old_connections()
-            _run(entry)
+        if entry.is_due(timezone.now()) and (entry.turn is None or entry.turn.done()):
+            if apart and entry.waits:
+                entry.turn = apart.submit(_run, entry)
+            else:
+                _run(entry)
 
 
 def _run(entry: Task) -> None:
+    close_old_connections()
     entry.last = timezone.now()
     try:
         done = entry.run()

@@ -39,7 +39,7 @@ def queue(kind: str, to: str, **context: str) -> None:
     OutgoingMail.objects.create(kind=kind, to=to, context=context)
 
 
-@task("mail", every=1)
+@task("mail", every=1, waits=True)
 def deliver() -> str:
     """Hands over what is due; what fails is tried again later, each time after twice as long."""
     due = OutgoingMail.objects.filter(due__lte=timezone.now()).order_by("due")[:BATCH]

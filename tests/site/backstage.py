@@ -218,6 +218,13 @@ def events(email: str, name: str) -> list[dict[str, Any]]:
     return list(SecurityEvent.objects.filter(email=email, name=name).values_list("detail", flat=True))
 
 
+def queue_mail(email: str) -> None:
+    """Notes that a letter to this address is due."""
+    from accounts import mail
+
+    mail.queue("password_changed", email)
+
+
 def mails(email: str) -> dict[str, list[str]]:
     """What is about to be written to a user, and what was."""
     from accounts.models import DemoMail, OutgoingMail

@@ -3,6 +3,7 @@
 import signal
 import threading
 from argparse import ArgumentParser
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -27,11 +28,17 @@ class Command(BaseCommand):
             refuse_mistakes()
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
-        housekeeping.run_due()
         if once:
-            return
+            housekeeping.run_due()
+        else:
+            self.loop()
+
+    def loop(self) -> None:
+        """Runs what is due once a second, until SIGTERM or SIGINT."""
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        while not stop.wait(1):
-            housekeeping.run_due()
+        with ThreadPoolExecutor(max_workers=1) as apart:
+            housekeeping.run_due(apart)
+            while not stop.wait(1):
+                housekeeping.run_due(apart)

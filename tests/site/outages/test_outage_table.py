@@ -246,6 +246,21 @@ def during(
     return {row: [answers[row] for answers in found] for row in found[0]}
 
 
+def test_a_mail_server_that_hangs_holds_up_no_withdrawal(site: Site, store: Store, backstage: Backstage) -> None:
+    [email] = backstage.ask("people", "unsent", 1, "alice@example.com")
+    holder = Holder(site)
+    assert holder.log_in(email, PASSWORD).status == 200
+    for _ in range(3):  # each is waited for
+        backstage.ask("queue_mail", email)
+    store.kill()
+    backstage.ask("ban", email)
+    assert backstage.ask("pending") == ["is_active changed"]
+    store.start()
+    until(lambda: not backstage.ask("pending"), 6)
+    assert holder.whoami() == 401
+    well_again(site)
+
+
 @pytest.mark.parametrize("moments", [MOMENTS[:1], pytest.param(MOMENTS, marks=pytest.mark.exhaustive)], ids=["", "20s"])
 def test_the_table_in_the_docs_is_what_happens(
     site: Site, store: Store, backstage: Backstage, moments: tuple[int, ...]
