@@ -252,6 +252,7 @@ def test_a_mail_server_that_hangs_holds_up_no_withdrawal(site: Site, store: Stor
     assert holder.log_in(email, PASSWORD).status == 200
     for _ in range(3):  # each is waited for
         backstage.ask("queue_mail", email)
+    time.sleep(3)  # by now housekeeping is at the first
     store.kill()
     backstage.ask("ban", email)
     assert backstage.ask("pending") == ["is_active changed"]
