@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.http import escape_leading_slashes
 
-from accounts.cookies import is_ours
+from accounts.cookies import named
 
 
 class ArrivalMiddleware:
@@ -38,7 +38,7 @@ def arrives(request: HttpRequest) -> bool:
         and (headers.get("Sec-Fetch-Site"), headers.get("Sec-Fetch-Mode")) == ("cross-site", "navigate")
         and not request.path_info.startswith(tuple(settings.ARRIVALS_EXEMPT))
         and request.get_preferred_type(["text/html", "application/json"]) == "text/html"
-        and not any(map(is_ours, request.COOKIES))
+        and request.COOKIES.keys().isdisjoint(named())
     )
 
 

@@ -21,8 +21,12 @@ PREFIXES = ("__host-", "__secure-")
 
 def is_ours(name: str) -> bool:
     """Whether this site gives a cookie of this name a meaning: a setting names it, or it has one of the prefixes."""
-    named = (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, getattr(settings, "JWT_REFRESH_COOKIE_NAME", ""))
-    return bool(name) and (name in named or name.lower().startswith(PREFIXES))
+    return bool(name) and (name in named() or name.lower().startswith(PREFIXES))
+
+
+def named() -> tuple[str, ...]:
+    """The cookies that a setting names."""
+    return settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, getattr(settings, "JWT_REFRESH_COOKIE_NAME", "")
 
 
 class ExactCookiesMiddleware:

@@ -14,6 +14,7 @@ from django.db.models.functions import Left, StrIndex, Substr
 
 from accounts.hashers import Argon2id, Argon2idOverPBKDF2, Argon2idOverPBKDF2SHA1, normal_form
 from accounts.models import User
+from accounts.outages import DATABASE_OUTAGES
 
 # By the name of the hasher that made the old hash.
 WRAPPERS = {wrapper.inner.algorithm: wrapper for wrapper in (Argon2idOverPBKDF2(), Argon2idOverPBKDF2SHA1())}
@@ -21,6 +22,8 @@ BARE = Q(*[("password__startswith", f"{name}$") for name in WRAPPERS], _connecto
 WRAPPED = Q(*[("password__startswith", f"{wrapper.algorithm}$") for wrapper in WRAPPERS.values()], _connector=Q.OR)
 # Seconds. The question reads the whole table of users.
 ASK_EVERY = 60
+# Iterations. Django has had a million or so; a hash that says many more is none, and would stop every refused login.
+MOST = 10_000_000
 BATCH = 500
 
 
@@ -59,7 +62,12 @@ def _work() -> dict[str, int]:
     """The most iterations in use, by algorithm; {} when no user who can log in has such a hash."""
     global ASKED
     if ASKED is None or time.monotonic() - ASKED.at >= ASK_EVERY:
-        ASKED = Asked(_most_iterations(), time.monotonic())
+        try:
+            work = _most_iterations()
+        except DATABASE_OUTAGES:
+            # A table too large to be read in time must not make each refused login an error.
+            work = ASKED.work if ASKED else {}
+        ASKED = Asked(work, time.monotonic())
     return ASKED.work
 
 
@@ -70,8 +78,9 @@ def _most_iterations() -> dict[str, int]:
     heads = User.objects.filter(BARE | WRAPPED, is_active=True).annotate(head=Left("password", first + second))
     most: dict[str, int] = {}
     for head in heads.values_list("head", flat=True).distinct():
-        name, iterations, _ = head.split("$")
-        if iterations.isdecimal():
+        name, _, rest = head.partition("$")
+        iterations = rest.partition("$")[0]
+        if iterations.isdecimal() and int(iterations) <= MOST:
             algorithm = name.removeprefix("argon2_")
             most[algorithm] = max(most.get(algorithm, 0), int(iterations))
     return most

@@ -10,7 +10,7 @@ until some are settled. Exactly this holds:
 - Failures and attempts under way together never exceed a limit. So in any window no more wrong passwords are
   hashed than the limit says, however many come at once.
 - `Retry-After` in full is told only when failures alone have reached a limit. Right passwords never add to
-  them, neither while they are under way nor afterwards.
+  them while they are under way, nor afterwards if the store answers when they are settled.
 - An attempt that has begun is not refused any more. One that waits is refused if failures reach the limit
   meanwhile, as it would be had it come a moment later.
 - Refused attempts are not counted: a client that waits as told gets in.
@@ -33,9 +33,9 @@ from django_redis import get_redis_connection
 from accounts.client import Client
 from accounts.email import normalise
 
-# Seconds. Above the time a hash takes on a busy machine: a right password that takes longer counts as a
-# failure until it is settled.
-LEASE = 10
+# Seconds. Above the time a hash takes on a busy machine, and the half minute by which clocks of two machines may
+# differ: a right password that seems to take longer counts as a failure until it is settled.
+LEASE = 45
 # Seconds an attempt waits for others to be settled. It holds a thread of the server meanwhile.
 PATIENCE = 5
 # Seconds between two looks; each waiting attempt takes its own, so that they do not all look at once.

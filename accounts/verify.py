@@ -4,6 +4,7 @@
 own forms call `authenticate()` and so come through here, with the same throttle and the same record.
 """
 
+import logging
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +18,8 @@ from accounts.client import Client
 from accounts.email import normalise
 from accounts.models import KnownClient, SecurityEvent, User
 from accounts.outages import OUTAGES
+
+logger = logging.getLogger("site.security")
 
 
 class InvalidCredentials(Exception):
@@ -60,12 +63,16 @@ class PasswordBackend(ModelBackend):
         client, email = Client.of(request), normalise(username)
         user, known = User.objects.known_to(email, client)
         attempt = _begin(email, client, known)
+        fits = False
         try:
             fits = _password_fits(user, password) and user is not None and user.is_active
-        except BaseException:
-            # An outage: whether it was right is not known, and an owner must not be locked out by that.
+        except OUTAGES:
+            # Whether it was right is not known, and an owner must not be locked out by that.
             with suppress(*OUTAGES):
                 attempt.settle(failed=False)
+            raise
+        except BaseException:
+            attempt.settle(failed=True)
             raise
         attempt.settle(failed=not fits)
         if fits:
@@ -88,7 +95,18 @@ def _password_fits(user: User | None, password: str) -> bool:
     if user is None or not user.is_active or not hashable:
         # Refused in any case. An address that is refused sooner tells who has an account here.
         user, password = User(), password if hashable else ""
-    if user.check_password(password):
+    if _matches(user, password):
         return True
     old_hashes.make_up_for(password, user.password)
     return False
+
+
+def _matches(user: User, password: str) -> bool:
+    try:
+        return user.check_password(password)
+    except OUTAGES:
+        raise
+    except Exception as error:
+        # Each hasher has errors of its own for a hash that it cannot read. It fits no password.
+        logger.error("password hash cannot be read", extra={"user_id": user.pk, "error": type(error).__name__})
+        return False

@@ -35,9 +35,7 @@ def database(url: str) -> dict[str, Any]:
         return parsed | _sqlite(parsed["NAME"])
     if parsed["ENGINE"] != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://.")
-    given: dict[str, Any] = parsed.get("OPTIONS", {})
-    limits = f"-c statement_timeout={STATEMENT_WAIT}s -c lock_timeout={STATEMENT_WAIT}s"
-    options = {"connect_timeout": DATABASE_WAIT} | given | {"options": f"{limits} {given.get('options', '')}".strip()}
+    options = {"connect_timeout": DATABASE_WAIT, "statement_wait": STATEMENT_WAIT} | parsed.get("OPTIONS", {})
     engine = {"ENGINE": "accounts.postgresql"}
     return parsed | engine | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 

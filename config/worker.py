@@ -11,14 +11,17 @@ from functools import partial
 
 from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
 
-HEALTH = (b"GET /healthz ", b"HEAD /healthz ")
+HEALTH = (b"GET /healthz ", b"HEAD /healthz ", b"GET /healthz?", b"HEAD /healthz?")
 # What announces more than the head.
-MORE = (b"content-length", b"transfer-encoding", b"expect", b"upgrade")
+MORE = (b"\r\ncontent-length:", b"\r\ntransfer-encoding:", b"\r\nexpect:", b"\r\nupgrade:")
 LONGEST = 4096  # bytes
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """One thread more than `threads`, and it answers `/healthz` alone."""
+    """One thread more than `threads`, and it answers `/healthz` alone: on a new connection over plain http.
+
+    Under TLS nothing can be seen of a request before a thread has it.
+    """
 
     def init_process(self) -> None:
         self.health_pool = ThreadPoolExecutor(max_workers=1)
@@ -30,7 +33,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if head is None:
             self._wait_for_data(conn)
             return
-        pool = self.health_pool if _asks_for_health(head) else self.tpool
+        # Only the first request of a connection: its answer fits into the buffer of a client that does not read.
+        health = not conn.initialized and _asks_for_health(head)
+        pool = self.health_pool if health else self.tpool
         answered = pool.submit(self.handle, conn)
         answered.add_done_callback(lambda it: self.method_queue.defer(self.finish_request, conn, it))
 

@@ -21,6 +21,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from accounts import events, mail
 from accounts.client import Client
+from accounts.database_time import database_now
 from accounts.devices import Device
 from accounts.models import SecurityEvent, User
 from accounts.verify import InvalidCredentials, admit
@@ -241,14 +242,20 @@ def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -
 def _of(refresh: RefreshToken) -> Q:
     # Tokens from before a re-key mean nothing, unless it was just now and the logout was under way.
     after = refresh["gen"] + 1
-    just_now = Q(void_below=after, generation=after, issued__gt=timezone.now() - UNDER_WAY)
+    just_now = Q(void_below=after, generation=after, issued__gt=database_now() - UNDER_WAY)
     return Q(pk=refresh["sid"]) & (Q(void_below__lt=after) | just_now)
+
+
+def _has_successor(family: TokenFamily) -> bool:
+    # A browser like that one has logged in since. If it was another one, a cookie that means nothing stays there.
+    like = TokenFamily.objects.live().filter(user=family.user_id, user_agent=family.user_agent)
+    return like.filter(started__gte=family.ended).exists()
 
 
 def _is_last(refresh: RefreshToken, ended: list[TokenFamily]) -> bool:
     for family in ended:
         if str(family.pk) == refresh["sid"]:
-            return family.reason != AGAIN
+            return family.ended is None or not (family.reason == AGAIN or _has_successor(family))
     # One that was not ended is of before a re-key.
     return not TokenFamily.objects.filter(pk=refresh["sid"]).exists()
 

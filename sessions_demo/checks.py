@@ -47,6 +47,7 @@ def _lifetimes() -> Iterator[Error]:
 
 def _middleware() -> Iterator[Error]:
     for path, why in (
+        ("accounts.bodies.BodyGate", "a form without a length would otherwise be taken for an empty one"),
         ("accounts.origin.OriginGate", "another site could otherwise log a browser in"),
         ("sessions_demo.middleware.SessionMiddleware", "Django's own renews no session and ends none in time"),
     ):

@@ -71,10 +71,11 @@ def register(sender: object, request: HttpRequest, user: User, **kwargs: Any) ->
     if DEVICE in session or session.session_key is None:
         # Django keeps the id when the same user logs in again, and makes no record when it was another's.
         session.cycle_key()
+    row = _row(request, user, session.get(REMEMBER, False))
     if before := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
-        DeviceSession.objects.filter(digest=store.digest(before)).mark_ended(AGAIN)
-    remember = session.get(REMEMBER, False)
-    row = _row(request, user, remember)
+        # Also one that had ended: a late answer to a logout under it must leave the new cookie alone.
+        row.former = store.digest(before)
+        DeviceSession.objects.filter(digest=row.former).mark_ended(AGAIN)
     try:
         with transaction.atomic():
             admit(user, Client.of(request), flow="session")
@@ -147,6 +148,7 @@ def renew(session: SessionStore) -> None:
     except DATABASE_OUTAGES:
         if not session.takes_writes():
             raise
+        _set(session, {SEEN: now.timestamp()})  # or this request would ask, and wait, a second time
         return
     if found:
         _note(session, {SEEN: now.timestamp(), IDLE_END: idle_end.timestamp()})
@@ -155,9 +157,16 @@ def renew(session: SessionStore) -> None:
         session.forget()
 
 
-def _note(session: SessionStore, times: dict[str, float]) -> None:
+def _set(session: SessionStore, times: dict[str, float]) -> bool:
+    """Sets these in this request's copy; returns whether there is something else to be saved, as before."""
     modified = session.modified
     session.update(times)
+    session.modified = modified
+    return modified
+
+
+def _note(session: SessionStore, times: dict[str, float]) -> None:
+    modified = _set(session, times)
     try:
         session.save()
     except UpdateError:

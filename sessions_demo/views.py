@@ -10,7 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.authentication import BaseAuthentication, CSRFCheck
-from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -37,7 +37,9 @@ class RecordAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Subject, Any] | None:
         session = request._request.session
-        lifecycle.renew(session)
+        if request.method in SAFE_METHODS:
+            # What changes something reads the user's row itself, and should not wait for the rows twice.
+            lifecycle.renew(session)
         if DEVICE not in session:
             return None
         return Subject(int(session[USER_ID]), session[ROLE]), session

@@ -1,8 +1,9 @@
 """Django's backend for PostgreSQL, with an end to every wait. Set `ENGINE` to "accounts.postgresql".
 
 `statement_timeout` and `lock_timeout` are the server's own, and a server that hangs keeps neither; psycopg would wait
-for it without an end. Needs psycopg 3. `OPTIONS["connect_timeout"]`, in seconds, is the longest wait for anything; give
-the server's own limits less, so that its answer comes first.
+for it without an end. Needs psycopg 3. In `OPTIONS`, in seconds: `connect_timeout`, the longest wait for anything; and
+`statement_wait`, after which the server itself gives up a statement or a lock. Give it less, so that its answer comes
+first. It is set after connecting, for PgBouncer takes it in no other way.
 """
 
 from collections.abc import Callable
@@ -30,8 +31,7 @@ class SchemaEditor(DatabaseSchemaEditor):
         if self.collect_sql:
             return editor
         self.connection.wait = None
-        with self.connection.cursor() as cursor:
-            cursor.execute("SET statement_timeout = 0")
+        self.connection.limit_statements(0)
         return editor
 
     def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
@@ -40,8 +40,7 @@ class SchemaEditor(DatabaseSchemaEditor):
         finally:
             self.connection.wait = self.connection.longest_wait
         if exc_type is None and not self.collect_sql:
-            with self.connection.cursor() as cursor:
-                cursor.execute("RESET statement_timeout")
+            self.connection.limit_statements(self.connection.statement_wait)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -53,6 +52,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(*args, **options)
         self.longest_wait = self.settings_dict["OPTIONS"].get("connect_timeout", WAIT)
         self.wait: float | None = self.longest_wait
+        self.statement_wait = self.settings_dict["OPTIONS"].get("statement_wait", 0)
+
+    def get_connection_params(self) -> dict[str, Any]:
+        parameters = super().get_connection_params()
+        parameters.pop("statement_wait", None)
+        return parameters
+
+    def init_connection_state(self) -> None:
+        super().init_connection_state()
+        with self.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{self.statement_wait}s"])
+        self.limit_statements(self.statement_wait)
+
+    def limit_statements(self, seconds: float) -> None:
+        """Has the server give up each statement of this connection after so long; 0 is never."""
+        with self.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{seconds}s"])
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         breaker = self._breaker()
@@ -77,8 +93,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _bounded(self, connection: Any, wait: Callable[..., Any], breaker: Breaker) -> Callable[..., Any]:
         def bounded(generator: Any, *args: Any, **options: Any) -> Any:
-            if not breaker.allows():
-                connection.pgconn.finish()
+            # A transaction that has begun goes on: the server may answer it, and only another connection be dead.
+            if not self.in_atomic_block and not breaker.allows():
                 raise errors.OperationalError("The database did not answer a moment ago.")
             options.setdefault("timeout", self.wait)
             try:

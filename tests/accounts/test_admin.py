@@ -278,6 +278,16 @@ def test_the_address_as_given_is_what_is_edited_and_shown(admin: User, at_work: 
         assert SecurityEvent.objects.filter(name="authz_admin")[0].detail["fields"] == fields_changed
 
 
+def test_a_user_whose_address_would_be_refused_today_can_be_banned(alice: User, at_work: Browser) -> None:
+    bad, name = "jo@e\u202example.com", "Jo\u202e"
+    User.objects.filter(pk=alice.pk).update(email_as_given=bad, name=name)
+    form = user_form(alice, email=bad, name=name)
+    del form["is_active"]
+    assert at_work.submit(f"{USERS}{alice.pk}/change/", form).status_code == 302
+    alice.refresh_from_db()
+    assert not alice.is_active
+
+
 def test_an_address_that_no_mail_could_be_sent_to_is_refused_there_too(alice: User, at_work: Browser) -> None:
     bad = "jo@e\u202example.com"
     new = {"email": bad, "role": "member", "usable_password": "true", "password1": "kqzvwxyj", "password2": "kqzvwxyj"}

@@ -46,6 +46,12 @@ def address(answer: Any) -> str:
     return html.unescape(refresh)
 
 
+def test_a_cookie_that_a_sibling_may_set_is_none_of_those_that_are_withheld() -> None:
+    answer = arrive("/session/login/", cookies={"__Secure-theme": "dark"})
+    assert address(answer) == "/session/login/"
+    assert not answer.cookies
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_that_another_site_opens_is_asked_for_once_more_from_here(path: str, store: Store) -> None:
     answer = arrive(path)

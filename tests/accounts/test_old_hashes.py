@@ -141,6 +141,37 @@ def test_to_replace_an_old_hash_ends_nothing(alice: User, kind: str) -> None:
     assert not SecurityEvent.objects.filter(name="authn_access_withdrawn").exists()
 
 
+# ── Hashes that cannot be read ────────────────────────────────────────────────────────────────
+
+UNREADABLE = [
+    "pbkdf2_sha256$",
+    "pbkdf2_sha256$1000",
+    "pbkdf2_sha256$abc$salt$hash",
+    "pbkdf2_sha256$99999999999999999999$salt$hash",
+    "argon2_pbkdf2_sha256$",
+    "argon2_pbkdf2_sha256$1000$salt$h",
+    "argon2_pbkdf2_sha256$1000$m=1,t=x,p=1$salt$h",
+    "argon2_pbkdf2_sha256$1000$m=0,t=0,p=0$salt$h",
+    "argon2$argon2id$v=19$xx",
+    "scrypt$x",
+    "nothing",
+]
+
+
+@pytest.mark.parametrize("encoded", UNREADABLE)
+def test_a_hash_that_cannot_be_read_fits_nothing_and_the_throttle_goes_on_counting(
+    alice: User, bob: User, encoded: str
+) -> None:
+    User.objects.filter(pk=alice.pk).update(password=encoded)
+    old_hashes.ASKED = None
+    browser = Browser()
+    for who in (alice.email, bob.email):
+        for attempt in range(11):
+            answer = browser.log_in(who, "a guess")
+            assert answer.status_code == (200 if attempt < 10 else 429), (who, attempt)
+    old_hashes.ASKED = None
+
+
 # ── Nobody sees who they are ──────────────────────────────────────────────────────────────────
 
 

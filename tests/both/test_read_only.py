@@ -115,6 +115,12 @@ def test_a_session_is_503_when_no_store_can_tell(visitor: Visitor, store: Store)
     assert visitor.whoami() == 200
 
 
+def test_a_database_that_is_away_is_waited_for_once_in_a_request(visitor: Visitor, measured: Any) -> None:
+    with measured() as cost, database_away():
+        assert visitor.whoami() == 200
+    assert len(cost.sql) == 1
+
+
 def test_a_token_is_judged_by_the_database_while_the_list_cannot_be_kept_whole(
     holder: Holder, store: Store, measured: Any
 ) -> None:

@@ -52,8 +52,8 @@ def test_postgresql_is_asked_for_a_living_connection(scheme: str) -> None:
     assert parsed["ENGINE"] == "accounts.postgresql"
     assert (parsed["HOST"], parsed["PORT"], parsed["NAME"]) == ("db.example.org", 5433, "name")
     assert (parsed["USER"], parsed["PASSWORD"]) == ("user", "p@ss")
-    limits = "-c statement_timeout=4s -c lock_timeout=4s"
-    assert parsed["OPTIONS"] == {"connect_timeout": stores.DATABASE_WAIT, "sslmode": "require", "options": limits}
+    waits = {"connect_timeout": stores.DATABASE_WAIT, "statement_wait": stores.STATEMENT_WAIT}
+    assert parsed["OPTIONS"] == waits | {"sslmode": "require"}
     assert stores.STATEMENT_WAIT < stores.DATABASE_WAIT
     assert parsed["CONN_HEALTH_CHECKS"] is True
     assert stores.sqlite_path(parsed) is None

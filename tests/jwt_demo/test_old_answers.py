@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db.models import DateTimeField, Value
 
 from accounts.models import User
-from tests.conftest import Clock
+from jwt_demo.lifecycle import FLOW
+from tests.conftest import NOON, Clock
 from tests.jwt_demo.conftest import (
     CONFIRM,
     COOKIE,
@@ -27,6 +29,12 @@ from tests.jwt_demo.conftest import (
 pytestmark = pytest.mark.django_db(transaction=True)
 Act = Callable[[Holder], Any]
 
+
+def ended(holder: Holder) -> None:
+    """An administrator ends all logins of the user; the browser does not know."""
+    FLOW.end_others(User.objects.get(email="alice@example.com"), None, "ended by an administrator")
+
+
 # What gives the browser a newer token.
 RENEWALS: dict[str, Act] = {
     "refresh": lambda holder: holder.rotate(),
@@ -34,6 +42,7 @@ RENEWALS: dict[str, Act] = {
     "password": lambda holder: holder.call("POST", PASSWORD, {"current": RIGHT, "new": NEW}),
     "login again": lambda holder: holder.sign_in(),
     "ended, and login": lambda holder: (holder.call("POST", LOGOUT), holder.sign_in())[1],
+    "ended by an administrator, and login": lambda holder: (ended(holder), holder.sign_in())[1],
 }
 REKEYS = [name for name in RENEWALS if name in ("confirm", "password")]
 # What is answered about the old ones.
@@ -79,7 +88,7 @@ def test_a_refresh_that_is_refused_touches_no_cookie(alice: User, renew: str) ->
     assert holder.rotate().status_code == 200
 
 
-@pytest.mark.parametrize("renew", [*REKEYS, "login again"])
+@pytest.mark.parametrize("renew", [name for name in RENEWALS if name != "refresh"])
 def test_a_logout_with_a_token_that_was_replaced_touches_no_cookie(alice: User, clock: Clock, renew: str) -> None:
     clock(0)
     holder = logged_in()
@@ -102,6 +111,21 @@ def test_a_logout_that_was_under_way_ends_the_family_and_clears_the_cookie(
     clock(9)
     assert_cleared(tab.call("POST", LOGOUT, access=""))
     assert (holder.whoami(), holder.rotate().status_code) == (401, 401)
+
+
+@pytest.mark.parametrize("apart", [-20, 20])
+def test_a_logout_that_was_under_way_counts_by_the_databases_clock(
+    alice: User, clock: Clock, monkeypatch: pytest.MonkeyPatch, apart: int
+) -> None:
+    clock(0)
+    holder = logged_in()
+    tab = same_browser(holder)
+    assert RENEWALS["confirm"](holder).status_code == 200
+    monkeypatch.setattr("jwt_demo.lifecycle.database_now", lambda: Value(NOON, output_field=DateTimeField()))
+    clock(apart)
+    assert_cleared(tab.call("POST", LOGOUT, access=""))
+    clock(0)
+    assert holder.rotate().status_code == 401
 
 
 @pytest.mark.parametrize("renew", REKEYS)

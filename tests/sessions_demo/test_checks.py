@@ -56,7 +56,9 @@ def test_a_lifetime_may_be_all_idle(settings: Settings) -> None:
     assert ids() == []
 
 
-@pytest.mark.parametrize("name", ["accounts.origin.OriginGate", "sessions_demo.middleware.SessionMiddleware"])
+@pytest.mark.parametrize(
+    "name", ["accounts.bodies.BodyGate", "accounts.origin.OriginGate", "sessions_demo.middleware.SessionMiddleware"]
+)
 def test_a_part_without_the_middleware_that_guards_it_is_refused(settings: Settings, name: str) -> None:
     settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if one != name]
     assert ids() == ["session.E010"]

@@ -44,6 +44,12 @@ committed = pytest.mark.django_db(transaction=True)
 BY_PAGE = {"old_password": RIGHT, "new_password1": NEW, "new_password2": NEW}
 Act = Callable[[Visitor], Any]
 
+
+def ended(visitor: Visitor) -> None:
+    """An administrator ends all sessions of the user; the browser does not know."""
+    FLOW.end_others(visitor.row.user, None, "ended by an administrator")
+
+
 # What gives the browser a newer id.
 RENEWALS: dict[str, Act] = {
     "confirm": lambda visitor: visitor.call("POST", CONFIRM, {"password": RIGHT}),
@@ -52,6 +58,7 @@ RENEWALS: dict[str, Act] = {
     "login again": lambda visitor: visitor.sign_in(),
     "login again by page": lambda visitor: visitor.sign_in_by_page(),
     "ended, and login": lambda visitor: (visitor.call("POST", LOGOUT), visitor.sign_in())[1],
+    "ended by an administrator, and login": lambda visitor: (ended(visitor), visitor.sign_in())[1],
 }
 # What is answered about the old one.
 READS: dict[str, Act] = {
