@@ -114,7 +114,7 @@ def _entry(request: HttpRequest) -> str:
 
 
 class _Warned:
-    """When this process last warned, by a clock that nobody sets."""
+    """When this process last warned, by a clock that cannot be set."""
 
     at: float | None = None
 

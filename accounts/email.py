@@ -32,7 +32,7 @@ def normalise(address: str) -> str:
     compared, but none is taken, see `validate_address`. The domain is its ASCII form, where `ß` and `ss` are two
     domains with two owners. A domain without an ASCII form is folded like the rest, so that a login with one is
     refused and not an error. What cannot be stored at all (a NUL, half a surrogate pair) becomes "", which is
-    nobody's address.
+    the address of no user.
     """
     text = unicodedata.normalize("NFKC", address).strip()
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):

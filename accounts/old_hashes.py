@@ -39,7 +39,7 @@ ASKED: Asked | None = None
 
 
 def make_up_for(password: str, encoded: str) -> None:
-    """Computes what the check of `password` against `encoded`, which it does not fit, lacks of the most work of any.
+    """Computes what is missing after a check of `password` against `encoded`, which it does not fit, to the most work.
 
     So a refused login is the same work for an unknown user and for one with a hash by Argon2id, by PBKDF2 or
     wrapped: one Argon2id hash, or two for a password that is not in normal form; and, while there are such hashes,

@@ -44,7 +44,7 @@ class GuardedConnection:
 
 
 class GuardedPool(ConnectionPool):
-    """redis-py's pool. Raises `StoreSilent` at once while the server is silent, but for one caller a second."""
+    """redis-py's pool. While the server is silent one caller a second tries it, and the others get `StoreSilent`."""
 
     def __init__(self, connection_class: type[AbstractConnection] = Connection, **options: Any) -> None:
         self.breaker = breaker_of(

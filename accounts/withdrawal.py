@@ -62,7 +62,7 @@ def note_loaded(sender: object, instance: User, raw: bool, **kwargs: Any) -> Non
 @receiver(m2m_changed, sender=User.groups.through)
 @receiver(m2m_changed, sender=User.user_permissions.through)
 def withdraw_from_regrouped(sender: Any, instance: Any, action: str, pk_set: Any, **kwargs: Any) -> None:
-    """Withdraws from whoever enters or leaves a group, or is given or loses a permission, from either side.
+    """Withdraws from each user who enters or leaves a group, or is given or loses a permission, from either side.
 
     Not from a user that `loaddata` stores: a backup brings the epochs of the time it was made.
     """

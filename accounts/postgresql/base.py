@@ -22,7 +22,7 @@ WAIT = 5
 
 
 class SchemaEditor(DatabaseSchemaEditor):
-    """A migration may take as long as it takes; what it waits for behind a lock of others it may not."""
+    """A statement of a migration has no limit. Its wait for a lock that others hold has one, as everywhere."""
 
     connection: Any
 

@@ -11,7 +11,7 @@ from accounts import old_hashes
 class Command(BaseCommand):
     """For an administrator who takes over users. Run it again at any time: it does what is left."""
 
-    help = "Wraps password hashes by PBKDF2 in Argon2id. Passwords stay the same, and nobody is logged out."
+    help = "Wraps password hashes by PBKDF2 in Argon2id. Passwords stay the same, and no user is logged out."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
