@@ -105,7 +105,6 @@ def test_one_device_ends_another(visit: Callable[..., Page], site: Site) -> None
     expect(here).to_have_count(1)
     phone.get_by_role("link", name="Devices", exact=True).click()
     expect(phone).to_have_url(LOGIN)
-    assert session_cookies(phone.context) == []
 
 
 @pytest.mark.exhaustive
