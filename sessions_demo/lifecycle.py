@@ -134,7 +134,7 @@ def renew(session: SessionStore) -> None:
 
     The rows have the last word: the session is empty afterwards if it has ended, or its user's access has. While Redis
     takes no writes nothing can be noted there, so the rows are asked each time. With the database away too, no
-    store can tell: raises its error.
+    store can tell: raises the error of Redis.
     """
     now = timezone.now()
     if DEVICE not in session or now.timestamp() - session[SEEN] < settings.SESSION_SEEN_EVERY:
@@ -146,8 +146,7 @@ def renew(session: SessionStore) -> None:
     try:
         found = standing.update(last_seen=now, idle_end=idle_end)
     except DATABASE_OUTAGES:
-        if not session.takes_writes():
-            raise
+        session.touch()
         _set(session, {SEEN: now.timestamp()})  # or this request would ask, and wait, a second time
         return
     if found:

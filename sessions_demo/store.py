@@ -21,8 +21,6 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django_redis import get_redis_connection
 
-from accounts.outages import OUTAGES, refuses
-
 ABSOLUTE_END, IDLE_END = "absolute_end", "idle_end"
 PREFIX = "session:"
 
@@ -83,15 +81,9 @@ class SessionStore(CacheStore):
         self.clear()
         self._session_key, self.modified = None, False
 
-    def takes_writes(self) -> bool:
-        """Whether Redis does, tried at this record. Raises the store's error when it does not answer."""
-        try:
-            self._cache.touch(PREFIX + self.digest, ceil(_seconds_left(self._get_session())))
-        except OUTAGES as error:
-            if not refuses(error):
-                raise
-            return False
-        return True
+    def touch(self) -> None:
+        """Sets the record's end to where it is. Raises the store's error when it is away or takes no writes."""
+        self._cache.touch(PREFIX + self.digest, ceil(_seconds_left(self._get_session())))
 
     def become(self, fresh: "SessionStore") -> None:
         """Goes on under the id of `fresh`, an empty session; the old id is dead."""

@@ -165,8 +165,10 @@ class Families(RuleBasedStateMachine):
         index = max(0, len(family.tokens) - 1 - back)
         if self.now < family.tokens[index].end:
             lifecycle.end(RefreshToken(family.tokens[index].text), None, "logged out")
-            # One from before the password was proved again means nothing here either.
-            family.over = family.over or index >= family.void
+            # One from before the password was proved again means nothing here either, unless that was just now.
+            under_way = index + 1 == family.void == len(family.tokens) - 1
+            just_now = under_way and self.now < family.tokens[-1].at + lifecycle.UNDER_WAY.total_seconds()
+            family.over = family.over or index >= family.void or just_now
 
     @precondition(lambda self: self.families)
     @rule(which=some, others=st.booleans())

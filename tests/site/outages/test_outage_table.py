@@ -228,7 +228,8 @@ def during(
     outage: AbstractContextManager[None], name: str, site: Site, backstage: Backstage, moments: tuple[int, ...]
 ) -> dict[str, list[str]]:
     """What each operation is answered at these moments, by people who have been logged in for two minutes."""
-    emails = backstage.ask("people", f"{name.lower().replace(' ', '-')}-", 2 * len(moments), "alice@example.com")
+    prefix = f"{name.lower().replace(' ', '-')}-{len(moments)}-"
+    emails = backstage.ask("people", prefix, 2 * len(moments), "alice@example.com")
     casts = [People(site, *emails[2 * number : 2 * number + 2]) for number in range(len(moments))]
     long_ago(site, SINCE)
     found, without_ban = [], name.startswith(("database", "PostgreSQL"))
