@@ -28,6 +28,10 @@ class GuardedConnection:
         except TimeoutError:
             self.breaker.silent()
             raise
+        except Exception:
+            # Refused at once: the next caller need not wait for a try that is over.
+            self.breaker.answered()
+            raise
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:

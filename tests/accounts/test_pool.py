@@ -65,6 +65,20 @@ def test_a_store_that_answers_again_is_asked_again_within_a_second_or_so(store: 
     until(lambda: answers("default"), 3 * (PAUSE + STORE_WAIT))
 
 
+def test_a_try_that_finds_a_silent_store_dead_keeps_no_later_caller_out(store: Store) -> None:
+    with contextlib.ExitStack() as stack:
+        stack.callback(store.restart)
+        assert store.process
+        assert answers("default")
+        store.process.send_signal(signal.SIGSTOP)
+        seconds_of("default", TimeoutError)
+        store.kill()
+        time.sleep(PAUSE)
+        assert not answers("default")
+        store.start()
+        assert answers("default")
+
+
 def test_a_store_that_is_dead_and_not_silent_is_asked_each_time(store: Store) -> None:
     store.kill()
     for _ in range(3):
