@@ -149,6 +149,11 @@ print(user.groups.count())
 """
 
 
+def rows_of(dump: str) -> object:
+    """The rows of a dump. It keeps milliseconds, and writes a time that has only microseconds as one that has none."""
+    return json.loads(dump.replace(".000Z", "Z"))
+
+
 @on_postgresql
 @pytest.mark.parametrize(
     "options", [(), ("--natural-foreign",), ("--natural-primary",), ("--natural-foreign", "--natural-primary")], ids=str
@@ -167,5 +172,5 @@ def test_a_backup_is_restored_into_another_database(
     restored = new_site(**pg_site.environment | {"DATABASE_URL": postgres.create(f"restored-{secrets.token_hex(3)}")})
     restored.manage("migrate", "-v0")
     restored.manage("loaddata", str(backup))
-    assert json.loads(restored.manage("dumpdata", *options)) == json.loads(backup.read_text())
+    assert rows_of(restored.manage("dumpdata", *options)) == rows_of(backup.read_text())
     assert restored.manage("shell", "-v0", "-c", MORE).splitlines()[-1] == "1"
