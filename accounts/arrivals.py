@@ -36,10 +36,15 @@ def arrives(request: HttpRequest) -> bool:
     return (
         request.method in ("GET", "HEAD")
         and (headers.get("Sec-Fetch-Site"), headers.get("Sec-Fetch-Mode")) == ("cross-site", "navigate")
-        and not request.path_info.startswith(tuple(settings.ARRIVALS_EXEMPT))
+        and not request.path_info.startswith(_exempt())
         and request.get_preferred_type(["text/html", "application/json"]) == "text/html"
         and request.COOKIES.keys().isdisjoint(named())
     )
+
+
+def _exempt() -> tuple[str, ...]:
+    """The beginnings of paths that are no pages: `ARRIVALS_EXEMPT`, or `STATIC_URL` in a project without it."""
+    return tuple(getattr(settings, "ARRIVALS_EXEMPT", [settings.STATIC_URL]))
 
 
 def _bounce(request: HttpRequest) -> HttpResponse:

@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from django.conf import settings
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import User
 from tests.conftest import Browser
@@ -44,6 +45,12 @@ def address(answer: Any) -> str:
     [link] = re.findall(r'<a class="button" href="([^"]*)">Continue</a>', page)
     assert refresh == link
     return html.unescape(refresh)
+
+
+def test_a_project_without_the_setting_is_served_too(settings: Settings) -> None:
+    del settings.ARRIVALS_EXEMPT
+    assert address(arrive("/session/login/")) == "/session/login/"
+    assert arrive("/static/site.css").status_code == 404
 
 
 def test_a_cookie_that_a_sibling_may_set_is_none_of_those_that_are_withheld() -> None:
