@@ -4,6 +4,8 @@ Needs redis-py. Gives `GuardedPool` for `CACHES[…]["OPTIONS"]["CONNECTION_POOL
 one breaker in each process, whatever the number of caches on it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -23,28 +25,26 @@ class GuardedConnection:
     breaker: Breaker
 
     def connect(self) -> None:
-        try:
+        with self._watched():
             super().connect()  # type: ignore[misc]
-        except TimeoutError:
-            self.breaker.silent()
-            raise
-        except Exception:
-            # Refused at once: the next caller need not wait for a try that is over.
-            self.breaker.answered()
-            raise
 
     def read_response(self, *args: Any, **options: Any) -> Any:
-        try:
+        with self._watched():
             answer = super().read_response(*args, **options)  # type: ignore[misc]
+            self.breaker.answered()
+            return answer
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
         except TimeoutError:
             self.breaker.silent()
             raise
         except Exception:
-            # Refused, closed, an error of the server's: nothing that was waited for.
+            # Refused, closed, an error of the server's: the next caller need not wait for a try that is over.
             self.breaker.answered()
             raise
-        self.breaker.answered()
-        return answer
 
 
 class GuardedPool(ConnectionPool):
