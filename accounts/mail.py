@@ -80,7 +80,7 @@ def _hand_over(mail: OutgoingMail) -> None:
         DemoMail.objects.create(to=to, subject=subject, body=body)
 
 
-# To whom, as given; the subject; the template; what stands in it.
+# The address as given, the subject, the name of the template, and its context.
 Text = tuple[str, str, str, dict[str, Any]]
 
 

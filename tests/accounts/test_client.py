@@ -149,9 +149,9 @@ def test_an_ipv6_customer_counts_once(one: str, other: str, same: bool) -> None:
     assert (len(networks) == 1) is same
 
 
-@pytest.mark.parametrize("nobody", [Client(), Client.of(None)])
-def test_no_request_is_an_empty_client(nobody: Client) -> None:
-    assert (nobody.address, nobody.user_agent, nobody.network) == ("", "", "")
+@pytest.mark.parametrize("client", [Client(), Client.of(None)])
+def test_no_request_is_an_empty_client(client: Client) -> None:
+    assert (client.address, client.user_agent, client.network) == ("", "", "")
 
 
 @given(st.text(max_size=1000))

@@ -172,7 +172,7 @@ def test_a_hash_that_cannot_be_read_fits_nothing_and_the_throttle_goes_on_counti
     old_hashes.ASKED = None
 
 
-# ── Nobody sees who they are ──────────────────────────────────────────────────────────────────
+# ── Their accounts cannot be told apart ──────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.usefixtures("asks")

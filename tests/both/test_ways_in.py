@@ -32,7 +32,7 @@ WAYS: dict[str, Callable[[], Any]] = {
 @pytest.mark.usefixtures("file_database")
 @pytest.mark.parametrize("way", WAYS)
 def test_no_password_is_proved_while_a_transaction_is_open(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An attempt may wait for others, and a hash takes long: nobody else must wait for what the request has locked."""
+    """An attempt may wait for others, and a hash takes long. A lock held meanwhile would hold up other requests."""
     monkeypatch.setattr(Argon2id, "memory_cost", 8)
     monkeypatch.setattr(Argon2id, "time_cost", 1)
     User.objects.create_superuser("alice@example.com", PASSWORDS["alice@example.com"])

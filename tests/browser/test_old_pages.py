@@ -10,7 +10,7 @@ from tests.running import Site
 from tests.site.backstage import Backstage
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("cast")]
-FORM = "This form was older than your last login or logout. Nothing was sent wrong; please try again."
+FORM = "This form was older than your last login or logout. You did nothing wrong. Please try again."
 PAGE = "This page is older than the last login or logout in this browser"
 
 

@@ -14,7 +14,7 @@ from tests.conftest import PASSWORDS, Browser
 from tests.sessions_demo.conftest import cheap_hashes  # noqa: F401  (a fixture)
 
 LOGIN, LOGOUT, DEVICES, PROFILE = "/session/login/", "/session/logout/", "/session/devices/", "/session/profile/"
-OUTDATED = "This form was older than your last login or logout. Nothing was sent wrong; please try again."
+OUTDATED = "This form was older than your last login or logout. You did nothing wrong. Please try again."
 EVIL = ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "\t//evil.example"]
 TABS = ["/accounts/register/", "/accounts/password/reset/", "/accounts/password/", "/admin/login/", DEVICES]
 

@@ -227,6 +227,9 @@ if __name__ == "__main__":
 """
 
 
+GATES = 'MIDDLEWARE = ["accounts.cookies.ExactCookiesMiddleware", "accounts.origin.OriginGate"]\n'
+
+
 def test_tokens_rotate_in_another_project_and_stocks_are_refused_and_removed(
     tmp_path: Path, redis_alone: Store
 ) -> None:
@@ -236,9 +239,8 @@ def test_tokens_rotate_in_another_project_and_stocks_are_refused_and_removed(
     assert "redis://localhost:6379/1" in quoted
     quoted = quoted.replace("redis://localhost:6379/1", f"unix://{redis_alone.path}?db=1")
     caches = f'CACHES = {{"default": {{"BACKEND": "{REDIS}", "LOCATION": "unix://{redis_alone.path}?db=0"}}}}\n'
-    key = f'SECRET_KEY = "{secrets.token_urlsafe(48)}"\n'
-    middleware = 'MIDDLEWARE = ["accounts.cookies.ExactCookiesMiddleware", "accounts.origin.OriginGate"]\n'
-    (folder / "settings.py").write_text(SETTINGS + key + middleware + caches + quoted)
+    own = f'SECRET_KEY = "{secrets.token_urlsafe(48)}"\n{GATES}'
+    (folder / "settings.py").write_text(SETTINGS + own + caches + quoted)
     (folder / "project.py").write_text(TOKEN_PROJECT)
     (folder / "purge.py").write_text(purge)
     for app in ("accounts", "jwt_demo"):

@@ -1,4 +1,4 @@
-"""What is answered while a store is away, and that nobody is logged out by an outage that is over.
+"""What is answered while a store is away, and that an outage that is over has logged no user out.
 
 The table in docs/outages.md is what this run finds; a table that says something else fails.
 """
