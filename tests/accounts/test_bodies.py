@@ -12,6 +12,7 @@ from accounts.models import OutgoingMail
 from accounts.refusals import Refused
 from tests.config.test_urls import PATHS
 from tests.conftest import Browser
+from tests.sampling import sampled
 
 
 def parse(body: bytes) -> Any:
@@ -97,7 +98,9 @@ def test_a_body_takes_what_it_names_and_nothing_else(body: Any) -> None:
 FORM = "application/x-www-form-urlencoded"
 
 
-@pytest.mark.parametrize("kind", [FORM, "multipart/form-data; boundary=x", "application/json", "text/plain"])
+@pytest.mark.parametrize(
+    "kind", sampled([FORM, "multipart/form-data; boundary=x", "application/json", "text/plain"], ["application/json"])
+)
 def test_a_body_without_a_length_is_never_taken_for_no_body(db: None, browser: Browser, kind: str) -> None:
     """At every address of the URLconf, before the CSRF check looks for a token in it."""
     chunked = {"headers": {"Transfer-Encoding": "chunked"}, "CONTENT_LENGTH": ""}

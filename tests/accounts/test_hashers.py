@@ -11,6 +11,7 @@ from django.core.management import call_command
 from accounts.hashers import Argon2id
 from accounts.models import User
 from tests.conftest import PASSWORDS, Browser
+from tests.sampling import sampled
 
 # One password, as different keyboards and systems send it; the third has a ligature and a full-width letter.
 COMPOSED, APART, WIDE = "\u00e9t\u00e9 office 1", "e\u0301te\u0301 office 1", "\u00e9t\u00e9 o\ufb03ce \uff11"
@@ -86,7 +87,7 @@ def set_by_code(alice: User, password: str) -> None:
 SET = [set_by_a_page, set_by_json, set_by_an_administrator, set_by_a_command, set_by_code]
 
 
-@pytest.mark.parametrize("chosen", SPELLINGS, ids=["composed", "apart", "wide"])
+@pytest.mark.parametrize("chosen", sampled(SPELLINGS, [WIDE]), ids=["composed", "apart", "wide"])
 @pytest.mark.parametrize("way", SET)
 def test_a_password_fits_however_its_characters_are_sent(
     alice: User, way: Callable[[User, str], None], chosen: str

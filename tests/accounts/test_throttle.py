@@ -424,7 +424,7 @@ def unreadable(forwarded: str | None, agent: str) -> Browser:
     return Browser(headers, **({"REMOTE_ADDR": ""} if forwarded is None else {}))
 
 
-@pytest.mark.parametrize(("proxies", "forwarded"), UNREADABLE)
+@pytest.mark.parametrize(("proxies", "forwarded"), sampled(UNREADABLE, UNREADABLE[:1] + UNREADABLE[-1:]))
 def test_strangers_whose_address_cannot_be_read_lock_nobody_out(
     admin: User, settings: Settings, proxies: int, forwarded: str | None
 ) -> None:

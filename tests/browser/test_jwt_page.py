@@ -114,6 +114,7 @@ def test_a_reload_keeps_her_in(page: Page, site: Site) -> None:
     assert refresh_cookie(page.context)["value"] != before
 
 
+@pytest.mark.exhaustive
 def test_a_name_and_a_user_agent_are_text(visit: Callable[..., Page], site: Site) -> None:
     page = visit(user_agent=PAYLOAD)
     page.goto(f"{site.url}/jwt/")
@@ -208,6 +209,7 @@ def test_tabs_take_turns_with_the_cookie(page: Page, site: Site) -> None:
     assert most == 1
 
 
+@pytest.mark.exhaustive
 def test_a_page_refreshes_without_web_locks_and_channels(visit: Callable[..., Page], site: Site) -> None:
     page = visit(fresh=True)
     page.add_init_script(
@@ -353,6 +355,7 @@ def test_offline_is_not_logged_out(visit: Callable[..., Page], site: Site) -> No
     renew(page)
 
 
+@pytest.mark.exhaustive
 def test_a_network_that_is_said_to_be_back_too_early_is_tried_again_soon(
     visit: Callable[..., Page], site: Site
 ) -> None:

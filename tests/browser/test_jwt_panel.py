@@ -66,6 +66,7 @@ def test_a_reload_restores_it_and_the_token_is_masked_until_asked_for(visit: Cal
     assert page.evaluate(SEARCH, parts) == []
 
 
+@pytest.mark.exhaustive
 def test_method_and_body_are_chosen(visit: Callable[..., Page], site: Site) -> None:
     page, other = visit(refusals=ALL), visit(refusals=ALL)
     token_login(other, site, "ruth")

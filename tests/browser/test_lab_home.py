@@ -75,6 +75,7 @@ def test_one_button_shows_both_flows_and_what_differs(
     assert_drawn_and_sound(page, sound)
 
 
+@pytest.mark.exhaustive
 def test_a_recording_is_its_own_browsers_alone(visit: Callable[..., Page], site: Site) -> None:
     page, other = visit(), visit(refusals=("/lab/runs/",))
     page.goto(site.url)
@@ -106,6 +107,7 @@ def test_who_is_logged_in_is_told_and_nothing_need_move(
     assert lit(page) == [f"session-step-{n}" for n in range(1, 5)]
 
 
+@pytest.mark.exhaustive
 def test_a_scenario_is_drawn_opened_and_taken_along(page: Page, sound: Callable[..., None], site: Site) -> None:
     page.goto(f"{site.url}/lab/wire/?scenario=token-login#exchange-2")
     page.locator("[data-chosen]").get_by_role("button", name="Play").click()

@@ -60,6 +60,7 @@ def test_a_double_click_on_the_login_button_logs_in(page: Page, site: Site) -> N
     expect(page).to_have_url(f"{site.url}/session/devices/")
 
 
+@pytest.mark.exhaustive
 def test_after_a_login_and_logout_in_another_tab_the_form_comes_again(
     page: Page, site: Site, sound: Callable[..., None]
 ) -> None:
@@ -79,6 +80,7 @@ def test_after_a_login_and_logout_in_another_tab_the_form_comes_again(
     expect(page).to_have_url(f"{site.url}/session/devices/")
 
 
+@pytest.mark.exhaustive
 def test_an_old_logout_button_says_so_and_leads_back(page: Page, site: Site, sound: Callable[..., None]) -> None:
     session_login(page, site, "walter", then="?next=/session/devices/")
     expect(page).to_have_url(f"{site.url}/session/devices/")
@@ -94,6 +96,7 @@ def test_an_old_logout_button_says_so_and_leads_back(page: Page, site: Site, sou
     expect(page.get_by_role("heading", level=1)).to_have_text("You are logged out")
 
 
+@pytest.mark.exhaustive
 def test_an_old_registration_says_so_and_can_be_sent_again(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/accounts/register/")
     other = page.context.new_page()

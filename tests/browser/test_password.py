@@ -33,6 +33,7 @@ def test_a_reset_link_works_when_it_is_opened_on_another_site(page: Page, site: 
     expect(page.get_by_role("heading", level=1)).to_have_text("This link no longer works")
 
 
+@pytest.mark.exhaustive
 def test_a_reset_works_without_javascript(visit: Callable[..., Page], site: Site, cast: dict[str, Any]) -> None:
     page = visit(java_script_enabled=False)
     request_reset(page, site, "grace@example.com")
@@ -62,6 +63,7 @@ def test_a_new_password_takes_the_place_of_the_current_one(
     expect(elsewhere.get_by_role("heading", level=1)).to_have_text("Users, sessions, tokens")
 
 
+@pytest.mark.exhaustive
 def test_the_eleventh_wrong_current_password_is_refused_unread(page: Page, site: Site, cast: dict[str, Any]) -> None:
     log_in(page, site, "heidi@example.com", "correct horse heidi", then="/accounts/password/")
     change(page, "a guess", NEW)
@@ -72,6 +74,7 @@ def test_the_eleventh_wrong_current_password_is_refused_unread(page: Page, site:
     assert_throttled(page, answer.value)
 
 
+@pytest.mark.exhaustive
 def test_the_eleventh_wrong_login_at_the_admin_is_refused_unread(page: Page, site: Site) -> None:
     log_in(page, site, "bob@example.com", "a guess")
     expect(page.get_by_text("Please enter the correct")).to_be_visible()

@@ -36,6 +36,7 @@ def test_a_visitor_registers_by_mail_and_sets_a_password(
     assert backstage.ask("account", email, PASSWORD) == [True, "member"]
 
 
+@pytest.mark.exhaustive
 def test_registering_a_taken_address_says_the_same_and_tells_its_owner(page: Page, site: Site) -> None:
     said = []
     for email in ("nobody-yet@example.com", "alice@example.com"):
@@ -66,6 +67,7 @@ def test_a_registration_link_works_once(page: Page, site: Site, cast: dict[str, 
     expect(page.get_by_role("heading", level=1)).to_have_text("This link no longer works")
 
 
+@pytest.mark.exhaustive
 def test_a_domain_that_the_browser_writes_in_ascii_is_the_one_that_was_typed(
     page: Page, site: Site, backstage: Backstage
 ) -> None:

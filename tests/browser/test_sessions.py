@@ -243,6 +243,7 @@ def test_without_javascript_the_answer_says_that_the_cookie_did_not_stick(
     expect(page.get_by_role("main")).to_contain_text("make run HTTPS=1")
 
 
+@pytest.mark.exhaustive
 def test_a_user_agent_is_text_wherever_it_is_shown(visit: Callable[..., Page], site: Site) -> None:
     script = "<script>alert(1)</script>"
     page = visit(user_agent=script)
@@ -296,6 +297,7 @@ def test_the_browsable_api_ends_the_other_devices(visit: Callable[..., Page], si
     expect(other).to_have_url(LOGIN)
 
 
+@pytest.mark.exhaustive
 def test_the_reference_can_be_tried_out(page: Page, site: Site) -> None:
     session_login(page, site, "victor")
     page.goto(f"{site.url}/docs/")

@@ -29,6 +29,7 @@ def stores() -> str:
     return subprocess.check_output(["ps", "-A", "-ww", "-o", "args="], text=True)
 
 
+@pytest.mark.exhaustive
 def test_on_a_fresh_clone_it_sets_everything_up_and_leaves_no_store_behind(fresh: Site) -> None:
     Prepared().copy_to(fresh.folder / "var", with_database=False)
     done = prove(fresh, "C14", "--json")

@@ -29,6 +29,7 @@ def everything(store: Store) -> set[tuple[Any, ...]]:
     return rows | {(number, key) for number, key in keys if key not in MARKERS}
 
 
+@pytest.mark.exhaustive
 def test_every_claim_comes_out_as_expected_and_nothing_is_left_behind(file_database: None, store: Store) -> None:
     with stage() as bystander:
         person = bystander.person()

@@ -74,6 +74,7 @@ def test_it_prints_addresses_and_accounts(steady: Site) -> None:
         assert re.search(rf"{person}@example\.com\s+demo-only-{person}\s", printed)
 
 
+@pytest.mark.exhaustive
 def test_a_second_start_finds_its_users_and_its_sessions(admin: Visitor) -> None:
     fields = {"email": "carol@example.com", "role": "member", "usable_password": "true"}
     passwords = {"password1": "correct horse carol", "password2": "correct horse carol"}
@@ -194,6 +195,7 @@ def listens_on(pid: int) -> set[str]:
     return {line[1] for line in lines if line[3] == "0A" and line[9] in inodes}
 
 
+@pytest.mark.exhaustive
 def test_a_folder_with_odd_characters_is_no_obstacle(new_site: Sites) -> None:
     site = new_site()
     site.environment["VAR_DIR"] = str(site.folder / "50%41 c# ?x=1")
