@@ -250,7 +250,7 @@ def test_a_lost_answer_that_is_asked_for_too_late_is_not_called_a_theft(
     page, elsewhere = visit(refusals=ALL), visit(refusals=ALL)
     token_login(page, site, "kate")
     token_login(elsewhere, site, "kate")
-    lose_an_answer(page, site, offline=11)
+    lose_an_answer(page, site, lambda: backstage.ask("age_families", "kate@example.com", 11))
     expect(state(page)).to_have_text(LOST)
     expect(page.get_by_label("Password", exact=True)).to_be_visible()
     renew(elsewhere)
@@ -259,8 +259,8 @@ def test_a_lost_answer_that_is_asked_for_too_late_is_not_called_a_theft(
     expect(title(page)).to_have_text("Kate")
 
 
-def lose_an_answer(page: Page, site: Site, offline: int) -> None:
-    """A refresh that the server carries out and the page hears nothing of; so many seconds later it can ask again."""
+def lose_an_answer(page: Page, site: Site, meanwhile: Callable[[], None]) -> None:
+    """A refresh that the server carries out and the page hears nothing of; it can ask again after `meanwhile`."""
     agent, old = user_agent(page), refresh_cookie(page.context)["value"]
     lost: list[int] = []
 
@@ -273,7 +273,7 @@ def lose_an_answer(page: Page, site: Site, offline: int) -> None:
     press(page, "Get a new one")
     expect(state(page)).to_contain_text(UNREACHABLE)
     page.context.set_offline(True)
-    page.wait_for_timeout(offline * 1000)
+    meanwhile()
     page.unroute("**/jwt/auth/refresh")
     page.context.set_offline(False)
     assert lost == [200]

@@ -184,6 +184,17 @@ def families(email: str, number: int, agent: str, window: int | None = None) -> 
     return [[str(one.family.token()), str(one.access)] for one in issued]
 
 
+def age_families(email: str, seconds: int) -> None:
+    """Makes the latest tokens of a user so much older, as if no client had asked for that long."""
+    from datetime import timedelta
+
+    from django.db.models import F
+
+    from jwt_demo.models import TokenFamily
+
+    TokenFamily.objects.filter(user__email=email).update(issued=F("issued") - timedelta(seconds=seconds))
+
+
 def ledger(email: str) -> dict[str, Any]:
     """A user's families: why each ended, `None` if it did not, its generation, and which tokens are not blacklisted."""
     from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
