@@ -65,7 +65,6 @@ def test_a_store_that_answers_again_is_asked_again_within_a_second_or_so(store: 
     until(lambda: answers("default"), 3 * (PAUSE + STORE_WAIT))
 
 
-@pytest.mark.exhaustive
 def test_a_try_that_finds_a_silent_store_dead_keeps_no_later_caller_out(store: Store) -> None:
     with contextlib.ExitStack() as stack:
         stack.callback(store.restart)

@@ -209,7 +209,6 @@ def test_tabs_take_turns_with_the_cookie(page: Page, site: Site) -> None:
     assert most == 1
 
 
-@pytest.mark.exhaustive
 def test_a_page_refreshes_without_web_locks_and_channels(visit: Callable[..., Page], site: Site) -> None:
     page = visit(fresh=True)
     page.add_init_script(
@@ -246,7 +245,7 @@ def test_an_answer_that_got_lost_is_asked_for_again(visit: Callable[..., Page], 
 def test_a_lost_answer_that_is_asked_for_too_late_is_not_called_a_theft(
     visit: Callable[..., Page], site: Site, backstage: Backstage
 ) -> None:
-    """The answer to a refresh does not arrive, nor does the repetition reach the server for longer than it repeats."""
+    """The answer to a refresh is lost, and the server sees the old token again only after the grace period."""
     page, elsewhere = visit(refusals=ALL), visit(refusals=ALL)
     token_login(page, site, "kate")
     token_login(elsewhere, site, "kate")
@@ -355,7 +354,6 @@ def test_offline_is_not_logged_out(visit: Callable[..., Page], site: Site) -> No
     renew(page)
 
 
-@pytest.mark.exhaustive
 def test_a_network_that_is_said_to_be_back_too_early_is_tried_again_soon(
     visit: Callable[..., Page], site: Site
 ) -> None:

@@ -256,7 +256,6 @@ def test_a_user_agent_is_text_wherever_it_is_shown(visit: Callable[..., Page], s
     expect(page.get_by_role("main").get_by_text(script).first).to_be_visible()
 
 
-@pytest.mark.exhaustive
 @pytest.mark.site
 def test_over_https_with_the_certificate_made_here(visit: Callable[..., Page]) -> None:
     with Site(HTTPS="1") as site:

@@ -165,7 +165,6 @@ def test_a_signal_that_comes_before_all_have_started_ends_everything(new_site: S
     assert_nothing_is_left(site)
 
 
-@pytest.mark.exhaustive
 def test_a_second_site_on_the_same_data_is_refused(steady: Site, new_site: Sites) -> None:
     second = new_site(VAR_DIR=steady.environment["VAR_DIR"], ENV_FILE=steady.environment["ENV_FILE"])
     second.launch()

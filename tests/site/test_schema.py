@@ -149,7 +149,7 @@ def can_be(operation: APIOperation, mode: GenerationMode) -> bool:
 
 
 def try_out(operation: APIOperation, mode: GenerationMode, member: Member | Holder, email: str | None) -> Counter[int]:
-    """Sends requests that the description allows, or forbids; returns the statuses. `email` is who is logged in."""
+    """Sends requests that the description allows, or forbids, as the user `email`, if any; returns the statuses."""
     statuses = Counter()
     store(member.site, 1).flushdb()  # or all would be throttled
     checks = CHECKS + [negative_data_rejection] * (mode is GenerationMode.NEGATIVE)
