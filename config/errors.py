@@ -159,7 +159,8 @@ def answer(
     else:
         # Without the request: its context processors would read the session, whose store may be
         # the very thing that is down.
-        context = {"title": title, "sentence": sentence or usual, "status": status, "again": again}
+        heading = "This page is out of date" if sentence == OLD_PAGE else title
+        context = {"title": heading, "sentence": sentence or usual, "status": status, "again": again}
         response = HttpResponse(render_to_string("error.html", context), status=status)
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)

@@ -103,6 +103,8 @@ def test_an_old_logout_button_leads_back_to_the_page_it_stood_on(browser: Browse
         answer = browser.post(LOGOUT, old, headers={"Referer": referer} if referer else {})
         text = html.unescape(answer.content.decode())
         assert (answer.status_code, OLD_PAGE in text) == (403, True)
+        assert "<title>This page is out of date ·" in text
+        assert "<h1>This page is out of date</h1>" in text
         # Without a Referer there is nothing to load: the address of the button shows no page.
         assert (f'href="{link}">Load that page again' in text) is ("Load that page again" in text) is (link is not None)
     assert browser.get(PROFILE).status_code == 200
