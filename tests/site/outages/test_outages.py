@@ -15,7 +15,7 @@ import pytest
 
 from config.health import STORES
 from tests.running import Site, Store, until
-from tests.site.outages.away import AWAY, Away, assert_unavailable, killed
+from tests.site.outages.away import AWAY, Away, assert_unavailable, well_again
 from tests.site.postgres import Postgres
 from tests.site.visitor import Answer, Visitor
 
@@ -55,7 +55,7 @@ def test_without_the_store_nobody_is_logged_out(admin: Visitor, store: Store, aw
         assert_page_is_unavailable(answer)
         assert set(json.loads(answer.text)) == {"error"}
         assert admin.cookies == cookies
-    until(lambda: admin.get("/readyz").status == 200)
+    well_again(admin.site)
     assert admin.get("/admin/").status == 200
     assert admin.cookies == cookies
     assert web_workers(admin.site) == workers
@@ -71,7 +71,7 @@ def test_without_the_store_nobody_logs_in_and_no_guess_is_free(admin: Visitor, s
             assert answer.headers["Retry-After"]
         for path in ("/accounts/register/", "/accounts/password/reset/"):
             assert visitor.submit(path, email="new@example.com", name="New").status == 503
-    until(lambda: admin.get("/readyz").status == 200)
+    well_again(admin.site)
     visitor.log_in()
 
 
@@ -85,7 +85,7 @@ def test_without_the_store_whoever_needs_none_is_served(admin: Visitor, store: S
         assert_page_is_unavailable(ready)
         assert json.loads(ready.text)["checks"] == {"database": "ok"} | dict.fromkeys(STORES, "unavailable")
         assert Visitor(admin.site).get("/nowhere/").status == 404
-    until(lambda: admin.get("/readyz").status == 200)
+    well_again(admin.site)
 
 
 def stylesheet(site: Site) -> str:
@@ -100,8 +100,7 @@ def answers_in_a_row(visitor: Visitor) -> set[int]:
 
 def test_a_restart_of_the_store_between_two_requests_is_not_noticed(admin: Visitor, store: Store) -> None:
     assert answers_in_a_row(admin) == {200}
-    with killed(store, admin.site):
-        pass
+    store.restart()
     assert answers_in_a_row(admin) == {200}
 
 
@@ -137,7 +136,7 @@ def assert_database_is_missed(admin: Visitor) -> None:
 
 
 def assert_all_is_well(admin: Visitor) -> None:
-    until(lambda: admin.get("/readyz").status == 200)
+    well_again(admin.site)
     assert admin.get("/admin/").status == 200
     assert "alice@example.com" in admin.get("/admin/accounts/user/").text
     Visitor(admin.site).log_in()
