@@ -188,10 +188,16 @@ class Site:
         while children := {pid for pid, (parent, _) in live.items() if parent in family} - family:
             family |= children
         self.seen |= family
-        return {pid: live[pid][1] for pid in sorted(family)}
+
+        def depth(pid: int) -> int:
+            parent = live[pid][0]
+            return 1 + depth(parent) if parent in family else 0
+
+        # Not by id alone: ids begin again at 1, and a child can then have a lower one than its parent.
+        return {pid: live[pid][1] for pid in sorted(family, key=lambda pid: (depth(pid), pid))}
 
     def process_ids(self, word: str) -> list[int]:
-        """The processes, without their shells, whose command line holds `word`; the eldest first."""
+        """The processes, without their shells, whose command line holds `word`; a parent before its children."""
         return [pid for pid, line in self.processes().items() if word in line and "sh -c" not in line]
 
     def destroy(self) -> None:
