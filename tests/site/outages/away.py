@@ -81,13 +81,25 @@ def assert_unavailable(answer: Any) -> None:
 
 @contextlib.contextmanager
 def stopped(pids: list[int]) -> Iterator[None]:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    until(lambda: stop_between_writes(pids))
     try:
         yield
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
+
+
+def stop_between_writes(pids: list[int]) -> bool:
+    """Stops these, unless one of them is locking a file just now: stopped, it would keep SQLite from all others."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    until(lambda: all(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T" for pid in pids))
+    locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    if not any(lock[3] == "WRITE" and int(lock[4]) in pids for lock in locks if lock[1] == "POSIX"):
+        return True
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    return False
 
 
 def killing(store: Store, after: int, monitor: Any) -> None:
