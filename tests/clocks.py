@@ -1,7 +1,7 @@
 """The suite on other days: `python -m tests.clocks [clock …] [-- arguments for pytest]`, or `make test-clocks`.
 
-Every process of a run, Chromium and the stores included, is told another time by libfaketime, which moves all clocks
-by the same distance. Needs Debian's package `faketime`.
+Every process of a run, Chromium and the stores included, is told another time by libfaketime. Needs Debian's package
+`faketime`.
 """
 
 import os
@@ -31,11 +31,22 @@ def library() -> Path | None:
     return found[0] if found else None
 
 
+def moved(seconds: int) -> dict[str, str]:
+    """The environment of a process whose clock is so far ahead, or behind if below 0."""
+    return {
+        "LD_PRELOAD": str(library()),
+        "FAKETIME": f"{seconds:+d}",
+        # That folder says why.
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "PYTHONPATH": str(ROOT / "tests" / "moved_clock"),
+    }
+
+
 def run(clock: str, *arguments: str) -> int:
     """Runs pytest with these arguments as if it were then; returns its exit status."""
     begin, zone = CLOCKS[clock]
     distance = round(datetime.fromisoformat(begin).timestamp() - time.time())
-    environment = os.environ | {"LD_PRELOAD": str(library()), "FAKETIME": f"{distance:+d}", "MACHINE_TZ": zone}
+    environment = os.environ | moved(distance) | {"MACHINE_TZ": zone}
     # What sites have prepared today is not of that day.
     environment.pop("PREPARED_FOLDER", None)
     print(f"── {clock}: as if it were {begin}, {zone} ──", flush=True)

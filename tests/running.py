@@ -46,7 +46,10 @@ def free_port() -> int:
 
 def of_this_machine() -> dict[str, str]:
     """The variables that a site's processes and a browser need of this one; on another day its clock and zone too."""
-    found = {name: os.environ[name] for name in ("PATH", "HOME", "LD_PRELOAD", "FAKETIME") if name in os.environ}
+    names = ["PATH", "HOME"]
+    if "FAKETIME" in os.environ:
+        names += ["LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC", "PYTHONPATH"]
+    found = {name: os.environ[name] for name in names if name in os.environ}
     # Django has set TZ, in the tests' own process, to the zone of the settings.
     return found | ({"TZ": os.environ["MACHINE_TZ"]} if "MACHINE_TZ" in os.environ else {})
 

@@ -27,7 +27,7 @@ class Machine:
     def __init__(self, site: Site, ahead: int) -> None:
         self.port = free_port()
         environment = site.environment | {"PORT": str(self.port), "SITE_URL": site.url}
-        environment |= {"LD_PRELOAD": str(clocks.library()), "FAKETIME": f"{ahead:+d}"}
+        environment |= clocks.moved(ahead)
         with (site.folder / "machine.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [GUNICORN, "--config", "config/gunicorn.py", "config.wsgi"],
