@@ -9,106 +9,22 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import UserChangeForm as DjangoUserChangeForm
 from django.contrib.auth.models import Group
-from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
-from django.core.paginator import Paginator
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
-from django.utils.functional import cached_property
 
-from accounts import events
-from accounts.client import Client, name_of
-from accounts.email import normalise
-from accounts.models import PendingWithdrawal, SecurityEvent, User
-from accounts.withdrawal import access_withdrawn, told
+from accounts.models import User
+from security import events
+from security.admin import LargeTableAdmin
+from security.client import Client
+from security.models import SecurityEvent
+from security.revocation import access_withdrawn, told
 
-COUNTED = 10_000
 # Users read at a time when many are acted on, and named when somebody is asked whether she means it.
 BATCH, SHOWN = 500, 20
-
-
-class CappedPaginator(Paginator):
-    """Stops counting at 10 000 rows: a full count reads the whole table for a number nobody pages to."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by()[:COUNTED].count()
-
-
-class LargeTableAdmin(admin.ModelAdmin):
-    """For tables with many rows: no full count, no facets, 50 a page, no look-up but those offered."""
-
-    paginator = CappedPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-    list_per_page = 50
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        # Stock code takes any look-up on any column: a regular expression over 100 000 rows, a year
-        # that no database has, each a 5xx.
-        field, _, comparison = lookup.partition("__")
-        if lookup in [getattr(offered, "parameter_name", None) for offered in self.list_filter]:
-            return True
-        return field in self.list_filter and comparison in ("exact", "isnull", "gte", "lt")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Stock code's, and what is found by the form in which e-mail addresses are compared."""
-        rows, twice = super().get_search_results(request, queryset, search_term)
-        # A domain, or a part of one, is stored in ASCII; the first @ has a bare `münchen` taken for a domain.
-        words = [normalise(f"@{word}").removeprefix("@") for word in search_term.split()]
-        if words == search_term.split():
-            return rows, twice
-        others, twice_there = super().get_search_results(request, queryset, " ".join(words))
-        return rows | others, twice or twice_there
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        # Stock code hands the ids of an action to the database, which fails on what can be none.
-        key = self.model._meta.pk
-        try:
-            for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
-                key.to_python(chosen)
-        except ValidationError:
-            raise SuspiciousOperation("an action on rows that cannot be") from None
-        return super().changelist_view(request, extra_context)
-
-
-class ActionsAdmin(LargeTableAdmin):
-    """To read, and to act on by actions: rows that the code alone writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Django offers actions to whoever may view; without this a read-only account could end something.
-        return obj is None and super().has_change_permission(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def reason(self, request: HttpRequest) -> str:
-        """What a registry is to say about an end."""
-        return f"ended by administrator {request.user.pk}"
-
-
-class ByState(admin.SimpleListFilter):
-    """Live, or ended by somebody or by the clock. The model's query set tells which are `live()`."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("live", "Live"), ("ended", "Ended")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        live = queryset.model._default_manager.live()
-        if self.value() == "live":
-            return queryset & live
-        return queryset.exclude(pk__in=live.values("pk")) if self.value() == "ended" else queryset
 
 
 class UserForm(DjangoUserChangeForm):
@@ -229,52 +145,6 @@ def _changed_fields(message: Any) -> list[str]:
     if not isinstance(message, list):
         return [str(message)]
     return [field for entry in message for field in entry.get("changed", {}).get("fields", [])]
-
-
-class ByName(admin.SimpleListFilter):
-    """The names there are, from the code: asking the table for them would read all of it."""
-
-    title = "name"
-    parameter_name = "name"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name.value, str(name.label)) for name in SecurityEvent.Name]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(name=self.value()) if self.value() else queryset
-
-
-@admin.register(SecurityEvent)
-class SecurityEventAdmin(LargeTableAdmin):
-    """What happened, newest first. To read only."""
-
-    list_display = ["at", "name", "email", "user_id", "address", "browser"]
-    list_filter = [ByName, "at"]
-    search_fields = ["=email", "=user_id"]
-    search_help_text = "An e-mail address or a user's id, whole"
-    ordering = ["-at", "-pk"]
-
-    @admin.display(description="user agent")
-    def browser(self, row: SecurityEvent) -> str:
-        """What it names: whole, it makes one row as tall as five."""
-        return name_of(row.user_agent)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-@admin.register(PendingWithdrawal)
-class PendingWithdrawalAdmin(ActionsAdmin):
-    """What a store has yet to be told. Empty, but for an outage."""
-
-    list_display = ["user_id", "reason", "version", "created", "due"]
-    ordering = ["pk"]
 
 
 # Roles decide here; a list of groups nobody uses would suggest otherwise.

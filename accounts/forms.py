@@ -8,11 +8,12 @@ from django.contrib.auth.forms import PasswordResetForm as DjangoPasswordResetFo
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from accounts import mail, throttle
-from accounts.client import Client
+from accounts import mail
 from accounts.email import AddressField, validate_visible
 from accounts.models import User
-from accounts.verify import InvalidCredentials, verify
+from security import throttle
+from security.backends import InvalidCredentials, verify
+from security.client import Client
 
 
 class RegisterForm(forms.Form):

@@ -22,8 +22,8 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from accounts.email import deliverable
-from accounts.housekeeping import task
 from accounts.models import DemoMail, OutgoingMail, User
+from security.housekeeping import task
 
 logger = logging.getLogger("site.mail")
 

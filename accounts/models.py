@@ -5,13 +5,14 @@ from typing import Any, ClassVar, Self
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.exceptions import ValidationError
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts.client import USER_AGENT_LENGTH, Client
 from accounts.email import NormalisedEmailField, as_given, validate_address, validate_visible
+from security.client import Client
+from security.models import KnownClient
 
 
 class Users(models.QuerySet["User"]):
@@ -22,7 +23,7 @@ class Users(models.QuerySet["User"]):
 
         `bulk_update` comes through here. Raw SQL does not, and withdraws nothing.
         """
-        from accounts.withdrawal import access_withdrawn
+        from security.revocation import access_withdrawn
 
         if "email" in fields:
             given = fields["email"]
@@ -128,10 +129,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     # the restored user would get that of another; rows that outlive their user could not be dumped at all.
     natural_key = Absent()
 
-    # Whether `loaddata` stored this instance: see accounts/withdrawal.py.
+    # Whether `loaddata` stored this instance: see security/revocation.py.
     is_loaded = False
 
-    # What, when it changes, voids whatever was issued before: see accounts/withdrawal.py.
+    # What, when it changes, voids whatever was issued before: see security/revocation.py.
     GUARDED = ("email", "password", "role", "is_active", "is_superuser")
 
     @classmethod
@@ -153,7 +154,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
         `spare` is the one session or token family to keep: see `access_withdrawn`.
         """
-        from accounts.withdrawal import access_withdrawn
+        from security.revocation import access_withdrawn
 
         if not self._state.adding and kwargs.get("update_fields") is None:
             # A row read before a withdrawal and written after it would set the epoch back.
@@ -200,107 +201,6 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.get_full_name()
 
 
-class PendingWithdrawal(models.Model):
-    """A withdrawal that is committed and not yet carried out everywhere. No row outlives the work it stands for."""
-
-    # No foreign key: the user may be the one who was deleted.
-    user_id = models.BigIntegerField(db_index=True)
-    version = models.PositiveIntegerField("void before this epoch")
-    reason = models.CharField(max_length=100)
-    created = models.DateTimeField(default=timezone.now)
-    due = models.DateTimeField("when housekeeping takes it over", default=timezone.now)
-
-    # What each flow ended, by its name; `None` until all of them could. Not stored.
-    ended: dict[str, int] | None = None
-
-    def __str__(self) -> str:
-        return f"user {self.user_id}: {self.reason}"
-
-
-class KnownClient(models.Model):
-    """A client from which a user has logged in before: what tells the owner from a stranger."""
-
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_clients")
-    digest = models.CharField(max_length=64)
-    first_seen = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(name="known_client_once", fields=["user", "digest"])]
-
-    def __str__(self) -> str:
-        return f"{self.digest[:8]} of user {self.user_id}"
-
-    @classmethod
-    def remember(cls, user: User, client: Client) -> bool:
-        """Whether `client` is new to `user`, who knows it from now on. One statement, and no race to lose."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO accounts_knownclient (user_id, digest, first_seen) VALUES (%s, %s, %s)"
-                " ON CONFLICT (user_id, digest) DO NOTHING",
-                [user.pk, client.digest, timezone.now()],
-            )
-            return cursor.rowcount == 1
-
-
-class AppendOnly(models.QuerySet[Any]):
-    """Rows that nobody edits: what an intruder would do first is tidy up."""
-
-    def update(self, **fields: Any) -> int:
-        raise TypeError("Security events are written once and never changed.")
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        raise TypeError("Security events are written once and never deleted.")
-
-
-class SecurityEvent(models.Model):
-    """One thing that happened to someone's access. Append-only.
-
-    The user is plain columns, not a foreign key: deleting a user must change no history.
-    Names are those of the OWASP logging vocabulary where it has one.
-    """
-
-    class Name(models.TextChoices):
-        LOGIN_SUCCESS = "authn_login_success", "Login succeeded"
-        LOGIN_FAIL = "authn_login_fail", "Login failed"
-        PASSWORD_CHANGE = "authn_password_change", "Password changed"
-        PASSWORD_RESET = "authn_password_reset", "Password reset by mail"
-        USER_CREATED = "user_created", "User registered"
-        WITHDRAWN = "authn_access_withdrawn", "Access withdrawn"
-        SESSION_REVOKED = "session_revoked", "Session ended by its owner or an administrator"
-        TOKEN_REVOKED = "authn_token_revoked", "Tokens ended by their owner or an administrator"
-        TOKEN_REUSED = "authn_token_reuse", "Refresh token used twice"
-        ADMIN_ACTION = "authz_admin", "Administrator's action"
-
-    at = models.DateTimeField(default=timezone.now, db_index=True)
-    name = models.CharField(max_length=40)
-    user_id = models.BigIntegerField(null=True)
-    email = models.CharField(max_length=254, blank=True)
-    address = models.CharField(max_length=45, blank=True)
-    user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
-    detail = models.JSONField(default=dict)
-
-    objects = models.Manager.from_queryset(AppendOnly)()
-
-    class Meta:
-        ordering = ["-at", "-pk"]
-        indexes = [
-            models.Index(name="event_by_user", fields=["user_id", "-at"]),
-            models.Index(name="event_by_email", fields=["email", "-at"]),
-            models.Index(name="event_by_name", fields=["name", "-at"]),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.email} {self.at:%Y-%m-%d %H:%M:%S}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if self.pk is not None:
-            raise TypeError("Security events are written once and never changed.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        raise TypeError("Security events are written once and never deleted.")
-
-
 class OutgoingMail(models.Model):
     """A mail that is due. It names what to say and to whom; the text, which may hold a link that is a
     key, is written when the mail is handed over, so that no key rests here."""
@@ -329,19 +229,3 @@ class DemoMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} to {self.to}"
-
-
-class HousekeepingRun(models.Model):
-    """When a housekeeping task last ran, and how it went."""
-
-    task = models.CharField(max_length=40, primary_key=True)
-    at = models.DateTimeField()
-    outcome = models.CharField(max_length=200)
-
-    def __str__(self) -> str:
-        return f"{self.task} at {self.at:%Y-%m-%d %H:%M:%S}"
-
-    @classmethod
-    def finished(cls, task: str, outcome: str) -> Self:
-        """Notes that `task` has run now."""
-        return cls.objects.update_or_create(task=task, defaults={"at": timezone.now(), "outcome": outcome})[0]

@@ -17,10 +17,12 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView, ListView, TemplateView
 
-from accounts import events, mail, passwords
-from accounts.client import Client
+from accounts import mail
 from accounts.forms import PasswordChangeForm, PasswordResetForm, RegisterForm
-from accounts.models import DemoMail, SecurityEvent, User
+from accounts.models import DemoMail, User
+from security import events, passwords
+from security.client import Client
+from security.models import SecurityEvent
 
 open_page = method_decorator([login_not_required, never_cache], name="dispatch")
 # FormView takes PUT for POST.

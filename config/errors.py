@@ -17,11 +17,11 @@ from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.generic import FormView
 
-from accounts import refusals
-from accounts.outages import OUTAGES
-from accounts.refusals import Refusal, address, csrf_refusal
-from accounts.throttle import Throttled
-from accounts.verify import InvalidCredentials
+from security import refusals
+from security.backends import InvalidCredentials
+from security.outages import OUTAGES
+from security.refusals import Refusal, address, csrf_refusal
+from security.throttle import Throttled
 from sessions_demo.pages import login_again
 
 SENTENCES = {

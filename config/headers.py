@@ -11,8 +11,8 @@ from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.middleware.security import SecurityMiddleware
 
-from accounts import refusals
 from config.errors import answer
+from security import refusals
 
 # Their scripts (jQuery) write HTML from strings, which Trusted Types refuse.
 WITHOUT_TRUSTED_TYPES = ("/admin/", "/docs/", "/session/api/", "/session/auth/", "/jwt/api/", "/jwt/auth/")

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter as BaseFormatter
 
-from accounts.client import Client
+from security.client import Client
 
 logger = logging.getLogger("site.request")
 # Reset links, session ids and tokens are all longer than any word in our addresses.

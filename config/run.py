@@ -105,7 +105,7 @@ def refuse_mistakes() -> None:
     from django_redis import get_redis_connection
     from redis.exceptions import RedisError
 
-    from accounts import checks
+    from security import checks
 
     checks.refuse_mistakes()
     try:

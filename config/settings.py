@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     # After Django's: accounts takes over what auth does at each login.
+    "security",
     "accounts",
     "sessions_demo",
     "jwt_demo",
@@ -75,7 +76,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     # Before all that read cookies.
-    "accounts.cookies.ExactCookiesMiddleware",
+    "security.cookies.ExactCookiesMiddleware",
     "config.log.RequestLogMiddleware",
     "config.headers.PolicyMiddleware",
     "config.headers.SecurityHeadersMiddleware",
@@ -83,9 +84,9 @@ MIDDLEWARE = [
     "config.errors.ErrorPageMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.headers.HostMiddleware",
-    "accounts.arrivals.ArrivalMiddleware",
-    "accounts.origin.OriginGate",
-    "accounts.bodies.BodyGate",
+    "security.arrivals.ArrivalMiddleware",
+    "security.origin.OriginGate",
+    "security.bodies.BodyGate",
     "sessions_demo.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -133,14 +134,14 @@ STORAGES = {
 
 # ── Who you are ───────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["accounts.verify.PasswordBackend"]
+AUTHENTICATION_BACKENDS = ["security.backends.PasswordBackend"]
 LOGIN_URL = reverse_lazy("session:login_page")
 LOGIN_REDIRECT_URL = reverse_lazy("session:profile_page")
 PASSWORD_HASHERS = [
-    "accounts.hashers.Argon2id",
+    "security.hashers.Argon2id",
     # For users of an earlier project: the next login of each replaces such a hash by Argon2id.
-    "accounts.hashers.Argon2idOverPBKDF2",
-    "accounts.hashers.Argon2idOverPBKDF2SHA1",
+    "security.hashers.Argon2idOverPBKDF2",
+    "security.hashers.Argon2idOverPBKDF2SHA1",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
     "django.contrib.auth.hashers.ScryptPasswordHasher",
@@ -149,10 +150,10 @@ PASSWORD_HASHERS = [
 # Password1! (ASVS 6.2.5).
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
-    {"NAME": "accounts.passwords.MaximumLengthValidator"},
-    {"NAME": "accounts.passwords.CommonPasswordValidator"},
+    {"NAME": "security.passwords.MaximumLengthValidator"},
+    {"NAME": "security.passwords.CommonPasswordValidator"},
     {
-        "NAME": "accounts.passwords.UserAttributeSimilarityValidator",
+        "NAME": "security.passwords.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ["email", "email_as_given", "name"]},
     },
 ]
@@ -160,7 +161,7 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = 60 * 60
 REGISTRATION_TIMEOUT = 24 * 60 * 60
 
-# Failures allowed in so many seconds; see accounts/throttle.py for what each one stops.
+# Failures allowed in so many seconds; see security/throttle.py for what each one stops.
 THROTTLE_ACCOUNT_AND_ADDRESS = (10, 5 * 60)
 THROTTLE_ADDRESS = (100, 5 * 60)
 THROTTLE_ACCOUNT_FROM_UNKNOWN_CLIENTS = (50, 60 * 60)
@@ -169,7 +170,7 @@ THROTTLE_MAIL_TO_ADDRESSEE = (5, 60 * 60)
 THROTTLE_MAIL_FROM_ADDRESS = (20, 60 * 60)
 
 REST_FRAMEWORK = {
-    "DEFAULT_PARSER_CLASSES": ["accounts.bodies.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["security.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
@@ -177,7 +178,7 @@ REST_FRAMEWORK = {
     # Closed by default; each flow brings its own authentication.
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "EXCEPTION_HANDLER": "accounts.api.exception_handler",
+    "EXCEPTION_HANDLER": "security.exceptions.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 SPECTACULAR_SETTINGS = {

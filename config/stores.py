@@ -36,7 +36,7 @@ def database(url: str) -> dict[str, Any]:
     if parsed["ENGINE"] != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://.")
     options = {"connect_timeout": DATABASE_WAIT, "statement_wait": STATEMENT_WAIT} | parsed.get("OPTIONS", {})
-    engine = {"ENGINE": "accounts.postgresql"}
+    engine = {"ENGINE": "security.postgresql"}
     return parsed | engine | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 
 
@@ -79,7 +79,7 @@ def cache(url: str, number: int) -> dict[str, Any]:
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
             "SOCKET_CONNECT_TIMEOUT": STORE_WAIT,
             "SOCKET_TIMEOUT": STORE_WAIT,
-            "CONNECTION_POOL_CLASS": "accounts.pool.GuardedPool",
+            "CONNECTION_POOL_CLASS": "security.pool.GuardedPool",
             # One immediate second try, on a new connection, finds a store that was restarted, or the one to which its
             # name has moved from a server that is now a replica. redis-py's own default sleeps between three, for
             # seconds, in the visitor's request. A store that was silent for STORE_WAIT is not asked again: a request

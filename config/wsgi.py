@@ -9,7 +9,7 @@ from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 from environs import EnvError
 
-from accounts.checks import refuse_mistakes
+from security.checks import refuse_mistakes
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 try:

@@ -16,11 +16,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.admin import ActionsAdmin, ByState
-from accounts.client import name_of
 from jwt_demo import ledger
 from jwt_demo.lifecycle import FLOW
 from jwt_demo.models import TokenFamily
+from security.admin import ActionsAdmin, ByState
+from security.client import name_of
 
 admin.site.unregister([OutstandingToken, BlacklistedToken])
 # How much of a chain one page shows: a family that lives for a month may have thousands of generations.

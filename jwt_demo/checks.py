@@ -7,12 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Error, register
 
-from accounts.checks import HOW_TO_MAKE, SECRET_BYTES, has_middleware, is_guessable
-from accounts.outages import OUTAGES
 from jwt_demo import revocation
 from jwt_demo.models import Policy
 from jwt_demo.revocation import CHECKS
 from jwt_demo.tokens import ED25519, Key
+from security.checks import HOW_TO_MAKE, SECRET_BYTES, has_middleware, is_guessable
+from security.outages import OUTAGES
 
 RINGS = ("JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
 
@@ -85,8 +85,8 @@ def _revocation() -> Iterator[Error]:
 
 
 def _gate() -> Iterator[Error]:
-    if not has_middleware("accounts.origin.OriginGate"):
+    if not has_middleware("security.origin.OriginGate"):
         yield Error(
-            "MIDDLEWARE must name accounts.origin.OriginGate: another site could otherwise log a browser in or out.",
+            "MIDDLEWARE must name security.origin.OriginGate: another site could otherwise log a browser in or out.",
             id="jwt.E010",
         )

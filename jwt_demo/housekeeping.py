@@ -7,9 +7,9 @@ from django.db.models import Q
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from accounts.housekeeping import task
 from jwt_demo import revocation
 from jwt_demo.models import TokenFamilies, TokenFamily
+from security.housekeeping import task
 
 BATCH = 1000
 

@@ -19,16 +19,18 @@ from django.dispatch import receiver
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
-from accounts import events, mail
-from accounts.client import Client
-from accounts.database_time import database_now
-from accounts.devices import Device
-from accounts.models import SecurityEvent, User
-from accounts.verify import InvalidCredentials, admit
-from accounts.withdrawal import access_withdrawn
+from accounts import mail
+from accounts.models import User
 from jwt_demo import ledger, revocation
 from jwt_demo.models import Policy, TokenFamilies, TokenFamily, Transport, Verdict
 from jwt_demo.tokens import AccessToken, RefreshToken
+from security import events
+from security.backends import InvalidCredentials, admit
+from security.client import Client
+from security.database_time import database_now
+from security.devices import Device
+from security.models import SecurityEvent
+from security.revocation import access_withdrawn
 
 AGAIN = "logged in again"
 # How long a logout that was sent with the refresh token before a re-key still finds the family. Not longer: a thief's
@@ -308,7 +310,7 @@ def end_blacklisted(sender: object, instance: BlacklistedToken, raw: bool, **kwa
 
 
 class TokenFlow:
-    """What `accounts` asks of this flow: see `accounts.devices.Flow`."""
+    """What `accounts` asks of this flow: see `security.devices.Flow`."""
 
     name = "token families"
 

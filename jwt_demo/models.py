@@ -11,10 +11,10 @@ from django.db import models
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from accounts.client import USER_AGENT_LENGTH, Client
-from accounts.database_time import database_now
 from accounts.models import User
 from jwt_demo.tokens import RefreshToken
+from security.client import USER_AGENT_LENGTH, Client
+from security.database_time import database_now
 
 
 @dataclass(frozen=True)

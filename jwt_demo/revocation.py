@@ -22,10 +22,11 @@ from django.utils import timezone
 from django_redis import get_redis_connection
 from redis import Redis
 
-from accounts.models import SecurityEvent, User
-from accounts.outages import DATABASE_OUTAGES, OUTAGES, refuses
+from accounts.models import User
 from jwt_demo.models import TokenFamily
 from jwt_demo.tokens import AccessToken
+from security.models import SecurityEvent
+from security.outages import DATABASE_OUTAGES, OUTAGES, refuses
 
 MARKER = "denylist:whole"
 # Stands as long as Redis has lost nothing, lease or no lease.

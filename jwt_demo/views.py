@@ -18,9 +18,21 @@ from rest_framework.reverse import reverse
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 
-from accounts import passwords
-from accounts.api import CLEAR, IsAdmin, JsonView, Subject
-from accounts.bodies import (
+from accounts.models import User
+from jwt_demo import cookies, lifecycle
+from jwt_demo.lifecycle import InvalidRefresh, Issued, ReusedAfterGrace, ReuseDetected
+from jwt_demo.models import TokenFamily, Transport
+from jwt_demo.revocation import CHECKS
+from jwt_demo.tokens import AccessToken
+from security import passwords
+from security.authentication import Subject
+from security.backends import verify
+from security.client import Client
+from security.models import SecurityEvent
+from security.outages import OUTAGES
+from security.permissions import IsAdmin
+from security.revocation import access_withdrawn
+from security.serializers import (
     ConfirmBody,
     DevicesAnswer,
     Ended,
@@ -32,16 +44,7 @@ from accounts.bodies import (
     Text,
     Who,
 )
-from accounts.client import Client
-from accounts.models import SecurityEvent, User
-from accounts.outages import OUTAGES
-from accounts.verify import verify
-from accounts.withdrawal import access_withdrawn
-from jwt_demo import cookies, lifecycle
-from jwt_demo.lifecycle import InvalidRefresh, Issued, ReusedAfterGrace, ReuseDetected
-from jwt_demo.models import TokenFamily, Transport
-from jwt_demo.revocation import CHECKS
-from jwt_demo.tokens import AccessToken
+from security.views import CLEAR, JsonView
 
 
 class BearerAuthentication(JWTAuthentication):

@@ -11,7 +11,10 @@ class LabConfig(AppConfig):
     name = "lab"
 
     def ready(self) -> None:
-        from lab import instruments, stage  # noqa: F401  (its housekeeping registers on import)
+        from lab import (
+            instruments,
+            stage,  # noqa: F401  (its housekeeping registers on import)
+        )
 
         instruments.watch_algorithms()
         # It would write a line for each request of a proof, beside the one that the site writes.

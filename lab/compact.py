@@ -1,6 +1,7 @@
 """Tokens as text: read whatever they are, and made by hand under any key or none.
 
-Reading is lenient and asks for no key, so nothing here says whether a token is good: that is `lab.scrutiny`.
+Reading is lenient and asks for no key, so nothing here says whether a token is good:
+`lab.scrutiny` does.
 """
 
 import base64

@@ -12,9 +12,9 @@ import jwt
 from jwt.algorithms import Algorithm, HMACAlgorithm, OKPAlgorithm
 from redis.connection import AbstractConnection, Connection
 
-from accounts.hashers import Argon2id
-from accounts.pool import GuardedPool
 from lab.trace import CURRENT, note
+from security.hashers import Argon2id
+from security.pool import GuardedPool
 
 # What a connection says when it is made: part of no operation.
 SETUP = {"HELLO", "CLIENT", "SELECT", "AUTH", "PING"}

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.template.loader import get_template
 
-from accounts.checks import SECRET_BYTES, is_guessable
 from jwt_demo import checks as token_checks
 from jwt_demo.models import Policy
 from jwt_demo.tokens import ED25519, AccessToken
 from lab import compact, records
 from lab.proof import Evidence, holds
 from lab.stage import Answer, Browser, Stage, stage
+from security.checks import SECRET_BYTES, is_guessable
 
 MARK, BETWEEN = "> ", "---\n"
 WHOAMI = "/jwt/api/whoami"

@@ -10,13 +10,14 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts import passwords
-from accounts.client import Client
-from accounts.models import SecurityEvent, User
-from accounts.withdrawal import access_withdrawn
+from accounts.models import User
 from jwt_demo import lifecycle
 from jwt_demo.models import Policy, Transport
 from lab.stage import Answer, Browser, Person, Stage
+from security import passwords
+from security.client import Client
+from security.models import SecurityEvent
+from security.revocation import access_withdrawn
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,14 @@ from django.utils import timezone
 from django_redis import get_redis_connection
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from accounts import throttle
-from accounts.client import Client
-from accounts.housekeeping import task
-from accounts.models import DemoMail, OutgoingMail, PendingWithdrawal, SecurityEvent, User
+from accounts.models import DemoMail, OutgoingMail, User
 from jwt_demo.models import TokenFamily
 from lab import trace
 from lab.trace import Exchange
+from security import throttle
+from security.client import Client
+from security.housekeeping import task
+from security.models import PendingWithdrawal, SecurityEvent
 from sessions_demo import store
 from sessions_demo.models import DeviceSession
 

@@ -4,8 +4,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.admin import ActionsAdmin, ByState
-from accounts.client import name_of
+from security.admin import ActionsAdmin, ByState
+from security.client import name_of
 from sessions_demo.lifecycle import FLOW
 from sessions_demo.models import DeviceSession
 

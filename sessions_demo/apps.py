@@ -12,7 +12,7 @@ class SessionsDemoConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in, user_logged_out
 
-        from accounts import devices
+        from security import devices
         from sessions_demo import checks, housekeeping, lifecycle  # noqa: F401  (they register on import)
 
         user_logged_in.connect(lifecycle.register, dispatch_uid="sessions_demo.registry")

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Error, register
 
-from accounts.checks import has_middleware
+from security.checks import has_middleware
 
 
 @register("session")
@@ -47,8 +47,8 @@ def _lifetimes() -> Iterator[Error]:
 
 def _middleware() -> Iterator[Error]:
     for path, why in (
-        ("accounts.bodies.BodyGate", "a form without a length would otherwise be taken for an empty one"),
-        ("accounts.origin.OriginGate", "another site could otherwise log a browser in"),
+        ("security.bodies.BodyGate", "a form without a length would otherwise be taken for an empty one"),
+        ("security.origin.OriginGate", "another site could otherwise log a browser in"),
         ("sessions_demo.middleware.SessionMiddleware", "Django's own renews no session and ends none in time"),
     ):
         if not has_middleware(path):

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.housekeeping import task
+from security.housekeeping import task
 from sessions_demo.models import DeviceSession
 
 BATCH = 1000

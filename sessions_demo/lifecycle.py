@@ -20,13 +20,14 @@ from django.db.models import F, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import events
-from accounts.client import Client
-from accounts.database_time import database_now
-from accounts.devices import Device
-from accounts.models import SecurityEvent, User
-from accounts.outages import DATABASE_OUTAGES, OUTAGES, refuses
-from accounts.verify import InvalidCredentials, admit
+from accounts.models import User
+from security import events
+from security.backends import InvalidCredentials, admit
+from security.client import Client
+from security.database_time import database_now
+from security.devices import Device
+from security.models import SecurityEvent
+from security.outages import DATABASE_OUTAGES, OUTAGES, refuses
 from sessions_demo import store
 from sessions_demo.models import DeviceSession, DeviceSessions
 from sessions_demo.store import ABSOLUTE_END, IDLE_END, SessionStore
@@ -281,7 +282,7 @@ def unregister(sender: object, request: HttpRequest, **kwargs: Any) -> None:
 
 
 class SessionFlow:
-    """What `accounts` asks of this flow: see `accounts.devices.Flow`."""
+    """What `accounts` asks of this flow: see `security.devices.Flow`."""
 
     name = "sessions"
 

@@ -8,8 +8,8 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest, HttpResponse
 
-from accounts.checks import refuse_mistakes
-from accounts.outages import OUTAGES
+from security.checks import refuse_mistakes
+from security.outages import OUTAGES
 from sessions_demo import lifecycle
 
 

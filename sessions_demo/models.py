@@ -6,8 +6,8 @@ from typing import ClassVar, Self
 from django.db import models
 from django.utils import timezone
 
-from accounts.client import USER_AGENT_LENGTH
 from accounts.models import User
+from security.client import USER_AGENT_LENGTH
 
 
 class DeviceSessions(models.QuerySet["DeviceSession"]):

@@ -18,11 +18,11 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView, TemplateView
 
-from accounts.api import CLEAR
 from accounts.models import User
-from accounts.passwords import MAXIMUM_LENGTH
-from accounts.verify import InvalidCredentials, verify
-from accounts.withdrawal import access_withdrawn
+from security.backends import InvalidCredentials, verify
+from security.passwords import MAXIMUM_LENGTH
+from security.revocation import access_withdrawn
+from security.views import CLEAR
 from sessions_demo import lifecycle
 from sessions_demo.lifecycle import CONFIRMED, DEVICE, SEEN
 from sessions_demo.store import ABSOLUTE_END, IDLE_END

@@ -15,15 +15,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from accounts import passwords
-from accounts.api import CLEAR, IsAdmin, JsonView, Subject
-from accounts.bodies import ConfirmBody, DevicesAnswer, Ended, LoginBody, Message, PasswordBody, ProfileAnswer, Who
-from accounts.client import Client
-from accounts.models import SecurityEvent, User
-from accounts.outages import OUTAGES
-from accounts.refusals import csrf_refusal
-from accounts.verify import verify
-from accounts.withdrawal import access_withdrawn
+from accounts.models import User
+from security import passwords
+from security.authentication import Subject
+from security.backends import verify
+from security.client import Client
+from security.models import SecurityEvent
+from security.outages import OUTAGES
+from security.permissions import IsAdmin
+from security.refusals import csrf_refusal
+from security.revocation import access_withdrawn
+from security.serializers import ConfirmBody, DevicesAnswer, Ended, LoginBody, Message, PasswordBody, ProfileAnswer, Who
+from security.views import CLEAR, JsonView
 from sessions_demo import lifecycle
 from sessions_demo.lifecycle import DEVICE, ROLE, USER_ID, VERSION
 

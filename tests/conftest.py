@@ -23,11 +23,11 @@ from django.test import Client, override_settings
 from django.utils.crypto import get_random_string
 from time_machine import TimeMachineFixture
 
-from accounts import housekeeping, old_hashes
-from accounts.checks import refuse_mistakes
-from accounts.hashers import Argon2id
 from accounts.models import User
 from config.log import JsonFormatter
+from security import housekeeping, old_hashes
+from security.checks import refuse_mistakes
+from security.hashers import Argon2id
 from tests.running import ROOT, Site, Store, no_failures_counted
 from tests.site.backstage import Backstage
 
@@ -104,7 +104,7 @@ def empty_store(store: Store, sweeper: redis.Redis) -> None:
 @pytest.fixture(autouse=True)
 def no_old_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for just now, and none found: the question of once a minute falls into no test that counts."""
-    monkeypatch.setattr("accounts.old_hashes.ASKED", old_hashes.Asked({}, time.monotonic()))
+    monkeypatch.setattr("security.old_hashes.ASKED", old_hashes.Asked({}, time.monotonic()))
 
 
 @pytest.fixture

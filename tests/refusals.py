@@ -30,9 +30,9 @@ def measured(kinds: dict[str, Callable[[], Any]]) -> dict[str, float]:
 def main() -> None:
     from django.contrib.auth.hashers import make_password
 
-    from accounts import old_hashes
     from accounts.models import User
-    from accounts.verify import _password_fits
+    from security import old_hashes
+    from security.backends import _password_fits
 
     def report(stage: str) -> None:
         old_hashes.ASKED = None

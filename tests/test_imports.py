@@ -8,14 +8,15 @@ import pytest
 
 from tests.running import ROOT
 
-APPS = ("config", "accounts", "sessions_demo", "jwt_demo", "lab", "attack_range")
+APPS = ("config", "accounts", "security", "sessions_demo", "jwt_demo", "lab", "attack_range")
 MAY_IMPORT = {
-    "config": {"accounts", "sessions_demo", "jwt_demo", "lab"},
-    "accounts": set(),
-    "sessions_demo": {"accounts"},
-    "jwt_demo": {"accounts"},
-    "lab": {"accounts", "sessions_demo", "jwt_demo"},
-    "attack_range": {"accounts", "sessions_demo", "jwt_demo"},
+    "config": {"accounts", "security", "sessions_demo", "jwt_demo", "lab"},
+    "accounts": {"security"},
+    "security": {"accounts"},
+    "sessions_demo": {"accounts", "security"},
+    "jwt_demo": {"accounts", "security"},
+    "lab": {"accounts", "security", "sessions_demo", "jwt_demo"},
+    "attack_range": {"accounts", "security", "sessions_demo", "jwt_demo"},
 }
 
 

@@ -10,7 +10,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from accounts.client import Client
 from accounts.models import User
 from jwt_demo import lifecycle
 from jwt_demo.models import Policy
@@ -21,6 +20,7 @@ from lab.pages import show
 from lab.pages.token import seen
 from lab.stage import Answer, Browser, Stage, stage
 from lab.trace import Exchange
+from security.client import Client
 
 TEMPLATE = "lab/inspect.html"
 # Seconds that the access token of the experiment lives, and between two questions: short enough to wait for.
@@ -42,7 +42,10 @@ def page(request: HttpRequest) -> HttpResponse:
     if do == "both":
         context |= both()
     elif do == "mine":
-        context |= {"mine": records.of(request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")), "asked_mine": True}
+        context |= {
+            "mine": records.of(request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")),
+            "asked_mine": True,
+        }
     elif do == "token":
         context |= {"hers": seen(compact.read(said.get("token", ""))), "text": said.get("token", "")}
     elif do in CHANGES:

@@ -18,11 +18,11 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from accounts.verify import InvalidCredentials
 from lab import rounds
 from lab.pages import show
 from lab.rounds import ACTS, BY_KEY, STRATEGIES, Credential
 from lab.stage import DOMAIN, PREFIX, Person, Stage, clear, stage
+from security.backends import InvalidCredentials
 
 # Seconds an access token lives here, when the browser polls and when the server plays alone; and how long a round
 # may take. The site's own access tokens live 15 minutes, which nobody would wait for.

@@ -11,7 +11,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from accounts.client import Client
 from jwt_demo import lifecycle
 from jwt_demo.models import Policy
 from jwt_demo.tokens import AccessToken
@@ -19,6 +18,7 @@ from lab import compact, scrutiny
 from lab.compact import LONGEST, Reading
 from lab.pages import show
 from lab.stage import stage
+from security.client import Client
 
 TEMPLATE = "lab/token.html"
 # Seconds. Enough to read it, verify it and see it expire; whose it is, is gone at once.

@@ -1,4 +1,4 @@
-"""Which one for which job: what the rules of `lab.decision` say, and what can be measured of their reasons."""
+"""Which one for which job: what `lab.decision` says, and what can be measured of its reasons."""
 
 import secrets
 import time

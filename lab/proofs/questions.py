@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import jwt
 from django.conf import settings
 
-from accounts.client import Client
 from jwt_demo import lifecycle
 from jwt_demo.models import Policy
 from lab.proof import Evidence, holds, limit, proves
 from lab.remembering import Cookie, reopened
 from lab.stage import FLOWS, Person, Stage
+from security.client import Client
 
 
 @proves("C100")

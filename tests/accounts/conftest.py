@@ -1,14 +1,3 @@
-"""What a hash costs is the subject of two files here, and of no other."""
+"""What a hash costs is the subject of no file here."""
 
-import pytest
-
-from accounts.hashers import Argon2id
-
-REAL = ("test_hashers.py", "test_verify.py")
-
-
-@pytest.fixture(autouse=True)
-def cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.path.name not in REAL:
-        monkeypatch.setattr(Argon2id, "memory_cost", 8)
-        monkeypatch.setattr(Argon2id, "time_cost", 1)
+from tests.security.conftest import cheap_hashes  # noqa: F401

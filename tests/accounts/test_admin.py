@@ -8,10 +8,11 @@ import pytest
 from django.db import connection
 
 from accounts.email import normalise
-from accounts.models import SecurityEvent, User
+from accounts.models import User
+from security.models import SecurityEvent
 from tests.conftest import PASSWORDS, Browser
 
-USERS, EVENTS = "/admin/accounts/user/", "/admin/accounts/securityevent/"
+USERS, EVENTS = "/admin/accounts/user/", "/admin/security/securityevent/"
 SESSIONS, FAMILIES = "/admin/sessions_demo/devicesession/", "/admin/jwt_demo/tokenfamily/"
 OUTSTANDING = "/admin/token_blacklist/outstandingtoken/"
 MANY = 100_000
@@ -218,7 +219,7 @@ MANY_USERS = f"""
         CURRENT_TIMESTAMP FROM n
 """  # noqa: S608
 MANY_EVENTS = f"""
-    INSERT INTO accounts_securityevent (at, name, user_id, email, address, user_agent, detail)
+    INSERT INTO security_securityevent (at, name, user_id, email, address, user_agent, detail)
     {NUMBERS} SELECT CURRENT_TIMESTAMP, 'authn_login_fail', i, 'user' || i || '@example.com', '', '', '{{}}' FROM n
 """  # noqa: S608
 
@@ -243,7 +244,7 @@ def test_a_hundred_thousand_rows_cost_no_statement_more(at_work: Browser, measur
             counts.append(len(cost.sql))
             for sql in cost.sql:
                 assert "COUNT(" not in sql or re.search(r"LIMIT 10000\)", sql), sql
-                if bounded and re.search(r"FROM .accounts_(user|securityevent).(?! WHERE .*id. = )", sql):
+                if bounded and re.search(r"FROM .(accounts_user|security_securityevent).(?! WHERE .*id. = )", sql):
                     # Fifty or fewer are fetched without one, when the capped count has found no more.
                     assert "LIMIT" in sql or "LIKE" in sql, sql
         return counts

@@ -1,4 +1,3 @@
-import importlib
 import io
 import unicodedata
 from collections.abc import Callable
@@ -7,19 +6,19 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, transaction
-from django.db.migrations.loader import MigrationLoader
-from django.db.models import CharField, F, QuerySet, Value
+from django.db import IntegrityError, transaction
+from django.db.models import CharField, F, Value
 from django.http import HttpRequest
 from django.test import RequestFactory
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from accounts.client import Client
 from accounts.email import deliverable, normalise, validate_address
-from accounts.models import SecurityEvent, User
-from accounts.throttle import login_limits, mail_limits
-from accounts.verify import InvalidCredentials, verify
+from accounts.models import User
+from security.backends import InvalidCredentials, verify
+from security.client import Client
+from security.models import SecurityEvent
+from security.throttle import login_limits, mail_limits
 
 SPELLINGS = [
     "ALICE@EXAMPLE.COM",
@@ -274,46 +273,3 @@ def test_a_user_is_withdrawn_by_any_spelling(db: None) -> None:
     User.objects.create_user(POSTED)
     call_command("withdraw", MUNICH, reason="phone stolen", stdout=io.StringIO())
     assert User.objects.get().token_version == 1
-
-
-migration = importlib.import_module("accounts.migrations.0003_email_as_given")
-
-
-def stored_by_an_earlier_version(*addresses: str) -> None:
-    users = User.objects.bulk_create(User(email=f"user{number}@example.com") for number, _ in enumerate(addresses))
-    for user, address in zip(users, addresses, strict=True):
-        stored = Value(address, output_field=CharField())
-        QuerySet.update(User.objects.filter(pk=user.pk), email=stored, email_as_given="-")
-
-
-def migrate(way: Callable[..., None]) -> list[tuple[str, str]]:
-    then = MigrationLoader(connection).project_state(("accounts", "0003_email_as_given")).apps
-    with connection.schema_editor() as editor:
-        way(then, editor)
-    return list(User.objects.order_by("pk").values_list("email", "email_as_given"))
-
-
-@pytest.mark.django_db(transaction=True)
-def test_addresses_of_an_earlier_version_are_compared_anew_and_back() -> None:
-    stored_by_an_earlier_version(MUNICH, "alice@example.com", "jo@e\u202example.com")
-    assert migrate(migration.compare_by_ascii_domains) == [
-        (POSTED, MUNICH),
-        ("alice@example.com", "alice@example.com"),
-        ("jo@e\u202example.com", "jo@e\u202example.com"),
-    ]
-    assert not User.objects.exclude(token_version=0).exists()
-    User.objects.create_user(STREET)
-    assert [email for email, _ in migrate(migration.compare_by_folded_domains)] == [
-        MUNICH,
-        "alice@example.com",
-        "jo@e\u202example.com",
-        STRASSE,
-    ]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_users_who_would_become_one_stop_the_migration_and_stay() -> None:
-    stored_by_an_earlier_version(MUNICH, "alice@example.com", POSTED)
-    with pytest.raises(ValueError, match=rf"{POSTED}: users \d+, \d+$"):
-        migrate(migration.compare_by_ascii_domains)
-    assert list(User.objects.order_by("pk").values_list("email", flat=True)) == [MUNICH, "alice@example.com", POSTED]

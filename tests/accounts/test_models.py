@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from accounts.client import Client
-from accounts.models import HousekeepingRun, KnownClient, User
+from accounts.models import User
+from security.client import Client
+from security.models import HousekeepingRun, KnownClient
 
 
 @pytest.mark.parametrize("fields", [{"role": "root"}, {"role": ""}, {"email": ""}])

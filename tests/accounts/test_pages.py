@@ -10,7 +10,8 @@ from django.core import signing
 from pytest_django import Settings
 
 from accounts.mail import REGISTRATION_SALT
-from accounts.models import DemoMail, OutgoingMail, SecurityEvent, User
+from accounts.models import DemoMail, OutgoingMail, User
+from security.models import SecurityEvent
 from tests.conftest import PASSWORDS, Browser, Clock, link_in, told
 from tests.running import Store
 

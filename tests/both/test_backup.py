@@ -16,12 +16,14 @@ from django.core.management import call_command
 from django.db import connection
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts import devices, mail
-from accounts.hashers import Argon2id
-from accounts.models import DemoMail, HousekeepingRun, OutgoingMail, PendingWithdrawal, User
+from accounts import mail
+from accounts.models import DemoMail, OutgoingMail, User
 from jwt_demo import ledger
 from jwt_demo.models import TokenFamily
 from lab.stage import DOMAIN, PREFIX
+from security import devices
+from security.hashers import Argon2id
+from security.models import HousekeepingRun, PendingWithdrawal
 from sessions_demo.models import DeviceSession
 from tests.conftest import PASSWORDS
 from tests.jwt_demo import conftest as jwt

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from accounts.hashers import Argon2id
 from accounts.models import User
 from jwt_demo.models import TokenFamily
+from security.hashers import Argon2id
 from tests.conftest import Clock
 from tests.jwt_demo import conftest as jwt
 from tests.running import ROOT

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from accounts.models import PendingWithdrawal, User
+from accounts.models import User
 from jwt_demo.revocation import MARKER
+from security.models import PendingWithdrawal
 from tests.conftest import Clock, full, read_only
 from tests.jwt_demo.conftest import LOGOUT, PROFILE, WHOAMI, Holder
 from tests.jwt_demo.conftest import logged_in as holder_of

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from accounts import throttle
-from accounts.hashers import Argon2id
 from accounts.models import User
+from security import throttle
+from security.hashers import Argon2id
 from tests.conftest import PASSWORDS
 from tests.jwt_demo import conftest as jwt
 from tests.sessions_demo import conftest as session

@@ -29,7 +29,7 @@ def test_a_stored_payload_is_text_on_every_page_that_shows_it(
         "/session/devices/",
         "/admin/",
         "/admin/accounts/user/?q=mallory",
-        "/admin/accounts/securityevent/",
+        "/admin/security/securityevent/",
         "/admin/sessions_demo/devicesession/",
     ):
         page.goto(site.url + path)

@@ -45,7 +45,7 @@ ADMIN = [
     "/admin/accounts/user/{user}/password/",
     "/admin/accounts/user/{user}/history/",
     "/admin/accounts/user/{user}/delete/",
-    "/admin/accounts/securityevent/",
+    "/admin/security/securityevent/",
     "/admin/sessions_demo/devicesession/",
     "/admin/sessions_demo/devicesession/?state=live",
     "/admin/sessions_demo/devicesession/?state=ended&remember__exact=0",
@@ -130,7 +130,7 @@ def test_the_admin_keeps_the_policy(admin_page: Page, site: Site, cast: dict[str
         assert response.status == 200, path
         # Without one a browser asks for /favicon.ico, which is a 404 in its console; a headless one does not ask.
         assert page.locator("link[rel=icon]").count() == 1, path
-    page.goto(f"{site.url}/admin/accounts/securityevent/")
+    page.goto(f"{site.url}/admin/security/securityevent/")
     page.locator("#result_list tbody a").first.click()
     expect(page.get_by_role("heading", name="View security event")).to_be_visible()
     page.context.clear_cookies()

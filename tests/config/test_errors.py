@@ -18,10 +18,10 @@ from pytest_django import Settings
 from redis.exceptions import BusyLoadingError, RedisError, TimeoutError
 
 from accounts.models import User
-from accounts.throttle import Throttled
 from config.errors import NO_COOKIE, SENTENCES, wants_json
 from config.urls import handler400, handler403, handler404, handler500
 from config.urls import urlpatterns as site
+from security.throttle import Throttled
 from tests.conftest import Browser
 from tests.running import Store
 

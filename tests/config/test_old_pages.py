@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from accounts.models import OutgoingMail, SecurityEvent, User
+from accounts.models import OutgoingMail, User
 from config.errors import NO_COOKIE, OLD_PAGE
+from security.models import SecurityEvent
 from sessions_demo.models import DeviceSession
 from tests.conftest import PASSWORDS, Browser
 from tests.sessions_demo.conftest import cheap_hashes  # noqa: F401  (a fixture)

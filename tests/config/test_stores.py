@@ -49,7 +49,7 @@ def test_a_database_that_is_not_there_is_not_begun_anew(db: None, tmp_path: Path
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
 def test_postgresql_is_asked_for_a_living_connection(scheme: str) -> None:
     parsed = stores.database(f"{scheme}://user:p%40ss@db.example.org:5433/name?sslmode=require")
-    assert parsed["ENGINE"] == "accounts.postgresql"
+    assert parsed["ENGINE"] == "security.postgresql"
     assert (parsed["HOST"], parsed["PORT"], parsed["NAME"]) == ("db.example.org", 5433, "name")
     assert (parsed["USER"], parsed["PASSWORD"]) == ("user", "p@ss")
     waits = {"connect_timeout": stores.DATABASE_WAIT, "statement_wait": stores.STATEMENT_WAIT}

@@ -9,9 +9,10 @@ from django.apps import apps
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.client import Client
-from accounts.models import PendingWithdrawal, SecurityEvent, User
+from accounts.models import User
 from jwt_demo import lifecycle
+from security.client import Client
+from security.models import PendingWithdrawal, SecurityEvent
 from sessions_demo.models import DeviceSession
 from tests.conftest import Browser
 from tests.running import Store

@@ -8,12 +8,12 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from accounts.hashers import Argon2id
 from accounts.models import User
 from config.stores import DENYLIST
 from jwt_demo.housekeeping import _Told
 from jwt_demo.models import TokenFamily
 from jwt_demo.revocation import MARKER
+from security.hashers import Argon2id
 from tests.conftest import BROWSER_HEADERS, PASSWORDS
 from tests.running import Store
 

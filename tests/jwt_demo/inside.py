@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from django.apps import apps
 
-from accounts.client import Client
-from accounts.models import OutgoingMail, SecurityEvent, User
+from accounts.models import OutgoingMail, User
 from jwt_demo import lifecycle
 from jwt_demo.lifecycle import InvalidRefresh, Issued, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.revocation import CHECKS
 from jwt_demo.tokens import RefreshToken
+from security.client import Client
+from security.models import SecurityEvent
 from tests.running import Store
 
 HERS = Client("192.0.2.1", "Mozilla/5.0 (test)")

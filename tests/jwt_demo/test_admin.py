@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import SecurityEvent, User
+from accounts.models import User
 from jwt_demo.models import TokenFamily
+from security.models import SecurityEvent
 from tests.conftest import Browser
 from tests.jwt_demo.conftest import Holder, logged_in
 from tests.sampling import sampled

@@ -23,10 +23,11 @@ from rest_framework_simplejwt import state, tokens
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import PendingWithdrawal, User
-from accounts.withdrawal import carry_out_pending
+from accounts.models import User
 from jwt_demo import cookies, lifecycle
 from jwt_demo.models import TokenFamily
+from security.models import PendingWithdrawal
+from security.revocation import carry_out_pending
 from tests.conftest import PASSWORDS, Clock
 from tests.jwt_demo.conftest import (
     CONFIRM,

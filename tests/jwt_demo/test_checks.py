@@ -159,7 +159,7 @@ def test_what_else_is_wrong_can_be_said_without_the_store(store: Store) -> None:
     assert ids() == []
 
 
-@pytest.mark.parametrize("name", ["accounts.origin.OriginGate"])
+@pytest.mark.parametrize("name", ["security.origin.OriginGate"])
 def test_a_part_without_the_middleware_that_guards_it_is_refused(settings: Settings, name: str) -> None:
     settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if one != name]
     assert ids() == ["jwt.E010"]

@@ -25,15 +25,16 @@ from hypothesis.stateful import (
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from accounts.client import Client
-from accounts.models import SecurityEvent, User
-from accounts.withdrawal import access_withdrawn
+from accounts.models import User
 from config.stores import DENYLIST
 from jwt_demo import housekeeping, lifecycle
 from jwt_demo.lifecycle import FLOW, InvalidRefresh, Issued, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.revocation import MARKER
 from jwt_demo.tokens import RefreshToken
+from security.client import Client
+from security.models import SecurityEvent
+from security.revocation import access_withdrawn
 from tests.conftest import NOON, Clock
 from tests.jwt_demo.inside import committed, counts, everything
 from tests.running import Store
@@ -53,7 +54,7 @@ DAY, WINDOW, ACCESS = 86_400, 10, 900
 NEXT, SAME, NOTHING, LATE, THEFT = "the next", "the same again", "nothing", "one family ends", "everything ends"
 CLIENTS = [Client("192.0.2.1", "first"), Client("198.51.100.2", "first"), Client("203.0.113.3", "second")]
 EMPTIED = ("jwt_demo_tokenfamily", "token_blacklist_blacklistedtoken", "token_blacklist_outstandingtoken")
-FORGOTTEN = ("accounts_securityevent", "accounts_outgoingmail", "accounts_knownclient", "accounts_user")
+FORGOTTEN = ("security_securityevent", "accounts_outgoingmail", "security_knownclient", "accounts_user")
 
 some = st.integers(0, 7)
 clients, transports = st.sampled_from(CLIENTS), st.sampled_from(Transport.values)

@@ -12,11 +12,11 @@ from pytest_django import Settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts.models import User
-from accounts.withdrawal import access_withdrawn
 from jwt_demo import ledger, lifecycle
 from jwt_demo.lifecycle import FLOW, Issued
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.tokens import RefreshToken
+from security.revocation import access_withdrawn
 from tests.conftest import NOON, Clock
 from tests.jwt_demo.conftest import CONFIRM, LOGOUT, NEW, PASSWORD, RIGHT, SECOND, Holder, logged_in, thief
 from tests.jwt_demo.inside import HERS, OTHER, begun, committed, counts, overtaken, refused, rotated, row, text

@@ -11,14 +11,15 @@ from django.db.models import DateTimeField, Value
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.client import Client
-from accounts.models import PendingWithdrawal, SecurityEvent, User
-from accounts.verify import InvalidCredentials
-from accounts.withdrawal import access_withdrawn
+from accounts.models import User
 from jwt_demo import lifecycle
 from jwt_demo.lifecycle import FLOW
 from jwt_demo.models import Policy, TokenFamily, Transport
 from jwt_demo.tokens import RefreshToken
+from security.backends import InvalidCredentials
+from security.client import Client
+from security.models import PendingWithdrawal, SecurityEvent
+from security.revocation import access_withdrawn
 from sessions_demo.models import DeviceSession
 from tests.conftest import NOON, PASSWORDS, Clock
 from tests.jwt_demo.conftest import (
@@ -558,7 +559,7 @@ def test_a_password_change_whose_own_family_is_ended_meanwhile_ends_the_others_a
     alice: User, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     holder, second, short = logged_in(), logged_in(agent=SECOND), logged_in(refresh=False)
-    targets = {"before": "accounts.passwords.choose", "after": "accounts.passwords.replace"}
+    targets = {"before": "security.passwords.choose", "after": "security.passwords.replace"}
     own = holder.family.pk
     after(monkeypatch, targets[moment], lambda: FLOW.end(alice, own, "test"))
     answer = CHANGES["password"](holder)
@@ -636,7 +637,7 @@ def test_a_confirmation_that_overlaps_a_withdrawal_loses(
 ) -> None:
     holder = logged_in(**body)
     if not carried_out:
-        monkeypatch.setattr("accounts.withdrawal.carry_out", lambda *_: False)
+        monkeypatch.setattr("security.revocation.carry_out", lambda *_: False)
     after(monkeypatch, "jwt_demo.views.verify", lambda: access_withdrawn(User.objects.get(), "test"))
     before = TokenFamily.objects.values_list("generation", "void_below", "authenticated")
     expected = list(before)
@@ -656,7 +657,7 @@ def test_a_refresh_that_overlaps_a_withdrawal_gives_nothing_that_lasts(
     """It is committed after the rotation has read its family, and carried out before or after it writes."""
     issued, work = begun(alice), []
     if not carried_out:
-        monkeypatch.setattr("accounts.withdrawal.carry_out", lambda *given: work.append(given))
+        monkeypatch.setattr("security.revocation.carry_out", lambda *given: work.append(given))
     overtaken(monkeypatch, issued, lambda: withdraw(User.objects.get()))
     try:
         latest = rotated(text(issued))
@@ -664,7 +665,7 @@ def test_a_refresh_that_overlaps_a_withdrawal_gives_nothing_that_lasts(
         latest = issued
     monkeypatch.undo()
     for pending, spare in work:
-        from accounts.withdrawal import carry_out
+        from security.revocation import carry_out
 
         assert carry_out(pending, spare)
     assert row(issued).ended is not None

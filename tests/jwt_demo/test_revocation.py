@@ -13,15 +13,16 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from accounts.housekeeping import TASKS
-from accounts.models import PendingWithdrawal, SecurityEvent, User
-from accounts.outages import OUTAGES
-from accounts.withdrawal import OWN_TIME, access_withdrawn, carry_out, carry_out_pending
+from accounts.models import User
 from jwt_demo import housekeeping, lifecycle, revocation
 from jwt_demo.lifecycle import FLOW, Issued
 from jwt_demo.models import Policy, TokenFamily, Transport
 from jwt_demo.revocation import CHECKS, MARKER, SKEW
 from jwt_demo.views import BearerAuthentication
+from security.housekeeping import TASKS
+from security.models import PendingWithdrawal, SecurityEvent
+from security.outages import OUTAGES
+from security.revocation import OWN_TIME, access_withdrawn, carry_out, carry_out_pending
 from tests.conftest import Clock
 from tests.jwt_demo.conftest import DEVICES, LOGOUT, NEW, PROFILE, SECOND, WHOAMI, Holder, logged_in
 from tests.jwt_demo.inside import (
@@ -297,7 +298,7 @@ def test_what_was_committed_and_not_carried_out_is_told_too(
 ) -> None:
     """The process that withdrew died right after its commit."""
     issued = begun(alice)
-    monkeypatch.setattr("accounts.withdrawal.carry_out", lambda *_: False)
+    monkeypatch.setattr("security.revocation.carry_out", lambda *_: False)
     access_withdrawn(alice, "test")
     if lost:
         store.client(1).flushdb()

@@ -14,11 +14,12 @@ from django.urls import URLPattern
 from rest_framework.permissions import IsAuthenticated
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from accounts.models import SecurityEvent, User
+from accounts.models import User
 from jwt_demo import urls
 from jwt_demo.models import TokenFamily
 from jwt_demo.revocation import KEPT, MARKER
 from jwt_demo.views import TokenView
+from security.models import SecurityEvent
 from tests.conftest import PASSWORDS, Clock, told
 from tests.jwt_demo.conftest import (
     CONFIRM,

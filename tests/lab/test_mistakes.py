@@ -8,9 +8,9 @@ import pytest
 from django.conf import settings
 from django.urls import URLResolver, get_resolver
 
-from accounts import checks
 from jwt_demo import cookies, tokens
 from lab.mistakes import BY_SLUG, MISTAKES, checked
+from security import checks
 from tests.conftest import Browser
 from tests.running import ROOT
 

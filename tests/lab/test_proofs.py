@@ -11,10 +11,10 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 
 import lab.proofs  # noqa: F401
-from accounts.models import HousekeepingRun
 from lab.claims import BY_ID, CLAIMS, Verdict
 from lab.proof import PROOFS, Evidence, Status, holds, limit, prove, verdict_of
 from lab.stage import Stage, stage
+from security.models import HousekeepingRun
 from tests.running import Store
 
 # The denylist's own notes of how complete it is, which it makes anew whenever it is asked.

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from lab import rounds
-from lab.pages import revocation
+from lab.pages import revocation as revocation_page
 from lab.rounds import ACTS
 from lab.stage import clear, stage
 from tests.conftest import Browser
@@ -64,7 +64,7 @@ def test_a_round_is_driven_by_the_browser_and_nobody_is_left_behind(browser: Bro
 
 @committed
 def test_without_a_script_the_server_plays_the_round(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(revocation, "LIFE_ALONE", 1)
+    monkeypatch.setattr(revocation_page, "LIFE_ALONE", 1)
     page = browser.submit(PAGE, {"act": "ban"}).content.decode()
     assert page.count("dead at once") >= 3
     assert 'id="lane-version"' in page
@@ -90,7 +90,7 @@ def test_what_makes_no_sense_is_answered_with_a_sentence(db: None, browser: Brow
 def test_a_round_opens_nobody_but_a_throwaway_user(alice: User, browser: Browser) -> None:
     from django.core import signing
 
-    name = signing.dumps(alice.pk, salt=revocation.SALT)
+    name = signing.dumps(alice.pk, salt=revocation_page.SALT)
     assert browser.submit(PAGE, {"do": "withdraw", "act": "ban", "round": name}, **JSON).status_code == 400
     assert User.objects.get().is_active
 
@@ -114,11 +114,11 @@ def test_a_round_that_ends_while_it_is_withdrawn_brings_nobody_back(
     browser: Browser, act: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = browser.submit(PAGE, {"do": "begin"}, **JSON).json()
-    person = revocation._person(given["round"])
+    person = revocation_page._person(given["round"])
     browser.submit(PAGE, {"do": "end", "round": given["round"]}, **JSON)
-    monkeypatch.setattr(revocation, "_person", lambda name: person)
+    monkeypatch.setattr(revocation_page, "_person", lambda name: person)
     response = browser.submit(PAGE, {"do": "withdraw", "act": act, "round": given["round"]}, **JSON)
-    assert (response.status_code, response.json()) == (400, {"error": revocation.OVER})
+    assert (response.status_code, response.json()) == (400, {"error": revocation_page.OVER})
     assert not User.objects.exists()
 
 

@@ -3,10 +3,10 @@
 import pytest
 from pytest_django import Settings
 
-from accounts import throttle
-from accounts.client import Client
-from accounts.models import SecurityEvent
 from lab.stage import stage
+from security import throttle
+from security.client import Client
+from security.models import SecurityEvent
 from tests.running import Store
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from accounts.withdrawal import access_withdrawn
 from jwt_demo.revocation import CHECKS
 from lab.stage import Browser, stage
+from security.revocation import access_withdrawn
 
 # SQL statements and Redis commands of one request.
 PRICES = {"expiry": (0, 0), "denylist": (0, 1), "version": (1, 0)}

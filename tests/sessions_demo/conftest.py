@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.utils.crypto import get_random_string
 
-from accounts.hashers import Argon2id
 from accounts.models import User
+from security.hashers import Argon2id
 from sessions_demo.models import DeviceSession
 from sessions_demo.store import PREFIX, digest
 from tests.conftest import PASSWORDS, Browser

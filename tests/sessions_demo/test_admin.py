@@ -8,7 +8,8 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import SecurityEvent, User
+from accounts.models import User
+from security.models import SecurityEvent
 from sessions_demo.models import DeviceSession
 from tests.conftest import PASSWORDS, Clock
 from tests.running import Store

@@ -18,8 +18,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.models import PendingWithdrawal, User
-from accounts.withdrawal import carry_out_pending
+from accounts.models import User
+from security.models import PendingWithdrawal
+from security.revocation import carry_out_pending
 from sessions_demo import lifecycle
 from sessions_demo.models import DeviceSession
 from tests.conftest import BROWSER_HEADERS, Clock

@@ -57,7 +57,7 @@ def test_a_lifetime_may_be_all_idle(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["accounts.bodies.BodyGate", "accounts.origin.OriginGate", "sessions_demo.middleware.SessionMiddleware"]
+    "name", ["security.bodies.BodyGate", "security.origin.OriginGate", "sessions_demo.middleware.SessionMiddleware"]
 )
 def test_a_part_without_the_middleware_that_guards_it_is_refused(settings: Settings, name: str) -> None:
     settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if one != name]

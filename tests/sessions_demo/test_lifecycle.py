@@ -10,9 +10,10 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from redis.exceptions import RedisError
 
-from accounts.models import PendingWithdrawal, SecurityEvent, User
-from accounts.verify import InvalidCredentials
-from accounts.withdrawal import access_withdrawn, carry_out
+from accounts.models import User
+from security.backends import InvalidCredentials
+from security.models import PendingWithdrawal, SecurityEvent
+from security.revocation import access_withdrawn, carry_out
 from sessions_demo import lifecycle
 from sessions_demo.lifecycle import DEVICE, FLOW
 from sessions_demo.models import DeviceSession
@@ -331,7 +332,7 @@ def test_a_login_that_overlaps_a_withdrawal_loses(
 def test_a_login_to_the_admin_that_overlaps_a_withdrawal_loses(
     admin: User, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    after(monkeypatch, "accounts.verify.PasswordBackend.authenticate", lambda: access_withdrawn(admin, "test"))
+    after(monkeypatch, "security.backends.PasswordBackend.authenticate", lambda: access_withdrawn(admin, "test"))
     visitor = Visitor()
     assert visitor.log_in(admin.email).status_code == 403
     assert (visitor.session_id, keys(store)) == ("", set())
@@ -467,7 +468,7 @@ def test_an_interrupted_login_to_the_admin_leaves_no_session_without_a_row(
     visitor = logged_in(first)
     visitor.raise_request_exception = False
     before = visitor.session_id
-    after(monkeypatch, "accounts.verify.PasswordBackend.authenticate", lambda: store.kill())
+    after(monkeypatch, "security.backends.PasswordBackend.authenticate", lambda: store.kill())
     refused = visitor.log_in(admin.email)
     assert refused.status_code == 503
     assert SESSION not in refused.cookies
@@ -498,7 +499,7 @@ def test_a_login_without_the_database_leaves_no_half_session(
 ) -> None:
     visitor = Visitor(raise_request_exception=False)
     away = database_away()
-    after(monkeypatch, "accounts.verify.PasswordBackend.authenticate", away.__enter__)
+    after(monkeypatch, "security.backends.PasswordBackend.authenticate", away.__enter__)
     try:
         refused = way(visitor, admin.email)
     finally:

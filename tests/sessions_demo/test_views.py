@@ -11,7 +11,8 @@ import pytest
 from django.urls import URLPattern
 
 from accounts import urls as account_urls
-from accounts.models import SecurityEvent, User
+from accounts.models import User
+from security.models import SecurityEvent
 from sessions_demo import urls
 from sessions_demo.models import DeviceSession
 from sessions_demo.views import SessionView

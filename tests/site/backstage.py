@@ -122,7 +122,7 @@ def ban(email: str) -> None:
 def withdraw(email: str) -> int:
     """Withdraws a user's access, and returns the epoch that has begun."""
     from accounts.models import User
-    from accounts.withdrawal import access_withdrawn
+    from security.revocation import access_withdrawn
 
     return access_withdrawn(User.objects.get(email=email), "withdrawn by a test").version
 
@@ -159,7 +159,7 @@ def live() -> dict[str, int]:
 
 def pending() -> list[str]:
     """The withdrawals that are still to be carried out."""
-    from accounts.models import PendingWithdrawal
+    from security.models import PendingWithdrawal
 
     return list(PendingWithdrawal.objects.values_list("reason", flat=True))
 
@@ -171,10 +171,10 @@ def families(email: str, number: int, agent: str, window: int | None = None) -> 
     """
     from dataclasses import replace
 
-    from accounts.client import Client
     from accounts.models import User
     from jwt_demo import lifecycle
     from jwt_demo.models import Policy
+    from security.client import Client
 
     policy = Policy.default()
     if window is not None:
@@ -212,8 +212,8 @@ def ledger(email: str) -> dict[str, Any]:
 def revoke(email: str) -> bool:
     """Ends all of a user's families, as an administrator does; whether the store could be told."""
     from accounts.models import User
-    from accounts.outages import OUTAGES
     from jwt_demo.lifecycle import FLOW
+    from security.outages import OUTAGES
 
     try:
         FLOW.end_others(User.objects.get(email=email), None, "ended by a test")
@@ -224,7 +224,7 @@ def revoke(email: str) -> bool:
 
 def events(email: str, name: str) -> list[dict[str, Any]]:
     """The details of what happened to a user under this name, the latest first."""
-    from accounts.models import SecurityEvent
+    from security.models import SecurityEvent
 
     return list(SecurityEvent.objects.filter(email=email, name=name).values_list("detail", flat=True))
 

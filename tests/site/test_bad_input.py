@@ -35,7 +35,7 @@ HEADERS = "Host: localhost\r\nConnection: close\r\n"
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 # Rows that a refused login adds, and the one that housekeeping renews.
 PERSON = "id, email, name, password, role, is_active, is_superuser, token_version"
-LOG_LIKE = ("accounts_securityevent", "accounts_housekeepingrun", "sqlite_sequence")
+LOG_LIKE = ("security_securityevent", "security_housekeepingrun", "sqlite_sequence")
 
 
 SHARES = 12
@@ -232,7 +232,7 @@ QUERIES = [
     "&".join(f"a{number}=1" for number in range(600)),
     "&".join(["a"] * 1900),
 ]
-LISTS = ("/admin/accounts/user/", "/admin/accounts/securityevent/")
+LISTS = ("/admin/accounts/user/", "/admin/security/securityevent/")
 TOKEN_LISTS = (
     "/admin/jwt_demo/tokenfamily/",
     *("/admin/token_blacklist/outstandingtoken/", "/admin/token_blacklist/blacklistedtoken/"),

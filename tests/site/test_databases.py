@@ -46,7 +46,7 @@ def test_it_really_runs_on_postgresql(pg_site: Site) -> None:
 def test_an_administrator_uses_every_list(pg_site: Site, pg_arena: Arena) -> None:
     admin = Visitor(pg_site).log_in()
     assert "alice@example.com" in admin.get("/admin/accounts/user/?q=ALICE&role__exact=member&is_active__exact=1").text
-    events = admin.get("/admin/accounts/securityevent/?q=admin@example.com&name=authn_login_success&o=-1")
+    events = admin.get("/admin/security/securityevent/?q=admin@example.com&name=authn_login_success&o=-1")
     assert "admin@example.com" in events.text
     [email] = pg_arena.people("listed", 1)
     [(user,)] = rows(pg_site, "SELECT id FROM accounts_user WHERE email = %s", email)
@@ -64,13 +64,13 @@ def test_registering_ends_with_an_account(pg_site: Site) -> None:
     assert visitor.submit(link, new_password1=PASSWORD, new_password2=PASSWORD).status == 302
     assert visitor.get(link).status == 410
     [(user,)] = rows(pg_site, "SELECT id FROM accounts_user WHERE email = 'carol@example.com'")
-    assert rows(pg_site, "SELECT name FROM accounts_securityevent WHERE user_id = %s", user) == [("user_created",)]
+    assert rows(pg_site, "SELECT name FROM security_securityevent WHERE user_id = %s", user) == [("user_created",)]
     until(lambda: rows(pg_site, "SELECT count(*) FROM accounts_outgoingmail") == [(0,)])
 
 
 @on_postgresql
 def test_a_client_is_new_once(pg_site: Site) -> None:
-    count = "SELECT count(*) FROM accounts_knownclient k JOIN accounts_user u ON u.id = k.user_id WHERE role = 'admin'"
+    count = "SELECT count(*) FROM security_knownclient k JOIN accounts_user u ON u.id = k.user_id WHERE role = 'admin'"
     Visitor(pg_site).log_in()
     [(before,)] = rows(pg_site, count)
     Visitor(pg_site).log_in()
@@ -83,7 +83,7 @@ def test_guessing_is_recorded_and_throttled(pg_site: Site, pg_arena: Arena) -> N
     visitor, guess = Visitor(pg_site), {"username": email, "password": "a guess"}
     statuses = [visitor.submit("/admin/login/", **guess).status for _ in range(11)]
     assert statuses == [200] * 10 + [429]
-    failures = "SELECT count(*) FROM accounts_securityevent WHERE name = 'authn_login_fail' AND email = %s"
+    failures = "SELECT count(*) FROM security_securityevent WHERE name = 'authn_login_fail' AND email = %s"
     assert rows(pg_site, failures, email) == [(10,)]
 
 
@@ -136,9 +136,9 @@ User.objects.get(email="{1}").delete()
 # One row more in each table whose numbers a sequence gives.
 MORE = """
 from django.contrib.auth.models import Group
-from accounts.client import Client
+from security.client import Client
 from accounts.models import User
-from accounts.withdrawal import access_withdrawn
+from security.revocation import access_withdrawn
 from jwt_demo import lifecycle
 user = User.objects.create_user("after@example.com", "correct horse after")
 user.groups.add(Group.objects.create(name="after"))

@@ -16,11 +16,11 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from accounts.client import Client
 from accounts.models import User
 from jwt_demo import housekeeping, lifecycle, revocation
 from jwt_demo.models import TokenFamily
 from jwt_demo.revocation import CHECKS
+from security.client import Client
 from tests.conftest import NOON, Clock
 from tests.running import Store, until
 from tests.sampling import sampled

@@ -227,7 +227,7 @@ if __name__ == "__main__":
 """
 
 
-GATES = 'MIDDLEWARE = ["accounts.cookies.ExactCookiesMiddleware", "accounts.origin.OriginGate"]\n'
+GATES = 'MIDDLEWARE = ["security.cookies.ExactCookiesMiddleware", "security.origin.OriginGate"]\n'
 
 
 def test_tokens_rotate_in_another_project_and_stocks_are_refused_and_removed(

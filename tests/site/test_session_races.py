@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from accounts.withdrawal import OWN_TIME, access_withdrawn, carry_out_pending
+from security.revocation import OWN_TIME, access_withdrawn, carry_out_pending
 from sessions_demo.store import digest
 from tests.conftest import Clock
 from tests.sampling import sampled

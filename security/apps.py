@@ -1,0 +1,13 @@
+"""What both ways to log in stand on."""
+
+from django.apps import AppConfig
+
+
+class SecurityConfig(AppConfig):
+    """Passwords proved, access revoked, devices, events, housekeeping: whatever the user model."""
+
+    name = "security"
+    verbose_name = "Security"
+
+    def ready(self) -> None:
+        from security import checks, revocation  # noqa: F401  (checks, receivers and tasks register on import)

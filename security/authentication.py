@@ -1,0 +1,12 @@
+"""What the authentication classes of both flows share."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who the credential says is asking. Her row was not read."""
+
+    pk: int
+    role: str
+    is_authenticated: bool = True

@@ -1,0 +1,49 @@
+"""What JSON endpoints are sent and send: a strict parser, strict fields, and the bodies of both flows.
+
+For forms too: the middleware `BodyGate`, which refuses a body that nothing would read.
+"""
+
+import re
+from collections.abc import Callable
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from security.refusals import Refused, refusal
+
+LENGTH = re.compile(r"[0-9]{1,18}")
+# A client that sends one of these with one of those sends a body, over HTTP/2 without any Transfer-Encoding.
+SENDING = ("POST", "PUT", "PATCH")
+READ = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
+
+
+class BodyGate:
+    """Refuses a body without a usable length. It stands before the CSRF check, which would find no token in it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            body_length(request)
+        except Refused as refused:
+            return refusal(request, refused)
+        return self.get_response(request)
+
+
+def body_length(request: HttpRequest) -> int:
+    """How many bytes of body follow, 0 for none.
+
+    Django and DRF read no body without a Content-Length, so a token in it would be ignored and a logout do nothing.
+    Raises `Refused`: 411 for a body without a length (RFC 9110 section 15.5.12), 400 for a length that is no number.
+    """
+    length = request.META.get("CONTENT_LENGTH", "")
+    if not length and _announces_a_body(request):
+        raise Refused(411, "body length", "Send the header Content-Length, 0 without a body, and no Transfer-Encoding.")
+    if length and not LENGTH.fullmatch(length):
+        raise Refused(400, "body length", "The header Content-Length must be a number of bytes.")
+    return int(length or 0)
+
+
+def _announces_a_body(request: HttpRequest) -> bool:
+    return "Transfer-Encoding" in request.headers or (request.method in SENDING and request.content_type in READ)

@@ -1,0 +1,127 @@
+"""What must be true of the configuration before either flow answers anyone. Each refusal names its variable."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from threading import RLock
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.checks import ERROR, CheckMessage, Error, Tags, Warning, register, run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as DatabaseError
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.module_loading import import_string
+
+SECRET_BYTES = 32
+
+
+HOW_TO_MAKE = "Take the output of: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+
+
+PLACEHOLDERS = ("change", "secret", "insecure", "example", "placeholder", "password", "xxxxxx")
+
+
+DOOR = "security.backends.PasswordBackend"
+
+
+class _Checked:
+    """Whether this process has passed all checks, or is at them: one may load code that comes back here."""
+
+    lock, passed = RLock(), False
+
+
+def refuse_mistakes() -> None:
+    """Runs all checks that Django knows, as only `manage.py` does by itself.
+
+    The middleware of a part calls it when it is made, so that no server starts without it, whatever made the
+    application. Raises `ImproperlyConfigured` with a line for each error. A process that has passed does not run them
+    again; one that has not does.
+    """
+    errors = None
+    with _Checked.lock:
+        if _Checked.passed:
+            return
+        try:
+            _Checked.passed = True
+            errors = [_line(one) for one in run_checks() if one.is_serious(ERROR) and not one.is_silenced()]
+        finally:
+            _Checked.passed = errors == []
+    if errors:
+        raise ImproperlyConfigured("\n".join(sorted(errors)))
+
+
+def _line(error: CheckMessage) -> str:
+    where = f" ({error.obj})" if error.obj is not None else ""
+    return " ".join(f"{error.id}: {error.msg}{where} {error.hint or ''}".split())
+
+
+def has_middleware(path: str) -> bool:
+    """Whether `MIDDLEWARE` names this class or a subclass of it."""
+    return any(issubclass(kind, import_string(path)) for kind in _middleware())
+
+
+def _middleware() -> Iterator[type]:
+    for name in settings.MIDDLEWARE:
+        with suppress(ImportError):  # Django itself says that it cannot be loaded
+            if isinstance(kind := import_string(name), type):
+                yield kind
+
+
+@register("security")
+def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
+    """All of the checks below."""
+    return [*_secret(), *_proxies(), *_door(), *_cookies()]
+
+
+def _secret() -> Iterator[Error]:
+    if is_guessable(settings.SECRET_KEY):
+        sentence = f"SECRET_KEY is shorter than {SECRET_BYTES} bytes or a placeholder."
+        yield Error(sentence, hint=HOW_TO_MAKE, id="security.E001")
+
+
+def is_guessable(key: str) -> bool:
+    """Whether a secret is too short, or one that somebody typed (ASVS 11.3)."""
+    short = len(key.encode()) < SECRET_BYTES or len(set(key)) < 10
+    return short or any(word in key.lower() for word in PLACEHOLDERS)
+
+
+def _proxies() -> Iterator[Error]:
+    if settings.TRUSTED_PROXIES < 0:
+        yield Error("TRUSTED_PROXIES is a number of proxies and cannot be negative.", id="security.E002")
+
+
+def _door() -> Iterator[Error]:
+    if settings.AUTHENTICATION_BACKENDS != [DOOR]:
+        yield Error(
+            f"AUTHENTICATION_BACKENDS must be {DOOR} alone: any other is a door without the throttle.",
+            id="security.E003",
+        )
+
+
+def _cookies() -> Iterator[Error]:
+    exact = import_string("security.cookies.ExactCookiesMiddleware")
+    for kind in _middleware():
+        if issubclass(kind, exact):
+            return
+        if issubclass(kind, (SessionMiddleware, CsrfViewMiddleware)):
+            break
+    yield Error(
+        "MIDDLEWARE must name security.cookies.ExactCookiesMiddleware before sessions and CSRF: without it a sibling "
+        "host can set a cookie that Django reads as ours.",
+        id="security.E004",
+    )
+
+
+@register(Tags.database)
+def wrapped(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[Warning]:
+    """Hashes that are not wrapped yet. Asked by `migrate` and by `check --database default`."""
+    from security import old_hashes  # it loads the models, and a server asks for the checks before they can be
+
+    try:
+        number = old_hashes.bare().count() if databases else 0
+    except DatabaseError:
+        return []  # the table is not there yet, or the database is away: others say so
+    sentence = f"{number} users have a password hash by PBKDF2 alone. Until it is wrapped, refused logins take longer."
+    hint = "Run: manage.py wrap_password_hashes"
+    return [Warning(sentence, hint=hint, id="security.W001")] if number else []

@@ -1,0 +1,127 @@
+"""Who is calling, as far as a server can tell: an address and a user agent.
+
+Needs Django. Gives `Client`, a frozen value that rows copy from; nothing keeps the request.
+"""
+
+import hashlib
+import ipaddress
+import logging
+import re
+import time
+from dataclasses import dataclass
+from typing import Self
+
+from django.conf import settings
+from django.http import HttpRequest
+
+logger = logging.getLogger("site.client")
+
+USER_AGENT_LENGTH = 256
+# As proxies write an address (RFC 7239, section 6): IPv6 in brackets, and either with a port.
+WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]{1,5})?")
+BLANKS_AND_QUOTES = ' \t"'
+# Seconds between two warnings of one process, and characters of what could not be read.
+WARN_EVERY, SHOWN = 60, 40
+UNREADABLE = (
+    "A client's address cannot be read, so that the throttle does without. TRUSTED_PROXIES must be the number of your "
+    "proxies, and each must append the address it sees to X-Forwarded-For."
+)
+# The first that is found decides: Edge and Opera also say Chrome, Chrome says Safari, Android says Linux.
+BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "Chrome/": "Chrome",
+    "CriOS/": "Chrome",
+    "Safari/": "Safari",
+    "curl/": "curl",
+}
+SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Mac OS X": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
+
+
+@dataclass(frozen=True)
+class Client:
+    """One caller. `address` is "" where none can be read (a Unix socket, a management command, `unknown`).
+
+    "" is no address that clients share: nothing may count by it. See `security.throttle.login_limits`.
+    """
+
+    address: str = ""
+    user_agent: str = ""
+
+    @classmethod
+    def of(cls, request: HttpRequest | None) -> Self:
+        """The caller of `request`; an empty client for `None`."""
+        if request is None:
+            return cls()
+        agent = "".join(c for c in request.headers.get("User-Agent", "") if c.isprintable())
+        return cls(_address(request), agent[:USER_AGENT_LENGTH])
+
+    @property
+    def digest(self) -> str:
+        """What a browser keeps between visits: 64 hex digits over its user agent, not its address."""
+        return hashlib.sha256(self.user_agent.encode(errors="replace")).hexdigest()
+
+    @property
+    def network(self) -> str:
+        """The address to count by, "" for none. One IPv6 customer holds a /64, and so 2^64 addresses to fail from."""
+        if ":" not in self.address:
+            return self.address
+        return str(ipaddress.ip_network(f"{self.address}/64", strict=False))
+
+
+def name_of(user_agent: str) -> str:
+    """Browser and system, for a list; the beginning of a user agent that names neither."""
+    found = [next((name for mark, name in marks.items() if mark in user_agent), "") for marks in (BROWSERS, SYSTEMS)]
+    return " on ".join(filter(None, found)) or user_agent[:60] or "unknown"
+
+
+def _address(request: HttpRequest) -> str:
+    """The address of the client in its one form; "" for what is none."""
+    entry = _entry(request)
+    text = entry.strip(BLANKS_AND_QUOTES)
+    if written := WITH_PORT.fullmatch(text):
+        text = written[1] or written[2] or ""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        _warn(entry)
+        return ""
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
+
+
+def _entry(request: HttpRequest) -> str:
+    """Each proxy of ours appended the peer it saw; what stands left of those was written by the client.
+
+    Places count, blank ones too: a proxy that sees no address may append nothing, and the entry before that
+    is the client's own. With fewer entries than proxies the peer is a proxy, whose address stands for everyone.
+    """
+    if not settings.TRUSTED_PROXIES:
+        return str(request.META.get("REMOTE_ADDR", ""))
+    entries = request.headers.get("X-Forwarded-For", "").split(",")
+    return entries[-settings.TRUSTED_PROXIES] if len(entries) >= settings.TRUSTED_PROXIES else ""
+
+
+class _Warned:
+    """When this process last warned, by a clock that cannot be set."""
+
+    at: float | None = None
+
+
+def _warn(entry: str) -> None:
+    # Once in a while: every request would come with it, and a client can write such an entry.
+    now = time.monotonic()
+    if _Warned.at is None or now - _Warned.at >= WARN_EVERY:
+        _Warned.at = now
+        logger.warning(UNREADABLE, extra={"trusted_proxies": settings.TRUSTED_PROXIES, "entry": entry[:SHOWN]})

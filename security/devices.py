@@ -1,0 +1,64 @@
+"""The devices a person is logged in on, across both flows, and the one way to end them all.
+
+Gives `Flow`, what each flow registers in its `AppConfig.ready`, and `FLOWS`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from security.client import name_of
+
+
+@dataclass(frozen=True)
+class Device:
+    """One login on one device, as its owner sees it. Times are UTC."""
+
+    id: UUID
+    address: str
+    user_agent: str
+    started: datetime
+    last_seen: datetime
+    ends: datetime
+    remember: bool
+
+    @property
+    def name(self) -> str:
+        """What it is called in a list."""
+        return name_of(self.user_agent)
+
+    def as_json(self, current: str) -> dict[str, Any]:
+        """Its form in both APIs; `current` is the id of the device that asks."""
+        return {
+            "id": str(self.id),
+            "current": str(self.id) == current,
+            "address": self.address,
+            "userAgent": self.user_agent,
+            "started": self.started,
+            "lastSeen": self.last_seen,
+            "ends": self.ends,
+            "remember": self.remember,
+        }
+
+
+class Flow(Protocol):
+    """What `accounts` asks of a way to log in. `name` is what it calls many of its devices."""
+
+    name: str
+
+    def list(self, user_id: int) -> list[Device]:
+        """The live devices of a user, the latest first."""
+
+    def end(self, user: Any, device: UUID, reason: str) -> bool:
+        """Ends one device of this user; whether there was one. Raises the store's error when it is away."""
+
+    def end_all(self, user_id: int, version: int, reason: str, spare: Any = None) -> int:
+        """Ends what was issued to a user before the epoch `version`, and returns how many devices that was.
+
+        Raises the store's error when it is away.
+        `spare` is re-keyed instead of ended by the flow to which it belongs; others ignore it.
+        """
+
+
+FLOWS: list[Flow] = []

@@ -1,0 +1,45 @@
+"""What happened to someone's access: a row that stays, and a log line for whoever watches now.
+
+Names follow the OWASP logging vocabulary. No password, token, cookie or session id is ever passed in
+here, and no address that nobody here has: people type passwords into the wrong field.
+"""
+
+import logging
+from typing import Any
+
+from django.utils.crypto import salted_hmac
+
+from accounts.models import User
+from security.client import Client
+from security.models import SecurityEvent
+
+logger = logging.getLogger("site.security")
+
+
+def record(name: SecurityEvent.Name, user: User | None, client: Client, **detail: Any) -> None:
+    """Writes the event `name` about `user` as a row and as a log line. `detail` must be JSON."""
+    SecurityEvent.objects.create(
+        name=name,
+        user_id=user.pk if user else None,
+        email=user.email if user else "",
+        address=client.address,
+        user_agent=client.user_agent,
+        detail=detail,
+    )
+    log(name.value, client, user_id=user.pk if user else None, **detail)
+
+
+def log(name: str, client: Client, level: int = logging.INFO, **detail: Any) -> None:
+    """The log line alone, for what happens too often to keep."""
+    extra = {"event": name, "address": client.address, "user_agent": client.user_agent, **detail}
+    logger.log(level, name, extra=extra)
+
+
+def login_failed(user: User | None, email: str, client: Client) -> None:
+    """One refused login. For an address nobody has, only a keyed digest is kept, to see a series by."""
+    if user is not None:
+        record(SecurityEvent.Name.LOGIN_FAIL, user, client, inactive=not user.is_active)
+        return
+    # Without the key, whoever reads the log could try passwords against the digest of a mistyped one.
+    digest = salted_hmac("security.events", email).hexdigest()[:16]
+    record(SecurityEvent.Name.LOGIN_FAIL, None, client, unknown=digest)

@@ -1,0 +1,26 @@
+"""`manage.py wrap_password_hashes`: puts Argon2id over the PBKDF2 hashes of an earlier project."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import BaseCommand
+
+from security import old_hashes
+
+
+class Command(BaseCommand):
+    """For an administrator who takes over users. Run it again at any time: it does what is left."""
+
+    help = "Wraps password hashes by PBKDF2 in Argon2id. Passwords stay the same, and no user is logged out."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
+
+    def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
+        if dry_run:
+            self.stdout.write(f"{old_hashes.bare().count()} hashes to wrap.")
+            return
+        done = old_hashes.wrap()
+        self.stdout.write(f"{done['wrapped']} hashes wrapped, {done['changed']} changed meanwhile.")
+        if done["left"]:
+            self.stderr.write(f"{done['left']} cannot be read or are too long, and stay as they are.")

@@ -1,0 +1,102 @@
+"""A request that is refused before anything is done for it: which check refused it, for the client and for the log.
+
+Needs Django and DRF. Gives `Refused` for views, `refusal` for middleware, and `csrf_refusal`, which says in words
+why Django's CSRF check said no. A sentence quotes at most one header, cut to `LONGEST`, and never a secret.
+"""
+
+import logging
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import (
+    REASON_BAD_ORIGIN,
+    REASON_CSRF_TOKEN_MISSING,
+    REASON_NO_CSRF_COOKIE,
+    REASON_NO_REFERER,
+)
+from rest_framework.exceptions import APIException
+
+from security import events
+from security.client import Client
+
+# Characters of a header that an answer and the log repeat.
+LONGEST = 100
+# For the person who runs the proxy in front of this server.
+PROXY = (
+    "The proxy in front of this server must pass on both, in nginx: "
+    "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;"
+)
+BAD_ORIGIN = REASON_BAD_ORIGIN.partition("%s")[0]
+
+
+class Refused(APIException):
+    """The check `check` refuses, with this status; `detail` says which header or field decided and what to send.
+
+    `deployment` tells that a proxy in front of this server is at fault, and not the client.
+    """
+
+    def __init__(self, status: int, check: str, detail: str, deployment: bool = False) -> None:
+        super().__init__(detail, code=check)
+        self.status_code, self.check, self.deployment = status, check, deployment
+
+    @property
+    def sentence(self) -> str:
+        """`detail` as plain text."""
+        return str(self.detail)
+
+
+class Refusal(HttpResponse):
+    """The answer of a middleware that refuses: one sentence, for the site to dress as a page or as JSON."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.sentence, status=refused.status_code, content_type="text/plain; charset=utf-8")
+        self["Cache-Control"] = "no-store"
+        self.sentence = refused.sentence
+
+
+def refusal(request: HttpRequest, refused: Refused) -> Refusal:
+    """What a middleware answers, after a line in the log."""
+    log(request, refused.check, refused.sentence, refused.deployment)
+    return Refusal(refused)
+
+
+def log(request: HttpRequest, check: str, reason: str, deployment: bool = False) -> None:
+    """One line: the check and its reason; a warning if a person who runs a proxy has to do something."""
+    level = logging.WARNING if deployment else logging.INFO
+    events.log("request_refused", Client.of(request), level, check=check, reason=reason)
+
+
+def csrf_refusal(request: HttpRequest, reason: str) -> Refused:
+    """`reason` is Django's; the sentence says the same, and what to send instead."""
+    # A browser that says same-origin has seen one address, and Django another: the proxy changed Host or scheme.
+    proxy = reason.startswith(BAD_ORIGIN) and request.headers.get("Sec-Fetch-Site") == "same-origin"
+    return Refused(403, "csrf", _csrf_sentence(request, reason, proxy), deployment=proxy)
+
+
+def _csrf_sentence(request: HttpRequest, reason: str, proxy: bool) -> str:
+    here, cookie = address(request), settings.CSRF_COOKIE_NAME
+    send = f"Send the value of the cookie {cookie} in the header X-CSRFToken or the field csrfmiddlewaretoken."
+    origin = f"Origin: {shown(request, 'Origin')}"
+    if proxy:
+        return f"CSRF check: the browser sent {origin}, but this server was asked as {here}. {PROXY}"
+    if reason.startswith(BAD_ORIGIN):
+        return f"CSRF check: {origin} is not {here}."
+    if reason == REASON_NO_REFERER:
+        return f"CSRF check: over https a request needs an Origin or a Referer. Send the header Origin: {here}"
+    if reason.startswith("Referer"):
+        return f"CSRF check: the header Referer does not name {here}. Send the header Origin: {here}"
+    if reason == REASON_NO_CSRF_COOKIE:
+        return f"CSRF check: the cookie {cookie} is missing. Get a page of this site first, and send its cookie back."
+    if reason == REASON_CSRF_TOKEN_MISSING:
+        return f"CSRF check: the token is missing. {send}"
+    return f"CSRF check: the token does not match the cookie {cookie}, which each login and logout replace. {send}"
+
+
+def address(request: HttpRequest) -> str:
+    """What this server takes for its own origin: the scheme and the host that it was asked for."""
+    return f"{request.scheme}://{request.get_host()}"
+
+
+def shown(request: HttpRequest, header: str) -> str:
+    """The value of a header, as much of it as an answer and the log can repeat."""
+    return "".join(c for c in request.headers.get(header, "") if c.isprintable())[:LONGEST]

@@ -1,0 +1,49 @@
+"""What the JSON endpoints of both flows share: one base view, and errors in one form.
+
+Needs DRF. Gives `JsonView`, `Subject`, the permission `IsAdmin` and the exception handler that settings name.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework import exceptions, serializers
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from security.bodies import body_length
+from security.refusals import Refused
+
+# "cookies" would take the other flow's credential from the browser and leave it alive on the server.
+CLEAR = {"Clear-Site-Data": '"cache"'}
+
+
+class JsonView(APIView):
+    """A view that reads and writes JSON about someone's access.
+
+    `unauthenticated` is the sentence of its 401.
+    """
+
+    unauthenticated = "Not authenticated"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """What kind of body, then who, then what it says."""
+        length, most = body_length(request._request), settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if length > most:  # DRF reads a body of any size
+            raise Refused(413, "body size", f"The body has {length} bytes; this address accepts {most}.")
+        if length and request._request.content_type != "application/json":
+            # Other sites' forms can send the other types; the CSRF check would read such a body first.
+            raise exceptions.UnsupportedMediaType(request.content_type)
+        super().initial(request, *args, **kwargs)
+        request.data  # noqa: B018  (a body that nobody asked for must be good JSON too)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Nothing here may be kept by a cache (RFC 6750 section 5.3, ASVS 14.3.2)."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def read(self, serializer: type[serializers.Serializer]) -> dict[str, Any]:
+        """The body, as `serializer` allows it. Raises `ValidationError`, a 400 that names the fields."""
+        body = serializer(data=self.request.data)
+        body.is_valid(raise_exception=True)
+        return dict(body.validated_data)

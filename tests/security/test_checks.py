@@ -1,0 +1,174 @@
+from typing import Any
+
+import pytest
+from django.conf import settings as configured
+from django.core.checks import ERROR, run_checks
+from django.core.checks.registry import registry
+from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
+from pytest_django import Settings
+
+from security import checks
+from security.cookies import ExactCookiesMiddleware
+from security.origin import OriginGate
+from sessions_demo.middleware import SessionMiddleware
+
+GOOD = "zP3kV9tQ1mXr7Lw0BnYd5HsJ2GcFa8UoEiRpT6KvMhNqZxWy"
+
+
+PRODUCTION = {
+    "DEMO": False,
+    "ALLOWED_HOSTS": ["login.example.org"],
+    "SITE_URL": "https://login.example.org",
+    "EMAIL_URL": "submission://user:password@mail.example.org:587",
+}
+
+
+DEMO = {"DEMO": True, "ALLOWED_HOSTS": ["localhost"], "SITE_URL": "http://localhost:8000", "EMAIL_URL": ""}
+
+
+def ids(settings: Settings, **values: Any) -> set[str]:
+    for name, value in (DEMO | values).items():
+        setattr(settings, name, value)
+    return {str(message.id) for message in run_checks(tags=["security"]) if message.is_serious(ERROR)}
+
+
+@pytest.mark.parametrize("base", [PRODUCTION, DEMO], ids=["production", "demo"])
+def test_a_good_configuration_passes(settings: Settings, base: dict[str, Any]) -> None:
+    assert ids(settings, **base, SECRET_KEY=GOOD) == set()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "short",
+        GOOD[:31],
+        "a" * 64,
+        "ab" * 40,
+        f"change-me-{GOOD}",
+        f"django-insecure-{GOOD}",
+        f"your SECRET {GOOD}",
+    ],
+)
+def test_e001_a_key_that_can_be_guessed(settings: Settings, key: str) -> None:
+    for name, value in PRODUCTION.items():
+        setattr(settings, name, value)
+    settings.SECRET_KEY = key or " "
+    assert [message.id for message in checks.configuration(None)] == ["security.E001"]
+
+
+def test_e002_a_number_of_proxies_below_none(settings: Settings) -> None:
+    assert ids(settings, TRUSTED_PROXIES=-1) == {"security.E002"}
+    assert ids(settings, TRUSTED_PROXIES=2) == set()
+
+
+@pytest.mark.parametrize(
+    "backends",
+    [
+        [],
+        ["django.contrib.auth.backends.ModelBackend"],
+        ["security.backends.PasswordBackend", "django.contrib.auth.backends.ModelBackend"],
+    ],
+)
+def test_e003_a_second_door(settings: Settings, backends: list[str]) -> None:
+    assert ids(settings, AUTHENTICATION_BACKENDS=backends) == {"security.E003"}
+
+
+COOKIES, SESSIONS, CSRF = (
+    "security.cookies.ExactCookiesMiddleware",
+    "sessions_demo.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+)
+
+
+@pytest.mark.parametrize("order", [[], [SESSIONS, CSRF], [SESSIONS, COOKIES, CSRF], [CSRF, COOKIES, SESSIONS]])
+def test_e004_cookies_read_before_they_are_looked_at(settings: Settings, order: list[str]) -> None:
+    assert ids(settings, MIDDLEWARE=order) == {"security.E004"}
+    assert ids(settings, MIDDLEWARE=[COOKIES, SESSIONS, CSRF]) == set()
+    assert ids(settings, MIDDLEWARE=["lab.middleware.TraceMiddleware", COOKIES, CSRF]) == set()
+
+
+@pytest.fixture
+def unchecked(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process has not run the checks yet."""
+    settings.ALLOWED_HOSTS = ["localhost"]  # Django's test environment adds one that no demo may have
+    monkeypatch.setattr(checks._Checked, "passed", False)
+
+
+def nothing(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+@pytest.mark.parametrize("middleware", [ExactCookiesMiddleware, OriginGate, SessionMiddleware])
+def test_no_middleware_of_a_part_is_made_under_what_the_checks_refuse(
+    settings: Settings, unchecked: None, middleware: type
+) -> None:
+    settings.JWT_ACCESS_KEYS, settings.SESSION_IDLE, good = ["secret"], 0, (settings.JWT_ACCESS_KEYS, 60)
+    for _ in range(2):  # a refusal is not remembered
+        with pytest.raises(ImproperlyConfigured) as refusal:
+            middleware(nothing)
+        lines = str(refusal.value).splitlines()
+        assert [line.partition(":")[0] for line in lines] == ["jwt.E001", "session.E003"]
+        assert "JWT_ACCESS_KEYS" in lines[0]
+    settings.JWT_ACCESS_KEYS, settings.SESSION_IDLE = good
+    middleware(nothing)
+    # A success is: a test or a server that makes a hundred handlers pays once.
+    settings.JWT_ACCESS_KEYS = ["secret"]
+    middleware(nothing)
+
+
+def test_a_silenced_check_refuses_nothing(settings: Settings, unchecked: None) -> None:
+    settings.SECURE_HSTS_PRELOAD = True
+    with pytest.raises(ImproperlyConfigured, match="HSTS_PRELOAD"):
+        checks.refuse_mistakes()
+    settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, "accounts.E005"]
+    checks.refuse_mistakes()
+
+
+def test_a_check_that_makes_an_application_does_not_run_all_of_them_for_ever(
+    unchecked: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def check(**kwargs: Any) -> list[Any]:
+        made.append(WSGIHandler())
+        return []
+
+    monkeypatch.setattr(registry, "registered_checks", {*registry.registered_checks, check})
+    monkeypatch.setattr(check, "tags", (), raising=False)
+    checks.refuse_mistakes()
+    assert len(made) == 1
+
+
+def test_a_check_that_breaks_passes_nothing(unchecked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "run_checks", lambda: 1 / 0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            checks.refuse_mistakes()
+
+
+class TheirGate(OriginGate):
+    """A gate with something added."""
+
+
+def test_what_guards_a_part_stands_in_middleware(settings: Settings) -> None:
+    before, gate = settings.MIDDLEWARE, "security.origin.OriginGate"
+    assert checks.has_middleware(gate)
+    settings.MIDDLEWARE = [name for name in before if name != gate] + ["nowhere.Middleware", "accounts.mail.queue"]
+    assert not checks.has_middleware(gate)
+    settings.MIDDLEWARE = [f"{__name__}.TheirGate", *settings.MIDDLEWARE]
+    assert checks.has_middleware(gate)
+
+
+def test_no_message_repeats_the_secret(settings: Settings) -> None:
+    key = f"change-me-{GOOD}"
+    settings.SECRET_KEY = key
+    assert key not in "".join(str(message) for message in run_checks(tags=["security"]))
+    assert key == configured.SECRET_KEY
+
+
+def test_a_random_key_is_no_placeholder_by_chance(settings: Settings) -> None:
+    for case in ("xXx", "XXX"):
+        assert ids(settings, SECRET_KEY=f"{GOOD}{case}") == set()

@@ -1,0 +1,112 @@
+"""What a store that hangs costs: a real server that is stopped."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import caches
+from django_redis import get_redis_connection
+from redis.exceptions import RedisError, TimeoutError
+
+from config.stores import STORE_WAIT
+from security.breaker import PAUSE
+from security.pool import StoreSilent
+from tests.running import Store, until
+
+AT_ONCE = STORE_WAIT / 4
+
+
+@contextlib.contextmanager
+def stopped(store: Store) -> Iterator[None]:
+    assert store.process
+    store.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        store.process.send_signal(signal.SIGCONT)
+        until(lambda: answers("default") and answers("sessions"))
+
+
+def answers(alias: str) -> bool:
+    try:
+        return bool(get_redis_connection(alias).ping())
+    except RedisError:
+        return False
+
+
+def seconds_of(alias: str, error: type[Exception]) -> float:
+    started = time.monotonic()
+    with pytest.raises(error):
+        get_redis_connection(alias).ping()
+    return time.monotonic() - started
+
+
+def test_a_silent_store_is_waited_for_once_whatever_is_kept_in_it(store: Store) -> None:
+    assert answers("default")
+    with stopped(store):
+        assert seconds_of("default", TimeoutError) >= STORE_WAIT
+        for alias in ("default", "sessions", "denylist") * 3:
+            assert seconds_of(alias, StoreSilent) < AT_ONCE
+
+
+def test_a_new_connection_to_a_silent_store_is_waited_for_once_too(store: Store) -> None:
+    for alias in ("default", "sessions"):
+        get_redis_connection(alias).connection_pool.disconnect()
+    with stopped(store):
+        assert seconds_of("default", TimeoutError) >= STORE_WAIT
+        assert seconds_of("sessions", StoreSilent) < AT_ONCE
+
+
+def test_a_store_that_answers_again_is_asked_again_within_a_second_or_so(store: Store) -> None:
+    with stopped(store):
+        seconds_of("default", TimeoutError)
+    until(lambda: answers("default"), 3 * (PAUSE + STORE_WAIT))
+
+
+def test_a_try_that_finds_a_silent_store_dead_keeps_no_later_caller_out(store: Store) -> None:
+    with contextlib.ExitStack() as stack:
+        stack.callback(store.restart)
+        assert store.process
+        assert answers("default")
+        store.process.send_signal(signal.SIGSTOP)
+        seconds_of("default", TimeoutError)
+        store.kill()
+        time.sleep(PAUSE)
+        assert not answers("default")
+        store.start()
+        assert answers("default")
+
+
+def test_a_store_that_is_dead_and_not_silent_is_asked_each_time(store: Store) -> None:
+    store.kill()
+    for _ in range(3):
+        with pytest.raises(RedisError) as raised:
+            get_redis_connection("default").ping()
+        assert not isinstance(raised.value, TimeoutError)
+    store.start()
+    assert answers("default")
+
+
+def test_a_name_that_moves_to_another_server_is_followed_at_the_first_write(store: Store) -> None:
+    """The old server stays up and refuses writes, as a demoted one does; connections to it stay open."""
+    moved, other = store.path.with_suffix(".moved"), Store(store.path.parent / "other" / "valkey.sock")
+    caches["sessions"].set("before", 1)
+    other.start()
+    store.client().replicaof("127.0.0.1", "1")
+    store.path.rename(moved)
+    other.path.rename(store.path)
+    try:
+        caches["sessions"].set("after", 2)
+        get_redis_connection("default").eval("return redis.call('SET', KEYS[1], 3)", 1, "script")
+        pipe = get_redis_connection("denylist").pipeline()
+        pipe.set("transaction", 4)
+        pipe.execute()
+        assert (caches["sessions"].get("before"), caches["sessions"].get("after")) == (None, 2)
+        assert (store.client(1).get("script"), store.client(1).get("transaction")) == (b"3", b"4")
+    finally:
+        store.path.rename(other.path)
+        moved.rename(store.path)
+        store.client().replicaof("no", "one")
+        other.kill()
