@@ -280,10 +280,10 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 if DEMO:
     INSTALLED_APPS.append("lab")
     # Around all the others, so that it sees every answer as it leaves.
-    MIDDLEWARE.insert(0, "lab.middleware.TraceMiddleware")
-    PASSWORD_HASHERS[0] = "lab.instruments.TimedArgon2id"
+    MIDDLEWARE.insert(0, "lab.tracing.middleware.TraceMiddleware")
+    PASSWORD_HASHERS[0] = "lab.tracing.instruments.TimedArgon2id"
     for cache in CACHES.values():
-        cache["OPTIONS"]["CONNECTION_POOL_CLASS"] = "lab.instruments.TracedPool"
+        cache["OPTIONS"]["CONNECTION_POOL_CLASS"] = "lab.tracing.instruments.TracedPool"
     # Where traces are kept is not traced itself.
     CACHES["trace"] = stores.cache(REDIS_URL, stores.TRACE)
 

@@ -11,10 +11,8 @@ class LabConfig(AppConfig):
     name = "lab"
 
     def ready(self) -> None:
-        from lab import (
-            instruments,
-            stage,  # noqa: F401  (its housekeeping registers on import)
-        )
+        from lab.claims import sandbox  # noqa: F401  (its housekeeping registers on import)
+        from lab.tracing import instruments
 
         instruments.watch_algorithms()
         # It would write a line for each request of a proof, beside the one that the site writes.

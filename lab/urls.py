@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from lab import recording, strategies
+from lab.experiments import strategies
 from lab.pages import (
     claims,
     clients,
@@ -18,6 +18,7 @@ from lab.pages import (
     token,
     wire,
 )
+from lab.tracing import recording
 
 app_name = "lab"
 

@@ -14,10 +14,10 @@ from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_http_methods
 
-import lab.proofs  # noqa: F401  (registers them)
-from lab.claims import BY_ID, PARTS, Claim, Verdict
+import lab.claims.proofs  # noqa: F401  (registers them)
+from lab.claims.catalogue import BY_ID, PARTS, Claim, Verdict
+from lab.claims.evidence import PROOFS, UNWRITTEN, Result, chosen, count, missing, prove
 from lab.pages import show
-from lab.proof import PROOFS, UNWRITTEN, Result, chosen, count, missing, prove
 
 # Seconds in which a part begins its proofs; the server gives up on a request after thirty.
 LONGEST = 15

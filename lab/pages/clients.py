@@ -7,10 +7,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from lab import clients
+from lab.claims.proofs.clients import CSRF, KEEPING
+from lab.claims.sandbox import FLOWS, Answer, stage
+from lab.experiments import clients
 from lab.pages import show
-from lab.proofs.clients import CSRF, KEEPING
-from lab.stage import FLOWS, Answer, stage
 
 TEMPLATE = "lab/clients.html"
 

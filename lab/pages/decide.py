@@ -6,8 +6,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from lab.claims import BY_ID
-from lab.decision import MEANING, QUESTIONS, USUAL, Answers, decide, pasted
+from lab.claims.catalogue import BY_ID
+from lab.experiments.decision import MEANING, QUESTIONS, USUAL, Answers, decide, pasted
 from lab.pages import show
 
 

@@ -5,10 +5,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
-import lab.proofs  # noqa: F401  (registers them)
-from lab.claims import CLAIMS
+import lab.claims.proofs  # noqa: F401  (registers them)
+from lab.claims.catalogue import CLAIMS
+from lab.claims.evidence import PROOFS
 from lab.pages import show
-from lab.proof import PROOFS
 
 # The name of the page, its title, and what a person can do there.
 PAGES = (

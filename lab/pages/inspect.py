@@ -14,12 +14,12 @@ from accounts.models import User
 from jwt_demo import lifecycle
 from jwt_demo.models import Policy
 from jwt_demo.revocation import CHECKS
-from lab import compact, records
-from lab.compact import LONGEST
+from lab.claims.sandbox import Answer, Browser, Stage, stage
+from lab.experiments import jws, session_record
+from lab.experiments.jws import LONGEST
 from lab.pages import show
 from lab.pages.token import seen
-from lab.stage import Answer, Browser, Stage, stage
-from lab.trace import Exchange
+from lab.tracing.trace import Exchange
 from security.client import Client
 
 TEMPLATE = "lab/inspect.html"
@@ -43,11 +43,11 @@ def page(request: HttpRequest) -> HttpResponse:
         context |= both()
     elif do == "mine":
         context |= {
-            "mine": records.of(request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")),
+            "mine": session_record.of(request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")),
             "asked_mine": True,
         }
     elif do == "token":
-        context |= {"hers": seen(compact.read(said.get("token", ""))), "text": said.get("token", "")}
+        context |= {"hers": seen(jws.read(said.get("token", ""))), "text": said.get("token", "")}
     elif do in CHANGES:
         context |= changed(*CHANGES[do])
     return show(request, TEMPLATE, context)
@@ -58,8 +58,8 @@ def both() -> dict[str, Any]:
     with stage() as scene:
         person = scene.person()
         session, token = scene.logged_in("session", person), scene.logged_in("jwt", person)
-        record = records.of(session.cookie(settings.SESSION_COOKIE_NAME))
-        return {"record": record, "reading": seen(compact.read(token.access)), "token_length": len(token.access)}
+        record = session_record.of(session.cookie(settings.SESSION_COOKIE_NAME))
+        return {"record": record, "reading": seen(jws.read(token.access)), "token_length": len(token.access)}
 
 
 @dataclass(frozen=True)

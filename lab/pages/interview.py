@@ -6,10 +6,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-import lab.proofs  # noqa: F401  (registers them)
-from lab.claims import BY_ID, Claim
+import lab.claims.proofs  # noqa: F401  (registers them)
+from lab.claims.catalogue import BY_ID, Claim
+from lab.claims.evidence import PROOFS, Result, prove
 from lab.pages import show
-from lab.proof import PROOFS, Result, prove
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_http_methods
 
-from lab import measuring
-from lab.measuring import Report
+from lab.experiments import measure
+from lab.experiments.measure import Report
+from lab.experiments.revocation import STRATEGIES
 from lab.pages import show
-from lab.rounds import STRATEGIES
 
 # A visitor's run must be over before anybody thinks it has broken; the command measures as much as it is told.
 LEAST, MOST, USUAL = 10, 200, 50
 LOGINS = 5
 FORMATS: dict[str, Callable[[Report], HttpResponse]] = {
-    "csv": lambda report: _file(measuring.as_csv(report), "text/csv", "csv"),
+    "csv": lambda report: _file(measure.as_csv(report), "text/csv", "csv"),
     "json": lambda report: _file(JsonResponse(report.as_json()).content, "application/json", "json"),
 }
 
@@ -29,19 +29,19 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _shown(request, {})
     modes, number = request.POST.getlist("modes"), request.POST.get("requests", "")
-    if not modes or not set(modes) <= set(measuring.MODES):
+    if not modes or not set(modes) <= set(measure.MODES):
         return _shown(request, {"error": "Choose at least one of the modes."}, 400)
     # By its form first: a number of many digits is one that `int` takes no longer, or one that is not bounded.
     if not (re.fullmatch("[0-9]{1,3}", number) and LEAST <= int(number) <= MOST):
         return _shown(request, {"error": f"Choose between {LEAST} and {MOST} requests of each mode."}, 400)
-    report = measuring.measure(modes, int(number), LOGINS)
+    report = measure.measure(modes, int(number), LOGINS)
     if form := FORMATS.get(request.POST.get("format", "")):
         return form(report)
     return _shown(request, {"report": report, **_drawn(report)})
 
 
 def _shown(request: HttpRequest, body: dict[str, Any], status: int = 200) -> HttpResponse:
-    chosen = request.POST.getlist("modes") or list(measuring.MODES)
+    chosen = request.POST.getlist("modes") or list(measure.MODES)
     context = {"strategies": STRATEGIES, "chosen": chosen, "least": LEAST, "most": MOST, "usual": USUAL}
     answer = {"report": body["report"].as_json() | _drawn(body["report"])} if "report" in body else body
     number = request.POST.get("requests", "")
@@ -51,7 +51,7 @@ def _shown(request: HttpRequest, body: dict[str, Any], status: int = 200) -> Htt
 
 def _drawn(report: Report) -> dict[str, Any]:
     """The same as text and as lengths of bars, so that the script and the template draw one picture."""
-    heading, *rows = measuring.table(report)
+    heading, *rows = measure.table(report)
     longest = max(mode.p95 for mode in report.modes)
     kinds = {strategy.key: strategy.kind for strategy in STRATEGIES}
     bars = [
@@ -66,7 +66,7 @@ def _drawn(report: Report) -> dict[str, Any]:
         }
         for mode in report.modes
     ]
-    return {"heading": heading, "rows": rows, "bars": bars, "caption": measuring.caption(report)}
+    return {"heading": heading, "rows": rows, "bars": bars, "caption": measure.caption(report)}
 
 
 def _file(content: str | bytes, kind: str, suffix: str) -> HttpResponse:

@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from lab.mistakes import BY_SLUG, MISTAKES, checked
+from lab.experiments.mistakes import BY_SLUG, MISTAKES, checked
 from lab.pages import show
 
 TEMPLATE = "lab/mistakes.html"

@@ -7,10 +7,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from lab import rotation
+from lab.claims.sandbox import stage
+from lab.experiments import rotation
+from lab.experiments.rotation import SCENES, WINDOWS
 from lab.pages import show
-from lab.rotation import SCENES, WINDOWS
-from lab.stage import stage
 
 FIRST = "thief-first"
 

@@ -7,9 +7,9 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
+from lab.claims.sandbox import FLOWS, stage
+from lab.experiments.remember_me import Lane, played
 from lab.pages import show
-from lab.remembering import Lane, played
-from lab.stage import FLOWS, stage
 
 
 @login_not_required

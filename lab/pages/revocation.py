@@ -18,10 +18,10 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from lab import rounds
+from lab.claims.sandbox import DOMAIN, PREFIX, Person, Stage, clear, stage
+from lab.experiments import revocation
+from lab.experiments.revocation import ACTS, BY_KEY, STRATEGIES, Credential
 from lab.pages import show
-from lab.rounds import ACTS, BY_KEY, STRATEGIES, Credential
-from lab.stage import DOMAIN, PREFIX, Person, Stage, clear, stage
 from security.backends import InvalidCredentials
 
 # Seconds an access token lives here, when the browser polls and when the server plays alone; and how long a round
@@ -81,7 +81,7 @@ def _act(request: HttpRequest) -> str:
 
 def _play(act: str) -> dict[str, Any]:
     with stage() as scene:
-        fates = rounds.play(scene, act, LIFE_ALONE)
+        fates = revocation.play(scene, act, LIFE_ALONE)
     scale = max([1.0, *(fate.refused or fate.last_ok or 0 for fate in fates)]) * 1.05
     shown = [fate.as_json() | {"width": _percent(fate.last_ok, scale)} for fate in fates]
     return {"played": ACTS[act].name, "fates": shown, "act": act}
@@ -95,7 +95,7 @@ def _begin() -> dict[str, Any]:
     # Not `stage()`: this user stays until the round is over. Housekeeping removes whom a closed tab leaves behind.
     scene = Stage()
     person = scene.person(role=User.Role.ADMIN)
-    held = [rounds.log_in(scene, person, strategy, LIFE) for strategy in STRATEGIES]
+    held = [revocation.log_in(scene, person, strategy, LIFE) for strategy in STRATEGIES]
     return {
         "round": signing.dumps(person.user.pk, salt=SALT),
         "life": LIFE,
@@ -145,7 +145,7 @@ def _ask(session: str) -> dict[str, Any]:
 
 def _withdraw(person: Person, act: str) -> dict[str, Any]:
     try:
-        rounds.withdraw(person.user.pk, act)
+        revocation.withdraw(person.user.pk, act)
     except User.DoesNotExist:
         # Another request has ended the round meanwhile.
         raise BadRequest(OVER) from None
@@ -155,6 +155,6 @@ def _withdraw(person: Person, act: str) -> dict[str, Any]:
 def _log_in_again(person: Person) -> dict[str, Any]:
     """What short-only asks of a person each time her token has run out."""
     try:
-        return _given(rounds.log_in(Stage(), person, BY_KEY["short"], LIFE))
+        return _given(revocation.log_in(Stage(), person, BY_KEY["short"], LIFE))
     except InvalidCredentials:
         raise BadRequest("She cannot log in any more.") from None

@@ -14,10 +14,10 @@ from django.views.decorators.http import require_http_methods
 from jwt_demo import lifecycle
 from jwt_demo.models import Policy
 from jwt_demo.tokens import AccessToken
-from lab import compact, scrutiny
-from lab.compact import LONGEST, Reading
+from lab.claims.sandbox import stage
+from lab.experiments import jws, verification
+from lab.experiments.jws import LONGEST, Reading
 from lab.pages import show
-from lab.stage import stage
 from security.client import Client
 
 TEMPLATE = "lab/token.html"
@@ -53,18 +53,18 @@ def forgery() -> dict[str, str]:
     claims = {"sub": "1", "role": "admin", "ver": 0, "sid": str(UUID(int=0)), "iss": backend.issuer}
     claims |= {"aud": backend.audience, "auth_time": token["iat"]}
     payload = token.payload | claims
-    return {"header": compact.shown(header), "payload": compact.shown(payload), "algorithm": "HS256"}
+    return {"header": jws.shown(header), "payload": jws.shown(payload), "algorithm": "HS256"}
 
 
 def decoded(fields: dict[str, str]) -> dict[str, Any]:
     """What the text says, whoever signed it; and whether the secret that was typed made the signature."""
-    reading = compact.read(fields.get("token", ""))
+    reading = jws.read(fields.get("token", ""))
     return {"reading": seen(reading), "tried": tried(reading, fields.get("secret", "")), "fields": fields}
 
 
 def seen(reading: Reading) -> dict[str, Any]:
     """A reading, ready to be shown."""
-    texts = [compact.shown(part) if part is not None else "" for part in (reading.header, reading.payload)]
+    texts = [jws.shown(part) if part is not None else "" for part in (reading.header, reading.payload)]
     # Not `asdict`, which goes into the payload: one that is nested deeply enough would end in a RecursionError.
     more = {"token": reading.token, "parts": reading.parts, "header_text": texts[0], "payload_text": texts[1]}
     return vars(reading) | more
@@ -77,18 +77,18 @@ def tried(reading: Reading, secret: str) -> dict[str, Any] | None:
     signed, _, sent = reading.token.rpartition(".")
     algorithm = reading.header.get("alg") if isinstance(reading.header, dict) else None
     # A header may say anything, and a list cannot be looked up.
-    if not isinstance(algorithm, str) or algorithm not in compact.DIGESTS:
+    if not isinstance(algorithm, str) or algorithm not in jws.DIGESTS:
         return {"cannot": True}
-    computed = compact.signature(signed, secret[:SECRET].encode(), algorithm)
+    computed = jws.signature(signed, secret[:SECRET].encode(), algorithm)
     return {"algorithm": algorithm, "computed": computed, "same": computed == sent}
 
 
 def verified(fields: dict[str, str]) -> dict[str, Any]:
     """What this server's own verification says, as either kind of token, and what its endpoint answers."""
     text = bare(fields.get("token", ""))
-    kind = scrutiny.likely_kind(text)
-    other = next(name for name in scrutiny.KINDS if name != kind)
-    found = {"examination": scrutiny.examine(text, kind), "other": scrutiny.examine(text, other)}
+    kind = verification.likely_kind(text)
+    other = next(name for name in verification.KINDS if name != kind)
+    found = {"examination": verification.examine(text, kind), "other": verification.examine(text, other)}
     return found | {"answer": asked(text), "fields": fields}
 
 
@@ -112,7 +112,7 @@ def forged(fields: dict[str, str]) -> dict[str, Any]:
     """A token of exactly the two texts, under a key of the visitor's own or none; and what the server makes of it."""
     secret = fields.get("key", "")[:SECRET].encode()
     algorithm = fields["algorithm"] if fields["algorithm"] in SIGNED_WITH else "none"
-    token = compact.made(fields["header"], fields["payload"], secret, algorithm)
+    token = jws.made(fields["header"], fields["payload"], secret, algorithm)
     found = verified(fields | {"token": token})
     return {"forged": token, "forged_examination": found["examination"], "forged_answer": found["answer"]}
 
@@ -127,15 +127,15 @@ def made_fresh(fields: dict[str, str]) -> dict[str, Any]:
 
 def sampled(fields: dict[str, str]) -> dict[str, Any]:
     """The copied sample, and whose signature it has."""
-    head, body, _ = compact.sample().split(".")
-    secret = compact.DOE_SECRET
-    doe = compact.made(compact.SAMPLE_HEADER, compact.DOE, secret.encode())
+    head, body, _ = jws.sample().split(".")
+    secret = jws.DOE_SECRET
+    doe = jws.made(jws.SAMPLE_HEADER, jws.DOE, secret.encode())
     found = {
         "secret": secret,
-        "borrowed": compact.SAMPLE_SIGNATURE,
-        "own": compact.signature(f"{head}.{body}", secret.encode()),
+        "borrowed": jws.SAMPLE_SIGNATURE,
+        "own": jws.signature(f"{head}.{body}", secret.encode()),
         "doe": doe.rpartition(".")[2],
-        "doe_payload": compact.DOE,
-        "payload": compact.SAMPLE_PAYLOAD,
+        "doe_payload": jws.DOE,
+        "payload": jws.SAMPLE_PAYLOAD,
     }
-    return decoded(fields | {"token": compact.sample(), "secret": secret}) | {"sample": found}
+    return decoded(fields | {"token": jws.sample(), "secret": secret}) | {"sample": found}

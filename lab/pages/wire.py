@@ -6,12 +6,13 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from lab import runs, scenarios
-from lab.curl import curl
+from lab.experiments import scenarios
+from lab.experiments.scenarios import SCENARIOS
 from lab.pages import show
-from lab.runs import Run
-from lab.scenarios import SCENARIOS
-from lab.sequence import drawn
+from lab.tracing import runs
+from lab.tracing.curl import curl
+from lab.tracing.runs import Run
+from lab.tracing.sequence import drawn
 
 UNKNOWN = "There is no such scenario. Choose one of those below."
 

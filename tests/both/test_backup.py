@@ -20,7 +20,7 @@ from accounts import mail
 from accounts.models import DemoMail, OutgoingMail, User
 from jwt_demo import ledger
 from jwt_demo.models import TokenFamily
-from lab.stage import DOMAIN, PREFIX
+from lab.claims.sandbox import DOMAIN, PREFIX
 from security import devices
 from security.hashers import Argon2id
 from security.models import HousekeepingRun, PendingWithdrawal

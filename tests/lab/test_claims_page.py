@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from lab.claims import CLAIMS
+from lab.claims.catalogue import CLAIMS
+from lab.claims.evidence import PROOFS
 from lab.pages import claims
-from lab.proof import PROOFS
 from tests.conftest import Browser
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from lab import clients
+from lab.claims.sandbox import FLOWS, stage
+from lab.experiments import clients
 from lab.pages import clients as page
-from lab.stage import FLOWS, stage
 from tests.conftest import Browser
 from tests.lab.test_clients_run import ASKED
 

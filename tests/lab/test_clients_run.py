@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import clients
-from lab.stage import FLOWS
+from lab.claims.sandbox import FLOWS
+from lab.experiments import clients
 from tests.running import Site, until
 from tests.site.visitor import Visitor
 

@@ -7,10 +7,10 @@ from django.conf import settings
 from django.test import Client
 from pytest_django import Settings
 
-import lab.proofs  # noqa: F401  (registers them)
-from lab.claims import BY_ID
-from lab.decision import MEANING, QUESTIONS, RULES, Outcome, decide, pasted, spoken
-from lab.proof import Status, prove
+import lab.claims.proofs  # noqa: F401  (registers them)
+from lab.claims.catalogue import BY_ID
+from lab.claims.evidence import Status, prove
+from lab.experiments.decision import MEANING, QUESTIONS, RULES, Outcome, decide, pasted, spoken
 
 PAGE = "/lab/decide/"
 CHOICE = ["C75", "C77", "C78", "C79", "C80", "C81", "C82", "C83", "C113", "C116"]
@@ -85,6 +85,6 @@ def test_what_ends_in_a_day_less_a_moment_ends_in_a_day() -> None:
 
 
 def test_a_rule_that_says_otherwise_contradicts_its_claim(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.decision.RULES", RULES[-1:])
+    monkeypatch.setattr("lab.experiments.decision.RULES", RULES[-1:])
     for claim in ("C78", "C83", "C113", "C116"):
         assert prove(BY_ID[claim]).status is Status.CONTRADICTED, claim

@@ -2,10 +2,10 @@
 
 import re
 
-import lab.proofs  # noqa: F401
-from lab.claims import CLAIMS
-from lab.measuring import COLUMNS
-from lab.proof import PROOFS, missing
+import lab.claims.proofs  # noqa: F401
+from lab.claims.catalogue import CLAIMS
+from lab.claims.evidence import PROOFS, missing
+from lab.experiments.measure import COLUMNS
 from tests.running import ROOT
 
 TEXT = (ROOT / "docs" / "lab.md").read_text()

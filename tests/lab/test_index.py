@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from lab.claims import CLAIMS
+from lab.claims.catalogue import CLAIMS
+from lab.claims.evidence import PROOFS
 from lab.pages.interview import ASKED
-from lab.proof import PROOFS
 from tests.conftest import Browser
 from tests.sessions_demo.conftest import cheap_hashes as cheap_hashes  # noqa: PLC0414  (a fixture)
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
-from lab import measuring
+from lab.experiments import measure
 from lab.pages import measure as page_module
 from tests.conftest import Browser
 
@@ -27,7 +27,7 @@ COUNTS = {
 @pytest.mark.django_db(transaction=True)
 def test_look_ups_bytes_and_what_a_login_leaves_are_counted() -> None:
     told: list[int] = []
-    report = measuring.measure(list(measuring.MODES), 2, logins=1, tell=told.append)
+    report = measure.measure(list(measure.MODES), 2, logins=1, tell=told.append)
     assert {m.key: (m.sql, m.redis, m.keys, m.rows, m.banned == "dead at once") for m in report.modes} == COUNTS
     assert [(m.n, m.bytes > 0) for m in report.modes] == [(2, m.key == "session") for m in report.modes]
     session, token = report.modes[:2]
@@ -44,7 +44,7 @@ def test_the_command_prints_json_and_a_table_for_the_readme(db: None, capsys: py
     assert set(report["machine"]) == {"processors", "platform", "python", "django", "database", "store"}
     call_command("measure", "--requests", "1", "--modes", "short", "--markdown")
     lines = capsys.readouterr().out.splitlines()
-    assert {line.count("|") for line in lines[:3]} == {len(measuring.COLUMNS) + 1}
+    assert {line.count("|") for line in lines[:3]} == {len(measure.COLUMNS) + 1}
     for wrong in (["--requests", "5001"], ["--requests", "0"], ["--modes", "magic"]):
         with pytest.raises(CommandError):
             call_command("measure", *wrong)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.urls import URLResolver, get_resolver
 
 from jwt_demo import cookies, tokens
-from lab.mistakes import BY_SLUG, MISTAKES, checked
+from lab.experiments.mistakes import BY_SLUG, MISTAKES, checked
 from security import checks
 from tests.conftest import Browser
 from tests.running import ROOT

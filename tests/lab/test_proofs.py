@@ -10,10 +10,10 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 
-import lab.proofs  # noqa: F401
-from lab.claims import BY_ID, CLAIMS, Verdict
-from lab.proof import PROOFS, Evidence, Status, holds, limit, prove, verdict_of
-from lab.stage import Stage, stage
+import lab.claims.proofs  # noqa: F401
+from lab.claims.catalogue import BY_ID, CLAIMS, Verdict
+from lab.claims.evidence import PROOFS, Evidence, Status, holds, limit, prove, verdict_of
+from lab.claims.sandbox import Stage, stage
 from security.models import HousekeepingRun
 from tests.running import Store
 

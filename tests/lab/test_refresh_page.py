@@ -7,9 +7,9 @@ import pytest
 
 from accounts import mail
 from accounts.models import OutgoingMail, User
-from lab import rotation
-from lab.rotation import SCENES, WINDOWS
-from lab.stage import stage
+from lab.claims.sandbox import stage
+from lab.experiments import rotation
+from lab.experiments.rotation import SCENES, WINDOWS
 from tests.conftest import Browser
 
 PAGE = "/lab/refresh/"

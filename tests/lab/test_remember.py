@@ -6,10 +6,10 @@ from typing import Any
 from django.conf import settings
 from pytest_django import Settings
 
-import lab.proofs  # noqa: F401  (registers them)
+import lab.claims.proofs  # noqa: F401  (registers them)
 from accounts.models import User
-from lab.claims import BY_ID
-from lab.proof import Status, prove
+from lab.claims.catalogue import BY_ID
+from lab.claims.evidence import Status, prove
 from tests.conftest import Browser
 from tests.sessions_demo.conftest import cheap_hashes as cheap_hashes  # noqa: PLC0414  (a fixture)
 

@@ -8,10 +8,10 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.models import User
-from lab import rounds
+from lab.claims.sandbox import clear, stage
+from lab.experiments import revocation
+from lab.experiments.revocation import ACTS
 from lab.pages import revocation as revocation_page
-from lab.rounds import ACTS
-from lab.stage import clear, stage
 from tests.conftest import Browser
 
 committed = pytest.mark.django_db(transaction=True)
@@ -23,7 +23,7 @@ JSON = {"headers": {"Accept": "application/json"}}
 @pytest.mark.parametrize("act", ACTS)
 def test_at_the_first_request_after_it_all_but_plain_expiry_are_dead(act: str) -> None:
     with stage() as scene:
-        fates = rounds.play(scene, act, life=60, most=0.01)
+        fates = revocation.play(scene, act, life=60, most=0.01)
         assert all(fate.works for fate in fates)
         dead = {fate.strategy.key for fate in fates if fate.at_once}
         assert dead == {"session", "denylist", "version"}
@@ -134,7 +134,7 @@ def test_who_is_withdrawn_from_cannot_be_removed_meanwhile(act: str, monkeypatch
     with stage() as scene:
         person = scene.person(role="admin")
         monkeypatch.setitem(ACTS, act, replace(ACTS[act], do=do))
-        rounds.withdraw(person.user.pk, act)
+        revocation.withdraw(person.user.pk, act)
     assert seen == [True]
 
 

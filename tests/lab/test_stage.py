@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import Settings
 
-from lab.stage import stage
+from lab.claims.sandbox import stage
 from security import throttle
 from security.client import Client
 from security.models import SecurityEvent

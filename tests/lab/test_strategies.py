@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jwt_demo.revocation import CHECKS
-from lab.stage import Browser, stage
+from lab.claims.sandbox import Browser, stage
 from security.revocation import access_withdrawn
 
 # SQL statements and Redis commands of one request.

@@ -10,13 +10,13 @@ import pytest
 from django.conf import settings
 
 from jwt_demo.tokens import AccessToken, RefreshToken
-from lab import compact, scrutiny
+from lab.experiments import jws, verification
 from tests.conftest import Browser
 from tests.jwt_demo.conftest import logged_in
 
 PAGE = "/lab/token/"
 ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
-DEEP = compact.made('{"alg":"HS256"}', "[" * 900 + "]" * 900, b"k")
+DEEP = jws.made('{"alg":"HS256"}', "[" * 900 + "]" * 900, b"k")
 ODD = {
     "nothing": "",
     "blanks": "   \n ",
@@ -27,16 +27,16 @@ ODD = {
     "not ascii": "é.ü.漢",
     "NUL": "a\0b.c.d",
     "deep": DEEP,
-    "deep header": compact.made("[" * 5000, "{}", b"k"),
-    "half a surrogate pair": compact.made(
+    "deep header": jws.made("[" * 5000, "{}", b"k"),
+    "half a surrogate pair": jws.made(
         '{"alg":"\\ud800","\\udfff":1}', '{"sub":"\\ud800","\\udc00":0,"iss":"\\ud800"}', b"k"
     ),
-    "odd times": compact.made("{}", '{"exp":1e999,"iat":NaN,"nbf":true,"auth_time":-1}', b"k"),
-    "huge number": compact.made("{}", '{"exp":' + "9" * 4000 + "}", b"k"),
-    "kid of a wrong type": compact.made('{"alg":"HS256","typ":"at+jwt","kid":[[1]]}', '{"iss":[],"aud":{}}', b"k"),
-    "alg of a wrong type": compact.made('{"alg":[]}', "{}", b"k"),
-    "deep, and read all the same": compact.made('{"alg":"HS256"}', '{"a":' + "[" * 600 + "]" * 600 + "}", b"k"),
-    "crit": compact.made('{"alg":"HS256","crit":["b64"],"b64":false}', "{}", b"k"),
+    "odd times": jws.made("{}", '{"exp":1e999,"iat":NaN,"nbf":true,"auth_time":-1}', b"k"),
+    "huge number": jws.made("{}", '{"exp":' + "9" * 4000 + "}", b"k"),
+    "kid of a wrong type": jws.made('{"alg":"HS256","typ":"at+jwt","kid":[[1]]}', '{"iss":[],"aud":{}}', b"k"),
+    "alg of a wrong type": jws.made('{"alg":[]}', "{}", b"k"),
+    "deep, and read all the same": jws.made('{"alg":"HS256"}', '{"a":' + "[" * 600 + "]" * 600 + "}", b"k"),
+    "crit": jws.made('{"alg":"HS256","crit":["b64"],"b64":false}', "{}", b"k"),
     "longest": "a" * 9000 + "." + "b" * 3000 + ".c",
 }
 
@@ -60,12 +60,12 @@ def test_too_much_is_refused_with_a_sentence(browser: Browser) -> None:
 
 
 def test_reading_forgives_and_says_what(browser: Browser) -> None:
-    head, body, signature = compact.sample().split(".")
+    head, body, signature = jws.sample().split(".")
     page = text_of(browser.submit(PAGE, {"do": "decode", "token": f"Bearer {head}.\n{body} .{signature}="}))
     assert "31 March 2024, 00:00:00 UTC" in page
     for remark in ("“Bearer” stood in front", "blanks or line breaks", "The signature is padded"):
         assert remark in page
-    assert compact.read(compact.sample()).odd == []
+    assert jws.read(jws.sample()).odd == []
 
 
 def test_the_copied_sample_has_the_signature_of_john_doe(browser: Browser) -> None:
@@ -76,13 +76,13 @@ def test_the_copied_sample_has_the_signature_of_john_doe(browser: Browser) -> No
 
 def test_a_good_token_is_good_in_its_own_place_only(alice: Any, browser: Browser) -> None:
     holder = logged_in()
-    good = scrutiny.examine(holder.access, "access")
+    good = verification.examine(holder.access, "access")
     assert good.good and all(answer.passed for answer in good.answers) and good.reason == ""
     assert "200 member" in text_of(browser.submit(PAGE, {"do": "verify", "token": f" Bearer {holder.access} "}))
     inside = holder.access.replace(".", ". ", 1)
     assert "Form: not three" in text_of(browser.submit(PAGE, {"do": "verify", "token": f"Bearer {inside}"}))
-    assert scrutiny.examine(holder.refresh, "refresh").good
-    assert not scrutiny.examine(holder.refresh, "access").good
+    assert verification.examine(holder.refresh, "refresh").good
+    assert not verification.examine(holder.refresh, "access").good
 
 
 def test_a_refusal_names_the_question_that_the_token_fails(alice: Any) -> None:
@@ -94,18 +94,18 @@ def test_a_refusal_names_the_question_that_the_token_fails(alice: Any) -> None:
         f"{head}.{body} .{signature}": "Form",
         # The last character has two bits that decode to nothing: another spelling of the same signature.
         holder.access[:-1] + ALPHABET[ALPHABET.index(signature[-1]) + 1]: "Form",
-        compact.made('{"alg":"none","typ":"at+jwt"}', "{}", b"", "none"): "Form",
-        f"{compact.sample()}": "Header",
+        jws.made('{"alg":"none","typ":"at+jwt"}', "{}", b"", "none"): "Form",
+        f"{jws.sample()}": "Header",
         f"{head}.{body}.{'A' * 43}": "Signature",
-        compact.resigned(holder.access, settings.JWT_REFRESH_KEYS[0].encode()): "Signature",
-        compact.resigned(holder.access, key, exp=1): "Times",
-        compact.resigned(holder.access, key, iss="https://elsewhere"): "Issuer",
-        compact.resigned(holder.access, key, aud=["x"]): "Audience",
-        compact.resigned(holder.access, key, token_type="refresh"): "Type",
-        compact.resigned(holder.access, key, sub=1): "Claims",
-        compact.resigned(holder.access, key, hash="x"): "Claims",
+        jws.resigned(holder.access, settings.JWT_REFRESH_KEYS[0].encode()): "Signature",
+        jws.resigned(holder.access, key, exp=1): "Times",
+        jws.resigned(holder.access, key, iss="https://elsewhere"): "Issuer",
+        jws.resigned(holder.access, key, aud=["x"]): "Audience",
+        jws.resigned(holder.access, key, token_type="refresh"): "Type",
+        jws.resigned(holder.access, key, sub=1): "Claims",
+        jws.resigned(holder.access, key, hash="x"): "Claims",
     }.items():
-        found = scrutiny.examine(text, "access")
+        found = verification.examine(text, "access")
         assert not found.good
         assert found.reason.startswith(f"{question}: "), (question, found)
 
@@ -118,7 +118,7 @@ def test_no_verdict_is_good_that_a_question_denies(alice: Any, kind: type) -> No
     name = kind.token_type  # type: ignore[attr-defined]
     for place in range(0, len(text), 7):
         changed = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
-        found = scrutiny.examine(changed, name)
+        found = verification.examine(changed, name)
         assert found.good is all(answer.passed for answer in found.answers)
 
 
@@ -135,8 +135,8 @@ def test_a_forged_token_is_refused_by_the_server(db: None, browser: Browser) -> 
 def test_a_fresh_token_is_good_and_belongs_to_nobody_any_more(db: None, browser: Browser) -> None:
     page = browser.submit(PAGE, {"do": "fresh"}).content.decode()
     token = re.search(r"<textarea id=\"token\".*?>(.*?)</textarea>", page)
-    assert token and scrutiny.examine(token[1], "access").good
-    claims = compact.claims(token[1])
+    assert token and verification.examine(token[1], "access").good
+    claims = jws.claims(token[1])
     assert claims["exp"] - claims["iat"] == 120
     assert "200 member" in text_of(browser.submit(PAGE, {"do": "verify", "token": token[1]}))
 

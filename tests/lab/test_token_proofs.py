@@ -8,12 +8,12 @@ from django.conf import settings
 from django.test import override_settings
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-import lab.proofs  # noqa: F401
+import lab.claims.proofs  # noqa: F401
 from jwt_demo import lifecycle, revocation, tokens, views
-from lab import clients
-from lab.claims import BY_ID, Verdict
-from lab.compact import DOE
-from lab.proof import Status, prove
+from lab.claims.catalogue import BY_ID, Verdict
+from lab.claims.evidence import Status, prove
+from lab.experiments import clients
+from lab.experiments.jws import DOE
 from tests.lab.test_mistakes import one_key, readable, talkative
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -109,9 +109,9 @@ def test_the_verdict_is_another_without_it(
 
 
 def test_the_sample_would_hold_with_the_payload_it_was_signed_for(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.compact.SAMPLE_PAYLOAD", DOE.replace("}", ',"exp":1516325422}'))
+    monkeypatch.setattr("lab.experiments.jws.SAMPLE_PAYLOAD", DOE.replace("}", ',"exp":1516325422}'))
     assert prove(BY_ID["C22"]).verdict is Verdict.WRONG
-    monkeypatch.setattr("lab.compact.SAMPLE_PAYLOAD", DOE)
+    monkeypatch.setattr("lab.experiments.jws.SAMPLE_PAYLOAD", DOE)
     [first, *_] = prove(BY_ID["C22"]).evidence
     assert first.true
 

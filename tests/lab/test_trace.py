@@ -17,11 +17,11 @@ from redis.exceptions import ConnectionError as StoreAway
 from accounts.models import User
 from config.stores import DENYLIST, SESSIONS, TRACE
 from jwt_demo.tokens import Backend
-from lab import trace
-from lab.middleware import TraceMiddleware
-from lab.runs import COOKIE, KEPT, MOST
-from lab.stage import FLOWS, stage
-from lab.trace import Exchange
+from lab.claims.sandbox import FLOWS, stage
+from lab.tracing import trace
+from lab.tracing.middleware import TraceMiddleware
+from lab.tracing.runs import COOKIE, KEPT, MOST
+from lab.tracing.trace import Exchange
 from tests.config.test_settings import GOOD, run
 from tests.conftest import PASSWORDS, link_in
 from tests.jwt_demo.conftest import Holder
@@ -235,7 +235,7 @@ def test_without_the_store_of_traces_everything_else_answers(alice: User, monkey
     def away(alias: str) -> Any:
         raise StoreAway(alias)
 
-    monkeypatch.setattr("lab.runs.get_redis_connection", away)
+    monkeypatch.setattr("lab.tracing.runs.get_redis_connection", away)
     assert visitor.sign_in().status_code == 200
     assert visitor.get("/session/api/whoami").status_code == 200
 

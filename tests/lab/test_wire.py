@@ -8,9 +8,10 @@ import pytest
 from django.conf import settings
 
 from accounts.models import User
-from lab import runs, stage
-from lab.curl import curl
-from lab.scenarios import SCENARIOS
+from lab.claims import sandbox
+from lab.experiments.scenarios import SCENARIOS
+from lab.tracing import runs
+from lab.tracing.curl import curl
 from tests.conftest import Browser
 from tests.lab.test_proofs import everything
 from tests.running import Store
@@ -46,21 +47,21 @@ STATUSES = {
 def secrets_seen(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Every password, cookie and token of the plays, as their browsers were given them."""
     seen: set[str] = set()
-    ask, person = stage.Browser.ask, stage.Stage.person
+    ask, person = sandbox.Browser.ask, sandbox.Stage.person
 
-    def asking(self: stage.Browser, *args: Any, **options: Any) -> stage.Answer:
+    def asking(self: sandbox.Browser, *args: Any, **options: Any) -> sandbox.Answer:
         answer = ask(self, *args, **options)
         seen.update(cookie.value or "" for cookie in self.http.cookies.jar)
         seen.add(answer.json.get("accessToken", ""))
         return answer
 
-    def making(self: stage.Stage, **fields: Any) -> stage.Person:
+    def making(self: sandbox.Stage, **fields: Any) -> sandbox.Person:
         made = person(self, **fields)
         seen.add(made.password)
         return made
 
-    monkeypatch.setattr(stage.Browser, "ask", asking)
-    monkeypatch.setattr(stage.Stage, "person", making)
+    monkeypatch.setattr(sandbox.Browser, "ask", asking)
+    monkeypatch.setattr(sandbox.Stage, "person", making)
     return seen
 
 

@@ -87,7 +87,7 @@ COOKIES, SESSIONS, CSRF = (
 def test_e004_cookies_read_before_they_are_looked_at(settings: Settings, order: list[str]) -> None:
     assert ids(settings, MIDDLEWARE=order) == {"security.E004"}
     assert ids(settings, MIDDLEWARE=[COOKIES, SESSIONS, CSRF]) == set()
-    assert ids(settings, MIDDLEWARE=["lab.middleware.TraceMiddleware", COOKIES, CSRF]) == set()
+    assert ids(settings, MIDDLEWARE=["lab.tracing.middleware.TraceMiddleware", COOKIES, CSRF]) == set()
 
 
 @pytest.fixture

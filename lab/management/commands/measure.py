@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from lab import measuring
-from lab.measuring import MODES, Report
+from lab.experiments import measure
+from lab.experiments.measure import MODES, Report
 
 MOST = 5000
 
@@ -29,15 +29,15 @@ class Command(BaseCommand):
         logging.disable(logging.CRITICAL)
         try:
             number = options["requests"]
-            report = measuring.measure(options["modes"], number, logins=min(20, number), tell=self._told(number))
+            report = measure.measure(options["modes"], number, logins=min(20, number), tell=self._told(number))
         finally:
             logging.disable(logging.NOTSET)
         if options["json"]:
             self.stdout.write(json.dumps(report.as_json(), indent=2))
         elif options["csv"]:
-            self.stdout.write(measuring.as_csv(report), ending="")
+            self.stdout.write(measure.as_csv(report), ending="")
         elif options["markdown"]:
-            self.stdout.write(measuring.as_markdown(report), ending="")
+            self.stdout.write(measure.as_markdown(report), ending="")
         else:
             self.stdout.write(_aligned(report))
 
@@ -64,10 +64,10 @@ def _modes(text: str) -> list[str]:
 
 def _aligned(report: Report) -> str:
     """The table turned on its side: a column a mode is narrower than a line of thirteen numbers."""
-    columns = [*zip(*measuring.table(report), strict=True)]
+    columns = [*zip(*measure.table(report), strict=True)]
     widths = [max(len(line[at]) for line in columns) for at in range(len(columns[0]))]
     lines = ["  ".join(_cell(cell, widths[at], at) for at, cell in enumerate(line)) for line in columns]
-    return "\n".join([*lines, "", measuring.caption(report)])
+    return "\n".join([*lines, "", measure.caption(report)])
 
 
 def _cell(text: str, width: int, at: int) -> str:

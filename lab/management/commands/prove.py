@@ -12,9 +12,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-import lab.proofs  # noqa: F401  (registers them)
-from lab.claims import PARTS, Claim
-from lab.proof import Result, Status, chosen, count, missing, prove
+import lab.claims.proofs  # noqa: F401  (registers them)
+from lab.claims.catalogue import PARTS, Claim
+from lab.claims.evidence import Result, Status, chosen, count, missing, prove
 
 MARKS = {Status.PROVED: "✓", Status.CONTRADICTED: "✗", Status.NOT_YET: "…"}
 BAR = 30

@@ -1,0 +1,15 @@
+"""The proofs, a module for each part of the claims. Importing this package registers all of them."""
+
+from lab.claims.proofs import (
+    choice,  # noqa: F401
+    clients,  # noqa: F401
+    flows,  # noqa: F401
+    introduction,  # noqa: F401
+    questions,  # noqa: F401
+    revocation,  # noqa: F401
+    rotation,  # noqa: F401
+    sessions,  # noqa: F401
+    summary,  # noqa: F401
+    table,  # noqa: F401
+    tokens,  # noqa: F401
+)

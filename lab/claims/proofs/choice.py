@@ -1,0 +1,178 @@
+"""Which one for which job: what `lab.experiments.decision` says, and what can be measured of its reasons."""
+
+import secrets
+import time
+from collections.abc import Iterator
+
+import jwt
+from django.conf import settings
+from rest_framework_simplejwt.exceptions import TokenBackendError
+
+from accounts.models import User
+from jwt_demo.tokens import Backend
+from lab.claims.evidence import Evidence, holds, limit, proves
+from lab.claims.sandbox import Answer, Browser, Stage
+from lab.experiments.decision import Outcome, decide
+from lab.experiments.remember_me import reopened
+from sessions_demo.lifecycle import USER_ID
+from sessions_demo.store import SessionStore
+
+KINDS = ("browser", "script", "apps", "both")
+
+
+def _says(*expected: Outcome, **answers: str) -> Evidence:
+    outcome = decide(answers).outcome
+    return holds(" and ".join(f"{name}: {value}" for name, value in answers.items()), outcome, outcome in expected)
+
+
+@proves("C75")
+def pages_of_a_server(scene: Stage) -> Iterator[Evidence]:
+    """The rule; and a page that a browser gets with nothing but what it sends by itself."""
+    yield _says(Outcome.SESSION, clients="browser", servers="one")
+    yield _says(Outcome.SESSION, clients="browser", servers="several")
+    browser = scene.logged_in("session")
+    page = browser.get("/session/profile/", headers={"X-CSRFToken": None})
+    sent = [cookie["name"] for cookie in page.exchange.cookies_sent]
+    yield holds("the profile page by a link, no script involved", page.status, page.status == 200)
+    yield holds("what went along by itself", sent, settings.SESSION_COOKIE_NAME in sent)
+
+
+@proves("C77")
+def many_services(scene: Stage) -> Iterator[Evidence]:
+    """The rule gives the services tokens, whoever their clients are; one token is verified by each check alone."""
+    for clients in KINDS:
+        outcome = decide({"clients": clients, "services": "many"}).outcome
+        yield holds(f"clients: {clients} and services: many", outcome, outcome.has_tokens)
+    answer = _bearer(scene.logged_in("jwt"), "expiry")
+    asked = answer.exchange.count("sql") + answer.exchange.count("redis")
+    yield holds("look-ups of whoever verifies the token alone", asked, answer.status == 200 and asked == 0)
+
+
+@proves("C78")
+def one_server(scene: Stage) -> Iterator[Evidence]:
+    """The rule, for pages and for a script."""
+    yield _says(Outcome.SESSION, clients="browser", servers="one", services="one")
+    yield _says(Outcome.SESSION, clients="script", servers="one", services="one")
+
+
+@proves("C79")
+def an_old_role(scene: Stage) -> Iterator[Evidence]:
+    """The rule, and for how long each kind of login still has the role that was taken away."""
+    yield _says(Outcome.SESSION, clients="browser", permissions="often")
+    yield _says(Outcome.DENYLIST, clients="both", permissions="often", servers="several")
+    person = scene.person(role=User.Role.ADMIN)
+    session, token = scene.logged_in("session", person), scene.logged_in("jwt", person)
+    person.user.role = User.Role.MEMBER
+    person.user.save()
+    demoted = time.monotonic()
+    answers = {"session": session.get("/session/api/whoami")}
+    answers |= {check: _bearer(token, check) for check in ("denylist", "version")}
+    for name, answer in answers.items():
+        waited = time.monotonic() - demoted
+        yield holds(f"the old role, {name}", f"{answer.status} after {waited:.2f} s", answer.status == 401)
+    old = _bearer(token, "expiry")
+    left = _claims(token.access)["exp"] - time.time()
+    still = f"{old.status} as {old.json.get('role')}, for {left:.0f} s more"
+    yield holds("the old role, a token that nobody looks up", still, old.json.get("role") == "admin" and left > 0)
+
+
+def _bearer(browser: Browser, check: str) -> Answer:
+    return browser.get(f"/lab/whoami/{check}", headers={"Authorization": f"Bearer {browser.access}"})
+
+
+def _claims(token: str) -> dict[str, int]:
+    return dict(jwt.decode(token, options={"verify_signature": False}))
+
+
+@proves("C80")
+def tenants(scene: Stage) -> Iterator[Evidence]:
+    """Two tenants with an audience each, one key: whose data a token leads to, and who refuses it."""
+    for clients in ("script", "apps", "both"):
+        yield _says(Outcome.TOKENS, clients=clients, tenants="many", servers="several")
+    data, key = {"north": "the orders of north", "south": "the orders of south"}, secrets.token_urlsafe(48)
+    services = {name: Backend("at+jwt", (key,), settings.JWT_ISSUER, f"/tenants/{name}/") for name in data}
+    times = {"iat": int(time.time()), "exp": int(time.time()) + 60}
+    tokens = {name: service.encode({"sub": "1", "tenant": name, **times}) for name, service in services.items()}
+    for name, other in (("north", "south"), ("south", "north")):
+        found = data[services[name].decode(tokens[name])["tenant"]]
+        yield holds(f"the token of {name}, at its own service", found, found == data[name])
+        refused = _refused(services[other], tokens[name])
+        yield holds(f"the token of {name}, at the service of {other}", refused, refused == "refused")
+    careless = jwt.decode(tokens["north"], key, ["HS256"], options={"verify_aud": False})
+    yield limit(
+        "a service of south that compares no audience", f"let {careless['tenant']} in", careless["tenant"] == "north"
+    )
+
+
+def _refused(service: Backend, token: str) -> str:
+    try:
+        return f"let {service.decode(token)['tenant']} in"
+    except TokenBackendError:
+        return "refused"
+
+
+@proves("C81")
+def third_parties(scene: Stage) -> Iterator[Evidence]:
+    """A JWT serves as an access token; a text that says nothing, and is looked up, serves as well."""
+    yield _says(Outcome.TOKENS, clients="partners")
+    yield _says(Outcome.DENYLIST, clients="partners", withdrawal="now")
+    person = scene.person()
+    whoami = scene.logged_in("jwt", person).get("/jwt/api/whoami")
+    yield holds("a JWT as the bearer", f"{whoami.status}, user {whoami.json.get('userId')}", whoami.status == 200)
+    opaque = scene.logged_in("session", person).cookie(settings.SESSION_COOKIE_NAME)
+    found = SessionStore(opaque).load().get(USER_ID)
+    seen = f"user {found}, for {len(opaque)} characters that say nothing"
+    yield limit("an opaque text in its place, looked up", seen, found == str(person.user.pk))
+
+
+@proves("C82")
+def high_stakes(scene: Stage) -> Iterator[Evidence]:
+    """The rule; the password asked again, after which the id from before is worth nothing; and a logout that ends."""
+    yield _says(Outcome.SESSION, clients="browser", stakes="high")
+    person, cookie = scene.person(), settings.SESSION_COOKIE_NAME
+    browser = scene.logged_in("session", person)
+    before = reopened(scene, browser, [cookie])
+    wrong = browser.post("/session/auth/confirm", {"password": "not hers"}).status
+    yield holds("the step-up with a wrong password", wrong, wrong == 401)
+    confirmed = browser.post("/session/auth/confirm", {"password": person.password}).status
+    changed = browser.cookie(cookie) != before.cookie(cookie)
+    yield holds("the step-up with the right one", f"{confirmed}, another id: {changed}", confirmed == 200 and changed)
+    old, new = before.get("/session/api/whoami").status, browser.get("/session/api/whoami").status
+    yield holds("the id from before, the id from after", [old, new], (old, new) == (401, 200))
+    kept = reopened(scene, browser, [cookie])
+    browser.post("/session/auth/logout")
+    ended = kept.get("/session/api/whoami").status
+    yield holds("a copy of the cookie, after the logout", ended, ended == 401)
+
+
+@proves("C83")
+def new_projects(scene: Stage) -> Iterator[Evidence]:
+    """The rules for the two cases, rotation as it runs here, and the case where current best practice objects."""
+    yield _says(Outcome.TOKENS, clients="script", servers="several")
+    yield _says(Outcome.SESSION, clients="browser", servers="one")
+    browser, name = scene.logged_in("jwt"), settings.JWT_REFRESH_COOKIE_NAME
+    before = browser.cookie(name)
+    status = browser.post("/jwt/auth/refresh").status
+    rotated = status == 200 and browser.cookie(name) not in ("", before)
+    yield holds("a refresh", f"{status}, another refresh token: {rotated}", rotated)
+    other = decide({"clients": "script", "servers": "several", "withdrawal": "now"}).outcome
+    yield limit("the same app, when a login must end at once", other, other is Outcome.BACKEND)
+
+
+@proves("C113")
+def by_kind(scene: Stage) -> Iterator[Evidence]:
+    """The rules, in the usual case of each."""
+    yield _says(Outcome.SESSION, clients="browser")
+    yield _says(Outcome.TOKENS, clients="both")
+    yield _says(Outcome.TOKENS, clients="apps")
+    yield _says(Outcome.TOKENS, clients="apps", services="many")
+
+
+@proves("C116")
+def the_third_rule(scene: Stage) -> Iterator[Evidence]:
+    """The same, with the simple web app on one server; and on however many servers the others run."""
+    yield _says(Outcome.SESSION, clients="browser", servers="one")
+    for servers in ("one", "several"):
+        for clients in ("both", "apps"):
+            yield _says(Outcome.TOKENS, clients=clients, servers=servers)
+        yield _says(Outcome.TOKENS, clients="apps", services="many", servers=servers)

@@ -1,0 +1,34 @@
+"""Before anything is compared: what HTTP does not remember, and that being known is not being allowed."""
+
+from collections.abc import Iterator
+
+from lab.claims.evidence import Evidence, holds, proves
+from lab.claims.sandbox import Stage
+
+
+@proves("C1")
+def no_memory(scene: Stage) -> Iterator[Evidence]:
+    """The same browser, a moment after its login, with what the login gave it and without."""
+    for flow in ("session", "jwt"):
+        browser, path = scene.logged_in(flow), f"/{flow}/api/profile"
+        status = browser.get(path).status
+        yield holds(f"{path} after a login, with what it gave", status, status == 200)
+        browser.http.cookies.clear()
+        browser.access = ""
+        statuses = [browser.get(path).status for _ in range(2)]
+        yield holds(f"{path} from the same browser, twice, with nothing", statuses, statuses == [401, 401])
+
+
+@proves("C2")
+def known_and_allowed(scene: Stage) -> Iterator[Evidence]:
+    """One address, three visitors, both flows."""
+    member, admin = scene.person(), scene.person(role="admin")
+    for flow in ("session", "jwt"):
+        path, stranger = f"/{flow}/api/staff", scene.browser()
+        visitors = (stranger, scene.logged_in(flow, member), scene.logged_in(flow, admin))
+        statuses = [browser.get(path).status for browser in visitors]
+        asked = f"{path} as a stranger, a member, an administrator"
+        yield holds(asked, statuses, statuses == [401, 403, 200])
+        refused = visitors[1].get(f"/{flow}/api/whoami")
+        known = (refused.status, refused.json.get("userId")) == (200, str(member.user.pk))
+        yield holds("who the member is, though she is refused there", f"user {refused.json.get('userId')}", known)

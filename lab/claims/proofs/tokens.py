@@ -1,0 +1,405 @@
+"""What is said of tokens: what they are made of, who can read them, and what the server asks of them."""
+
+import hashlib
+import hmac
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from django_redis.serializers.pickle import PickleSerializer
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from rest_framework_simplejwt.utils import get_md5_hash_password
+
+from jwt_demo import checks
+from jwt_demo.tokens import AccessToken
+from lab.claims.evidence import Evidence, holds, limit, proves
+from lab.claims.sandbox import Answer, Browser, Stage
+from lab.experiments import jws, session_record
+
+WHOAMI = "/jwt/api/whoami"
+STORAGE = re.compile(r"\b(localStorage|sessionStorage|indexedDB|document\.cookie)\b")
+MINUTE, DAY = 60, 24 * 60 * 60
+
+
+def whoami(browser: Browser, token: str, check: str = "") -> Answer:
+    """Who the token says is asking, by the site's own check or the one that is named."""
+    address = f"/lab/whoami/{check}" if check else WHOAMI
+    return browser.get(address, headers={"Authorization": f"Bearer {token}"})
+
+
+def refresh_token(browser: Browser) -> str:
+    """The refresh token in this browser's cookie."""
+    return browser.cookie(settings.JWT_REFRESH_COOKIE_NAME)
+
+
+def said(answer: Answer) -> str:
+    """The status and the sentence of a refusal, or the role that was granted."""
+    return f"{answer.status} {answer.json.get('error') or answer.json.get('role') or ''}".strip()
+
+
+@proves("C17")
+def nothing_is_stored(scene: Stage) -> Iterator[Evidence]:
+    person = scene.person()
+    browser = scene.logged_in("jwt", person)
+    whoami(browser, browser.access)  # the denylist's marker may have lapsed
+    plain, listed = whoami(browser, browser.access, "expiry"), whoami(browser, browser.access, "denylist")
+    asked = plain.exchange.count("sql") + plain.exchange.count("redis")
+    yield holds(
+        "whoami where only expiry ends a token",
+        f"{plain.status}, {plain.exchange.count('sql')} SQL, {plain.exchange.count('redis')} Redis",
+        plain.status == 200 and asked == 0,
+    )
+    rows = OutstandingToken.objects.filter(user=person.user).count()
+    yield limit("rows kept for the refresh token of this login", f"{rows} outstanding token", rows > 0)
+    commands = listed.exchange.texts("redis")
+    yield limit("whoami where tokens can be revoked", [text.split()[0] for text in commands], bool(commands))
+
+
+@proves("C18")
+def three_parts(scene: Stage) -> Iterator[Evidence]:
+    segments = scene.logged_in("jwt").access.split(".")
+    yield holds("a real token, split at its dots", f"{len(segments)} parts", len(segments) == 3)
+    canonical = [bool(re.fullmatch(r"[A-Za-z0-9_-]+", part)) for part in segments]
+    yield holds("parts in the alphabet of base64url", f"{sum(canonical)} of {len(segments)}", all(canonical))
+    reading = jws.read(".".join(segments))
+    yield holds("things odd about it", reading.odd, not reading.odd)
+
+
+@proves("C19")
+def header(scene: Stage) -> Iterator[Evidence]:
+    found = jws.read(scene.logged_in("jwt").access).header
+    yield holds("the first part, decoded", json.dumps(found), {"alg", "typ"} <= found.keys())
+
+
+@proves("C20")
+def payload(scene: Stage) -> Iterator[Evidence]:
+    person = scene.person(role="admin")
+    found = jws.claims(scene.logged_in("jwt", person).access)
+    seen = {name: found.get(name) for name in ("sub", "role", "exp")}
+    ours = seen["sub"] == str(person.user.pk) and seen["role"] == "admin"
+    yield holds("the second part, decoded", json.dumps(seen), ours and isinstance(seen["exp"], int))
+
+
+@proves("C21")
+def hmac_of_the_other_two(scene: Stage) -> Iterator[Evidence]:
+    browser = scene.logged_in("jwt")
+    signed, _, sent = browser.access.rpartition(".")
+    mac = hmac.digest(settings.JWT_ACCESS_KEYS[0].encode(), signed.encode(), hashlib.sha256)
+    yield holds("HMAC-SHA256 over header.payload, computed again", f"{jws.b64(mac)[:12]}…", jws.b64(mac) == sent)
+    plain = b64encode(mac).decode()
+    yield limit("the same 32 bytes in ordinary base64", f"{len(plain)} characters, not {len(sent)}", plain != sent)
+    good, padded = whoami(browser, browser.access), whoami(browser, f"{signed}.{plain}")
+    yield limit(
+        "the token with it instead",
+        f"{said(padded)}; unchanged {good.status}",
+        (good.status, padded.status) == (200, 401),
+    )
+
+
+@proves("C22")
+def copied_sample(scene: Stage) -> Iterator[Evidence]:
+    head, body, sent = jws.sample().split(".")
+    secret = jws.DOE_SECRET.encode()
+    ours = jws.signature(f"{head}.{body}", secret)
+    yield holds(f"its signature under {jws.DOE_SECRET}", f"{ours[:12]}…, not {sent[:12]}…", ours == sent)
+    theirs = jws.made(jws.SAMPLE_HEADER, jws.DOE, secret).rpartition(".")[2]
+    yield limit("the signature of John Doe's payload, same secret", f"{theirs[:12]}…", theirs == sent)
+    answer = whoami(scene.browser(), jws.sample())
+    # Not for the verdict: this server would refuse it whatever its signature, and the claim names no lifetime.
+    yield limit("whoami with the sample", said(answer), answer.status == 401)
+    lives = lifetime(jws.claims(jws.sample()))
+    yield limit("exp − iat", f"{lives // 3600} h", lives == DAY)
+
+
+@proves("C23")
+def any_bit(scene: Stage) -> Iterator[Evidence]:
+    browser = scene.logged_in("jwt")
+    untouched = whoami(browser, browser.access)
+    yield holds("whoami with the token as it is", untouched.status, untouched.status == 200)
+    for place, name in enumerate(jws.NAMES):
+        flipped = list(every_flip(browser.access, place))
+        refused = sum(map(is_refused, flipped))
+        seen = f"{refused} of {len(flipped)} refused"
+        yield holds(f"each bit of the {name} flipped in turn", seen, 0 < refused == len(flipped))
+        answer = whoami(browser, flipped[len(flipped) // 2])
+        yield holds(f"whoami with one of the {name}", said(answer), answer.status == 401)
+
+
+def every_flip(token: str, place: int) -> Iterator[str]:
+    """The token with one bit of what this segment decodes to turned, for each of them."""
+    parts = token.split(".")
+    data = jws.bytes_of(parts[place])
+    for bit in range(len(data) * 8):
+        changed = bytearray(data)
+        changed[bit // 8] ^= 1 << bit % 8
+        yield ".".join([*parts[:place], jws.b64(bytes(changed)), *parts[place + 1 :]])
+
+
+def is_refused(token: str) -> bool:
+    """Whether the class that the endpoints use refuses it."""
+    try:
+        AccessToken(token)
+    except TokenError:
+        return True
+    return False
+
+
+@proves("C24")
+def anyone_reads(scene: Stage) -> Iterator[Evidence]:
+    person = scene.person()
+    found = jws.claims(scene.logged_in("jwt", person).access)
+    yield holds(
+        "claims decoded without a key", f"{len(found)}: {', '.join(found)}", found["sub"] == str(person.user.pk)
+    )
+
+
+@proves("C31")
+def no_lookup(scene: Stage) -> Iterator[Evidence]:
+    person = scene.person()
+    browser = scene.logged_in("jwt", person)
+    whoami(browser, browser.access)
+    answer = whoami(browser, browser.access)
+    sql, verified = answer.exchange.count("sql"), answer.exchange.texts("jwt")
+    yield holds("whoami: SQL statements", f"{sql} SQL", answer.status == 200 and sql == 0)
+    yield holds("whoami: what was done with keys", verified, any(text.startswith("verify") for text in verified))
+    statements: list[str] = []
+
+    def heard(execute: Any, sql: str, *rest: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(heard):
+        JWTAuthentication().get_user(AccessToken(browser.access))
+    yield limit("the same token in SimpleJWT's default class", f"{len(statements)} SQL", len(statements) > 0)
+
+
+@proves("C32")
+def read_from_the_payload(scene: Stage) -> Iterator[Evidence]:
+    person = scene.person(role="admin")
+    browser = scene.logged_in("jwt", person)
+    found, answer = jws.claims(browser.access), whoami(browser, browser.access)
+    same = answer.json == {"userId": found["sub"], "role": found["role"]}
+    yield holds("whoami against the payload", f"{said(answer)}; the payload says {found['role']}", same)
+    person.user.role = "member"
+    person.user.save()
+    stale = whoami(browser, browser.access, "expiry")
+    yield limit(
+        "demoted, only expiry is checked", f"{said(stale)}; the row says member", stale.json.get("role") == "admin"
+    )
+    for check in ("denylist", "version"):
+        answer = whoami(browser, browser.access, check)
+        yield holds(f"demoted, the {check} is checked", said(answer), answer.status == 401)
+
+
+def lifetime(found: dict[str, Any]) -> int:
+    """How long a token lives, in seconds."""
+    return int(found["exp"] - found["iat"])
+
+
+@proves("C34")
+def quarter_of_an_hour(scene: Stage) -> Iterator[Evidence]:
+    browser = scene.logged_in("jwt")
+    seconds = lifetime(jws.claims(browser.access))
+    yield holds("exp − iat of an access token", f"{seconds} s", seconds == 15 * MINUTE)
+    expired = whoami(browser, aged(browser.access, 15 * MINUTE))
+    yield holds(
+        "the same token, issued 15 minutes earlier", said(expired), expired.json.get("error") == "Token expired"
+    )
+
+
+def aged(token: str, seconds: int) -> str:
+    """The access token as it would be, had it been issued so much earlier."""
+    found = jws.claims(token)
+    moved = {name: found[name] - seconds for name in ("iat", "exp", "auth_time")}
+    return jws.resigned(token, settings.JWT_ACCESS_KEYS[0].encode(), **moved)
+
+
+@proves("C35")
+def seven_days(scene: Stage) -> Iterator[Evidence]:
+    seconds = lifetime(jws.claims(refresh_token(scene.logged_in("jwt"))))
+    yield holds("exp − iat of a refresh token", f"{seconds:,} s", seconds == 7 * DAY)
+
+
+@proves("C36")
+def two_secrets(scene: Stage) -> Iterator[Evidence]:
+    browser = scene.logged_in("jwt")
+    access, refresh = settings.JWT_ACCESS_KEYS[0].encode(), settings.JWT_REFRESH_KEYS[0].encode()
+    yield holds("the two keys are different", f"{len(access)} and {len(refresh)} bytes", access != refresh)
+    control = whoami(browser, jws.resigned(browser.access, access))
+    yield holds("an access token signed anew with its own key", control.status, control.status == 200)
+    answer = whoami(browser, jws.resigned(browser.access, refresh))
+    yield holds("an access token signed with the refresh key", said(answer), answer.status == 401)
+    browser.give(settings.JWT_REFRESH_COOKIE_NAME, jws.resigned(refresh_token(browser), access))
+    answer = browser.post("/jwt/auth/refresh")
+    yield holds("a refresh token signed with the access key", said(answer), answer.status == 401)
+    shared = [error.msg for error in checks.configuration(None) if error.id == "jwt.E002"]
+    yield holds("what the check at start finds shared", shared, not shared)
+
+
+@proves("C37")
+def kept_to_be_revoked(scene: Stage) -> Iterator[Evidence]:
+    person = scene.person()
+    browser = scene.logged_in("jwt", person)
+    text, row = refresh_token(browser), OutstandingToken.objects.get(user=person.user)
+    digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    yield holds("the row of the outstanding token", f"{row.token[:20]}…", row.token == digest and row.token != text)
+    good = jws.claims(text)["jti"] == row.jti
+    yield holds("its jti is that of the token in the cookie", f"{row.jti[:13]}…", good)
+    BlacklistedToken.objects.create(token=row)
+    answer = browser.post("/jwt/auth/refresh")
+    yield holds("a refresh once the row is blacklisted", said(answer), answer.status == 401)
+
+
+def refresh_line(answer: Answer) -> str:
+    """The `Set-Cookie` line of the refresh token, "" without one."""
+    return next((line for line in answer.set_cookies if line.startswith(settings.JWT_REFRESH_COOKIE_NAME)), "")
+
+
+def attributes(line: str) -> list[str]:
+    """What a `Set-Cookie` line says besides name and value."""
+    return [part.strip() for part in line.split(";")[1:]]
+
+
+@proves("C38")
+def strict_cookie(scene: Stage) -> Iterator[Evidence]:
+    found = attributes(refresh_line(scene.browser().log_in(scene.person(), "jwt")))
+    wanted = {"httponly", "secure", "samesite=strict"}
+    yield holds("the Set-Cookie line of the refresh token", found, wanted <= {name.lower() for name in found})
+
+
+@proves("C39")
+def in_the_body(scene: Stage) -> Iterator[Evidence]:
+    answer = scene.browser().log_in(scene.person(), "jwt")
+    token = answer.json.get("accessToken", "")
+    yield holds("the body of the login's answer", f"accessToken, {len(token)} bytes", not is_refused(token))
+    inside = [line.partition("=")[0] for line in answer.set_cookies if token in line]
+    yield holds("cookies with the access token in them", inside, not inside)
+
+
+@proves("C40")
+def three_refusals(scene: Stage) -> Iterator[Evidence]:
+    browser = scene.logged_in("jwt")
+    answers = {
+        "none": browser.get(WHOAMI, headers={"Authorization": None}),
+        "an expired one": whoami(browser, aged(browser.access, DAY)),
+        "an invalid one": whoami(browser, browser.access[:-9]),
+    }
+    for name, answer in answers.items():
+        yield holds(f"whoami with {name}", said(answer), answer.status == 401)
+    bodies = {answer.response.text for answer in answers.values()}
+    yield holds("different bodies", f"{len(bodies)} of {len(answers)}", len(bodies) == len(answers))
+
+
+@proves("C41")
+def a_new_one(scene: Stage) -> Iterator[Evidence]:
+    browser = scene.logged_in("jwt")
+    before, answer = browser.access, browser.post("/jwt/auth/refresh")
+    token = answer.json.get("accessToken", "")
+    yield holds("a refresh", f"{answer.status}, {', '.join(answer.json)}", answer.status == 200)
+    yield holds("its access token is another one", f"{len(token)} bytes", bool(token) and token != before)
+    used = whoami(browser, token)
+    yield holds("whoami with it", said(used), used.status == 200)
+
+
+@proves("C42")
+def logout(scene: Stage) -> Iterator[Evidence]:
+    browser, thief = scene.logged_in("jwt"), scene.browser()
+    thief.give(settings.JWT_REFRESH_COOKIE_NAME, refresh_token(browser))
+    left = browser.post("/jwt/auth/logout", headers={"Authorization": None})
+    yield holds("a logout that sends no access token", said(left), left.status == 200)
+    cleared = refresh_line(left)
+    yield holds("the cookie", attributes(cleared), "Max-Age=0" in cleared and not refresh_token(browser))
+    answer = thief.post("/jwt/auth/refresh")
+    yield holds("a copy of the refresh token", said(answer), answer.status == 401)
+    listed, plain = whoami(browser, browser.access, "denylist"), whoami(browser, browser.access, "expiry")
+    yield holds("the access token, denylist checked", said(listed), listed.status == 401)
+    left_over = jws.claims(browser.access)["exp"] - int(timezone.now().timestamp())
+    yield limit("the access token, only expiry checked", f"{said(plain)}, {left_over} s to go", plain.status == 200)
+
+
+@proves("C53")
+def readable(scene: Stage) -> Iterator[Evidence]:
+    person = scene.person()
+    session, token = scene.logged_in("session", person), scene.logged_in("jwt", person)
+    raw = session_record.raw(session.cookie(settings.SESSION_COOKIE_NAME))
+    found = json.loads(raw)
+    yield holds("the record in Redis, as JSON", f"{len(raw)} bytes: {', '.join(found)}", found["role"] == "member")
+    pickled = PickleSerializer({}).dumps(found)
+    yield limit("the same as django-redis stores it by default", f"{pickled[:12]!r}…", not is_json(pickled))
+    claims = jws.claims(token.access)
+    yield limit("the token, read without a key", f"role {claims['role']}", claims["sub"] == str(person.user.pk))
+
+
+def is_json(data: bytes) -> bool:
+    """Whether it can be read as JSON."""
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
+
+
+@proves("C86")
+def secrets_in_the_payload(scene: Stage) -> Iterator[Evidence]:
+    person = scene.person()
+    ours = jws.claims(scene.logged_in("jwt", person).access)
+    yield holds("our payload, read without a key", ", ".join(ours), ours.keys() == AccessToken.claims.keys())
+    digest = get_md5_hash_password(person.user.password)
+    # What stock SimpleJWT issues with CHECK_REVOKE_TOKEN, under a key the reader has not.
+    stock = jws.made('{"alg":"HS256","typ":"JWT"}', json.dumps({"hash_password": digest}), b"k" * 32)
+    read = jws.claims(stock)["hash_password"]
+    md5 = hashlib.md5(person.user.password.encode()).hexdigest()  # noqa: S324  # what is shown to be in there
+    seen = f"{read[:8]}…, the MD5 of the stored password hash"
+    yield holds("SimpleJWT's CHECK_REVOKE_TOKEN, read without a key", seen, read.lower() == md5)
+    inside = [word for word in (digest, person.user.password, person.email) if word in json.dumps(ours)]
+    yield holds("of hash and e-mail, what ours says", inside, not inside)
+
+
+@proves("C93")
+def in_memory(scene: Stage) -> Iterator[Evidence]:
+    browser = scene.browser()
+    token = browser.keep(browser.log_in(scene.person(), "jwt")).json["accessToken"]
+    jar = [cookie.name for cookie in browser.http.cookies.jar if token in (cookie.value or "")]
+    yield holds("cookies with the access token in them", jar, not jar)
+    script = (settings.BASE_DIR / "static/jwt_demo/client.js").read_text()
+    found = STORAGE.findall(script)
+    yield holds("uses of storage in the page's client script", found, not found and "Authorization" in script)
+    seconds = lifetime(jws.claims(token))
+    yield holds("exp − iat", f"{seconds} s", seconds == 15 * MINUTE)
+    browser.give("access", token)
+    answers = whoami(browser, token), browser.get(WHOAMI, headers={"Authorization": None})
+    yield holds("in the header, and in a cookie", [said(a) for a in answers], [a.status for a in answers] == [200, 401])
+
+
+@proves("C94")
+def only_to_refresh(scene: Stage) -> Iterator[Evidence]:
+    browser = scene.browser()
+    found = attributes(refresh_line(browser.log_in(scene.person(), "jwt")))
+    yield holds("the Set-Cookie line", found, {"HttpOnly", "Secure"} <= set(found))
+    days = lifetime(jws.claims(refresh_token(browser))) / DAY
+    yield holds("exp − iat of the token inside", f"{days:g} days", days == 7)
+    for method, name in ELSEWHERE:
+        answer = browser.ask(method, f"/jwt/{name}", json={}, headers={"Authorization": None})
+        yield holds(f"{method} {name} with the cookie alone", said(answer), answer.status == 401)
+    as_access = whoami(browser, refresh_token(browser))
+    yield holds("whoami with it as a bearer token", said(as_access), as_access.status == 401)
+    answer = browser.post("/jwt/auth/refresh", headers={"Authorization": None})
+    yield holds("a refresh with the cookie alone", answer.status, answer.status == 200)
+
+
+ELSEWHERE = (
+    ("GET", "api/whoami"),
+    ("GET", "api/profile"),
+    ("GET", "api/staff"),
+    ("GET", "api/devices"),
+    ("POST", "auth/confirm"),
+    ("POST", "auth/password"),
+    ("POST", "auth/logout-everywhere"),
+)

@@ -1,0 +1,255 @@
+"""Where proofs are played: throwaway people, in browsers of their own, at the real addresses of this site.
+
+The requests go through the whole site, in this process: the same handler, middleware, views and stores that
+answer everybody else. Whoever was made here is gone afterwards, with every row and key.
+"""
+
+import contextvars
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connections, transaction
+from django.db.models.signals import pre_save
+from django.dispatch import receiver
+from django.utils import timezone
+from django_redis import get_redis_connection
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from accounts.models import DemoMail, OutgoingMail, User
+from jwt_demo.models import TokenFamily
+from lab.tracing import trace
+from lab.tracing.trace import Exchange
+from security import throttle
+from security.client import Client
+from security.housekeeping import task
+from security.models import PendingWithdrawal, SecurityEvent
+from sessions_demo import store
+from sessions_demo.models import DeviceSession
+
+PREFIX, DOMAIN = "lab-", "@throwaway.invalid"
+# For documentation only (RFC 3849): nobody else comes from there.
+NETWORK = "2001:db8"
+# Longer than any proof takes: what is older was left behind by a process that was killed.
+FORGOTTEN = timedelta(hours=1)
+FLOWS = ("session", "jwt")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who exists for one proof."""
+
+    user: User
+    email: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, and what the server did for it."""
+
+    response: httpx.Response
+    exchange: Exchange
+
+    @property
+    def status(self) -> int:
+        return self.response.status_code
+
+    @property
+    def json(self) -> Any:
+        """The body; an empty dict where it is no JSON."""
+        is_json = self.response.headers.get("Content-Type", "").startswith("application/json")
+        return self.response.json() if is_json else {}
+
+    @property
+    def set_cookies(self) -> list[str]:
+        """The `Set-Cookie` lines as they were sent."""
+        return [line.strip() for line in self.response.headers.get_list("Set-Cookie")]
+
+
+class Browser:
+    """One client: its cookies, its user agent, its address; and, in the JWT flow, its access token."""
+
+    def __init__(self, address: str, agent: str, origin: str) -> None:
+        self.address, self.agent, self.access = address, agent, ""
+        transport = httpx.WSGITransport(app=_site(), remote_addr=address, raise_app_exceptions=False)
+        headers = {"User-Agent": agent, "Origin": origin, "Sec-Fetch-Site": "same-origin"}
+        if settings.TRUSTED_PROXIES:
+            # As the proxies would: without it the site cannot read where this client is.
+            headers["X-Forwarded-For"] = ", ".join([address] * settings.TRUSTED_PROXIES)
+        self.http = httpx.Client(transport=transport, base_url=origin, headers=headers)
+
+    def ask(self, method: str, path: str, **options: Any) -> Answer:
+        """One request. It carries the CSRF token this browser was given, and the access token it holds, unless
+        `headers` says otherwise; a header of `None` is left out."""
+        headers = {"X-CSRFToken": self.cookie(settings.CSRF_COOKIE_NAME)}
+        if self.access and path.startswith("/jwt/"):
+            headers["Authorization"] = f"Bearer {self.access}"
+        headers |= options.pop("headers", {})
+        request = self.http.build_request(method, path, **options)
+        for name, value in headers.items():
+            request.headers.pop(name, None)
+            if value:
+                request.headers[name] = value
+        with trace.collecting() as exchanges:
+            response = self.http.send(request)
+        return Answer(response, exchanges[-1])
+
+    def get(self, path: str, **options: Any) -> Answer:
+        """A GET."""
+        return self.ask("GET", path, **options)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> Answer:
+        """A POST of JSON."""
+        return self.ask("POST", path, json={} if body is None else body, **options)
+
+    def log_in(self, person: Person, flow: str, **body: Any) -> Answer:
+        """Logs `person` in by one of the flows; in the JWT flow this browser then holds the access token."""
+        if flow == "session" and not self.cookie(settings.CSRF_COOKIE_NAME):
+            self.get("/session/api/")
+        answer = self.post(f"/{flow}/auth/login", {"email": person.email, "password": person.password, **body})
+        if answer.status != 200:
+            raise RuntimeError(f"the login itself failed with {answer.status}")
+        self.keep(answer)
+        return answer
+
+    def keep(self, answer: Answer) -> Answer:
+        """Holds the access token of an answer, if it has one."""
+        self.access = answer.json.get("accessToken") or self.access
+        return answer
+
+    def cookie(self, name: str) -> str:
+        """The value of a cookie, "" without one."""
+        return next((cookie.value or "" for cookie in self.http.cookies.jar if cookie.name == name), "")
+
+    def give(self, name: str, value: str) -> None:
+        """Puts a cookie into this browser: how a thief uses one."""
+        # Under the domain that the jar gives to a name without a dot, or the answer's cookie would stand beside it.
+        host = urlsplit(str(self.http.base_url)).hostname or ""
+        self.http.cookies.set(name, value, domain=host if "." in host else f"{host}.local")
+
+
+@cache
+def _site() -> WSGIHandler:
+    return WSGIHandler()
+
+
+class Stage:
+    """Makes people and browsers; see `stage`, which also removes them."""
+
+    def __init__(self) -> None:
+        self.people: list[Person] = []
+        # Each stage has a network of its own, or failures that one proof needs would throttle another; the
+        # throttle itself is the one everybody meets.
+        self.network = f"{NETWORK}:{secrets.randbelow(2**16):x}:{secrets.randbelow(2**16):x}"
+        self.origin = f"https://{urlsplit(settings.SITE_URL).netloc}"
+
+    def person(self, **fields: Any) -> Person:
+        """A new user, a member unless `role` says otherwise."""
+        email, password = f"{PREFIX}{secrets.token_hex(6)}{DOMAIN}", secrets.token_urlsafe(12)
+        person = Person(User.objects.create_user(email, password, name="Throwaway", **fields), email, password)
+        self.people.append(person)
+        return person
+
+    def browser(self, agent: str = "Mozilla/5.0 (lab) Chrome/1") -> Browser:
+        """A browser that nobody has used."""
+        return Browser(f"{self.network}::{secrets.randbelow(2**16):x}", agent, self.origin)
+
+    def logged_in(self, flow: str, person: Person | None = None, agent: str = "", **body: Any) -> Browser:
+        """A browser with somebody logged in."""
+        browser = self.browser(agent) if agent else self.browser()
+        browser.log_in(person or self.person(), flow, **body)
+        return browser
+
+    def at_once(self, work: list[Callable[[], T]]) -> list[T]:
+        """Does all of it at the same time, each in a thread with connections of its own."""
+
+        def one(do: Callable[[], T]) -> T:
+            try:
+                return do()
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(len(work)) as pool:
+            waiting = [pool.submit(contextvars.copy_context().run, one, do) for do in work]
+            return [future.result() for future in waiting]
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """A stage, cleared when the proof is over, however it ends."""
+    scene = Stage()
+    try:
+        yield scene
+    finally:
+        clear([person.user.pk for person in scene.people], [person.email for person in scene.people])
+        _unthrottle(scene.network)
+        _forget_strangers(scene.network)
+
+
+def clear(ids: list[int], emails: list[str]) -> None:
+    """Removes throwaway users: their rows, their sessions, what the denylist and the throttle hold of them."""
+    sessions = DeviceSession.objects.filter(user_id__in=ids)
+    store.delete(list(sessions.values_list("digest", flat=True)))
+    sessions.delete()
+    TokenFamily.objects.filter(user_id__in=ids).delete()
+    OutstandingToken.objects.filter(user_id__in=ids).delete()
+    with transaction.atomic():
+        # Of two that clear at once, the second would fail over what the first removed.
+        here = [*User.objects.select_for_update().filter(pk__in=ids).values_list("pk", flat=True)]
+        User.objects.filter(pk__in=here).delete()
+    for model in (PendingWithdrawal, SecurityEvent):
+        rows = model._base_manager.filter(user_id__in=ids)
+        # Events are never deleted; these happened to nobody.
+        rows._raw_delete(rows.db)
+    for mails in (OutgoingMail, DemoMail):
+        mails.objects.filter(to__in=emails).delete()
+    _forget("denylist", [f"deny:{{{number}}}:*" for number in ids])
+    limits = [limit for email in emails for limit in throttle.login_limits(email, Client(), False)]
+    _forget("default", [limit.key + "*" for limit in limits])
+
+
+def _unthrottle(network: str) -> None:
+    _forget("default", [f"throttle:*:{Client(f'{network}::1').network}*"])
+
+
+def _forget_strangers(network: str, **more: Any) -> None:
+    # A failed login of nobody is recorded without a user; the address is one that only a stage has.
+    rows = SecurityEvent._base_manager.filter(user_id=None, address__startswith=f"{network}:", **more)
+    rows._raw_delete(rows.db)
+
+
+def _forget(alias: str, patterns: list[str]) -> None:
+    redis = get_redis_connection(alias)
+    for pattern in patterns:
+        if keys := list(redis.scan_iter(pattern, count=1000)):
+            redis.delete(*keys)
+
+
+@receiver(pre_save, sender=OutgoingMail)
+def keep_back(sender: object, instance: OutgoingMail, raw: bool, **kwargs: Any) -> None:
+    """Has no mail to a throwaway user handed over: it would be on its way, or in the mailbox, after she is gone."""
+    if not raw and instance.to.startswith(PREFIX) and instance.to.endswith(DOMAIN):
+        instance.due = timezone.now() + 2 * FORGOTTEN
+
+
+@task("lab", every=600)
+def clear_forgotten() -> str:
+    """Removes whom a killed proof left behind."""
+    before = timezone.now() - FORGOTTEN
+    left = User.objects.filter(email__startswith=PREFIX, email__endswith=DOMAIN, created__lt=before)
+    people = dict(left.values_list("pk", "email")[:100])
+    if people:
+        clear(list(people), list(people.values()))
+    _forget_strangers(NETWORK, at__lt=before)
+    return f"{len(people)} removed" if people else ""

@@ -1,0 +1,107 @@
+"""The small clients that anybody may copy, and what each flow costs them.
+
+The programs are files under `static/lab/clients/`. What they ask is written down here a second time, so that
+the requests can be sent by a throwaway person and their bytes be counted; tests hold the two to each other.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.conf import settings
+
+from lab.claims.sandbox import FLOWS, Answer, Browser, Person, Stage
+
+# Suffix of the file, what it is written in, and what it needs.
+LANGUAGES = (
+    ("sh", "curl", "bash and curl 7.82"),
+    ("py", "Python", "Python 3.8"),
+    ("mjs", "JavaScript", "a page, or Node 20"),
+)
+COMMENT = re.compile(r"\s*(#|//|\"\"\")")
+NATIVE = {"Origin": None, "Sec-Fetch-Site": None}
+
+
+@dataclass(frozen=True)
+class Program:
+    """One client: its flow, its language and its text."""
+
+    flow: str
+    suffix: str
+    language: str
+    needs: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """Its file, beside the others."""
+        return f"{self.flow}.{self.suffix}"
+
+    @property
+    def path(self) -> str:
+        """Where it lies among the static files."""
+        return f"lab/clients/{self.name}"
+
+    @property
+    def code(self) -> list[str]:
+        """Its lines but for blanks and comments."""
+        return [line for line in self.text.splitlines() if line.strip() and not COMMENT.match(line)]
+
+    def about(self, pattern: str, without: str = "^$") -> int:
+        """How many lines of code mention this, and not that."""
+        return sum(bool(re.search(pattern, line)) and not re.search(without, line) for line in self.code)
+
+
+def program(flow: str, suffix: str) -> Program:
+    """The client for this flow in this language, as it is downloaded. Raises `KeyError` or `OSError` for another."""
+    language, needs = {end: (name, wanted) for end, name, wanted in LANGUAGES}[suffix]
+    empty = Program(flow, suffix, language, needs, "")
+    return replace(empty, text=(settings.BASE_DIR / "static" / empty.path).read_text())
+
+
+def programs() -> list[Program]:
+    """All of them, a language after the other."""
+    return [program(flow, suffix) for suffix, _, _ in LANGUAGES for flow in FLOWS]
+
+
+def play(scene: Stage, flow: str, transport: str = "body") -> list[Answer]:
+    """The requests that the clients of this flow send, in their order, by somebody who is no browser."""
+    person, client = scene.person(), scene.browser("curl/8")
+    return by_session(client, person) if flow == "session" else by_token(client, person, transport)
+
+
+def by_session(client: Browser, person: Person) -> list[Answer]:
+    """With a cookie jar and a CSRF token."""
+    # Without an Origin, Django wants a Referer over https.
+    headers = NATIVE | {"Referer": str(client.http.base_url)}
+    login = {"email": person.email, "password": person.password}
+    return [
+        client.get("/session/api/", headers=headers),
+        client.post("/session/auth/login", login, headers=headers),
+        client.get("/session/api/whoami", headers=headers),
+        client.get("/session/api/profile", headers=headers),
+        client.post("/session/auth/logout", headers=headers),
+    ]
+
+
+def by_token(client: Browser, person: Person, transport: str) -> list[Answer]:
+    """With tokens; the refresh token in the body, or in the cookie as in a page."""
+    headers: dict[str, Any] = {} if transport == "cookie" else NATIVE
+    login = {"email": person.email, "password": person.password, "transport": transport}
+    answers = [client.keep(client.post("/jwt/auth/login", login, headers=headers))]
+    answers += [client.get(f"/jwt/api/{name}", headers=headers) for name in ("whoami", "profile")]
+    for name in ("refresh", "logout"):
+        held = answers[0] if name == "refresh" else answers[-1]
+        body = {"refreshToken": held.json["refreshToken"]} if transport == "body" else {}
+        answers.append(client.keep(client.post(f"/jwt/auth/{name}", body, headers=headers | {"Authorization": None})))
+    return answers
+
+
+def bytes_sent(answers: list[Answer]) -> int:
+    """Bytes of all requests, head and body."""
+    return sum(answer.exchange.request_head + answer.exchange.request_body for answer in answers)
+
+
+def bytes_received(answers: list[Answer]) -> int:
+    """Bytes of all answers, head and body."""
+    return sum(answer.exchange.response_head + answer.exchange.response_body for answer in answers)

@@ -1,0 +1,298 @@
+"""What one whoami costs in each mode: time, look-ups, bytes on the wire, and what the server keeps for it.
+
+All modes are measured in one run, a request of each in turn, so that whatever slows this machine meanwhile slows all
+of them alike: the ratios mean something on any machine, the milliseconds only on this one. The time is the server's
+alone, from the handler's call to its answer, without a network and without the trace.
+"""
+
+import csv
+import io
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from statistics import median, quantiles
+from typing import Any
+from urllib.parse import urlsplit
+from wsgiref.util import setup_testing_defaults
+
+import django
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connection
+from django_redis import get_redis_connection
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from jwt_demo.models import Policy, TokenFamily
+from lab.claims.sandbox import Answer, Stage, stage
+from lab.experiments import revocation
+from lab.experiments.revocation import BY_KEY, Credential, Strategy
+from lab.tracing import trace
+from sessions_demo.models import DeviceSession
+
+MODES = tuple(BY_KEY)
+WARM_UP = 3
+DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+READING = {"GET", "MGET", "EXISTS", "TTL"}
+
+
+@dataclass
+class Mode:
+    """One mode. Times are milliseconds, sizes bytes; `ratio` is its median in those of the first mode.
+
+    `keys`, `bytes` and `rows` are what one login leaves behind: in Redis, and in the database. `banned` says whether it
+    outlives a ban.
+    """
+
+    key: str
+    name: str
+    n: int = 0
+    p50: float = 0
+    p95: float = 0
+    ratio: float = 0
+    sql: int = 0
+    redis: int = 0
+    credential: int = 0
+    request_head: int = 0
+    response_head: int = 0
+    keys: float = 0
+    bytes: float = 0
+    rows: float = 0
+    banned: str = ""
+
+
+@dataclass
+class Report:
+    """One run. `trace` is how many times as long a traced request takes as the untraced one beside it, the median;
+    `logins`, how many of each mode were looked at for what they leave behind."""
+
+    modes: list[Mode]
+    machine: dict[str, str]
+    logins: int
+    trace: float
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it."""
+        return asdict(self)
+
+
+@dataclass
+class Probe:
+    """A mode while it is measured."""
+
+    held: Credential
+    environ: dict[str, Any]
+    plain: list[float] = field(default_factory=list)
+    traced: list[float] = field(default_factory=list)
+
+
+def measure(modes: list[str], requests: int, logins: int, tell: Callable[[int], None] | None = None) -> Report:
+    """Measures so many requests of each mode, and of each login. `tell` is told how many of them are done.
+
+    Raises `KeyError` for a mode there is not.
+    """
+    began = time.perf_counter()
+    chosen = [BY_KEY[key] for key in dict.fromkeys(modes)]
+    with stage() as scene:
+        left = {strategy.key: kept(scene, strategy, logins) for strategy in chosen}
+        probes = [_probe(scene, strategy) for strategy in chosen]
+        _run(probes, requests, tell or (lambda done: None))
+        rows = [_mode(probe, left[probe.held.strategy.key]) for probe in probes]
+        banned = _banned(scene, [row.key for row in rows])
+    for row in rows:
+        row.ratio, row.banned = round(row.p50 / rows[0].p50, 2), banned[row.key]
+    pairs = [pair for probe in probes for pair in zip(probe.traced, probe.plain, strict=True)]
+    cost = median(traced / plain for traced, plain in pairs)
+    return Report(rows, machine(), logins, round(cost, 2), round(time.perf_counter() - began, 1))
+
+
+def logged_in(scene: Stage, strategy: Strategy) -> tuple[Credential, Answer]:
+    """A login at the site's own address, as long-lived as everybody's."""
+    browser, person = scene.browser(), scene.people[0] if scene.people else scene.person()
+    flow = "session" if strategy.kind == "session" else "jwt"
+    answer = browser.log_in(person, flow, **({"refresh": False} if strategy.key == "short" else {}))
+    return Credential(strategy, browser, ends=int(flow == "jwt")), answer
+
+
+def kept(scene: Stage, strategy: Strategy, logins: int) -> dict[str, float]:
+    """What a login leaves behind: the keys it wrote to Redis that are still there, and rows that last as long."""
+    before, keys, size = _rows(scene), 0, 0
+    for _ in range(logins):
+        _, answer = logged_in(scene, strategy)
+        found = lasting(answer)
+        keys, size = keys + len(found), size + sum(found.values())
+    return {"keys": keys / logins, "bytes": size / logins, "rows": (_rows(scene) - before) / logins}
+
+
+def lasting(answer: Answer) -> dict[str, int]:
+    """The keys that a request wrote to, as its trace has them, and that are still there; with their size in bytes."""
+    commands = [text.partition(" ") for text in answer.exchange.texts("redis")]
+    sizes = {key: _size(key) for name, _, key in commands if key and name not in READING}
+    return {key: size for key, size in sizes.items() if size}
+
+
+def _size(key: str) -> int:
+    sizes = [get_redis_connection(alias).memory_usage(key) for alias in ("sessions", "denylist", "default")]
+    return max(size or 0 for size in sizes)
+
+
+def _rows(scene: Stage) -> int:
+    ids = [person.user.pk for person in scene.people]
+    models = (DeviceSession, TokenFamily, OutstandingToken)
+    return sum(model._base_manager.filter(user_id__in=ids).count() for model in models)
+
+
+def _probe(scene: Stage, strategy: Strategy) -> Probe:
+    held, _ = logged_in(scene, strategy)
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in held.browser.http.cookies.jar)
+    environ: dict[str, Any] = {
+        "PATH_INFO": strategy.path,
+        "REMOTE_ADDR": held.browser.address,
+        "HTTP_HOST": urlsplit(scene.origin).netloc,
+        "HTTP_USER_AGENT": held.browser.agent,
+        "HTTP_X_FORWARDED_FOR": held.browser.http.headers.get("X-Forwarded-For", ""),
+        "HTTP_COOKIE": cookies,
+        "wsgi.url_scheme": "https",
+    }
+    if held.ends:
+        environ["HTTP_AUTHORIZATION"] = f"Bearer {held.browser.access}"
+    setup_testing_defaults(environ)
+    return Probe(held, environ)
+
+
+def _run(probes: list[Probe], requests: int, tell: Callable[[int], None]) -> None:
+    site = WSGIHandler()
+    for turn in range(-WARM_UP, requests):
+        # Whoever comes first in a turn is another each time, and so is which of the two is traced.
+        at = turn % len(probes)
+        for probe in probes[at:] + probes[:at]:
+            for on in (turn % 2 == 0, turn % 2 == 1):
+                ms = _timed(site, probe.environ, on)
+                if turn >= 0:
+                    (probe.traced if on else probe.plain).append(ms)
+        tell(max(0, turn + 1))
+
+
+def _timed(site: WSGIHandler, environ: dict[str, Any], on: bool) -> float:
+    status: list[str] = []
+
+    def start(line: str, *headers: Any) -> Callable[[bytes], object]:
+        status.append(line)
+        return lambda data: None
+
+    with trace.collecting() if on else trace.off():
+        started = time.perf_counter()
+        response = site(dict(environ), start)
+        b"".join(response)
+        ms = (time.perf_counter() - started) * 1000
+        response.close()
+    if not status[0].startswith("200"):
+        raise RuntimeError(f"whoami itself failed with {status[0]}")
+    return ms
+
+
+def credential(held: Credential) -> tuple[int, int]:
+    """Bytes of the value that proves who asks, and of the header line that carries it alone."""
+    sent = held.ask().exchange
+    name = "Bearer" if held.ends else settings.SESSION_COOKIE_NAME
+    length = next(p["length"] for p in [*sent.cookies_sent, sent.authorization or {}] if p.get("name") == name)
+    return length, length + len("Authorization: Bearer " if held.ends else f"Cookie: {name}=")
+
+
+def _mode(probe: Probe, left: dict[str, float]) -> Mode:
+    answer, strategy = probe.held.ask(), probe.held.strategy
+    return Mode(
+        strategy.key,
+        strategy.name,
+        n=len(probe.plain),
+        p50=round(median(probe.plain), 3),
+        p95=round(quantiles(probe.plain, n=20, method="inclusive")[-1] if len(probe.plain) > 1 else probe.plain[0], 3),
+        sql=answer.exchange.count("sql"),
+        redis=answer.exchange.count("redis"),
+        credential=credential(probe.held)[1],
+        request_head=answer.exchange.request_head,
+        response_head=answer.exchange.response_head,
+        keys=left["keys"],
+        bytes=left["bytes"],
+        rows=left["rows"],
+    )
+
+
+def _banned(scene: Stage, keys: list[str]) -> dict[str, str]:
+    """What the next request after a ban is answered, in each mode."""
+    most = Policy.default().access
+    fates = revocation.play(scene, "ban", life=most, only=tuple(keys), most=0.01)
+    late = f"works on, {most} s at most"
+    return {fate.strategy.key: "dead at once" if fate.at_once else late for fate in fates}
+
+
+def machine() -> dict[str, str]:
+    """What it ran on. Without the machine's name, which is nobody's business."""
+    store = get_redis_connection("default").info("server")
+    version = ".".join(map(str, connection.get_database_version()))
+    name, number = (
+        ("Valkey", store["valkey_version"]) if "valkey_version" in store else ("Redis", store["redis_version"])
+    )
+    return {
+        "processors": str(os.cpu_count()),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "django": django.get_version(),
+        "database": f"{DATABASES.get(connection.vendor, connection.vendor)} {version}",
+        "store": f"{name} {number}",
+    }
+
+
+COLUMNS = {
+    "name": "mode",
+    "n": "requests",
+    "p50": "p50, ms",
+    "p95": "p95, ms",
+    "ratio": "ratio",
+    "sql": "SQL",
+    "redis": "Redis",
+    "credential": "credential, bytes",
+    "request_head": "request head, bytes",
+    "response_head": "response head, bytes",
+    "keys": "Redis keys per login",
+    "bytes": "Redis bytes per login",
+    "rows": "rows per login",
+    "banned": "after a ban",
+}
+
+
+def table(report: Report) -> list[list[str]]:
+    """The comparison as text, its heading first."""
+    lines = [[_text(getattr(mode, name)) for name in COLUMNS] for mode in report.modes]
+    return [list(COLUMNS.values()), *lines]
+
+
+def _text(value: object) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def as_markdown(report: Report) -> str:
+    """The comparison as a table for a README, with what it ran on."""
+    head, *rows = table(report)
+    lines = [head, ["---"] + ["---:"] * (len(head) - 2) + ["---"], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{caption(report)}\n"
+
+
+def caption(report: Report) -> str:
+    """Where and how it was measured, in a few sentences."""
+    ran = report.machine
+    return (
+        f"{report.modes[0].n} requests of each, in turn, on {ran['processors']} processors ({ran['platform']}), "
+        f"Python {ran['python']}, Django {ran['django']}, {ran['database']}, {ran['store']}; what a login leaves "
+        f"behind: of {report.logins} of each. A traced request takes {report.trace:g} times as long; "
+        "these were not traced."
+    )
+
+
+def as_csv(report: Report) -> str:
+    """The comparison as CSV, with a heading."""
+    out = io.StringIO()
+    csv.writer(out).writerows([[item.name for item in fields(Mode)], *(asdict(mode).values() for mode in report.modes)])
+    return out.getvalue()

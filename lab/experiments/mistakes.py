@@ -1,0 +1,242 @@
+"""Nine mistakes, each with the code that makes it, the code that does not, and a check of this very server.
+
+The weak code is text under `templates/lab/mistakes/`. Nothing can import it, and no address leads to it.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.template.loader import get_template
+
+from jwt_demo import checks as token_checks
+from jwt_demo.models import Policy
+from jwt_demo.tokens import ED25519, AccessToken
+from lab.claims.evidence import Evidence, holds
+from lab.claims.sandbox import Answer, Browser, Stage, stage
+from lab.experiments import jws, session_record
+from security.checks import SECRET_BYTES, is_guessable
+
+MARK, BETWEEN = "> ", "---\n"
+WHOAMI = "/jwt/api/whoami"
+STORAGE = re.compile(r"\b(localStorage|sessionStorage)\b")
+MONTH = 30 * 24 * 60 * 60
+Check = Callable[[Stage], Iterator[Evidence]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of code, and whether it is the one that differs."""
+
+    text: str
+    differs: bool
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One of them: its address, the claim about it, what it is and costs in a sentence each, and its check."""
+
+    slug: str
+    claim: str
+    title: str
+    cost: str
+    check: Check
+
+    @property
+    def weak(self) -> list[Line]:
+        """The code that makes it."""
+        return self._code(0)
+
+    @property
+    def strong(self) -> list[Line]:
+        """The same code without it."""
+        return self._code(1)
+
+    def _code(self, side: int) -> list[Line]:
+        text = get_template(f"lab/mistakes/{self.slug}.txt").template.source  # type: ignore[attr-defined]
+        lines = text.split(BETWEEN)[side].splitlines()
+        return [Line(line.removeprefix(MARK), line.startswith(MARK)) for line in lines]
+
+
+def checked(mistake: Mistake) -> list[Evidence]:
+    """What this server does, asked just now."""
+    with stage() as scene:
+        return list(mistake.check(scene))
+
+
+def _storage(scene: Stage) -> Iterator[Evidence]:
+    answer = scene.browser().log_in(scene.person(), "jwt")
+    yield holds("What a browser's login puts in the body", ", ".join(answer.json), "refreshToken" not in answer.json)
+    scripts = sorted((settings.BASE_DIR / "static" / "jwt_demo").glob("*.js"))
+    using = [path.name for path in scripts if STORAGE.search(path.read_text())]
+    yield holds(f"Of the {len(scripts)} scripts of the token page, how many use storage", len(using), not using)
+
+
+def _lifetime(scene: Stage) -> Iterator[Evidence]:
+    claims = jws.claims(scene.logged_in("jwt").access)
+    seconds = claims["exp"] - claims["iat"]
+    yield holds("An access token lives", f"{seconds} s", seconds <= 15 * 60)
+    try:
+        replace(Policy.default(), access=MONTH)
+        said = "accepted"
+    except ValueError as error:
+        said = f"refused: {error}"
+    yield holds("A policy with 30 days for it is", said, said.startswith("refused"))
+
+
+def _payload(scene: Stage) -> Iterator[Evidence]:
+    person = scene.person()
+    claims = jws.claims(scene.logged_in("jwt", person).access)
+    more = claims.keys() - AccessToken.claims.keys()
+    yield holds("Claims beside the eleven that are allowed", sorted(more), not more)
+    secret = [person.email, person.user.name, person.user.password, person.password]
+    found = [word for word in secret if word in json.dumps(claims)]
+    yield holds("E-mail, name, password or its hash in the payload", len(found), not found)
+
+
+def _one_secret(scene: Stage) -> Iterator[Evidence]:
+    browser = scene.logged_in("jwt")
+    swapped = jws.resigned(browser.access, settings.JWT_REFRESH_KEYS[0].encode())
+    answer = _whoami(browser, swapped)
+    yield holds("An access token signed with the refresh key", _said(answer), answer.status == 401)
+    shared = [error.msg for error in token_checks.configuration(None) if error.id == "jwt.E002"]
+    yield holds("Keys that the check at start finds shared", len(shared), not shared)
+
+
+def _algorithm(scene: Stage) -> Iterator[Evidence]:
+    browser = scene.logged_in("jwt")
+    reading = jws.read(browser.access)
+    payload = json.dumps(reading.payload | {"role": "admin"})
+    for algorithm, key in (("none", b""), ("HS512", settings.JWT_ACCESS_KEYS[0].encode())):
+        token = jws.made(json.dumps(reading.header | {"alg": algorithm}), payload, key, algorithm)
+        answer = _whoami(browser, token)
+        yield holds(f"A self-made administrator with alg {algorithm}", _said(answer), answer.status == 401)
+    control = _whoami(browser, browser.access)
+    yield holds("The real token", _said(control), control.status == 200)
+
+
+def _httponly(scene: Stage) -> Iterator[Evidence]:
+    for flow, name in _cookies():
+        line = _line(scene.browser().log_in(scene.person(), flow), name)
+        yield holds(f"Set-Cookie of {name}", _attributes(line), "HttpOnly" in _attributes(line))
+
+
+def _samesite(scene: Stage) -> Iterator[Evidence]:
+    for flow, name in (*_cookies(), ("session", settings.CSRF_COOKIE_NAME)):
+        line = _line(scene.browser().log_in(scene.person(), flow), name)
+        yield holds(f"Set-Cookie of {name}", _attributes(line), "SameSite=Strict" in _attributes(line))
+
+
+def _memory(scene: Stage) -> Iterator[Evidence]:
+    backend = settings.CACHES[settings.SESSION_CACHE_ALIAS]["BACKEND"]
+    yield holds("Where sessions are kept", backend, backend == "django_redis.cache.RedisCache")
+    browser = scene.logged_in("session")
+    record = session_record.of(browser.cookie(settings.SESSION_COOKIE_NAME))
+    seen = f"{record.size} bytes, {record.ttl} s to live" if record else "nothing"
+    yield holds("What Redis itself says of a session begun just now", seen, record is not None)
+
+
+def _weak_secret(scene: Stage) -> Iterator[Evidence]:
+    secrets = {"SECRET_KEY": [settings.SECRET_KEY]}
+    secrets |= {name: list(getattr(settings, name)) for name in ("JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
+    for name, keys in secrets.items():
+        short, weak = min(len(key.encode()) for key in keys), [key for key in keys if _guessable(key)]
+        yield holds(f"{name}: shortest, and how many can be guessed", f"{short} bytes, {len(weak)}", not weak)
+    yield holds("The word “secret” would be", "refused at start", is_guessable("secret"))
+    value = scene.logged_in("session").cookie(settings.SESSION_COOKIE_NAME)
+    signed = not re.fullmatch(r"[a-z0-9]{32}", value)
+    yield holds("The session cookie", "signed data" if signed else "a random id: no secret signs it", not signed)
+
+
+def _guessable(key: str) -> bool:
+    return is_guessable(key.removeprefix(ED25519)) or len(key.encode()) < SECRET_BYTES
+
+
+def _cookies() -> tuple[tuple[str, str], ...]:
+    return ("session", settings.SESSION_COOKIE_NAME), ("jwt", settings.JWT_REFRESH_COOKIE_NAME)
+
+
+def _line(answer: Answer, name: str) -> str:
+    return next((line for line in answer.set_cookies if line.startswith(f"{name}=")), "")
+
+
+def _attributes(line: str) -> list[str]:
+    return [part.strip() for part in line.split(";")[1:]]
+
+
+def _whoami(browser: Browser, token: str) -> Answer:
+    return browser.get(WHOAMI, headers={"Authorization": f"Bearer {token}"})
+
+
+def _said(answer: Answer) -> str:
+    return f"{answer.status} {answer.json.get('error') or answer.json.get('role') or ''}".strip()
+
+
+MISTAKES = (
+    Mistake(
+        "storage",
+        "C84",
+        "A token in localStorage",
+        "Any script that ever runs in the page, of whatever vendor, reads it and takes it away.",
+        _storage,
+    ),
+    Mistake(
+        "lifetime",
+        "C85",
+        "An access token for 30 days",
+        "Nothing is looked up, so who steals it on the first day is you for the other twenty-nine.",
+        _lifetime,
+    ),
+    Mistake(
+        "payload",
+        "C86",
+        "Private data in the payload",
+        "It is encoded and not encrypted: whoever holds the token, and every log it ends up in, can read it.",
+        _payload,
+    ),
+    Mistake(
+        "one-secret",
+        "C87",
+        "One secret for both kinds of token",
+        "Whoever gets the key of the short-lived kind can make the long-lived kind, too.",
+        _one_secret,
+    ),
+    Mistake(
+        "algorithm",
+        "C88",
+        "The token chooses its algorithm",
+        "A token that says “none” needs no signature, and anybody can write one that says administrator.",
+        _algorithm,
+    ),
+    Mistake(
+        "httponly",
+        "C89",
+        "A session cookie without HttpOnly",
+        "A script in the page reads the id and uses it from another machine.",
+        _httponly,
+    ),
+    Mistake(
+        "samesite",
+        "C90",
+        "A cookie without SameSite",
+        "Other sites can send requests that carry it: always with a link, at first also with a form.",
+        _samesite,
+    ),
+    Mistake(
+        "memory",
+        "C91",
+        "Sessions in the memory of a process",
+        "A restart logs everybody out, a second process knows nobody, and what is never ended piles up.",
+        _memory,
+    ),
+    Mistake(
+        "weak-secret",
+        "C92",
+        "A weak secret, or none",
+        "Where the cookie is signed data, who guesses the secret writes cookies for anyone.",
+        _weak_secret,
+    ),
+)
+BY_SLUG = {mistake.slug: mistake for mistake in MISTAKES}

@@ -1,0 +1,118 @@
+"""What *remember me* changes: the cookies a login sets, how long the server will take them, and what is left of
+them when the browser is closed."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import jwt
+from django.conf import settings
+from django.utils import timezone
+
+from jwt_demo.models import TokenFamily
+from lab.claims.sandbox import Browser, Stage
+from lab.experiments.decision import spoken
+from sessions_demo.models import DeviceSession
+
+MAX_AGE = re.compile(r";\s*Max-Age=(\d+)", re.IGNORECASE)
+# What proves that somebody is still logged in, when a browser was opened again.
+ASKED = {"session": ("GET", "/session/api/whoami"), "jwt": ("POST", "/jwt/auth/refresh")}
+
+
+@dataclass(frozen=True)
+class Cookie:
+    """One cookie, as its `Set-Cookie` line had it. `max_age` is in seconds; `None`: it ends with the browser."""
+
+    name: str
+    line: str
+    max_age: int | None
+
+    @classmethod
+    def of(cls, line: str) -> "Cookie":
+        """Reads a line; its value is masked."""
+        name, _, rest = line.partition("=")
+        value, _, attributes = rest.partition(";")
+        found = MAX_AGE.search(line)
+        masked = f"{name}={value[:6]}… ({len(value)} characters);{attributes}"
+        return cls(name, masked, int(found[1]) if found else None)
+
+    @property
+    def lasts(self) -> str:
+        """ "30 days", or "until the browser is closed"."""
+        return "until the browser is closed" if self.max_age is None else spoken(self.max_age)
+
+
+@dataclass(frozen=True)
+class End:
+    """One moment at which the server stops accepting. `seconds` from now."""
+
+    name: str
+    seconds: float
+    lasts: str
+
+    @classmethod
+    def at(cls, name: str, moment: datetime) -> "End":
+        """The end at this moment."""
+        seconds = (moment - timezone.now()).total_seconds()
+        return cls(name, seconds, spoken(seconds))
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What was seen of one flow. `before` and `after` are the answers before and after the browser was closed."""
+
+    flow: str
+    cookies: list[Cookie]
+    ends: list[End]
+    asked: str
+    before: int = 0
+    after: int = 0
+
+    @property
+    def kept(self) -> list[str]:
+        """The cookies that a closed browser keeps."""
+        return [cookie.name for cookie in self.cookies if cookie.max_age is not None]
+
+    @property
+    def dropped(self) -> list[str]:
+        """Those it drops."""
+        return [cookie.name for cookie in self.cookies if cookie.max_age is None]
+
+
+def played(scene: Stage, flow: str, remember: bool) -> Lane:
+    """Somebody new logs in by this flow, the browser is closed and opened again, and asks with what it still has."""
+    person, browser = scene.person(), scene.browser()
+    lines = browser.get("/session/api/").set_cookies if flow == "session" else []
+    lines += browser.log_in(person, flow, remember=remember).set_cookies
+    method, path = ASKED[flow]
+    ends = _session_ends(person.user.pk) if flow == "session" else _token_ends(person.user.pk, browser)
+    lane = Lane(flow, [Cookie.of(line) for line in lines], ends, f"{method} {path}")
+    before = browser.ask(method, path)
+    lane = replace(lane, cookies=list({one.name: one for one in lane.cookies}.values()), before=before.status)
+    return replace(lane, after=reopened(scene, browser, lane.kept).ask(method, path).status)
+
+
+def reopened(scene: Stage, browser: Browser, kept: list[str]) -> Browser:
+    """The same browser after it was closed: these cookies are left, and nothing that was in memory."""
+    again = scene.browser(browser.agent)
+    for name in kept:
+        if value := browser.cookie(name):
+            again.give(name, value)
+    return again
+
+
+def _session_ends(user_id: int) -> list[End]:
+    row = DeviceSession.objects.get(user_id=user_id)
+    return [End.at("if it is not used", row.idle_end), End.at("however it is used", row.absolute_end)]
+
+
+def _token_ends(user_id: int, browser: Browser) -> list[End]:
+    family = TokenFamily.objects.get(user_id=user_id)
+    # Read off the token itself: this is what the server will believe, whatever the cookie says.
+    claims = jwt.decode(browser.cookie(settings.JWT_REFRESH_COOKIE_NAME), options={"verify_signature": False})
+    expires = datetime.fromtimestamp(claims["exp"], timezone.now().tzinfo)
+    return [
+        End("the access token, in memory", settings.JWT_ACCESS, spoken(settings.JWT_ACCESS)),
+        End.at("the refresh token, if it is not used (exp)", expires),
+        End.at("all of its successors, however they are used", family.absolute_end),
+    ]

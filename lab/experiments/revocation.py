@@ -1,0 +1,204 @@
+"""A round: somebody who is logged in by every strategy at once, and for how long each credential works on after
+her access is withdrawn."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from statistics import median
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import User
+from jwt_demo import lifecycle
+from jwt_demo.models import Policy, Transport
+from lab.claims.sandbox import Answer, Browser, Person, Stage
+from security import passwords
+from security.client import Client
+from security.models import SecurityEvent
+from security.revocation import access_withdrawn
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One way to know whether a credential still counts. `kind` is the lane it wears."""
+
+    key: str
+    name: str
+    kind: str
+    path: str
+    how: str
+
+
+STRATEGIES = (
+    Strategy("session", "Session", "session", "/session/api/whoami", "a record in Redis, looked up each time"),
+    Strategy("expiry", "Token, expiry", "token", "/lab/whoami/expiry", "nothing is looked up; renewed by refresh"),
+    Strategy("denylist", "Token, denylist", "token", "/lab/whoami/denylist", "a list in Redis, looked up each time"),
+    Strategy("version", "Token, version", "token", "/lab/whoami/version", "a number in the user's row, each time"),
+    Strategy("short", "Token, short-only", "token", "/lab/whoami/expiry", "nothing is looked up, no refresh token"),
+)
+BY_KEY = {strategy.key: strategy for strategy in STRATEGIES}
+
+
+@dataclass(frozen=True)
+class Act:
+    """A reason to withdraw access. `do` changes the user as the site itself does."""
+
+    name: str
+    tells: str
+    do: Callable[[User], object]
+
+
+def _ban(user: User) -> None:
+    user.is_active = False
+    user.save()
+
+
+def _new_password(user: User) -> None:
+    passwords.choose(user, secrets.token_urlsafe(12))
+    passwords.replace(user, SecurityEvent.Name.PASSWORD_CHANGE, Client())
+
+
+def _sign_out(user: User) -> None:
+    access_withdrawn(user, "logged out everywhere")
+
+
+def _demote(user: User) -> None:
+    user.role = User.Role.MEMBER
+    user.save()
+
+
+ACTS = {
+    "ban": Act("Ban", "An administrator deactivates her.", _ban),
+    "password": Act("Change password", "She sets a new password somewhere else.", _new_password),
+    "everywhere": Act("Sign out everywhere", "She ends all she has open.", _sign_out),
+    "demote": Act("Demote", "An administrator makes her a member again.", _demote),
+}
+
+
+def withdraw(user_id: int, act: str) -> None:
+    """Does it to this user, now. Raises `KeyError` for an act there is not, `User.DoesNotExist` when she is gone."""
+    with transaction.atomic():
+        # Unlocked, she could be removed in between, and saving her would bring her back.
+        ACTS[act].do(User.objects.select_for_update().get(pk=user_id))
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What one client holds. `ends` is when its access token says so, in seconds since 1970; 0 for a session."""
+
+    strategy: Strategy
+    browser: Browser
+    refresh: str = ""
+    ends: int = 0
+
+    def ask(self) -> Answer:
+        """Whoami with it, at the address of its strategy."""
+        bearer = {"Authorization": f"Bearer {self.browser.access}"} if self.ends else {}
+        return self.browser.get(self.strategy.path, headers=bearer)
+
+
+def log_in(scene: Stage, person: Person, strategy: Strategy, life: int) -> Credential:
+    """A credential of this kind, whose access token lives `life` seconds. Raises `InvalidCredentials`."""
+    browser = scene.browser()
+    if strategy.kind == "session":
+        browser.log_in(person, "session")
+        return Credential(strategy, browser)
+    check = strategy.path.rpartition("/")[2]
+    policy = replace(Policy.default(), access=life, revocation=check)
+    issued = lifecycle.start(person.user, Client(browser.address, browser.agent), False, Transport.BODY, policy)
+    browser.access = str(issued.access)
+    # Short-only: the same token, and nothing to renew it with.
+    refresh = str(issued.family.token()) if issued.family and strategy.key != "short" else ""
+    return Credential(strategy, browser, refresh, issued.access["exp"])
+
+
+@dataclass
+class Fate:
+    """What became of one credential. Seconds count from the withdrawal; `left` is what its token had left then."""
+
+    strategy: Strategy
+    left: float | None
+    works: bool = False
+    last_ok: float | None = None
+    refused: float | None = None
+    asked: int = 0
+    reason: str = ""
+    sql: int = 0
+    redis: int = 0
+    ms: list[float] = field(default_factory=list)
+
+    def note(self, answer: Answer, seconds: float | None) -> None:
+        """Takes in one answer; `seconds` is `None` before the withdrawal."""
+        if answer.status == 200:
+            self.sql, self.redis = answer.exchange.count("sql"), answer.exchange.count("redis")
+            self.ms.append(answer.exchange.ms)
+        if seconds is None:
+            self.works = answer.status == 200
+            return
+        self.asked += 1
+        if answer.status == 200:
+            self.last_ok = seconds
+        else:
+            self.refused, self.reason = seconds, answer.json.get("error", str(answer.status))
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the first request after the withdrawal was refused."""
+        return self.refused is not None and self.asked == 1
+
+    @property
+    def story(self) -> str:
+        """What was seen, in a few words."""
+        good = "" if self.last_ok is None else f"200 until {self.last_ok:.2f} s"
+        dead = "" if self.refused is None else f"401 {self.reason} after {self.refused:.2f} s"
+        return ", ".join(filter(None, [good, dead])) + (f", of {self.left:.2f} s left" if self.left else "")
+
+    def as_json(self) -> dict[str, Any]:
+        """What the page and its script show."""
+        shown = asdict(self) | {"key": self.strategy.key, "at_once": self.at_once, "ms": median(self.ms or [0])}
+        return {name: round(value, 3) if isinstance(value, float) else value for name, value in shown.items()}
+
+
+def play(
+    scene: Stage, act: str, life: int, only: tuple[str, ...] = (), most: float = 0, every: float = 0.1
+) -> list[Fate]:
+    """One whole round: logs in, asks, withdraws, and asks each credential every so many seconds until it is dead.
+
+    `life` is how long access tokens live, in whole seconds; it is over `most` seconds after the withdrawal, or one
+    second after the last of them ran out.
+    """
+    person = scene.person(role=User.Role.ADMIN)
+    chosen = [strategy for strategy in STRATEGIES if not only or strategy.key in only]
+    held = [log_in(scene, person, strategy, life) for strategy in chosen]
+    fates = {credential.strategy.key: Fate(credential.strategy, None) for credential in held}
+    for _ in range(2):
+        # Twice: the first request after a quiet spell makes the denylist whole, at a price of its own.
+        for credential in held:
+            fates[credential.strategy.key].note(credential.ask(), None)
+    withdraw(person.user.pk, act)
+    _watch(held, fates, most or life + 1, every)
+    return list(fates.values())
+
+
+def outlived(held: Credential, most: float, every: float = 0.1) -> Fate:
+    """What becomes of one credential that nobody withdraws, for so many seconds from now."""
+    fate = Fate(held.strategy, None)
+    fate.note(held.ask(), None)
+    _watch([held], {held.strategy.key: fate}, most, every)
+    return fate
+
+
+def _watch(held: list[Credential], fates: dict[str, Fate], most: float, every: float) -> None:
+    began = time.time()
+    for credential in held:
+        fates[credential.strategy.key].left = credential.ends - began if credential.ends else None
+    alive = held
+    while alive and time.time() - began < most:
+        for credential in alive:
+            # When it was asked, not answered: a token may run out in between, and was good all the same.
+            asked = time.time() - began
+            fates[credential.strategy.key].note(credential.ask(), asked)
+        alive = [credential for credential in alive if fates[credential.strategy.key].refused is None]
+        time.sleep(every if alive else 0)

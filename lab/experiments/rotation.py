@@ -1,0 +1,271 @@
+"""Two holders of one refresh token: scenes that are played at the real endpoints, with two real logins of one user."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from http.cookiejar import Cookie
+from typing import Any
+
+import jwt
+from django.conf import settings
+
+from jwt_demo.models import Policy, TokenFamily
+from lab.claims.sandbox import Answer, Browser, Stage
+
+REFRESH, WHOAMI = "/jwt/auth/refresh", "/jwt/api/whoami"
+OWNER_AGENT, PHONE_AGENT, THIEF_AGENT = "Laptop (lab) Chrome/1", "Phone (lab) Safari/1", "Thief (lab) curl/1"
+WINDOWS = (10, 0)
+
+
+@dataclass(frozen=True)
+class Move:
+    """One thing somebody does in a scene: `act` is "steal", "refresh", "lose", "both" or "whoami"."""
+
+    actor: str
+    act: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What happens, move by move."""
+
+    name: str
+    about: str
+    moves: tuple[Move, ...]
+
+
+STEAL = Move("thief", "steal", "The thief copies the refresh cookie from the laptop.")
+PHONE = Move("phone", "refresh", "The phone, another login of the same person, refreshes.")
+SCENES = {
+    "thief-first": Scene(
+        "The thief comes first",
+        "A stolen token is used before its owner needs it again.",
+        (
+            STEAL,
+            Move("thief", "refresh", "The thief refreshes."),
+            Move("laptop", "refresh", "The laptop refreshes, with the token it still has."),
+            Move("thief", "refresh", "The thief uses the successor."),
+            Move("thief", "whoami", "The thief uses the access token."),
+            PHONE,
+        ),
+    ),
+    "owner-first": Scene(
+        "The owner comes first",
+        "The stolen token has been replaced by the time the thief uses it.",
+        (
+            STEAL,
+            Move("laptop", "refresh", "The laptop refreshes."),
+            Move("thief", "refresh", "The thief refreshes, with the copy of the old token."),
+            Move("laptop", "refresh", "The laptop uses the successor."),
+            Move("laptop", "whoami", "The laptop uses the access token."),
+            PHONE,
+        ),
+    ),
+    "two-tabs": Scene(
+        "Two tabs at once",
+        "Two tabs of one browser share its cookie, and both need a new access token at the same moment.",
+        (
+            Move("laptop", "both", "Two tabs of the laptop refresh at the same moment."),
+            Move("laptop", "refresh", "The laptop refreshes again."),
+            PHONE,
+        ),
+    ),
+    "lost-response": Scene(
+        "A lost response",
+        "The server has answered, the network has not delivered, and the client asks again.",
+        (
+            Move("laptop", "lose", "The laptop refreshes; the answer is lost on its way."),
+            Move("laptop", "refresh", "The laptop asks again, with the token it still has."),
+            Move("laptop", "refresh", "The laptop refreshes again."),
+            PHONE,
+        ),
+    ),
+}
+
+
+@dataclass
+class Asked:
+    """One request and its answer, as they may be shown. `got` is the generation that came back."""
+
+    asked: str
+    token: str
+    status: int
+    told: str
+    got: int | None = None
+    cookie: str = ""
+
+
+@dataclass
+class Step:
+    """A move that was made: what was asked, and the families after it."""
+
+    number: int
+    actor: str
+    says: str
+    asked: list[Asked]
+    families: list[dict[str, Any]]
+    note: str = ""
+
+    @property
+    def alarm(self) -> bool:
+        """Whether the server said that two hold a token."""
+        return any(item.told == "Token reuse detected" for item in self.asked)
+
+    @property
+    def late(self) -> bool:
+        """Whether the server said that a retry came too late."""
+        return any(item.told == "Refresh token already used" for item in self.asked)
+
+
+@dataclass
+class Play:
+    """A scene while it is played. `cast` are the browsers, `families` whose login each family is."""
+
+    cast: dict[str, Browser]
+    families: dict[str, str]
+    at_once: Callable[[list[Callable[[], Answer]]], list[Answer]]
+    steps: list[Step] = field(default_factory=list)
+    # Who has refreshed with which token: two equal ones are one.
+    given: list[str] = field(default_factory=list)
+
+
+def play(stage: Stage, scene: str, window: int) -> Play:
+    """Plays a scene with a retry window of so many seconds. Raises `KeyError` for a scene there is not."""
+    person = stage.person()
+    laptop = stage.logged_in("jwt", person, OWNER_AGENT)
+    phone = stage.logged_in("jwt", person, PHONE_AGENT)
+    cast = {"laptop": laptop, "phone": phone, "thief": stage.browser(THIEF_AGENT)}
+    families = {claims(cast[name])["sid"]: name for name in ("laptop", "phone")}
+    # The policy is kept with the family: this is what a login under another setting would have.
+    policy = asdict(replace(Policy.default(), retry_window=window))
+    TokenFamily.objects.filter(pk__in=families).update(policy=policy)
+    played = Play(cast, families, stage.at_once)
+    for move in SCENES[scene].moves:
+        asked = ACTS[move.act](played, cast[move.actor])
+        step = Step(len(played.steps) + 1, move.actor, move.says, asked, _families(played))
+        step.note = _noted(step, played)
+        played.steps.append(step)
+    return played
+
+
+def _steal(played: Play, thief: Browser) -> list[Asked]:
+    put(thief, held(played.cast["laptop"]))
+    return []
+
+
+def _refresh(played: Play, browser: Browser) -> list[Asked]:
+    before = _generation(browser)
+    return [_told(played, before, browser.keep(browser.post(REFRESH)))]
+
+
+def _lose(played: Play, browser: Browser) -> list[Asked]:
+    before, cookie = _generation(browser), held(browser)
+    answer = browser.post(REFRESH)
+    put(browser, cookie)
+    return [_told(played, before, answer)]
+
+
+def _both(played: Play, browser: Browser) -> list[Asked]:
+    before = _generation(browser)
+    tab = Browser(browser.address, browser.agent, str(browser.http.base_url))
+    put(tab, held(browser))
+    answers = played.at_once([lambda: browser.post(REFRESH), lambda: tab.post(REFRESH)])
+    if answers[0].status != 200:
+        # One jar: whichever answer brought a cookie, both tabs have it.
+        put(browser, held(tab))
+    for answer in answers:
+        browser.keep(answer)
+    return [_told(played, before, answer) for answer in answers]
+
+
+def _whoami(played: Play, browser: Browser) -> list[Asked]:
+    answer = browser.get(WHOAMI)
+    return [Asked(f"GET {WHOAMI}", "access token", answer.status, answer.json.get("error", "role member"))]
+
+
+ACTS = {"steal": _steal, "refresh": _refresh, "lose": _lose, "both": _both, "whoami": _whoami}
+
+
+def _told(played: Play, before: int | None, answer: Answer) -> Asked:
+    shown = "no refresh token" if before is None else f"refresh token, generation {before}"
+    told, got, cookie = answer.json.get("error", ""), None, ""
+    if answer.status == 200:
+        token = answer.response.cookies[settings.JWT_REFRESH_COOKIE_NAME]
+        got = int(jwt.decode(token, options={"verify_signature": False})["gen"])
+        again = token in played.given
+        told = f"{'the same' if again else 'a new'} token, generation {got}"
+        played.given.append(token)
+        sealed = answer.exchange.cookies_set[0]
+        cookie = f"{sealed['name']}={sealed['first']}… ({sealed['length']} bytes, digest {sealed['digest']})"
+    return Asked(f"POST {REFRESH}", shown, answer.status, told, got, cookie)
+
+
+def held(browser: Browser) -> Cookie | None:
+    """The refresh cookie of a browser."""
+    jar = browser.http.cookies.jar
+    return next((cookie for cookie in jar if cookie.name == settings.JWT_REFRESH_COOKIE_NAME), None)
+
+
+def put(browser: Browser, cookie: Cookie | None) -> None:
+    """Gives a browser this cookie in the place of the one of its name."""
+    if cookie:
+        browser.http.cookies.jar.set_cookie(cookie)
+
+
+def claims(browser: Browser) -> dict[str, Any]:
+    """What the refresh token of a browser says, read as anyone can."""
+    cookie = held(browser)
+    return jwt.decode(cookie.value or "", options={"verify_signature": False}) if cookie else {}
+
+
+def lifetime(token: str) -> int:
+    """The seconds that a token says it lives, read as anyone can."""
+    said = jwt.decode(token, options={"verify_signature": False})
+    return int(said["exp"] - said["iat"])
+
+
+def _generation(browser: Browser) -> int | None:
+    return claims(browser).get("gen")
+
+
+def _families(played: Play) -> list[dict[str, Any]]:
+    """Each family as a line of generations: which of them is alive, and who holds it."""
+    rows = {str(row.pk): row for row in TokenFamily.objects.filter(pk__in=played.families)}
+    live = {str(pk) for pk in TokenFamily.objects.live().filter(pk__in=played.families).values_list("pk", flat=True)}
+    holding = {name: claims(browser) for name, browser in played.cast.items()}
+    shown = []
+    for sid, name in played.families.items():
+        nodes = []
+        for number in range(rows[sid].generation + 1):
+            holders = [who for who, said in holding.items() if (said.get("sid"), said.get("gen")) == (sid, number)]
+            state = "spent" if number < rows[sid].generation else "alive" if sid in live else "ended"
+            nodes.append({"number": number, "state": state, "holders": holders})
+        shown.append({"name": name, "alive": sid in live, "reason": rows[sid].reason, "nodes": nodes})
+    return shown
+
+
+def _noted(step: Step, played: Play) -> str:
+    """What this step means, from what was seen."""
+    if step.alarm:
+        return "Alarm: every login of this person ends."
+    if step.late:
+        return f"Too late for a retry: this login ends; {_others(step)} stays."
+    if sum(item.told.startswith("the same token") for item in step.asked):
+        return "No second successor: the same token again, byte for byte."
+    return ""
+
+
+def _others(step: Step) -> str:
+    return " and ".join(f"the {family['name']}'s" for family in step.families if family["alive"]) or "nothing"
+
+
+def roll_call(played: Play) -> list[dict[str, Any]]:
+    """Who is in at the end, by asking: whoami with each access token, then a refresh with each refresh token."""
+    called = []
+    for name, browser in played.cast.items():
+        if not held(browser):
+            continue
+        whoami = browser.get(WHOAMI).status if browser.access else None
+        refresh = browser.post(REFRESH).status
+        called.append({"who": name, "whoami": whoami, "refresh": refresh, "in": refresh == 200})
+    return called

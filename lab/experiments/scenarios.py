@@ -1,0 +1,135 @@
+"""Short plays for the page `wire`: each is a few real requests of throwaway people, and what to look for in them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from lab.claims.sandbox import Answer, Browser, Person, Stage, stage
+from lab.tracing.sequence import Entry, drawn
+
+# What the thief's browser calls itself.
+THIEF = "Thief/1"
+# What happens, and the request that does it.
+Scene = tuple[str, Answer]
+Play = Callable[[Stage], Iterator[Scene]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One play. `name` is in addresses."""
+
+    name: str
+    title: str
+    about: str
+    lane: str
+    play: Play
+
+
+def run(scenario: Scenario) -> list[Entry]:
+    """Plays it now, and gives the exchanges in order, each with its caption. Leaves nothing behind."""
+    with stage() as scene:
+        return [_told(caption, answer) for caption, answer in scenario.play(scene)]
+
+
+def _told(caption: str, answer: Answer) -> Entry:
+    thief = answer.response.request.headers.get("User-Agent") == THIEF
+    return drawn(answer.exchange.as_json()) | {"caption": caption, "thief": thief}
+
+
+def session_login(scene: Stage) -> Iterator[Scene]:
+    browser, person = scene.browser(), scene.person()
+    yield "A first visit: the browser is given a CSRF token, and no session.", browser.get("/session/api/")
+    yield "She logs in; the answer carries the id of her new record.", browser.log_in(person, "session")
+    yield "Who am I? The id is looked up.", browser.get("/session/api/whoami")
+    yield "Her profile: the same look-up, then her row.", browser.get("/session/api/profile")
+    yield "She logs out: the record is deleted, and the cookie with it.", browser.post("/session/auth/logout")
+
+
+def token_login(scene: Stage) -> Iterator[Scene]:
+    browser, person = scene.browser(), scene.person()
+    yield "She logs in; one token comes in the body, the other as a cookie.", browser.log_in(person, "jwt")
+    yield "Who am I? The token says so, and the key vouches for it.", browser.get("/jwt/api/whoami")
+    yield "Her profile: the same check, then her row.", browser.get("/jwt/api/profile")
+    refreshed = browser.keep(browser.post("/jwt/auth/refresh"))
+    yield "The access token is replaced before it ends, and the refresh token with it.", refreshed
+    yield "She logs out: what she was given is ended on the server too.", browser.post("/jwt/auth/logout")
+
+
+def old_cookie(scene: Stage) -> Iterator[Scene]:
+    person, thief = scene.person(), scene.browser(THIEF)
+    browser, login = _in(scene, person, "session")
+    yield "She logs in.", login
+    thief.give(settings.SESSION_COOKIE_NAME, browser.cookie(settings.SESSION_COOKIE_NAME))
+    yield "Somebody has copied her cookie, and it works for him too.", thief.get("/session/api/whoami")
+    yield "She logs out.", browser.post("/session/auth/logout")
+    yield "His copy points at a record that is gone.", thief.get("/session/api/whoami")
+
+
+def old_refresh(scene: Stage) -> Iterator[Scene]:
+    person, thief = scene.person(), scene.browser(THIEF)
+    browser, login = _in(scene, person, "jwt")
+    yield "She logs in.", login
+    thief.give(settings.JWT_REFRESH_COOKIE_NAME, browser.cookie(settings.JWT_REFRESH_COOKIE_NAME))
+    yield "She refreshes; the token from before is now an old one.", browser.keep(browser.post("/jwt/auth/refresh"))
+    yield (
+        "Somebody who copied the old one presents it: theft, and everything of hers ends.",
+        thief.post("/jwt/auth/refresh"),
+    )
+    yield "Her own access token is withdrawn too.", browser.get("/jwt/api/whoami")
+    yield "And she cannot refresh: she must log in again.", browser.post("/jwt/auth/refresh")
+
+
+def strangers(scene: Stage) -> Iterator[Scene]:
+    browser = scene.browser()
+    yield "No cookie: nobody is known, and nothing is looked up.", browser.get("/session/api/whoami")
+    yield "No token: likewise.", browser.get("/jwt/api/whoami")
+    browser.give(settings.SESSION_COOKIE_NAME, "a" * 32)
+    yield "An invented id is looked up in vain.", browser.get("/session/api/whoami")
+    forged = {"Authorization": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.AAAA"}
+    yield "An invented token is refused before anything is looked up.", browser.get("/jwt/api/whoami", headers=forged)
+
+
+def roles(scene: Stage) -> Iterator[Scene]:
+    people = (("A member", scene.person()), ("An administrator", scene.person(role="admin")))
+    for flow in ("session", "jwt"):
+        yield f"{flow}: a stranger is not known: 401.", scene.browser().get(f"/{flow}/api/staff")
+        for who, person in people:
+            browser = scene.logged_in(flow, person)
+            yield f"{flow}: {who.lower()} asks for the same page.", browser.get(f"/{flow}/api/staff")
+
+
+def _in(scene: Stage, person: Person, flow: str) -> tuple[Browser, Answer]:
+    browser = scene.browser()
+    return browser, browser.log_in(person, flow)
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(
+            "session-login",
+            "A session, from login to logout",
+            "Five requests and one record.",
+            "session",
+            session_login,
+        ),
+        Scenario("token-login", "A token, from login to logout", "Five requests, two tokens.", "token", token_login),
+        Scenario(
+            "old-cookie",
+            "A copied cookie, after the logout",
+            "What the copy is worth, before and after.",
+            "session",
+            old_cookie,
+        ),
+        Scenario(
+            "old-refresh",
+            "A copied refresh token, after its use",
+            "How the theft comes to light.",
+            "token",
+            old_refresh,
+        ),
+        Scenario("strangers", "Nobody in particular", "No credential, and invented ones.", "", strangers),
+        Scenario("roles", "Known, and allowed", "One page, three kinds of visitor, both flows.", "", roles),
+    )
+}

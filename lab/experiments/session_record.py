@@ -1,0 +1,67 @@
+"""What Redis holds of one session, to look at: its key, its value, the seconds it has left.
+
+Whoever shows it shows somebody's login, so what would help to take that over, or is not known here, is masked.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import caches
+from django_redis import get_redis_connection
+
+from lab.experiments import jws
+from sessions_demo import store
+from sessions_demo.lifecycle import CONFIRMED, DEVICE, REMEMBER, ROLE, SEEN, USER_ID, VERSION
+from sessions_demo.store import ABSOLUTE_END, IDLE_END
+
+# What may be read over somebody's shoulder; `_auth_user_hash` and whatever else there may be, not.
+OPEN = {USER_ID, ROLE, VERSION, DEVICE, REMEMBER, SEEN, CONFIRMED, ABSOLUTE_END, IDLE_END, "_auth_user_backend"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One session: of the cookie its length, beginning and digest; of the record its key, value and time to live."""
+
+    cookie_length: int
+    cookie_begins: str
+    digest: str
+    key: str
+    ttl: int
+    size: int
+    value: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The value, to be read."""
+        return jws.shown(self.value)
+
+
+def of(session_id: str) -> Record | None:
+    """The record of this session; `None` when there is none."""
+    data = raw(session_id)
+    if not data:
+        return None
+    value = {name: seen if name in OPEN else _masked(seen) for name, seen in json.loads(data).items()}
+    digest = hashlib.sha256(session_id.encode()).hexdigest()
+    ttl = int(_redis().ttl(_key(session_id)))
+    return Record(len(session_id), session_id[:6], digest, _key(session_id), ttl, len(data), value)
+
+
+def raw(session_id: str) -> bytes:
+    """What Redis holds of it, byte for byte; empty when that is nothing."""
+    return _redis().get(_key(session_id)) or b""
+
+
+def _key(session_id: str) -> str:
+    return str(caches[settings.SESSION_CACHE_ALIAS].make_key(store.PREFIX + store.digest(session_id)))
+
+
+def _redis() -> Any:
+    return get_redis_connection(settings.SESSION_CACHE_ALIAS)
+
+
+def _masked(value: Any) -> str:
+    return f"•••••• ({len(str(value))} characters, masked)"

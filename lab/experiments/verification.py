@@ -1,0 +1,171 @@
+"""Why this server takes a token, or refuses it: its own verification, one question at a time.
+
+The verdict is that of the classes the endpoints use; the questions beside it only say why. Where the first
+of them that fails is not enough for the server to go on, it stops there; here all are asked, for the reader.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from django.utils import timezone
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+
+from jwt_demo.tokens import FORM, LONGEST, AccessToken, RefreshToken, TypedToken
+from lab.experiments import jws
+from lab.experiments.jws import Reading
+
+KINDS: dict[str, type[TypedToken]] = {"access": AccessToken, "refresh": RefreshToken}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question, whether the token passes it, and what was found."""
+
+    question: str
+    passed: bool
+    found: str
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What came out for one kind of token."""
+
+    kind: str
+    good: bool
+    error: str
+    answers: list[Answer]
+
+    @property
+    def reason(self) -> str:
+        """Where the server stops; "" for a good token."""
+        failed = next((answer for answer in self.answers if not answer.passed), None)
+        return "" if self.good else f"{failed.question}: {failed.found}" if failed else self.error
+
+
+def examine(text: str, kind: str) -> Examination:
+    """Verifies `text` as a token of this kind. Nothing in it is put right first, and nothing is stored."""
+    token, error = KINDS[kind](), ""
+    try:
+        KINDS[kind](text)
+    except ExpiredTokenError:
+        error = "Token expired"
+    except TokenError:
+        error = "Invalid token"
+    reading = jws.read(text)
+    answers = [Answer(question, *ask(token, text, reading)) for question, ask in QUESTIONS.items()]
+    return Examination(kind, not error, error, answers)
+
+
+def likely_kind(text: str) -> str:
+    """What the token says it is; access unless it says otherwise."""
+    header = jws.read(text).header
+    return "refresh" if isinstance(header, dict) and header.get("typ") == RefreshToken.kind else "access"
+
+
+Found = tuple[bool, str]
+
+
+def _form(token: TypedToken, text: str, reading: Reading) -> Found:
+    if len(text.encode(errors="replace")) > LONGEST:
+        return False, f"longer than {LONGEST:,} bytes"
+    if not text:
+        return False, "there is nothing"
+    if not FORM.fullmatch(text):
+        return False, "not three segments of A–Z, a–z, 0–9, - and _, joined by dots"
+    odd = [remark for remark in reading.odd if "base64url" in remark or "spelling" in remark]
+    return not odd, odd[0] if odd else f"three segments, {len(text):,} bytes"
+
+
+def _header(token: TypedToken, text: str, reading: Reading) -> Found:
+    header = reading.header
+    if not isinstance(header, dict):
+        return False, "no JSON object"
+    ring, kid = token.token_backend.ring, header.get("kid")
+    key = ring[kid if isinstance(kid, str) and kid in ring else token.token_backend.first]
+    wanted = {"alg": key.algorithm, "typ": token.kind, "kid": kid}
+    wrong = [_cell(name, header.get(name), value) for name, value in wanted.items() if header.get(name) != value]
+    wrong += [f"{_short(name)} is not wanted" for name in header if name not in wanted]
+    return not wrong, "; ".join(wrong[:4]) or f"alg {key.algorithm}, typ {token.kind}"
+
+
+def _key(token: TypedToken, text: str, reading: Reading) -> Found:
+    kid = reading.header.get("kid") if isinstance(reading.header, dict) else None
+    if kid is None:
+        return False, "the header names no key (kid)"
+    known = isinstance(kid, str) and kid in token.token_backend.ring
+    return known, f"kid {_short(kid)} is {'in' if known else 'not in'} the ring of {token.token_type} keys"
+
+
+def _signature(token: TypedToken, text: str, reading: Reading) -> Found:
+    for key in token.token_backend.ring.values():
+        try:
+            jwt.PyJWS().decode(reading.token, key.verifying, [key.algorithm])
+        except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
+            continue
+        return True, f"computed again with the key {key.kid}: the same"
+    return False, f"no {token.token_type} key of this server gives this signature"
+
+
+def _times(token: TypedToken, text: str, reading: Reading) -> Found:
+    moments, now = {moment.claim: moment for moment in reading.moments}, timezone.now()
+    if "exp" not in moments or "iat" not in moments:
+        return False, "exp or iat is missing, or is no time"
+    if moments["exp"].at <= now:
+        return False, f"expired {moments['exp'].relative}"
+    if early := [name for name in ("iat", "nbf") if name in moments and moments[name].at > now]:
+        return False, f"{early[0]} lies in the future"
+    return True, f"expires {moments['exp'].relative}"
+
+
+def _issuer(token: TypedToken, text: str, reading: Reading) -> Found:
+    return _same(reading, "iss", token.token_backend.issuer)
+
+
+def _audience(token: TypedToken, text: str, reading: Reading) -> Found:
+    return _same(reading, "aud", token.token_backend.audience)
+
+
+def _type(token: TypedToken, text: str, reading: Reading) -> Found:
+    return _same(reading, "token_type", token.token_type)
+
+
+def _claims(token: TypedToken, text: str, reading: Reading) -> Found:
+    if not isinstance(reading.payload, dict):
+        return False, "no JSON object"
+    missing = [name for name in token.claims if name not in reading.payload]
+    odd = [name for name, rule in token.claims.items() if name in reading.payload and not rule(reading.payload[name])]
+    more = [_short(name) for name in reading.payload if name not in token.claims]
+    wrong = {"missing": missing, "of the wrong type": odd, "unknown": more}
+    said = "; ".join(f"{word}: {', '.join(names[:6])}" for word, names in wrong.items() if names)
+    return not said, said or f"exactly the {len(token.claims)} we issue, each of its type"
+
+
+def _same(reading: Reading, claim: str, wanted: object) -> Found:
+    value = reading.payload.get(claim) if isinstance(reading.payload, dict) else None
+    return value == wanted, f"{wanted}" if value == wanted else _cell(claim, value, wanted)
+
+
+def _cell(name: str, value: Any, wanted: Any) -> str:
+    if value is None:
+        return f"{name} is missing"
+    return f"{name} is {_short(value)}" + (f", not {wanted}" if wanted else "")
+
+
+def _short(value: Any) -> str:
+    # It is a stranger's text, and goes into a sentence.
+    return " ".join(jws.shown(value).split())[:60].strip('"')
+
+
+QUESTIONS: dict[str, Callable[[TypedToken, str, Reading], Found]] = {
+    "Form": _form,
+    "Header": _header,
+    "Key": _key,
+    "Signature": _signature,
+    "Times": _times,
+    "Issuer": _issuer,
+    "Audience": _audience,
+    "Type": _type,
+    "Claims": _claims,
+}

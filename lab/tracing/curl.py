@@ -1,0 +1,44 @@
+"""The line that sends a recorded request again from a shell, with a variable wherever a secret was."""
+
+import shlex
+from urllib.parse import quote
+
+from django.conf import settings
+
+from lab.tracing.sequence import Entry
+
+# By the name of the cookie that each stands in for. What else a browser sent is none of ours.
+VARIABLES = {
+    settings.SESSION_COOKIE_NAME: "SESSION_ID",
+    settings.CSRF_COOKIE_NAME: "CSRF_TOKEN",
+    settings.JWT_REFRESH_COOKIE_NAME: "REFRESH_TOKEN",
+}
+# A trace holds no bodies; only a login needs one.
+LOGIN = '{"email": "YOUR E-MAIL", "password": "YOUR PASSWORD"}'
+
+
+def curl(entry: Entry) -> str:
+    """The command, over several lines, for any POSIX shell."""
+    method, unsafe = entry["method"], entry["method"] not in ("GET", "HEAD", "OPTIONS")
+    # Anybody's link can lead to a path with a control character, and a terminal obeys what is pasted into it. A masked
+    # part stands in brackets, which curl would read as a pattern.
+    address = settings.SITE_URL + quote(entry["path"], safe="/[]@:!$&'()*+,;=~%")
+    parts = [f"curl -i --globoff {_method(method)}{shlex.quote(address)}"]
+    names = [cookie["name"] for cookie in entry["cookies_sent"] if cookie["name"] in VARIABLES]
+    if names:
+        parts.append('-b "' + "; ".join(f"{name}=${VARIABLES[name]}" for name in names) + '"')
+    if unsafe and settings.CSRF_COOKIE_NAME in names:
+        parts.append('-H "X-CSRFToken: $CSRF_TOKEN"')
+    if entry["request_headers"].get("Origin"):
+        parts.append("-H " + shlex.quote(f"Origin: {settings.SITE_URL}"))
+    if entry["authorization"]:
+        parts.append('-H "Authorization: Bearer $ACCESS_TOKEN"')
+    if unsafe and entry["request_headers"].get("Content-Type", "").startswith("application/json"):
+        body = LOGIN if entry["path"].endswith("/auth/login") else "{}"
+        parts.append(f"-H 'Content-Type: application/json' -d '{body}'")
+    return " \\\n  ".join(parts)
+
+
+def _method(method: str) -> str:
+    # -I asks and does not wait for a body that never comes.
+    return {"GET": "", "HEAD": "-I "}.get(method, f"-X {shlex.quote(method)} ")

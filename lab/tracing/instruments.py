@@ -1,0 +1,144 @@
+"""Where the observed code is watched from outside: its hasher, its connections to Redis, its algorithms.
+
+The settings name the first two, by the seams that Django and django-redis have for that; the third is
+PyJWT's own register. Each costs one look at a context variable while nothing is recorded.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import jwt
+from jwt.algorithms import Algorithm, HMACAlgorithm, OKPAlgorithm
+from redis.connection import AbstractConnection, Connection
+
+from lab.tracing.trace import CURRENT, note
+from security.hashers import Argon2id
+from security.pool import GuardedPool
+
+# What a connection says when it is made: part of no operation.
+SETUP = {"HELLO", "CLIENT", "SELECT", "AUTH", "PING"}
+# The commands whose first key is not their first argument.
+BY_SCRIPT = {"EVAL", "EVALSHA"}
+
+
+# The same for both: for an unknown user Django makes a hash where it would check one, and who sees the difference
+# knows who is registered.
+SAID = "Argon2id"
+
+
+class TimedArgon2id(Argon2id):
+    """The site's hasher, with each hash noted."""
+
+    def encode(self, password: str, salt: str) -> str:
+        started = time.perf_counter()
+        try:
+            return super().encode(password, salt)
+        finally:
+            note("hash", SAID, started)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        started = time.perf_counter()
+        try:
+            return super().verify(password, encoded)
+        finally:
+            note("hash", SAID, started)
+
+
+class TracedConnection:
+    """A connection to Redis that notes each command: its name and its key, no value."""
+
+    def send_command(self, *args: Any, **options: Any) -> None:
+        self.packed = [args]
+        super().send_command(*args, **options)  # type: ignore[misc]
+
+    def pack_commands(self, commands: Iterable[Any]) -> Any:
+        self.packed = list(commands)
+        return super().pack_commands(self.packed)  # type: ignore[misc]
+
+    def send_packed_command(self, *args: Any, **options: Any) -> None:
+        # Taken away first: to send may mean to connect, and that sends commands of its own.
+        commands, started = self.__dict__.pop("packed", []), time.perf_counter()
+        super().send_packed_command(*args, **options)  # type: ignore[misc]
+        # Whatever was never answered before belongs to a request that is over.
+        self.waiting = [(_shown(args), started) for args in commands if CURRENT.get() and _counts(args)]
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().read_response(*args, **options)  # type: ignore[misc]
+        finally:
+            waiting: list[tuple[str, float]] = self.__dict__.get("waiting", [])
+            if waiting:
+                note("redis", *waiting.pop(0))
+
+
+def _counts(args: Any) -> bool:
+    return _text(args[0]).upper().split()[0] not in SETUP
+
+
+def _shown(args: Any) -> str:
+    name = _text(args[0]).upper()
+    at = 3 if name in BY_SCRIPT else 1
+    return f"{name} {_text(args[at])}" if len(args) > at else name
+
+
+def _text(key: Any) -> str:
+    text = key.decode(errors="replace") if isinstance(key, bytes) else str(key)
+    return "".join(character for character in text if character.isprintable())[:120]
+
+
+class TracedPool(GuardedPool):
+    """The site's pool, whose connections are traced whatever they are made of (TCP, TLS, a Unix socket)."""
+
+    def __init__(self, connection_class: type[AbstractConnection] = Connection, **options: Any) -> None:
+        traced = type(f"Traced{connection_class.__name__}", (TracedConnection, connection_class), {})
+        super().__init__(connection_class=traced, **options)
+
+
+class TimedHS256(HMACAlgorithm):
+    """HMAC with SHA-256, with each signature noted."""
+
+    def __init__(self) -> None:
+        super().__init__(HMACAlgorithm.SHA256)
+        # Its own `verify` signs and compares; that would be noted as two things.
+        self.plain = HMACAlgorithm(HMACAlgorithm.SHA256)
+
+    def sign(self, msg: bytes, key: Any) -> bytes:
+        started = time.perf_counter()
+        try:
+            return self.plain.sign(msg, key)
+        finally:
+            note("jwt", "sign HS256", started)
+
+    def verify(self, msg: bytes, key: Any, sig: bytes) -> bool:
+        started = time.perf_counter()
+        try:
+            return self.plain.verify(msg, key, sig)
+        finally:
+            note("jwt", "verify HS256", started)
+
+
+class TimedEdDSA(OKPAlgorithm):
+    """Ed25519, likewise."""
+
+    def sign(self, msg: str | bytes, key: Any) -> bytes:
+        started = time.perf_counter()
+        try:
+            return super().sign(msg, key)
+        finally:
+            note("jwt", "sign EdDSA", started)
+
+    def verify(self, msg: str | bytes, key: Any, sig: str | bytes) -> bool:
+        started = time.perf_counter()
+        try:
+            return super().verify(msg, key, sig)
+        finally:
+            note("jwt", "verify EdDSA", started)
+
+
+def watch_algorithms() -> None:
+    """Puts the timed algorithms in the place of PyJWT's own, in this process."""
+    timed: dict[str, Algorithm] = {"HS256": TimedHS256(), "EdDSA": TimedEdDSA()}
+    for name, algorithm in timed.items():
+        jwt.unregister_algorithm(name)
+        jwt.register_algorithm(name, algorithm)

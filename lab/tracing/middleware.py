@@ -1,0 +1,81 @@
+"""The trace's place: around everything else, so that it sees what was asked and what was answered."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from lab.tracing import trace
+from lab.tracing.runs import Run
+
+logger = logging.getLogger("site.lab")
+# The lab's own pages and plain files are no part of what is compared.
+UNTRACED = ("/lab/", "/claims/", "/static/")
+# But for this one, which is compared with the others of its kind.
+TRACED = "/lab/whoami/"
+BRACKETS = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
+
+
+class TraceMiddleware:
+    """Records each request for `Server-Timing`, and for the run of a browser that has begun one."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not trace.ON.get():
+            return self.get_response(request)
+        recording = trace.Recording()
+        response = self._recorded(request, recording)
+        try:
+            timing = trace.server_timing(recording) + _kept(request, response, recording)
+            # Last, so that no size in the exchange counts it.
+            response["Server-Timing"] = timing
+        except Exception:
+            # What was asked is done by now, and an error in its place would say that it is not.
+            logger.exception("trace failed")
+        return response
+
+    def _recorded(self, request: HttpRequest, recording: trace.Recording) -> HttpResponseBase:
+        token = trace.CURRENT.set(recording)
+        try:
+            # A proof asks the site from within a request, on the same connection or, in a thread, on another.
+            if _timed in connection.execute_wrappers:
+                return self.get_response(request)
+            with connection.execute_wrapper(_timed):
+                return self.get_response(request)
+        finally:
+            trace.CURRENT.reset(token)
+
+
+def _kept(request: HttpRequest, response: HttpResponseBase, recording: trace.Recording) -> str:
+    """Keeps the exchange for whoever wants it; what that took, for `Server-Timing`."""
+    run, sink = Run.of(request), trace.SINK.get()
+    if not (run or sink is not None) or not _compared(request.path_info):
+        return ""
+    started = time.perf_counter()
+    exchange = trace.exchange(request, response, recording)
+    if sink is not None:
+        sink.append(exchange)
+    elif run:
+        run.add(exchange)
+    return f", trace;dur={(time.perf_counter() - started) * 1000:.2f}"
+
+
+def _compared(path: str) -> bool:
+    return path.startswith(TRACED) or not path.startswith(UNTRACED)
+
+
+def _timed(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    # What brackets a transaction asks for nothing, and only SQLite's driver would show it.
+    if sql.startswith(BRACKETS):
+        return execute(sql, params, many, context)
+    started = time.perf_counter()
+    try:
+        return execute(sql, params, many, context)
+    finally:
+        trace.note("sql", sql[:2000], started)

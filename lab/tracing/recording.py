@@ -1,0 +1,52 @@
+"""Begin, read and end a recording of what this browser does. JSON; no one else's can be asked for."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.decorators import method_decorator
+from django.views import View
+
+from lab.tracing import runs
+from lab.tracing.runs import Run
+from lab.tracing.sequence import drawn
+
+
+@method_decorator(login_not_required, name="dispatch")
+class Runs(View):
+    """All of a browser's recordings; it makes one at a time."""
+
+    http_method_names = ["post", "delete"]
+
+    def post(self, request: HttpRequest, *args: Any) -> HttpResponse:
+        """Begins one: 201 with its name. From now on this browser's requests are kept for an hour."""
+        run = Run.begin(request)
+        response = JsonResponse({"run": run.name}, status=201)
+        run.give_to(response)
+        return _private(response)
+
+    def delete(self, request: HttpRequest, *args: Any) -> HttpResponse:
+        """Ends it: 204. What was kept stays until its hour is over, and cannot be read any more."""
+        response = HttpResponse(status=204)
+        runs.stop(response)
+        return _private(response)
+
+
+@method_decorator(login_not_required, name="dispatch")
+class Kept(View):
+    """One recording."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, run: str) -> HttpResponse:
+        """Its exchanges, in order; 404 for a browser that did not make it."""
+        mine = Run.of(request, run)
+        exchanges = mine.read() if mine else None
+        if exchanges is None:
+            return _private(JsonResponse({"error": "No such recording"}, status=404))
+        return _private(JsonResponse({"run": run, "exchanges": [drawn(entry) for entry in exchanges]}))
+
+
+def _private(response: HttpResponse) -> HttpResponse:
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,84 @@
+"""The traces a browser had made for it: kept in Redis for an hour, readable by that browser alone.
+
+They lie in a database of their own, never in one that is traced, under a digest of what the browser's
+cookie says. Needs a django-redis cache named `trace`.
+"""
+
+import hashlib
+import json
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django_redis import get_redis_connection
+from redis.exceptions import RedisError
+
+from lab.tracing.trace import COOKIE, Exchange
+
+FORM = re.compile(r"([A-Za-z0-9_-]{22})\.([a-z0-9]{8})")
+# Seconds after the last request, and requests: enough for a look, too little to fill a store.
+KEPT, MOST = 60 * 60, 200
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stretch of recording. `secret` is the browser's; `name` may be shown, and opens nothing without it."""
+
+    secret: str
+    name: str
+
+    @classmethod
+    def of(cls, request: HttpRequest, name: str = "") -> "Run | None":
+        """The run this browser records, or another one of the same browser by its name; `None` without a cookie."""
+        form = FORM.fullmatch(request.COOKIES.get(COOKIE, ""))
+        if form is None or (name and not re.fullmatch(r"[a-z0-9]{8}", name)):
+            return None
+        return cls(form[1], name or form[2])
+
+    @classmethod
+    def begin(cls, request: HttpRequest) -> "Run":
+        """A new run for this browser. Raises redis-py's errors when the store is away."""
+        before = cls.of(request)
+        run = cls(before.secret if before else secrets.token_urlsafe(16), secrets.token_hex(4))
+        pipe = get_redis_connection("trace").pipeline()
+        # A list that does not exist is not appended to: nobody fills the store with runs of their own invention.
+        pipe.rpush(run._key, "{}")
+        pipe.expire(run._key, KEPT)
+        pipe.execute()
+        return run
+
+    @property
+    def _key(self) -> str:
+        return f"trace:{hashlib.sha256(self.secret.encode()).hexdigest()}:{self.name}"
+
+    def give_to(self, response: HttpResponseBase) -> None:
+        """Sets the cookie: whatever this browser asks from now on is part of the run."""
+        response.set_cookie(
+            COOKIE, f"{self.secret}.{self.name}", max_age=KEPT, secure=True, httponly=True, samesite="Strict"
+        )
+
+    def add(self, exchange: Exchange) -> None:
+        """Keeps an exchange, if the run was begun. A store that is away costs the trace and nothing else."""
+        try:
+            pipe = get_redis_connection("trace").pipeline()
+            pipe.rpushx(self._key, json.dumps(exchange.as_json()))
+            pipe.ltrim(self._key, -MOST, -1)
+            pipe.expire(self._key, KEPT)
+            pipe.execute()
+        except RedisError:
+            return
+
+    def read(self) -> list[dict[str, Any]] | None:
+        """The exchanges in order, as JSON; `None` when this browser has no such run."""
+        kept = get_redis_connection("trace").lrange(self._key, 0, -1)
+        return [entry for entry in map(json.loads, kept) if entry] if kept else None
+
+
+def stop(response: HttpResponseBase) -> None:
+    """Clears the cookie: nothing more is recorded."""
+    response.delete_cookie(COOKIE, samesite="Strict")
+    response.cookies[COOKIE]["secure"] = True
+    response.cookies[COOKIE]["httponly"] = True
