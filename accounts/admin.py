@@ -8,7 +8,6 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import UserChangeForm as DjangoUserChangeForm
-from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,7 +20,8 @@ from security import events
 from security.admin import LargeTableAdmin
 from security.client import Client
 from security.models import SecurityEvent
-from security.revocation import access_withdrawn, told
+from security.revocation import revoke_access, summary
+from security.users import access_of, user_key
 
 # Users read at a time when many are acted on, and named when somebody is asked whether she means it.
 BATCH, SHOWN = 500, 20
@@ -64,7 +64,12 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         ("History", {"fields": ["created", "last_login", "token_version"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "name", "role", "usable_password", "password1", "password2"]})]
-    actions = ["withdraw_access"]
+    actions = ["revoke_access_of"]
+
+    @admin.display(description="token version")
+    def token_version(self, user: User) -> int:
+        """The version of the user's access: what was issued at an earlier one is void."""
+        return access_of(user).version
 
     @admin.display(description="compared as")
     def compared_as(self, user: User) -> str:
@@ -72,10 +77,10 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         return user.email
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.withdraw_one)
-        return [path("<id>/withdraw/", view, name="accounts_user_withdraw"), *super().get_urls()]
+        view = self.admin_site.admin_view(self.revoke_one)
+        return [path("<id>/revoke/", view, name="accounts_user_revoke"), *super().get_urls()]
 
-    def withdraw_one(self, request: HttpRequest, id: str) -> HttpResponse:
+    def revoke_one(self, request: HttpRequest, id: str) -> HttpResponse:
         """Asks for the reason, from a user's own page."""
         user = self.get_object(request, unquote(id))
         if user is None:
@@ -84,8 +89,8 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
             raise PermissionDenied
         return self._ask_for_reason(request, User.objects.filter(pk=user.pk), [user.pk], "0")
 
-    @admin.action(description="Withdraw access", permissions=["change"])
-    def withdraw_access(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+    @admin.action(description="Revoke access", permissions=["change"])
+    def revoke_access_of(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         """Ends everything these users have open; asks why first."""
         reason = request.POST.get("reason", "").strip()
         if not reason:
@@ -94,11 +99,11 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         ended: Counter[str] = Counter()
         pending = 0
         for user in queryset.iterator(chunk_size=BATCH):
-            withdrawn = access_withdrawn(user, reason)
-            _record(request, user, "withdrew access", reason=reason[:100])
-            ended.update(withdrawn.ended or {})
-            pending += withdrawn.ended is None
-        messages.success(request, told(dict(ended), pending))
+            revocation = revoke_access(user, reason)
+            _record(request, user, "revoked access", reason=reason[:100])
+            ended.update(revocation.ended or {})
+            pending += revocation.ended is None
+        messages.success(request, summary(dict(ended), pending))
         return None
 
     def _ask_for_reason(
@@ -106,14 +111,14 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": "Withdraw access",
+            "title": "Revoke access",
             "number": queryset.count(),
             "shown": queryset[:SHOWN],
             "chosen": chosen,
             "across": across,
             "checkbox": ACTION_CHECKBOX_NAME,
         }
-        return TemplateResponse(request, "admin/accounts/user/withdraw.html", context)
+        return TemplateResponse(request, "admin/accounts/user/revoke.html", context)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         # This page does not ask for the current password: with it, a stolen session would be the account.
@@ -137,7 +142,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
 
 def _record(request: HttpRequest, about: Model, action: str, **detail: Any) -> None:
     assert isinstance(about, User)
-    by = {"by": request.user.pk, "action": action}
+    by = {"by": user_key(request.user.pk), "action": action}
     events.record(SecurityEvent.Name.ADMIN_ACTION, about, Client.of(request), **by, **detail)
 
 
@@ -145,10 +150,3 @@ def _changed_fields(message: Any) -> list[str]:
     if not isinstance(message, list):
         return [str(message)]
     return [field for entry in message for field in entry.get("changed", {}).get("fields", [])]
-
-
-# Roles decide here; a list of groups nobody uses would suggest otherwise.
-admin.site.unregister(Group)
-admin.site.site_header = "Administration"
-admin.site.site_title = "Administration"
-admin.site.index_title = "Users, sessions, tokens"

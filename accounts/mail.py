@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
 from django.core import signing
 from django.core.mail import EmailMessage
+from django.dispatch import receiver
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -24,6 +25,7 @@ from django.utils.http import urlsafe_base64_encode
 from accounts.email import deliverable
 from accounts.models import DemoMail, OutgoingMail, User
 from security.housekeeping import task
+from security.signals import password_changed, token_reuse_detected
 
 logger = logging.getLogger("site.mail")
 
@@ -32,6 +34,19 @@ BATCH = 50
 # Then it is given up; with the doubling below that is after about two days.
 ATTEMPTS = 12
 FIRST_RETRY = timedelta(minutes=1)
+
+
+@receiver(password_changed)
+def tell_of_new_password(sender: object, user: User, **kwargs: Any) -> None:
+    """Tells the owner, who may not be the one who set it."""
+    queue("password_changed", user.email_as_given)
+
+
+@receiver(token_reuse_detected)
+def tell_of_reuse(sender: object, user: User, everything: bool, **kwargs: Any) -> None:
+    """Tells the owner whose access has ended because two clients held one refresh token."""
+    if everything:
+        queue("token_reuse", user.email_as_given)
 
 
 def queue(kind: str, to: str, **context: str) -> None:

@@ -1,57 +1,35 @@
 """The rows that both flows share: users, the clients they came from, what happened, and what is still to be done."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
-from accounts.email import NormalisedEmailField, as_given, validate_address, validate_visible
-from security.client import Client
-from security.models import KnownClient
+from accounts.email import NormalisedEmailField, as_given, normalise, validate_address, validate_visible
+from security.managers import RevokingQuerySet
+from security.users import check_password
 
 
-class Users(models.QuerySet["User"]):
-    """Users, of whom nobody is changed past the withdrawal that the change calls for."""
+class Users(RevokingQuerySet):
+    """Users, of whom none is changed past the revocation that the change calls for."""
 
     def update(self, **fields: Any) -> int:
-        """Django's, and in the same transaction withdraws access from each whose guarded fields it changed.
-
-        `bulk_update` comes through here. Raw SQL does not, and withdraws nothing.
-        """
-        from security.revocation import access_withdrawn
-
+        """Django's; the address as given follows the e-mail."""
         if "email" in fields:
             given = fields["email"]
             fields.setdefault("email_as_given", as_given(given) if isinstance(given, str) else given)
-        guarded = sorted(fields.keys() & set(User.GUARDED))
-        if not guarded:
-            return super().update(**fields)
-        with transaction.atomic():
-            before = {user.pk: user for user in self.select_for_update(of=("self",)).only("pk", "email", *guarded)}
-            count = super().update(**fields)
-            for user in User.objects.filter(pk__in=before).iterator(chunk_size=1000):
-                changed = [name for name in guarded if getattr(user, name) != getattr(before[user.pk], name)]
-                if changed:
-                    access_withdrawn(user, f"{', '.join(changed)} changed")
-        return count
+        return super().update(**fields)
 
     def bulk_update(self, objs: Any, fields: Any, batch_size: int | None = None) -> int:
-        """Django's; the address as given follows the e-mail."""
+        """Likewise."""
         users, fields = list(objs), set(fields)
         if "email" in fields:
             fields.add("email_as_given")
             for user in users:
                 User._meta.get_field("email").pre_save(user, add=False)
         return super().bulk_update(users, fields, batch_size)
-
-    def rehash(self, password: str) -> int:
-        """Stores the same password under new parameters, which withdraws nothing."""
-        return super().update(password=password)
 
 
 class UserManager(BaseUserManager.from_queryset(Users)):  # type: ignore[misc]
@@ -74,16 +52,6 @@ class UserManager(BaseUserManager.from_queryset(Users)):  # type: ignore[misc]
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """A user who may do everything in the admin."""
         return self.create_user(email, password, role=User.Role.ADMIN, is_superuser=True, **fields)
-
-    def get_by_natural_key(self, username: str | None) -> "User":
-        """The user with this address; what Django's own commands and forms ask."""
-        return self.get(email=username)
-
-    def known_to(self, email: str, client: Client) -> "tuple[User | None, bool]":
-        """The user with this address or `None`, and whether she has logged in from `client`: one statement."""
-        seen = KnownClient.objects.filter(user=OuterRef("pk"), digest=client.digest)
-        user = self.filter(email=email).annotate(client_is_known=Exists(seen)).first()
-        return user, bool(user and user.client_is_known)
 
 
 class Absent:
@@ -108,9 +76,6 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(
         "active", default=True, help_text="Clear this instead of deleting: the user is out, the history stays."
     )
-    token_version = models.PositiveIntegerField(
-        default=0, editable=False, help_text="The access epoch. Whatever was issued under an earlier one is void."
-    )
     created = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -129,63 +94,21 @@ class User(AbstractBaseUser, PermissionsMixin):
     # the restored user would get that of another; rows that outlive their user could not be dumped at all.
     natural_key = Absent()
 
-    # Whether `loaddata` stored this instance: see security/revocation.py.
-    is_loaded = False
-
-    # What, when it changes, voids whatever was issued before: see security/revocation.py.
-    GUARDED = ("email", "password", "role", "is_active", "is_superuser")
-
     @classmethod
-    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
-        user = super().from_db(*args, **kwargs)
-        user.remember_guarded()
-        return user
+    def normalize_username(cls, username: str) -> str:
+        """The form in which addresses are compared."""
+        return normalise(username)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._stored: dict[str, Any] = {}
-
-    def remember_guarded(self) -> None:
-        """Notes the guarded fields as they are stored, to see at `save()` which were changed."""
-        self._stored = {name: self.__dict__[name] for name in self.GUARDED if name in self.__dict__}
-
-    def save(self, *args: Any, spare: Any = None, **kwargs: Any) -> None:
-        """Stores the user; in the same transaction, withdraws access if a guarded field changed.
-
-        `spare` is the one session or token family to keep: see `access_withdrawn`.
-        """
-        from security.revocation import access_withdrawn
-
-        if not self._state.adding and kwargs.get("update_fields") is None:
-            # A row read before a withdrawal and written after it would set the epoch back.
-            fields = [field.name for field in self._meta.concrete_fields if not field.primary_key]
-            kwargs["update_fields"] = [name for name in fields if name != "token_version"]
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Stores the user and, in the same transaction, what `security` notes and ends when a guarded field changes."""
         if "email" in (kwargs.get("update_fields") or ()):
             kwargs["update_fields"] = {*kwargs["update_fields"], "email_as_given"}
         with transaction.atomic():
             super().save(*args, **kwargs)
-            written = kwargs.get("update_fields") or ()
-            changed = [name for name in self._stored if name in written and getattr(self, name) != self._stored[name]]
-            if changed:
-                access_withdrawn(self, f"{', '.join(changed)} changed", spare)
-        self.remember_guarded()
 
     def check_password(self, raw_password: str | None) -> bool:
         """Whether this is the password. Takes up new hash parameters, which is no change of the password."""
-
-        def rehash(raw: str) -> None:
-            before, self.password = self.password, make_password(raw)
-            self._stored["password"] = self.password
-            # Only over the hash that was checked: a new password may have been set meanwhile.
-            User.objects.filter(pk=self.pk, password=before).rehash(self.password)
-
-        return check_password(raw_password, self.password, rehash)
-
-    def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        # Django's covers the stored hash, so that new parameters, taken up at one login, would log out
-        # every other device. The epoch moves with the password, and with every other withdrawal.
-        salt = "accounts.User.session_auth_hash"
-        return salted_hmac(salt, f"{self.pk}:{self.token_version}", secret=secret, algorithm="sha256").hexdigest()
+        return raw_password is not None and check_password(self, raw_password)
 
     @property
     def is_staff(self) -> bool:

@@ -95,8 +95,7 @@ class PasswordChange(auth.PasswordChangeView):
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:  # type: ignore[override]
         user = form.save(commit=False)
-        client = Client.of(self.request)
-        passwords.replace(user, SecurityEvent.Name.PASSWORD_CHANGE, client, spare=self.request.session)
+        passwords.replace(user, Client.of(self.request), keep=self.request.session)
         return HttpResponseRedirect(self.get_success_url())
 
 
@@ -120,7 +119,7 @@ class PasswordResetConfirm(auth.PasswordResetConfirmView):
 
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
         user = form.save(commit=False)
-        passwords.replace(user, SecurityEvent.Name.PASSWORD_RESET, Client.of(self.request))
+        passwords.replace(user, Client.of(self.request), by_mail=True)
         del self.request.session[INTERNAL_RESET_SESSION_TOKEN]
         if not self.request.user.is_authenticated:
             self.request.session.flush()

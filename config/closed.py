@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
-from sessions_demo import lifecycle
+from sessions_demo.pages import say_why
 
 
 class ClosedByDefaultMiddleware(LoginRequiredMiddleware):
@@ -26,8 +25,5 @@ class ClosedByDefaultMiddleware(LoginRequiredMiddleware):
         return super().process_view(request, view_func, view_args, view_kwargs)
 
     def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponseRedirect:
-        """To the login page; whoever was in a moment ago is told there why she no longer is."""
-        response = super().handle_no_permission(request, view_func)
-        if over := lifecycle.why_over(request):
-            response["Location"] += "&" + urlencode({"over": over})
-        return response
+        """To the login page, which tells a user whose session is over why it is."""
+        return say_why(request, super().handle_no_permission(request, view_func))

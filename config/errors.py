@@ -19,7 +19,7 @@ from django.views.generic import FormView
 
 from security import refusals
 from security.backends import InvalidCredentials
-from security.outages import OUTAGES
+from security.outages import OUTAGE_RETRY_AFTER, OUTAGES
 from security.refusals import Refusal, address, csrf_refusal
 from security.throttle import Throttled
 from sessions_demo.pages import login_again
@@ -53,8 +53,6 @@ OLD_PAGE = (
 )
 # Where a client that names no type gets JSON.
 API = re.compile(r"/(session|jwt)/(auth|api)/")
-# Seconds a client is asked to wait out an outage.
-OUTAGE_RETRY_AFTER = 5
 # What a database raises about a value that no column can hold (a NUL in PostgreSQL, a number of 30
 # digits in SQLite). Where a library's own code asks it, no form has looked at the value before.
 UNSTORABLE = (DataError, OverflowError)
@@ -71,7 +69,8 @@ class ErrorPageMiddleware:
         sentence = response.sentence if isinstance(response, Refusal) else None
         if response.status_code not in SENTENCES or response.streaming or (response.content and not sentence):
             return response
-        filled = answer(request, response.status_code, sentence)
+        # What these two say is for projects that have no sentence of their own.
+        filled = answer(request, response.status_code, None if response.status_code in (429, 503) else sentence)
         # The same object, or Django would log it a second time.
         response.content = filled.content
         for name, value in [*filled.items(), ("Content-Length", str(len(filled.content)))]:

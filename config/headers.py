@@ -4,7 +4,6 @@ Both stand outside every other middleware, so that an error raised by one of tho
 """
 
 from csp.middleware import CSPMiddleware, PolicyParts
-from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
@@ -13,6 +12,7 @@ from django.middleware.security import SecurityMiddleware
 
 from config.errors import answer
 from security import refusals
+from security.conf import conf as security_conf
 
 # Their scripts (jQuery) write HTML from strings, which Trusted Types refuse.
 WITHOUT_TRUSTED_TYPES = ("/admin/", "/docs/", "/session/api/", "/session/auth/", "/jwt/api/", "/jwt/auth/")
@@ -56,7 +56,7 @@ class SecurityHeadersMiddleware(SecurityMiddleware):
 def _wrong_proxy(request: HttpRequest) -> str:
     """Why a redirect to https would lead here again; "" where the visitor did come by http."""
     says = refusals.shown(request, "X-Forwarded-Proto").partition(",")[0].strip()
-    if settings.TRUSTED_PROXIES:
+    if security_conf.TRUSTED_PROXIES:
         if says == "http":
             return ""
         seen = f"X-Forwarded-Proto: {says}, which is neither http nor https" if says else "no X-Forwarded-Proto"

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from config.errors import OUTAGE_RETRY_AFTER
 from jwt_demo.revocation import evicts
 from security import housekeeping
-from security.models import PendingWithdrawal
+from security.models import PendingRevocation
 from security.outages import OUTAGES, refuses
 
 # The caches of `config.stores`, by what is kept in them.
@@ -88,4 +88,4 @@ def _eviction() -> str:
 
 
 def _pending() -> int:
-    return PendingWithdrawal.objects.count()
+    return PendingRevocation.objects.count()

@@ -161,24 +161,10 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = 60 * 60
 REGISTRATION_TIMEOUT = 24 * 60 * 60
 
-# Failures allowed in so many seconds; see security/throttle.py for what each one stops.
-THROTTLE_ACCOUNT_AND_ADDRESS = (10, 5 * 60)
-THROTTLE_ADDRESS = (100, 5 * 60)
-THROTTLE_ACCOUNT_FROM_UNKNOWN_CLIENTS = (50, 60 * 60)
-# Mails anyone can have sent, counted whether the address is known here or not.
-THROTTLE_MAIL_TO_ADDRESSEE = (5, 60 * 60)
-THROTTLE_MAIL_FROM_ADDRESS = (20, 60 * 60)
-
 REST_FRAMEWORK = {
-    "DEFAULT_PARSER_CLASSES": ["security.parsers.JSONParser"],
-    "DEFAULT_RENDERER_CLASSES": [
-        "rest_framework.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
-    ],
     # Closed by default; each flow brings its own authentication.
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "EXCEPTION_HANDLER": "security.exceptions.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 SPECTACULAR_SETTINGS = {
@@ -195,23 +181,6 @@ SPECTACULAR_SETTINGS = {
 # ── Tokens ────────────────────────────────────────────────────────────────────────────────────
 JWT_ISSUER = SITE_URL
 JWT_AUDIENCE = f"{SITE_URL}/jwt/"
-# Seconds. How long a stolen access token can be used where nothing is looked up; also how long the denylist
-# remembers, so no policy may go above it.
-JWT_ACCESS = 15 * 60
-# From its issue: who comes once a week stays in, a device that is put away falls out.
-JWT_REFRESH, JWT_REFRESH_REMEMBERED = 7 * 24 * 60 * 60, 30 * 24 * 60 * 60
-# From login: nobody stays in for ever without proving the password.
-JWT_ABSOLUTE, JWT_ABSOLUTE_REMEMBERED = 30 * 24 * 60 * 60, 90 * 24 * 60 * 60
-# A lost answer is asked for again within this, and two tabs ask within less; 0 is RFC 9700 to the letter.
-JWT_RETRY_WINDOW = 10
-# The check of access tokens where a view names none: see jwt_demo/revocation.py.
-JWT_REVOCATION = "denylist"
-# Longer than a housekeeping turn; after a longer outage the denylist is read from the database first. While the store
-# takes no writes, a ban is seen after this.
-JWT_DENYLIST_LEASE = 3
-# How long the registry remembers what has ended.
-JWT_ROWS_KEPT = 30 * 24 * 60 * 60
-JWT_REFRESH_COOKIE_NAME = "__Host-refresh"
 # SimpleJWT's own classes sign with SECRET_KEY unless told otherwise. Nothing here uses them; without a key
 # nothing can by mistake.
 SIMPLE_JWT = {"SIGNING_KEY": None, "USER_ID_CLAIM": "sub"}
@@ -222,16 +191,8 @@ SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_NAME = "__Host-sessionid"
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_SAMESITE = "Strict"
-# Seconds. Two hours unused is a forgotten tab on a shared machine; a day is a working day; a remembered
-# device is somebody's own, where a fortnight unused means it was lost or put away.
-SESSION_IDLE, SESSION_ABSOLUTE = 2 * 60 * 60, 24 * 60 * 60
-SESSION_IDLE_REMEMBERED, SESSION_ABSOLUTE_REMEMBERED = 14 * 24 * 60 * 60, 30 * 24 * 60 * 60
-# A write a request would double the work of reading; to the minute is exact enough.
-SESSION_SEEN_EVERY = 60
 # The one session a visitor has without a login: it holds the token of a reset link while she types.
 SESSION_COOKIE_AGE = PASSWORD_RESET_TIMEOUT
-# How long the registry remembers what has ended.
-SESSION_ROWS_KEPT = 30 * 24 * 60 * 60
 CSRF_COOKIE_NAME = "__Host-csrftoken"
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_SAMESITE = "Strict"

@@ -1,6 +1,6 @@
 """Families and SimpleJWT's ledger in Django's admin: whose, since when, in what state, and the means to end them.
 
-SimpleJWT's own pages of the ledger show the stored token and change nothing; these take their place.
+SimpleJWT registers pages of its own for the ledger. A project that wants these instead registers them in their place.
 """
 
 from datetime import datetime
@@ -22,7 +22,6 @@ from jwt_demo.models import TokenFamily
 from security.admin import ActionsAdmin, ByState
 from security.client import name_of
 
-admin.site.unregister([OutstandingToken, BlacklistedToken])
 # How much of a chain one page shows: a family that lives for a month may have thousands of generations.
 SHOWN = 200
 
@@ -34,8 +33,9 @@ class TokenFamilyAdmin(ActionsAdmin):
     list_display = ["user", "state", "started", "issued", "generation", "address", "browser", "transport", "remember"]
     list_filter = [ByState, "transport", "remember"]
     list_select_related = ["user"]
-    search_fields = ["=user__email", "=address"]
-    search_help_text = "An e-mail address or a network address, whole"
+    owner = "user"
+    search_fields = ["=address"]
+    search_help_text = "The name a user logs in by or a network address, whole"
     ordering = ["-started"]
     readonly_fields = ["chain"]
     actions = ["revoke", "revoke_all_of_user"]
@@ -86,7 +86,7 @@ class LedgerAdmin(ActionsAdmin):
     """What the two tables of the ledger share. `entry` is the row that has the `jti`."""
 
     ordering = ["-pk"]
-    search_help_text = "An e-mail address or a jti, whole"
+    search_help_text = "The name a user logs in by or a jti, whole"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LedgerList
@@ -129,14 +129,14 @@ class EntryByState(admin.SimpleListFilter):
         return queryset.filter(expires_at__lte=now) if self.value() == "expired" else queryset
 
 
-@admin.register(OutstandingToken)
 class OutstandingTokenAdmin(LedgerAdmin):
     """Every refresh token that was issued and is not yet purged."""
 
     list_display = ["user", "state", "family", "generation", "client", "created_at", "expires_at"]
     list_filter = [EntryByState]
     list_select_related = ["user", "blacklistedtoken"]
-    search_fields = ["=user__email", "=jti"]
+    owner = "user"
+    search_fields = ["=jti"]
     exclude = ["token"]
     actions = ["blacklist"]
 
@@ -155,13 +155,13 @@ class OutstandingTokenAdmin(LedgerAdmin):
         messages.success(request, f"{ended} families ended.")
 
 
-@admin.register(BlacklistedToken)
 class BlacklistedTokenAdmin(LedgerAdmin):
     """The refresh tokens that are no longer good, and since when."""
 
     list_display = ["user", "family", "generation", "client", "blacklisted_at", "expires"]
     list_select_related = ["token__user"]
-    search_fields = ["=token__user__email", "=token__jti"]
+    owner = "token__user"
+    search_fields = ["=token__jti"]
 
     @admin.display(description="user")
     def user(self, row: BlacklistedToken) -> str:

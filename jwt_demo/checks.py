@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.checks import Error, register
 
 from jwt_demo import revocation
+from jwt_demo.conf import conf
 from jwt_demo.models import Policy
 from jwt_demo.revocation import CHECKS
 from jwt_demo.tokens import ED25519, Key
@@ -52,7 +53,7 @@ def _shared() -> Iterator[Error]:
 
 
 def _cookie() -> Iterator[Error]:
-    if not settings.JWT_REFRESH_COOKIE_NAME.startswith("__Host-"):
+    if not conf.JWT_REFRESH_COOKIE_NAME.startswith("__Host-"):
         yield Error(
             "JWT_REFRESH_COOKIE_NAME must begin with __Host-: otherwise a sibling subdomain can set this cookie.",
             id="jwt.E003",
@@ -80,7 +81,7 @@ def _eviction() -> Iterator[Error]:
 
 
 def _revocation() -> Iterator[Error]:
-    if settings.JWT_REVOCATION not in CHECKS:
+    if conf.JWT_REVOCATION not in CHECKS:
         yield Error(f"JWT_REVOCATION must be one of {', '.join(CHECKS)}.", id="jwt.E005")
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 
+from jwt_demo.conf import conf
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.tokens import RefreshToken
 
@@ -18,14 +18,14 @@ ATTRIBUTES: dict[str, Any] = {"path": "/", "samesite": "Strict"}
 def put(response: HttpResponse, family: TokenFamily) -> None:
     """Sets the cookie to the latest token of `family`. Unless remembered it ends with the browser."""
     left = ceil((family.expires - timezone.now()).total_seconds()) if family.remember else None
-    name, value = settings.JWT_REFRESH_COOKIE_NAME, str(family.token())
+    name, value = conf.JWT_REFRESH_COOKIE_NAME, str(family.token())
     response.set_cookie(name, value, left, secure=True, httponly=True, **ATTRIBUTES)
 
 
 def clear(response: HttpResponse) -> None:
     """Takes the cookie away, with the attributes it was set with: a browser keeps another one."""
-    response.delete_cookie(settings.JWT_REFRESH_COOKIE_NAME, **ATTRIBUTES)
-    cookie = response.cookies[settings.JWT_REFRESH_COOKIE_NAME]
+    response.delete_cookie(conf.JWT_REFRESH_COOKIE_NAME, **ATTRIBUTES)
+    cookie = response.cookies[conf.JWT_REFRESH_COOKIE_NAME]
     cookie["secure"] = cookie["httponly"] = True
 
 
@@ -33,12 +33,12 @@ def presented(request: HttpRequest, body: Mapping[str, Any]) -> tuple[str | None
     """The refresh token of a request, unread, and how it came. A body that has one is not a browser's."""
     if text := body.get("refreshToken"):
         return text, Transport.BODY
-    return request.COOKIES.get(settings.JWT_REFRESH_COOKIE_NAME), Transport.COOKIE
+    return request.COOKIES.get(conf.JWT_REFRESH_COOKIE_NAME), Transport.COOKIE
 
 
 def is_of(request: HttpRequest, family: str) -> bool:
     """Whether the cookie of a request is a token of this family: of another one it is not the answer's to clear."""
-    token = good(request.COOKIES.get(settings.JWT_REFRESH_COOKIE_NAME))
+    token = good(request.COOKIES.get(conf.JWT_REFRESH_COOKIE_NAME))
     return token is not None and token["sid"] == family
 
 

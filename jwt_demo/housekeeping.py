@@ -2,12 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from jwt_demo import revocation
+from jwt_demo.conf import conf
 from jwt_demo.models import TokenFamilies, TokenFamily
 from security.housekeeping import task
 
@@ -17,7 +17,7 @@ BATCH = 1000
 def ripe() -> TokenFamilies:
     """Families of which no token is good any more, and which ended so long ago that nobody asks."""
     now = timezone.now()
-    return TokenFamily.objects.filter(expires__lt=now, ended__lt=now - timedelta(seconds=settings.JWT_ROWS_KEPT))
+    return TokenFamily.objects.filter(expires__lt=now, ended__lt=now - timedelta(seconds=conf.JWT_ROWS_KEPT))
 
 
 @task("tokens", every=3600)
@@ -45,10 +45,10 @@ class _Told:
 
 
 @task("denylist", every=1)
-def keep_whole() -> str:
+def keep_complete() -> str:
     """Tells Redis what ended since the last turn, in case whoever ended it could not; all of it if Redis forgot."""
     now = timezone.now()
-    since = _Told.until if revocation.is_whole() else None
-    revocation.tell(since or now - timedelta(seconds=settings.JWT_ACCESS), renew=bool(since))
+    since = _Told.until if revocation.is_complete() else None
+    revocation.tell(since or now - timedelta(seconds=conf.JWT_ACCESS_LIFETIME), renew=bool(since))
     _Told.until = now
     return ""

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.signals import post_save
@@ -19,23 +18,24 @@ from django.dispatch import receiver
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
-from accounts import mail
-from accounts.models import User
 from jwt_demo import ledger, revocation
+from jwt_demo.conf import conf
 from jwt_demo.models import Policy, TokenFamilies, TokenFamily, Transport, Verdict
 from jwt_demo.tokens import AccessToken, RefreshToken
 from security import events
-from security.backends import InvalidCredentials, admit
+from security.backends import InvalidCredentials, note_last_login, record_login
 from security.client import Client
 from security.database_time import database_now
 from security.devices import Device
 from security.models import SecurityEvent
-from security.revocation import access_withdrawn
+from security.revocation import revoke_access, revoke_if_changed
+from security.signals import send_after_commit, token_reuse_detected
+from security.users import access_of, changed_fields, get_user, pk_of, role_of, stored_users, user_key
 
 AGAIN = "logged in again"
 # How long a logout that was sent with the refresh token before a re-key still finds the family. Not longer: a thief's
 # copy must not log out a user who changed the password.
-UNDER_WAY = timedelta(seconds=10)
+LOGOUT_GRACE = timedelta(seconds=10)
 
 
 class InvalidRefresh(Exception):
@@ -62,7 +62,7 @@ class Issued:
 
 
 def start(
-    user: User,
+    user: Any,
     client: Client,
     remember: bool = False,
     transport: str = Transport.COOKIE,
@@ -74,31 +74,38 @@ def start(
     """
     family = TokenFamily.begin(user, client, policy or Policy.default(remember), remember, transport)
     with transaction.atomic():
-        admit(user, client, flow="jwt")
+        family.version = _record_login(user, client)
         family.save(force_insert=True)
         ledger.outstanding(family)
-    events.log("token_issued", client, user_id=user.pk, family=str(family.pk))
+    events.log("token_issued", client, user_key=user_key(user.pk), family=str(family.pk))
     return Issued(_access(family, family.started), family)
 
 
-def start_short(user: User, client: Client) -> Issued:
+def access_token_only(user: Any, client: Client) -> Issued:
     """Logs a verified user in for the life of one access token: no refresh token, nothing to keep. Raises likewise."""
     # It lends the token its claims, and is never saved.
     family = TokenFamily.begin(user, client, Policy.default(), False, Transport.BODY)
     with transaction.atomic():
-        admit(user, client, flow="jwt", refresh=False)
-    events.log("token_issued", client, user_id=user.pk)
+        family.version = _record_login(user, client, refresh=False)
+    events.log("token_issued", client, user_key=user_key(user.pk))
     return Issued(_access(family, family.started))
+
+
+def _record_login(user: Any, client: Client, **detail: Any) -> int:
+    version = record_login(user, client, flow="jwt", **detail)
+    note_last_login(user)
+    return version
 
 
 def _access(family: TokenFamily, now: datetime) -> AccessToken:
     token, user = AccessToken(), family.user
     assert user is not None
-    token["sub"], token["sid"], token["role"], token["ver"] = str(user.pk), str(family.pk), user.role, family.version
+    token["sub"], token["sid"], token["ver"] = str(user.pk), str(family.pk), family.version
+    token["role"] = role_of(user)
     token["auth_time"] = int(family.authenticated.timestamp())
     token.set_iat(at_time=now)
-    # A family may be older than a shorter JWT_ACCESS, which is how long the denylist remembers.
-    seconds = min(family.policy["access"], settings.JWT_ACCESS)
+    # A family may be older than a shorter JWT_ACCESS_LIFETIME, which is how long the denylist remembers.
+    seconds = min(family.policy["access"], conf.JWT_ACCESS_LIFETIME)
     end = min(now + timedelta(seconds=seconds), family.absolute_end)
     token.set_exp(from_time=end, lifetime=timedelta(0))
     return token
@@ -115,7 +122,7 @@ def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKI
             verdict, family = _classified(token, client, transport)
     except IntegrityError:
         # The ledger's foreign key: her row was deleted after it had been read.
-        if User.objects.filter(pk=token["sub"]).exists():
+        if stored_users().filter(pk=pk_of(token["sub"])).exists():
             raise
         raise InvalidRefresh from None
     return _answer(verdict, family, client)
@@ -125,6 +132,8 @@ def _classified(token: RefreshToken, client: Client, transport: str) -> tuple[Ve
     """What the token means, and the family after what follows from that is done."""
     verdict = Verdict.INVALID
     while family := _family(token["sid"]):
+        if family.user and changed_fields(family.user, family.user_guarded) and revoke_if_changed([family.user.pk]):
+            continue
         verdict = family.classify(token, client, transport)
         if verdict is not Verdict.CURRENT or _advance(family, client):
             break
@@ -155,6 +164,7 @@ def _reused_after_grace(family: TokenFamily, client: Client) -> None:
     if _mark_ended(family, "token reused after the retry window"):
         detail = {"family": str(family.pk), "verdict": "reused after grace", "everything": False}
         events.record(SecurityEvent.Name.TOKEN_REUSED, family.user, client, **detail)
+        send_after_commit(token_reuse_detected, user=family.user, client=client, everything=False)
         transaction.on_commit(lambda: _deny([family]))
 
 
@@ -164,8 +174,8 @@ def _reused(family: TokenFamily, client: Client) -> None:
     if _mark_ended(family, "token reused") and user:
         detail = {"family": str(family.pk), "verdict": "reused", "everything": True}
         events.record(SecurityEvent.Name.TOKEN_REUSED, user, client, **detail)
-        mail.queue("token_reuse", user.email_as_given)
-        access_withdrawn(user, "token reused")
+        send_after_commit(token_reuse_detected, user=user, client=client, everything=True)
+        revoke_access(user, "token reused")
 
 
 def _mark_ended(family: TokenFamily, reason: str) -> bool:
@@ -184,25 +194,25 @@ def _answer(verdict: Verdict, family: TokenFamily | None, client: Client) -> Iss
     if family is None or verdict is Verdict.INVALID or not family.can_be_signed():
         raise InvalidRefresh
     name = "token_rotated" if verdict is Verdict.CURRENT else "token_repeated"
-    events.log(name, client, user_id=family.user_id, family=str(family.pk), generation=family.generation)
+    events.log(name, client, user_key=user_key(family.user_id), family=str(family.pk), generation=family.generation)
     return Issued(_access(family, timezone.now()), family)
 
 
-def confirm(family: TokenFamily | None, user: User, client: Client) -> Issued:
+def reauthenticate(family: TokenFamily | None, user: Any, client: Client) -> Issued:
     """Notes that the password was proved again just now, in tokens that a thief of the old ones has not.
 
     Raises `InvalidCredentials` when the family was ended meanwhile.
     """
     if family is None:
-        return start_short(user, client)
+        return access_token_only(user, client)
     with transaction.atomic():
         # The family first, as a theft does: the other way round PostgreSQL would roll one of the two back.
-        rekey(family, user, authenticated=timezone.now())
-        admit(user, client, flow="jwt", confirmed=True)
+        cycle_key(family, user, authenticated=timezone.now())
+        record_login(user, client, flow="jwt", reauthenticated=True)
     return reissue(family)
 
 
-def rekey(family: TokenFamily, user: User, **more: Any) -> None:
+def cycle_key(family: TokenFamily, user: Any, **more: Any) -> None:
     """Gives a family a new refresh token and `user`'s present epoch. The old tokens mean nothing from now on.
 
     Raises `InvalidCredentials` when the family was ended meanwhile.
@@ -210,7 +220,7 @@ def rekey(family: TokenFamily, user: User, **more: Any) -> None:
     client = Client(family.address, family.user_agent)
     with transaction.atomic():
         while current := TokenFamily.objects.live().for_rotation().filter(pk=family.pk).first():
-            more |= {"void_below": current.generation + 1, "version": user.token_version}
+            more |= {"void_below": current.generation + 1, "version": access_of(user).version}
             if _advance(current, client, **more):
                 break
     if current is None:
@@ -244,7 +254,7 @@ def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -
 def _of(refresh: RefreshToken) -> Q:
     # Tokens from before a re-key mean nothing, unless it was just now and the logout was under way.
     after = refresh["gen"] + 1
-    just_now = Q(void_below=after, generation=after, issued__gt=database_now() - UNDER_WAY)
+    just_now = Q(void_below=after, generation=after, issued__gt=database_now() - LOGOUT_GRACE)
     return Q(pk=refresh["sid"]) & (Q(void_below__lt=after) | just_now)
 
 
@@ -265,10 +275,10 @@ def _is_last(refresh: RefreshToken, ended: list[TokenFamily]) -> bool:
 def _end_short(access: AccessToken, reason: str) -> None:
     if not revocation.CHECKS["denylist"].allows(access):
         return  # who logs out again and again must not fill the history
-    user = User.objects.filter(pk=access["sub"]).first()
+    user = stored_users().filter(pk=pk_of(access["sub"])).first()
     # The row is what the denylist is rebuilt from.
     events.record(SecurityEvent.Name.TOKEN_REVOKED, user, Client(), jti=access["jti"], reason=reason)
-    revocation.deny_token(access["sub"], access["jti"])
+    revocation.deny_token(user_key(pk_of(access["sub"])), access["jti"])
 
 
 def _end(rows: TokenFamilies, reason: str) -> int:
@@ -287,14 +297,14 @@ def _end_rows(rows: TokenFamilies, reason: str) -> tuple[list[TokenFamily], int]
     ended = TokenFamily.objects.filter(pk__in=found).mark_ended(reason)
     ledger.blacklist_latest(found)
     for family in families:
-        events.log("token_revoked", Client(), user_id=family.user_id, family=str(family.pk), reason=reason)
+        events.log("token_revoked", Client(), user_key=user_key(family.user_id), family=str(family.pk), reason=reason)
     return families, ended
 
 
 def _deny(families: Iterable[TokenFamily]) -> None:
     # After the commit: a token that was issued a moment before it must be covered too.
     listed = [family for family in families if family.policy["revocation"] != "expiry"]
-    revocation.deny_families((family.user_id, family.pk) for family in listed)
+    revocation.deny_families((user_key(family.user_id), family.pk) for family in listed)
 
 
 @receiver(post_save, sender=BlacklistedToken)
@@ -310,42 +320,43 @@ def end_blacklisted(sender: object, instance: BlacklistedToken, raw: bool, **kwa
 
 
 class TokenFlow:
-    """What `accounts` asks of this flow: see `security.devices.Flow`."""
+    """What `security` asks of this flow: see `security.devices.Flow`."""
 
     name = "token families"
 
-    def list(self, user_id: int) -> list[Device]:
+    def list(self, pk: Any) -> list[Device]:
         """The live families of a user."""
-        rows = TokenFamily.objects.live().filter(user_id=user_id).order_by("-started")
+        rows = TokenFamily.objects.live().filter(user_id=pk).order_by("-started")
         return [
             Device(row.pk, row.address, row.user_agent, row.started, row.issued, row.absolute_end, row.remember)
             for row in rows
         ]
 
-    def end(self, user: User, device: UUID, reason: str) -> bool:
+    def end(self, user: Any, device: UUID, reason: str) -> bool:
         """Ends one family of this user."""
         return self._revoke(user, TokenFamily.objects.filter(pk=device), reason) == 1
 
-    def end_all(self, user_id: int, version: int, reason: str, spare: Any = None) -> int:
+    def end_all(self, key: str, version: int, reason: str, spare: Any = None) -> int:
         """Ends all of an earlier epoch; `spare`, if it is a family, gets new tokens instead."""
-        rows = TokenFamily.objects.live().filter(user_id=user_id, version__lt=version)
+        pk = pk_of(key)
+        rows = TokenFamily.objects.live().filter(user_id=pk, version__lt=version)
         keep = isinstance(spare, TokenFamily)
         _, ended = _end_rows(rows.exclude(pk=spare.pk) if keep else rows, reason)
         try:
             if keep:
-                rekey(spare, User.objects.get(pk=user_id))
+                cycle_key(spare, get_user(pk))
         finally:
             # Also when `spare` was ended meanwhile. One entry for all of them, and for short-only
             # tokens, which have no row.
-            revocation.deny_before(user_id, version)
+            revocation.deny_before(key, version)
         return ended
 
-    def end_others(self, user: User, device: str | None, reason: str) -> int:
+    def end_others(self, user: Any, device: str | None, reason: str) -> int:
         """Ends all families of this user but one, or but none."""
         rows = TokenFamily.objects.all()
         return self._revoke(user, rows.exclude(pk=device) if device else rows, reason)
 
-    def _revoke(self, user: User, rows: TokenFamilies, reason: str) -> int:
+    def _revoke(self, user: Any, rows: TokenFamilies, reason: str) -> int:
         ended = _end(rows.live().filter(user=user), reason)
         if ended:
             events.record(SecurityEvent.Name.TOKEN_REVOKED, user, Client(), ended=ended, reason=reason)

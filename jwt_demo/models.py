@@ -11,10 +11,12 @@ from django.db import models
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from accounts.models import User
+from jwt_demo.conf import conf
 from jwt_demo.tokens import RefreshToken
 from security.client import USER_AGENT_LENGTH, Client
 from security.database_time import database_now
+from security.models import UserAccess
+from security.users import access_of, key_expression
 
 
 @dataclass(frozen=True)
@@ -24,22 +26,22 @@ class Policy:
     access: int
     refresh: int
     absolute: int
-    retry_window: int
+    grace_period: int
     revocation: str
 
     @classmethod
     def default(cls, remember: bool = False) -> Self:
         """What the views use."""
-        refresh = settings.JWT_REFRESH_REMEMBERED if remember else settings.JWT_REFRESH
-        absolute = settings.JWT_ABSOLUTE_REMEMBERED if remember else settings.JWT_ABSOLUTE
-        return cls(settings.JWT_ACCESS, refresh, absolute, settings.JWT_RETRY_WINDOW, settings.JWT_REVOCATION)
+        refresh = conf.JWT_REFRESH_LIFETIME_REMEMBERED if remember else conf.JWT_REFRESH_LIFETIME
+        absolute = conf.JWT_ABSOLUTE_LIFETIME_REMEMBERED if remember else conf.JWT_ABSOLUTE_LIFETIME
+        return cls(conf.JWT_ACCESS_LIFETIME, refresh, absolute, conf.JWT_GRACE_PERIOD, conf.JWT_REVOCATION)
 
     def __post_init__(self) -> None:
-        if not 0 < self.access <= settings.JWT_ACCESS:
-            # The denylist forgets after JWT_ACCESS: a token that lives longer would come back.
-            raise ValueError("access must be above 0 and at most JWT_ACCESS")
-        if not (self.access <= self.refresh <= self.absolute and self.retry_window >= 0):
-            raise ValueError("access, refresh and absolute must not fall, and retry_window not be below 0")
+        if not 0 < self.access <= conf.JWT_ACCESS_LIFETIME:
+            # The denylist forgets after JWT_ACCESS_LIFETIME: a token that lives longer would come back.
+            raise ValueError("access must be above 0 and at most JWT_ACCESS_LIFETIME")
+        if not (self.access <= self.refresh <= self.absolute and self.grace_period >= 0):
+            raise ValueError("access, refresh and absolute must not fall, and grace_period not be below 0")
 
 
 class Transport(models.TextChoices):
@@ -74,7 +76,13 @@ class TokenFamilies(models.QuerySet["TokenFamily"]):
         is written and read, whichever machine does so.
         """
         entry = OutstandingToken.objects.filter(jti=models.OuterRef("jti")).values("pk")
-        return self.annotate(entry=models.Subquery(entry), now=database_now())
+        access = UserAccess.objects.filter(user_key=key_expression(models.OuterRef("user_id")))
+        return self.annotate(
+            entry=models.Subquery(entry),
+            now=database_now(),
+            user_version=models.Subquery(access.values("token_version")),
+            user_guarded=models.Subquery(access.values("guarded")),
+        )
 
     def mark_ended(self, reason: str) -> int:
         """Notes when and why, once; how many it was."""
@@ -86,7 +94,7 @@ class TokenFamily(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # Without a constraint: the rows of a deleted user must outlive her until their tokens are ended.
-    user = models.ForeignKey(User, on_delete=models.DO_NOTHING, db_constraint=False, null=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, db_constraint=False, null=True)
     version = models.PositiveIntegerField("access epoch")
     transport = models.CharField(max_length=8, choices=Transport)
     policy = models.JSONField()
@@ -109,6 +117,8 @@ class TokenFamily(models.Model):
     # See `TokenFamilies.for_rotation`.
     entry: int | None
     now: datetime
+    user_version: int | None
+    user_guarded: dict[str, str] | None
 
     objects: ClassVar[TokenFamilies] = TokenFamilies.as_manager()  # type: ignore[assignment]
 
@@ -124,12 +134,12 @@ class TokenFamily(models.Model):
         return f"{self.id} since {self.started:%Y-%m-%d %H:%M}"
 
     @classmethod
-    def begin(cls, user: User, client: Client, policy: Policy, remember: bool, transport: str) -> Self:
+    def begin(cls, user: Any, client: Client, policy: Policy, remember: bool, transport: str) -> Self:
         """The family of a login that happens now, unsaved, with its first token."""
         now = timezone.now()
         family = cls(
             user=user,
-            version=user.token_version,
+            version=access_of(user).version,
             transport=transport,
             policy=asdict(policy),
             remember=remember,
@@ -148,7 +158,7 @@ class TokenFamily(models.Model):
             "generation": generation,
             "jti": f"{self.pk}.{generation}.{uuid.uuid4().hex}",
             "kid": RefreshToken().token_backend.first,
-            "rotated_by": client.digest,
+            "rotated_by": client.user_agent_hash,
             "issued": now,
             "expires": min(now + timedelta(seconds=self.policy["refresh"]), self.absolute_end),
         }
@@ -184,18 +194,18 @@ class TokenFamily(models.Model):
             return Verdict.REUSED
         # Two statements that overlap may be dated in the other order; a window of 0 must stay shut for them too.
         age = max(self.now - self.issued, timedelta(0))
-        window = timedelta(seconds=self.policy["retry_window"])
+        window = timedelta(seconds=self.policy["grace_period"])
         return Verdict.RETRY if age < window else Verdict.REUSED_AFTER_GRACE
 
     def _is_from_its_client(self, client: Client, transport: str) -> bool:
         # A browser's cookie has the user agent to tell a copy by. A native client has not: an app updates itself.
-        same = transport == Transport.BODY or client.digest == self.rotated_by
+        same = transport == Transport.BODY or client.user_agent_hash == self.rotated_by
         return transport == self.transport and same
 
     def is_live(self) -> bool:
         """Whether nobody ended it, no clock has, and its user stands as she did. Reads `user`."""
         user = self.user
-        stands = user is not None and user.is_active and user.token_version == self.version
+        stands = user is not None and user.is_active and (self.user_version or 0) == self.version
         return stands and self.is_open()
 
     def is_open(self) -> bool:

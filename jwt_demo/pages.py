@@ -1,8 +1,12 @@
 """The JWT flow's one page. What it shows, its script asks the JSON endpoints for."""
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_not_required
 from django.utils.decorators import method_decorator
 from django.views.generic import TemplateView
+
+from security.users import login_field
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -10,3 +14,6 @@ class ClientPage(TemplateView):
     """A client that keeps its access token in memory."""
 
     template_name = "jwt_demo/client.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(login_field=login_field(), **kwargs)

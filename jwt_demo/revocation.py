@@ -12,21 +12,22 @@ lease that housekeeping renews after it has told Redis what is new. No marker: n
 list is whole again. While Redis takes no writes it cannot be told what is new, and the database is asked instead.
 """
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from django.conf import settings
 from django.db.models import Exists
 from django.utils import timezone
 from django_redis import get_redis_connection
 from redis import Redis
 
-from accounts.models import User
+from jwt_demo.conf import conf
 from jwt_demo.models import TokenFamily
 from jwt_demo.tokens import AccessToken
 from security.models import SecurityEvent
 from security.outages import DATABASE_OUTAGES, OUTAGES, refuses
+from security.users import current_users, pk_of, user_key
 
 MARKER = "denylist:whole"
 # Stands as long as Redis has lost nothing, lease or no lease.
@@ -52,7 +53,7 @@ class Check(Protocol):
 
 
 class Expiry:
-    """Looks nothing up and needs no store. A withdrawn token works until it expires, up to `JWT_ACCESS`."""
+    """Looks nothing up and needs no store. A withdrawn token works until it expires, up to `JWT_ACCESS_LIFETIME`."""
 
     def allows(self, token: AccessToken) -> bool:
         return True
@@ -64,12 +65,12 @@ class Denylist:
     writes (a replica, full): one SQL statement more, from when the lease of the list has run out."""
 
     def allows(self, token: AccessToken) -> bool:
-        user = token["sub"]
+        user = user_key(pk_of(token["sub"]))
         names = [MARKER, _name(user, "jti", token["jti"]), _name(user, "sid", token["sid"]), _name(user, "ver")]
         marker, jti, sid, lowest = _redis().mget(names)
         if marker is None:
             try:
-                _make_whole()
+                _complete_denylist()
             except OUTAGES as error:
                 if not refuses(error):
                     raise
@@ -82,40 +83,40 @@ class Version:
     """One SQL statement: the user is active and her epoch is the token's. Nothing to lose, nothing to rebuild."""
 
     def allows(self, token: AccessToken) -> bool:
-        return User.objects.filter(pk=token["sub"], is_active=True, token_version=token["ver"]).exists()
+        return current_users(pk_of(token["sub"]), token["ver"]).exists()
 
 
 def _stands(token: AccessToken) -> bool:
     """What the list would say, by the rows it is made from."""
-    user, event = User.objects.filter(pk=token["sub"], is_active=True, token_version=token["ver"]), SecurityEvent
+    pk, event = pk_of(token["sub"]), SecurityEvent
     family = TokenFamily.objects.filter(pk=token["sid"], ended__isnull=False).exclude(reason="expired")
-    alone = event.objects.filter(name=event.Name.TOKEN_REVOKED, user_id=token["sub"], detail__jti=token["jti"])
-    return user.filter(~Exists(family), ~Exists(alone)).exists()
+    alone = event.objects.filter(name=event.Name.TOKEN_REVOKED, user_key=user_key(pk), detail__jti=token["jti"])
+    return current_users(pk, token["ver"]).filter(~Exists(family), ~Exists(alone)).exists()
 
 
 CHECKS: dict[str, Check] = {"expiry": Expiry(), "denylist": Denylist(), "version": Version()}
 
 
-def deny_token(user_id: object, jti: str, redis: Redis | None = None) -> None:
+def deny_token(key: str, jti: str, redis: Redis | None = None) -> None:
     """No view that asks the denylist lets this access token in any more."""
-    _or_default(redis).set(_name(user_id, "jti", jti), 1, ex=_lasts())
+    _or_default(redis).set(_name(key, "jti", jti), 1, ex=_lasts())
 
 
-def deny_family(user_id: object, family: object, redis: Redis | None = None) -> None:
+def deny_family(key: str, family: object, redis: Redis | None = None) -> None:
     """Likewise for every access token of this family."""
-    _or_default(redis).set(_name(user_id, "sid", family), 1, ex=_lasts())
+    _or_default(redis).set(_name(key, "sid", family), 1, ex=_lasts())
 
 
-def deny_before(user_id: object, version: int, redis: Redis | None = None) -> None:
+def deny_before(key: str, version: int, redis: Redis | None = None) -> None:
     """Likewise for every access token of this user from before the epoch `version`."""
-    _or_default(redis).eval(RAISE, 1, _name(user_id, "ver"), str(version), str(_lasts()))
+    _or_default(redis).eval(RAISE, 1, _name(key, "ver"), str(version), str(_lasts()))
 
 
-def deny_families(families: Iterable[tuple[object, object]]) -> None:
+def deny_families(families: Iterable[tuple[str, object]]) -> None:
     """Likewise for many families, pairs of user and family, in one round trip; none asks Redis nothing."""
     pipe = _redis().pipeline(transaction=False)
-    for user_id, family in families:
-        deny_family(user_id, family, pipe)
+    for key, family in families:
+        deny_family(key, family, pipe)
     if len(pipe):
         pipe.execute()
 
@@ -129,40 +130,40 @@ def tell(since: datetime, renew: bool = False) -> None:
     pipe = _redis().pipeline()
     # What ran out was given its last access token a whole lifetime of one before.
     ended = TokenFamily.objects.filter(ended__gte=since).exclude(policy__revocation="expiry").exclude(reason="expired")
-    for user_id, family in ended.values_list("user_id", "pk"):
-        deny_family(user_id, family, pipe)
-    names = [SecurityEvent.Name.WITHDRAWN, SecurityEvent.Name.TOKEN_REVOKED]
+    for pk, family in ended.values_list("user_id", "pk"):
+        deny_family(user_key(pk), family, pipe)
+    names = [SecurityEvent.Name.ACCESS_REVOKED, SecurityEvent.Name.TOKEN_REVOKED]
     for event in SecurityEvent.objects.filter(name__in=names, at__gte=since):
         if "version" in event.detail:
-            deny_before(event.user_id, event.detail["version"], pipe)
+            deny_before(event.user_key, event.detail["version"], pipe)
         elif "jti" in event.detail:
-            deny_token(event.user_id, event.detail["jti"], pipe)
+            deny_token(event.user_key, event.detail["jti"], pipe)
     if not renew:
         pipe.set(KEPT, 1)
-    pipe.set(MARKER, 1, ex=settings.JWT_DENYLIST_LEASE, xx=renew)
+    pipe.set(MARKER, 1, ex=conf.JWT_DENYLIST_LEASE, xx=renew)
     pipe.execute()
 
 
-def _make_whole() -> None:
+def _complete_denylist() -> None:
     # First, or a store that takes no writes would cost each request all that the database knows.
     _redis().set(TRIED, 1, xx=True)
     try:
-        tell(timezone.now() - timedelta(seconds=settings.JWT_ACCESS))
+        tell(timezone.now() - timedelta(seconds=conf.JWT_ACCESS_LIFETIME))
     except DATABASE_OUTAGES:
         # Without the database nobody withdraws anything: what Redis was told stands, unless it has lost that.
         if not _redis().exists(KEPT):
             raise
-        _redis().set(MARKER, 1, ex=settings.JWT_DENYLIST_LEASE)
+        _redis().set(MARKER, 1, ex=conf.JWT_DENYLIST_LEASE)
 
 
-def is_whole() -> bool:
+def is_complete() -> bool:
     """Whether Redis still holds the list."""
     return bool(_redis().exists(MARKER))
 
 
 def _lasts() -> int:
     # An access token may be signed a moment after its family ended, by a clock that is ahead.
-    return int(settings.JWT_ACCESS + SKEW.total_seconds())
+    return int(conf.JWT_ACCESS_LIFETIME + SKEW.total_seconds())
 
 
 def evicts() -> str:
@@ -172,9 +173,14 @@ def evicts() -> str:
     return policy if memory["maxmemory"] and policy != "noeviction" else ""
 
 
-def _name(user_id: object, kind: str, value: object = "") -> str:
+def _name(key: str, kind: str, value: object = "") -> str:
     # The braces keep one user's keys together, for whoever takes a cluster and gives it a marker on each node.
-    return f"deny:{{{user_id}}}:{kind}:{value}"
+    return f"{prefix_of(key)}{kind}:{value}"
+
+
+def prefix_of(key: str) -> str:
+    """How all entries about one user begin. It holds a digest, because a key may hold any character, a brace too."""
+    return f"deny:{{{hashlib.sha256(key.encode()).hexdigest()[:32]}}}:"
 
 
 def _redis() -> Redis:

@@ -20,9 +20,13 @@ from uuid import UUID
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken, TokenError
 from rest_framework_simplejwt.tokens import Token
+
+from jwt_demo.conf import conf
+from security.users import pk_of
 
 LONGEST = 4096  # bytes; ours have some 500
 # RFC 7515 section 3.1, and nothing that a lenient decoder forgives: padding, blanks, the other alphabet.
@@ -146,7 +150,10 @@ def _moment(value: Any) -> bool:
 
 
 def _user(value: Any) -> bool:
-    return type(value) is str and re.fullmatch(r"[1-9][0-9]{0,18}", value) is not None and int(value) < 2**63
+    try:
+        return type(value) is str and value.isprintable() and pk_of(value) is not None
+    except ValidationError:
+        return False
 
 
 def _family(value: Any) -> bool:
@@ -185,7 +192,7 @@ class TypedToken(Token):
 
     @property
     def token_backend(self) -> Backend:
-        return backend(self.kind, tuple(getattr(settings, self.secrets)), settings.JWT_ISSUER, settings.JWT_AUDIENCE)
+        return backend(self.kind, tuple(getattr(settings, self.secrets)), conf.JWT_ISSUER, conf.JWT_AUDIENCE)
 
     def verify(self) -> None:
         """Raises `TokenError` for claims that are not exactly ours, then SimpleJWT's own refusals."""
@@ -204,7 +211,7 @@ class AccessToken(TypedToken):
     """Who you are, for fifteen minutes. Never stored, by either side (RFC 9068 for the type)."""
 
     token_type, kind, secrets = "access", "at+jwt", "JWT_ACCESS_KEYS"
-    lifetime = timedelta(seconds=settings.JWT_ACCESS)
+    lifetime = timedelta(seconds=conf.JWT_ACCESS_LIFETIME)
     claims = COMMON | {"role": _text, "ver": _number, "auth_time": _moment}
 
 
@@ -216,5 +223,5 @@ class RefreshToken(TypedToken):
     """
 
     token_type, kind, secrets = "refresh", "rt+jwt", "JWT_REFRESH_KEYS"
-    lifetime = timedelta(seconds=settings.JWT_REFRESH)
+    lifetime = timedelta(seconds=conf.JWT_REFRESH_LIFETIME)
     claims = COMMON | {"gen": _number}

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
@@ -15,25 +14,20 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+from rest_framework_simplejwt.exceptions import TokenError
 
-from accounts.models import User
 from jwt_demo import cookies, lifecycle
+from jwt_demo.authentication import JWTAuthentication, NoAuthentication
 from jwt_demo.lifecycle import InvalidRefresh, Issued, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
-from jwt_demo.revocation import CHECKS
 from jwt_demo.tokens import AccessToken
 from security import passwords
-from security.authentication import Subject
 from security.backends import verify
 from security.client import Client
-from security.models import SecurityEvent
-from security.outages import OUTAGES
+from security.outages import OUTAGE_RETRY_AFTER, OUTAGES
 from security.permissions import IsAdmin
-from security.revocation import access_withdrawn
+from security.revocation import revoke_access
 from security.serializers import (
-    ConfirmBody,
     DevicesAnswer,
     Ended,
     Flag,
@@ -41,61 +35,12 @@ from security.serializers import (
     Message,
     PasswordBody,
     ProfileAnswer,
+    ReauthenticateBody,
     Text,
     Who,
 )
+from security.users import access_of, get_user, profile
 from security.views import CLEAR, JsonView
-
-
-class BearerAuthentication(JWTAuthentication):
-    """SimpleJWT's, without a look at the user's row and with one of the checks of `revocation`.
-
-    `check` names it; empty, it is the one that `JWT_REVOCATION` names.
-    """
-
-    www_authenticate_realm = "jwt"
-    check = ""
-
-    def get_raw_token(self, header: bytes) -> bytes | None:
-        """What follows `Bearer`, in any case (RFC 9110 section 11.1); `None` for another scheme."""
-        scheme, _, token = header.strip().partition(b" ")
-        if scheme.lower() != b"bearer":
-            return None
-        # Two headers arrive as one with a comma: which of them a proxy believed cannot be known.
-        return token.strip()
-
-    def get_validated_token(self, raw_token: bytes) -> AccessToken:
-        """The token, if it is good and was not withdrawn. Raises a 401 that says why not."""
-        try:
-            token = AccessToken(raw_token)
-        except ExpiredTokenError:
-            raise exceptions.AuthenticationFailed("Token expired") from None
-        except TokenError:
-            raise exceptions.AuthenticationFailed("Invalid token") from None
-        if not CHECKS[self.check or settings.JWT_REVOCATION].allows(token):
-            raise exceptions.AuthenticationFailed("Token revoked")
-        return token
-
-    def get_user(self, validated_token: Any) -> Any:
-        """Who the token says is asking."""
-        return Subject(int(validated_token["sub"]), validated_token["role"])
-
-    def authenticate_header(self, request: Request) -> str:
-        """The challenge. Who sent no token made no error (RFC 6750 section 3.1)."""
-        header = self.get_header(request)
-        wrong = header is not None and self.get_raw_token(header) is not None
-        return f'Bearer realm="{self.www_authenticate_realm}"' + (', error="invalid_token"' if wrong else "")
-
-
-class Unasked(BearerAuthentication):
-    """For what needs no access token: one that has expired must not keep anyone from logging in or out."""
-
-    def authenticate(self, request: Request) -> None:
-        return None
-
-    def authenticate_header(self, request: Request) -> str:
-        # With no authentication class at all DRF would make each 401 a 403.
-        return f'Bearer realm="{self.www_authenticate_realm}"'
 
 
 # With ATOMIC_REQUESTS a 401 would roll back what a replayed token had ended.
@@ -103,7 +48,7 @@ class Unasked(BearerAuthentication):
 class TokenView(JsonView):
     """Closed: a good access token. A view that is open says so."""
 
-    authentication_classes = [BearerAuthentication]
+    authentication_classes = [JWTAuthentication]
     permission_classes = [IsAuthenticated]
     unauthenticated = "No token provided"
 
@@ -117,12 +62,12 @@ class TokenView(JsonView):
             response.setdefault("WWW-Authenticate", 'Bearer realm="jwt"')
         return response
 
-    def row(self) -> User:
+    def row(self) -> Any:
         """The user's row, if it still stands as it did at login. Raises 401."""
-        row = User.objects.filter(pk=self.request.user.pk, is_active=True, token_version=self.request.auth["ver"])
-        if user := row.first():
-            return user
-        raise exceptions.AuthenticationFailed("Token revoked")
+        user = get_user(self.request.user.pk)
+        if user is None or not user.is_active or access_of(user).version != self.request.auth["ver"]:
+            raise exceptions.AuthenticationFailed("Token revoked")
+        return user
 
     def family(self) -> TokenFamily | None:
         """The family of the access token, `None` for a short-only one. Raises 401 when it has ended."""
@@ -175,17 +120,17 @@ class Reissue(Message):
 
 
 class Login(TokenView):
-    """Email and password in, access token out, refresh token in a cookie."""
+    """Name and password in, access token out, refresh token in a cookie."""
 
-    authentication_classes = [Unasked]
+    authentication_classes = [NoAuthentication]
     permission_classes = []
 
     @extend_schema(request=TokenLoginBody, responses=Issue, auth=[])
     def post(self, request: Request) -> Response:
         body, client = self.read(TokenLoginBody), Client.of(request._request)
-        user = verify(request._request, body["email"], body["password"])
+        user = verify(request._request, body["identifier"], body["password"])
         if not body["refresh"]:
-            return self.answer(lifecycle.start_short(user, client))
+            return self.answer(lifecycle.access_token_only(user, client))
         issued = lifecycle.start(user, client, body["remember"], body["transport"])
         before, transport = cookies.presented(request._request, {})
         if body["transport"] == transport and (token := cookies.good(before)):
@@ -197,7 +142,7 @@ class Login(TokenView):
 class Refresh(TokenView):
     """The next access token, and the next refresh token in the place of the one that was sent."""
 
-    authentication_classes = [Unasked]
+    authentication_classes = [NoAuthentication]
     permission_classes = []
 
     @extend_schema(request=RefreshBody, responses=Issue, auth=[])
@@ -218,15 +163,15 @@ class Refresh(TokenView):
         raise exceptions.AuthenticationFailed("Invalid refresh token")
 
 
-class Confirm(TokenView):
+class Reauthenticate(TokenView):
     """The password again, before something that matters. The tokens from before it mean less."""
 
-    @extend_schema(request=ConfirmBody, responses=Reissue)
+    @extend_schema(request=ReauthenticateBody, responses=Reissue)
     def post(self, request: Request) -> Response:
-        body, family = self.read(ConfirmBody), self.family()
-        user = verify(request._request, self.row().email, body["password"])
-        issued = lifecycle.confirm(family, user, Client.of(request._request))
-        return self.answer(issued, message="Confirmed")
+        body, family = self.read(ReauthenticateBody), self.family()
+        user = verify(request._request, self.row().get_username(), body["password"])
+        issued = lifecycle.reauthenticate(family, user, Client.of(request._request))
+        return self.answer(issued, message="Reauthenticated")
 
 
 class Password(TokenView):
@@ -235,14 +180,13 @@ class Password(TokenView):
     @extend_schema(request=PasswordBody, responses=Reissue)
     def post(self, request: Request) -> Response:
         body, family = self.read(PasswordBody), self.family()
-        user = verify(request._request, self.row().email, body["current"])
+        user = verify(request._request, self.row().get_username(), body["current"])
         try:
             passwords.choose(user, body["new"])
         except ValidationError as error:
             raise serializers.ValidationError({"new": error.messages}) from None
-        client = Client.of(request._request)
-        passwords.replace(user, SecurityEvent.Name.PASSWORD_CHANGE, client, spare=family)
-        if family is None or family.version != user.token_version:
+        passwords.replace(user, Client.of(request._request), keep=family)
+        if family is None or family.version != access_of(user).version:
             # Short-only; or the store went away before the family had its new tokens, and it ends with the others.
             return Response({"message": "Password changed"})
         return self.answer(lifecycle.reissue(family), message="Password changed")
@@ -251,7 +195,7 @@ class Password(TokenView):
 class Logout(TokenView):
     """Ends the family of either token. Works without a live one, so that nobody is kept from leaving."""
 
-    authentication_classes = [Unasked]
+    authentication_classes = [NoAuthentication]
     permission_classes = []
 
     @extend_schema(request=RefreshBody, responses=Message, auth=[])
@@ -260,7 +204,7 @@ class Logout(TokenView):
         try:
             is_last = lifecycle.end(cookies.good(text), self.bearer(), "logged out")
         except OUTAGES:
-            return Response({"error": "Logout failed"}, 503, headers={"Retry-After": "5"})
+            return Response({"error": "Logout failed"}, 503, headers={"Retry-After": str(OUTAGE_RETRY_AFTER)})
         response = Response({"message": "Logged out"}, headers=CLEAR)
         if text and transport == Transport.COOKIE and is_last:
             cookies.clear(response)
@@ -268,7 +212,7 @@ class Logout(TokenView):
 
     def bearer(self) -> AccessToken | None:
         """The access token that was sent along, if it is good."""
-        authentication = BearerAuthentication()
+        authentication = JWTAuthentication()
         header = authentication.get_header(self.request)
         raw = authentication.get_raw_token(header) if header else None
         try:
@@ -282,7 +226,7 @@ class LogoutEverywhere(TokenView):
 
     @extend_schema(request=None, responses=Message)
     def post(self, request: Request) -> Response:
-        access_withdrawn(self.row(), "logged out everywhere")
+        revoke_access(self.row(), "logged out everywhere")
         response = Response({"message": "Logged out everywhere"}, headers=CLEAR)
         if cookies.is_of(request._request, request.auth["sid"]):
             cookies.clear(response)
@@ -292,12 +236,12 @@ class LogoutEverywhere(TokenView):
 class Root(TokenView):
     """Where things are."""
 
-    authentication_classes = [Unasked]
+    authentication_classes = [NoAuthentication]
     permission_classes = []
 
     @extend_schema(responses=OpenApiTypes.OBJECT, auth=[])
     def get(self, request: Request) -> Response:
-        names = ["whoami", "profile", "staff", "devices", "login", "refresh", "confirm", "password", "logout"]
+        names = ["whoami", "profile", "staff", "devices", "login", "refresh", "reauthenticate", "password", "logout"]
         names.append("logout_everywhere")
         return Response({name: reverse(f"jwt:{name}", request=request) for name in names})
 
@@ -315,8 +259,7 @@ class Profile(TokenView):
 
     @extend_schema(responses=ProfileAnswer)
     def get(self, request: Request) -> Response:
-        user = self.row()
-        return Response({"data": {"id": str(user.pk), "email": user.email, "name": user.name, "role": user.role}})
+        return Response({"data": profile(self.row())})
 
 
 class Staff(TokenView):

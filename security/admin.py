@@ -1,18 +1,18 @@
-"""Security events and pending withdrawals in Django's admin, and what other large tables have in common."""
+"""Security events and pending revocations in Django's admin, and what other large tables have in common."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth import get_user_model
 from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
-from accounts.email import normalise
 from security.client import name_of
-from security.models import PendingWithdrawal, SecurityEvent
+from security.models import PendingRevocation, SecurityEvent
 
 COUNTED = 10_000
 
@@ -48,6 +48,7 @@ class LargeTableAdmin(admin.ModelAdmin):
         """Stock code's, and what is found by the form in which e-mail addresses are compared."""
         rows, twice = super().get_search_results(request, queryset, search_term)
         # A domain, or a part of one, is stored in ASCII; the first @ has a bare `münchen` taken for a domain.
+        normalise = get_user_model().normalize_username
         words = [normalise(f"@{word}").removeprefix("@") for word in search_term.split()]
         if words == search_term.split():
             return rows, twice
@@ -66,7 +67,16 @@ class LargeTableAdmin(admin.ModelAdmin):
 
 
 class ActionsAdmin(LargeTableAdmin):
-    """To read, and to act on by actions: rows that the code alone writes."""
+    """To read, and to act on by actions: rows that the code alone writes.
+
+    `owner` is the look-up of the user a row is about; rows can be searched for by the name that user logs in by.
+    """
+
+    owner = ""
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        mine = [f"={self.owner}__{get_user_model().USERNAME_FIELD}"] if self.owner else []
+        return [*mine, *super().get_search_fields(request)]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -116,9 +126,9 @@ class ByName(admin.SimpleListFilter):
 class SecurityEventAdmin(LargeTableAdmin):
     """What happened, newest first. To read only."""
 
-    list_display = ["at", "name", "email", "user_id", "address", "browser"]
+    list_display = ["at", "name", "email", "user_key", "address", "browser"]
     list_filter = [ByName, "at"]
-    search_fields = ["=email", "=user_id"]
+    search_fields = ["=email", "=user_key"]
     search_help_text = "An e-mail address or a user's id, whole"
     ordering = ["-at", "-pk"]
 
@@ -137,9 +147,9 @@ class SecurityEventAdmin(LargeTableAdmin):
         return False
 
 
-@admin.register(PendingWithdrawal)
-class PendingWithdrawalAdmin(ActionsAdmin):
+@admin.register(PendingRevocation)
+class PendingRevocationAdmin(ActionsAdmin):
     """What a store has yet to be told. Empty, but for an outage."""
 
-    list_display = ["user_id", "reason", "version", "created", "due"]
+    list_display = ["user_key", "reason", "token_version", "created", "due"]
     ordering = ["pk"]

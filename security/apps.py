@@ -10,4 +10,6 @@ class SecurityConfig(AppConfig):
     verbose_name = "Security"
 
     def ready(self) -> None:
-        from security import checks, revocation  # noqa: F401  (checks, receivers and tasks register on import)
+        from security import backends, checks, receivers  # noqa: F401  (they register on import)
+
+        receivers.connect()

@@ -2,7 +2,7 @@
 
 They are SameSite=Strict. A browser that follows a link in a mail has them and does not send them; the answer would
 replace the CSRF cookie, and each form that is open in another tab would be refused. So the first answer only goes on to
-the same address from here, where they are sent. Needs Django and the template `accounts/bounce.html`.
+the same address from here, where they are sent. Needs Django and the template `security/bounce.html`.
 """
 
 from collections.abc import Callable
@@ -51,5 +51,5 @@ def _bounce(request: HttpRequest) -> HttpResponse:
     # Of two slashes at its beginning the browser would make the name of another host.
     address = escape_leading_slashes(request.get_full_path())
     # Without the request: context processors would read the session, which is not there yet.
-    page = render_to_string("accounts/bounce.html", {"address": address})
+    page = render_to_string("security/bounce.html", {"address": address})
     return HttpResponse(page, headers={"Cache-Control": "no-store", "Vary": "Cookie, Sec-Fetch-Site, Sec-Fetch-Mode"})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Subject:
+class TokenUser:
     """Who the credential says is asking. Her row was not read."""
 
     pk: int

@@ -1,55 +1,124 @@
 """The one door through which a password is proved, whatever asks: a form, an API, the admin.
 
-`verify()` is what a login calls. The backend beneath it is what makes the door the only one: Django's
-own forms call `authenticate()` and so come through here, with the same throttle and the same record.
+`verify()` is what a login calls. The backend beneath it is what makes the door the only one: Django's own forms call
+`authenticate()` and so come through here, with the same throttle and the same record. It works for every user model.
+List it first in `AUTHENTICATION_BACKENDS`; others may follow, for users whose password is not kept here.
 """
 
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
-from django.contrib.auth import authenticate
+from django.conf import settings
+from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.db.models import Exists
+from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.email import normalise
-from accounts.models import User
 from security import events, old_hashes, throttle
 from security.client import Client
-from security.models import KnownClient, SecurityEvent
+from security.models import KnownClient, SecurityEvent, UserAccess
 from security.outages import OUTAGES
+from security.revocation import revoke_access
+from security.signals import new_client_seen, send_after_commit
+from security.throttle import Throttled
+from security.users import (
+    Access,
+    access_of,
+    active_users,
+    at_version,
+    changed_fields,
+    check_password,
+    find_user,
+    fingerprints_of,
+    get_user,
+    has_field,
+    normal_identifier,
+    session_hash,
+    stored_users,
+    user_key,
+)
 
 logger = logging.getLogger("site.security")
+
+# Of Django's `authenticate`, which turns every refusal of a backend into `None`.
+THROTTLED: ContextVar[Throttled | None] = ContextVar("throttled", default=None)
+# Stands in a request's META while backends after ours have not said yet whether they know the password.
+UNSETTLED = "SECURITY_UNSETTLED_ATTEMPT"
 
 
 class InvalidCredentials(Exception):
     """Unknown, wrong or inactive: the caller is not told which (ASVS 6.3.8)."""
 
 
-def verify(request: HttpRequest, email: str, password: str) -> User:
-    """The user whose password this is.
+def verify(request: HttpRequest, identifier: str, password: str) -> Any:
+    """The user who has this password, asked of every backend in turn.
 
-    Raises `InvalidCredentials`, or `Throttled` before any hash is computed. Call it outside a
-    transaction: SQLite's write lock must not be held while a hash is computed.
+    Raises `InvalidCredentials`, or `Throttled` before any hash is computed. Call it outside a transaction: SQLite's
+    write lock must not be held while a hash is computed.
     """
-    user = authenticate(request, username=email, password=password)
-    if not isinstance(user, User):
+    with throttled_is_raised():
+        user = authenticate(request, username=identifier, password=password)
+    if user is None:
         raise InvalidCredentials
+    _settle(request, failed=False)
     return user
 
 
-def admit(user: User, client: Client, **detail: Any) -> None:
-    """Lets a verified user in: what every login begins with, inside the transaction that records it.
+@contextmanager
+def throttled_is_raised() -> Iterator[None]:
+    """Around Django's `authenticate`, which says `None` to a throttled attempt: raises `Throttled` instead."""
+    token = THROTTLED.set(None)
+    try:
+        yield
+    finally:
+        refusal = THROTTLED.get()
+        THROTTLED.reset(token)
+        if refusal:
+            raise refusal
 
-    Raises `InvalidCredentials` when she was banned, or had everything ended, since her row was read: a
-    login that overlaps a withdrawal loses, however long its hash took.
+
+def record_login(user: Any, client: Client, **detail: Any) -> int:
+    """What every login begins with, inside the transaction that records it. Returns the version it is made at.
+
+    Raises `InvalidCredentials` when the user was banned, or had all access revoked, since the user's row was read: a
+    login that overlaps a revocation loses, however long its hash took.
     """
-    current = User.objects.filter(pk=user.pk, is_active=True, token_version=user.token_version)
-    if not current.update(last_login=timezone.now()):
+    key, access, now = user_key(user.pk), access_of(user), fingerprints_of(user)
+    if changed := changed_fields(user, access.guarded):
+        # Past all signals, and noticed here first: what was issued before the change must not go on.
+        revoke_access(user, f"{', '.join(changed)} changed")
+        access = access_of(user)
+    if not _may_enter(user, key, access, now):
         raise InvalidCredentials
-    new = KnownClient.remember(user, client)
+    new = not access.client_is_known and KnownClient.remember(key, client)
+    if new:
+        send_after_commit(new_client_seen, user=user, client=client)
     events.record(SecurityEvent.Name.LOGIN_SUCCESS, user, client, new_client=new, **detail)
+    return access.version
+
+
+def note_last_login(user: Any) -> None:
+    """Django's `last_login`, for a model that has it: call it after `record_login`, in the same transaction.
+
+    In a transaction of its own it could fail alone, and leave half a login. Not a save: it changes nothing that counts.
+    """
+    if has_field("last_login"):
+        user.last_login = timezone.now()
+        stored_users().filter(pk=user.pk).update(last_login=user.last_login)
+
+
+def _may_enter(user: Any, key: str, access: Access, guarded: dict[str, str]) -> bool:
+    fence = at_version(key, access.version).filter(Exists(active_users().filter(pk=user.pk)))
+    if fence.update(guarded=guarded):
+        return True
+    # The first login ever of a user who is older than these apps.
+    return access.guarded is None and UserAccess.begin(key, guarded, 0) and fence.update(guarded=guarded) == 1
 
 
 class PasswordBackend(ModelBackend):
@@ -57,16 +126,17 @@ class PasswordBackend(ModelBackend):
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
-    ) -> User | None:
+    ) -> Any:
         """The active user with this password, or `None` after a hash was computed all the same."""
+        if username is None:
+            username = kwargs.get(get_user_model().USERNAME_FIELD)
         if username is None or password is None:
             return None
-        client, email = Client.of(request), normalise(username)
-        user, known = User.objects.known_to(email, client)
-        attempt = _begin(email, client, known)
-        fits = False
+        client, identifier = Client.of(request), normal_identifier(username)
+        user = find_user(username, client)
+        attempt = _begin(identifier, client, user is not None and access_of(user).client_is_known)
         try:
-            fits = _password_fits(user, password) and user is not None and user.is_active
+            fits = _password_fits(user, password) and self.user_can_authenticate(user)
         except OUTAGES:
             # Whether it was right is not known, and an owner must not be locked out by that.
             with suppress(*OUTAGES):
@@ -75,39 +145,84 @@ class PasswordBackend(ModelBackend):
         except BaseException:
             attempt.settle(failed=True)
             raise
-        attempt.settle(failed=not fits)
-        if fits:
-            return user
-        events.login_failed(user, email, client)
-        return None
+        if not fits:
+            return _refuse(request, attempt, user, identifier)
+        attempt.settle(failed=False)
+        return with_session_hash(user)
+
+    def get_user(self, user_id: Any) -> Any:
+        """The user of a session, in one statement. A session of an earlier version of the user's access is refused."""
+        user = get_user(user_id)
+        return with_session_hash(user) if user is not None and self.user_can_authenticate(user) else None
 
 
-def _begin(email: str, client: Client, known: bool) -> throttle.Attempt:
+def with_session_hash(user: Any) -> Any:
+    """`user`, whose sessions Django knows by the version of the user's access and not by the stored hash.
+
+    That one changes with new parameters, taken up at one login, and would log out every other device.
+    """
+    user.get_session_auth_hash = lambda: session_hash(user)
+    user.get_session_auth_fallback_hash = lambda: (session_hash(user, key) for key in settings.SECRET_KEY_FALLBACKS)
+    return user
+
+
+def _begin(identifier: str, client: Client, known: bool) -> throttle.Attempt:
     try:
-        return throttle.begin(throttle.login_limits(email, client, known))
-    except throttle.Throttled as refusal:
+        return throttle.begin(throttle.login_limits(identifier, client, known))
+    except Throttled as refusal:
         events.log("excess_rate_limit_exceeded", client, retry_after=refusal.retry_after)
+        THROTTLED.set(refusal)
         raise
 
 
-def _password_fits(user: User | None, password: str) -> bool:
-    # JSON can carry half a surrogate pair, which cannot be hashed; nobody's password holds one.
+def _refuse(request: HttpRequest | None, attempt: throttle.Attempt, user: Any, identifier: str) -> None:
+    if request is None or len(settings.AUTHENTICATION_BACKENDS) == 1:
+        attempt.settle(failed=True)
+        events.login_failed(user, identifier, Client.of(request))
+    else:
+        # A backend after this one may know the password; then it was no failure.
+        request.META[UNSETTLED] = attempt, user, identifier
+
+
+def _settle(request: HttpRequest | None, failed: bool) -> None:
+    attempt, user, identifier = request.META.pop(UNSETTLED, (None, None, "")) if request else (None, None, "")
+    if attempt:
+        attempt.settle(failed)
+        if failed:
+            events.login_failed(user, identifier, Client.of(request))
+
+
+@receiver(user_login_failed, dispatch_uid="security.settle")
+def settle_failure(sender: object, request: HttpRequest | None = None, **kwargs: Any) -> None:
+    """No backend knows the password."""
+    _settle(request, failed=True)
+
+
+@receiver(user_logged_in, dispatch_uid="security.settle")
+def settle_success(sender: object, request: HttpRequest, **kwargs: Any) -> None:
+    """One of them does: the login is that of a form of the project's own, which has not called `verify()`."""
+    _settle(request, failed=False)
+
+
+def _password_fits(user: Any, password: str) -> bool:
+    # JSON can carry half a surrogate pair, which cannot be hashed, and which is in no password.
     hashable = not any("\ud800" <= c <= "\udfff" for c in password)
-    if user is None or not user.is_active or not hashable:
+    if user is None or not ModelBackend().user_can_authenticate(user) or not hashable:
         # Refused in any case. An address that is refused sooner tells who has an account here.
-        user, password = User(), password if hashable else ""
+        user, password = get_user_model()(), password if hashable else ""
     if _matches(user, password):
         return True
     old_hashes.make_up_for(password, user.password)
     return False
 
 
-def _matches(user: User, password: str) -> bool:
+def _matches(user: Any, password: str) -> bool:
     try:
-        return user.check_password(password)
+        return check_password(user, password)
     except OUTAGES:
         raise
     except Exception as error:
         # Each hasher has errors of its own for a hash that it cannot read. It fits no password.
-        logger.error("password hash cannot be read", extra={"user_id": user.pk, "error": type(error).__name__})
+        extra = {"user_key": user_key(user.pk), "error": type(error).__name__}
+        logger.error("password hash cannot be read", extra=extra)
         return False

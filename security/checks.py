@@ -13,6 +13,8 @@ from django.db import Error as DatabaseError
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
 
+from security.conf import conf
+
 SECRET_BYTES = 32
 
 
@@ -75,7 +77,9 @@ def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
 
 
 def _secret() -> Iterator[Error]:
-    if is_guessable(settings.SECRET_KEY):
+    # Under DEBUG the key that `startproject` has made will do: it is random, and only marked as one to replace.
+    key = settings.SECRET_KEY.removeprefix("django-insecure-") if settings.DEBUG else settings.SECRET_KEY
+    if is_guessable(key):
         sentence = f"SECRET_KEY is shorter than {SECRET_BYTES} bytes or a placeholder."
         yield Error(sentence, hint=HOW_TO_MAKE, id="security.E001")
 
@@ -87,14 +91,14 @@ def is_guessable(key: str) -> bool:
 
 
 def _proxies() -> Iterator[Error]:
-    if settings.TRUSTED_PROXIES < 0:
+    if conf.TRUSTED_PROXIES < 0:
         yield Error("TRUSTED_PROXIES is a number of proxies and cannot be negative.", id="security.E002")
 
 
 def _door() -> Iterator[Error]:
-    if settings.AUTHENTICATION_BACKENDS != [DOOR]:
+    if settings.AUTHENTICATION_BACKENDS[:1] != [DOOR]:
         yield Error(
-            f"AUTHENTICATION_BACKENDS must be {DOOR} alone: any other is a door without the throttle.",
+            f"AUTHENTICATION_BACKENDS must begin with {DOOR}: one before it would be a way in without the throttle.",
             id="security.E003",
         )
 

@@ -11,8 +11,9 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
-from django.conf import settings
 from django.http import HttpRequest
+
+from security.conf import conf
 
 logger = logging.getLogger("site.client")
 
@@ -68,7 +69,7 @@ class Client:
         return cls(_address(request), agent[:USER_AGENT_LENGTH])
 
     @property
-    def digest(self) -> str:
+    def user_agent_hash(self) -> str:
         """What a browser keeps between visits: 64 hex digits over its user agent, not its address."""
         return hashlib.sha256(self.user_agent.encode(errors="replace")).hexdigest()
 
@@ -107,10 +108,10 @@ def _entry(request: HttpRequest) -> str:
     Places count, blank ones too: a proxy that sees no address may append nothing, and the entry before that
     is the client's own. With fewer entries than proxies the peer is a proxy, whose address stands for everyone.
     """
-    if not settings.TRUSTED_PROXIES:
+    if not conf.TRUSTED_PROXIES:
         return str(request.META.get("REMOTE_ADDR", ""))
     entries = request.headers.get("X-Forwarded-For", "").split(",")
-    return entries[-settings.TRUSTED_PROXIES] if len(entries) >= settings.TRUSTED_PROXIES else ""
+    return entries[-conf.TRUSTED_PROXIES] if len(entries) >= conf.TRUSTED_PROXIES else ""
 
 
 class _Warned:
@@ -124,4 +125,4 @@ def _warn(entry: str) -> None:
     now = time.monotonic()
     if _Warned.at is None or now - _Warned.at >= WARN_EVERY:
         _Warned.at = now
-        logger.warning(UNREADABLE, extra={"trusted_proxies": settings.TRUSTED_PROXIES, "entry": entry[:SHOWN]})
+        logger.warning(UNREADABLE, extra={"trusted_proxies": conf.TRUSTED_PROXIES, "entry": entry[:SHOWN]})

@@ -26,7 +26,8 @@ def is_ours(name: str) -> bool:
 
 def named() -> tuple[str, ...]:
     """The cookies that a setting names."""
-    return settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, getattr(settings, "JWT_REFRESH_COOKIE_NAME", "")
+    refresh = getattr(settings, "JWT_REFRESH_COOKIE_NAME", "__Host-refresh")
+    return settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, refresh
 
 
 class ExactCookiesMiddleware:

@@ -43,17 +43,17 @@ class Device:
 
 
 class Flow(Protocol):
-    """What `accounts` asks of a way to log in. `name` is what it calls many of its devices."""
+    """What `security` asks of a way to log in. `name` is what it calls many of its devices."""
 
     name: str
 
-    def list(self, user_id: int) -> list[Device]:
+    def list(self, pk: Any) -> list[Device]:
         """The live devices of a user, the latest first."""
 
     def end(self, user: Any, device: UUID, reason: str) -> bool:
         """Ends one device of this user; whether there was one. Raises the store's error when it is away."""
 
-    def end_all(self, user_id: int, version: int, reason: str, spare: Any = None) -> int:
+    def end_all(self, key: str, version: int, reason: str, spare: Any = None) -> int:
         """Ends what was issued to a user before the epoch `version`, and returns how many devices that was.
 
         Raises the store's error when it is away.

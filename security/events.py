@@ -9,24 +9,24 @@ from typing import Any
 
 from django.utils.crypto import salted_hmac
 
-from accounts.models import User
 from security.client import Client
 from security.models import SecurityEvent
+from security.users import email_of, user_key
 
 logger = logging.getLogger("site.security")
 
 
-def record(name: SecurityEvent.Name, user: User | None, client: Client, **detail: Any) -> None:
+def record(name: SecurityEvent.Name, user: Any, client: Client, **detail: Any) -> None:
     """Writes the event `name` about `user` as a row and as a log line. `detail` must be JSON."""
     SecurityEvent.objects.create(
         name=name,
-        user_id=user.pk if user else None,
-        email=user.email if user else "",
+        user_key=user_key(user.pk) if user else "",
+        email=email_of(user) if user else "",
         address=client.address,
         user_agent=client.user_agent,
         detail=detail,
     )
-    log(name.value, client, user_id=user.pk if user else None, **detail)
+    log(name.value, client, user_key=user_key(user.pk) if user else None, **detail)
 
 
 def log(name: str, client: Client, level: int = logging.INFO, **detail: Any) -> None:
@@ -35,11 +35,11 @@ def log(name: str, client: Client, level: int = logging.INFO, **detail: Any) -> 
     logger.log(level, name, extra=extra)
 
 
-def login_failed(user: User | None, email: str, client: Client) -> None:
-    """One refused login. For an address nobody has, only a keyed digest is kept, to see a series by."""
+def login_failed(user: Any, identifier: str, client: Client) -> None:
+    """One refused login. For a name that no user has, only a keyed digest is kept, to see a series by."""
     if user is not None:
-        record(SecurityEvent.Name.LOGIN_FAIL, user, client, inactive=not user.is_active)
+        record(SecurityEvent.Name.LOGIN_FAIL, user, client, inactive=not getattr(user, "is_active", True))
         return
     # Without the key, whoever reads the log could try passwords against the digest of a mistyped one.
-    digest = salted_hmac("security.events", email).hexdigest()[:16]
+    digest = salted_hmac("security.events", identifier).hexdigest()[:16]
     record(SecurityEvent.Name.LOGIN_FAIL, None, client, unknown=digest)

@@ -1,4 +1,4 @@
-"""Every refusal of a JSON endpoint in one form: the exception handler that settings name."""
+"""Every refusal of a JSON endpoint in one form: the exception handler of `JsonView`."""
 
 from typing import Any
 
@@ -7,12 +7,15 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
+from rest_framework.views import set_rollback
 
 from security import refusals
 from security.backends import InvalidCredentials
+from security.outages import OUTAGE_RETRY_AFTER, OUTAGES
 from security.refusals import Refused
 from security.throttle import Throttled
 
+UNAVAILABLE = "Unavailable for a moment"
 SENTENCES = {
     403: "Forbidden",
     404: "Not found",
@@ -29,7 +32,10 @@ CHECKS = {exceptions.UnsupportedMediaType: "media type", exceptions.ParseError: 
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """`{"error": …}` for every refusal; `None` for what is nobody's fault here, such as an outage."""
+    """`{"error": …}` for every refusal, also 503 while a store is away; `None` for a fault of the code."""
+    if isinstance(error, OUTAGES):
+        set_rollback()
+        return Response({"error": UNAVAILABLE}, 503, headers={"Retry-After": str(OUTAGE_RETRY_AFTER)})
     if isinstance(error, Throttled):
         return Response({"error": "Too many attempts"}, 429, headers={"Retry-After": str(error.retry_after)})
     if isinstance(error, InvalidCredentials):
@@ -49,7 +55,7 @@ def _body(error: Exception, response: Response, view: Any) -> dict[str, Any]:
             {"error": str(general[0])} if general else {"error": "Some fields are missing or wrong.", "fields": fields}
         )
     if isinstance(error, exceptions.NotAuthenticated):
-        return {"error": view.unauthenticated}
+        return {"error": getattr(view, "unauthenticated", "Not authenticated")}
     if isinstance(error, Refused) and response.status_code in SENTENCES:
         return {"error": SENTENCES[response.status_code], "detail": error.sentence}
     return {"error": SENTENCES.get(response.status_code) or str(response.data["detail"])}

@@ -1,20 +1,59 @@
 """What both flows note: the clients that users came from, what happened, and what is still to be done."""
 
+import json
 from typing import Any, Self
 
-from django.conf import settings
 from django.db import connection, models
 from django.utils import timezone
 
 from security.client import USER_AGENT_LENGTH, Client
 
 
-class PendingWithdrawal(models.Model):
-    """A withdrawal that is committed and not yet carried out everywhere. No row outlives the work it stands for."""
+class UserAccess(models.Model):
+    """What was issued to a user counts as long as it says this `token_version`. One row a user.
+
+    It is never deleted and never set back: a user who is made later with the same key would revive old tokens. No row
+    reads as version 0.
+    """
+
+    user_key = models.CharField(max_length=255, unique=True)
+    token_version = models.PositiveIntegerField(default=0)
+    guarded = models.JSONField("digests of the guarded fields", default=dict)
+
+    class Meta:
+        verbose_name_plural = "user access"
+
+    def __str__(self) -> str:
+        return f"user {self.user_key} at version {self.token_version}"
+
+    @classmethod
+    def begin(cls, key: str, guarded: dict[str, str], version: int) -> bool:
+        """Makes the row of a user who has none yet; whether there was none. One statement, and no race to lose."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO security_useraccess (user_key, token_version, guarded) VALUES (%s, %s, %s)"
+                " ON CONFLICT (user_key) DO NOTHING",
+                [key, version, json.dumps(guarded)],
+            )
+            return cursor.rowcount == 1
+
+    @classmethod
+    def raise_version(cls, key: str, guarded: dict[str, str]) -> int:
+        """Raises a version by one, notes these digests, and returns the new version. Call it in a transaction."""
+        cls.begin(key, {}, 0)
+        row = cls.objects.select_for_update().get(user_key=key)
+        row.token_version += 1
+        row.guarded |= guarded
+        row.save(update_fields=["token_version", "guarded"])
+        return row.token_version
+
+
+class PendingRevocation(models.Model):
+    """A revocation that is committed and not yet carried out everywhere. No row outlives the work it stands for."""
 
     # No foreign key: the user may be the one who was deleted.
-    user_id = models.BigIntegerField(db_index=True)
-    version = models.PositiveIntegerField("void before this epoch")
+    user_key = models.CharField(max_length=255, db_index=True)
+    token_version = models.PositiveIntegerField("void before this version")
     reason = models.CharField(max_length=100)
     created = models.DateTimeField(default=timezone.now)
     due = models.DateTimeField("when housekeeping takes it over", default=timezone.now)
@@ -23,30 +62,30 @@ class PendingWithdrawal(models.Model):
     ended: dict[str, int] | None = None
 
     def __str__(self) -> str:
-        return f"user {self.user_id}: {self.reason}"
+        return f"user {self.user_key}: {self.reason}"
 
 
 class KnownClient(models.Model):
     """A client from which a user has logged in before: what tells the owner from a stranger."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="known_clients")
-    digest = models.CharField(max_length=64)
+    user_key = models.CharField(max_length=255)
+    user_agent_hash = models.CharField(max_length=64)
     first_seen = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(name="known_client_once", fields=["user", "digest"])]
+        constraints = [models.UniqueConstraint(name="known_client_once", fields=["user_key", "user_agent_hash"])]
 
     def __str__(self) -> str:
-        return f"{self.digest[:8]} of user {self.user_id}"
+        return f"{self.user_agent_hash[:8]} of user {self.user_key}"
 
     @classmethod
-    def remember(cls, user: Any, client: Client) -> bool:
-        """Whether `client` is new to `user`, who knows it from now on. One statement, and no race to lose."""
+    def remember(cls, key: str, client: Client) -> bool:
+        """Whether `client` is new to this user, who knows it from now on. One statement, and no race to lose."""
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO security_knownclient (user_id, digest, first_seen) VALUES (%s, %s, %s)"
-                " ON CONFLICT (user_id, digest) DO NOTHING",
-                [user.pk, client.digest, timezone.now()],
+                "INSERT INTO security_knownclient (user_key, user_agent_hash, first_seen) VALUES (%s, %s, %s)"
+                " ON CONFLICT (user_key, user_agent_hash) DO NOTHING",
+                [key, client.user_agent_hash, timezone.now()],
             )
             return cursor.rowcount == 1
 
@@ -74,7 +113,7 @@ class SecurityEvent(models.Model):
         PASSWORD_CHANGE = "authn_password_change", "Password changed"
         PASSWORD_RESET = "authn_password_reset", "Password reset by mail"
         USER_CREATED = "user_created", "User registered"
-        WITHDRAWN = "authn_access_withdrawn", "Access withdrawn"
+        ACCESS_REVOKED = "authn_access_revoked", "Access revoked"
         SESSION_REVOKED = "session_revoked", "Session ended by its owner or an administrator"
         TOKEN_REVOKED = "authn_token_revoked", "Tokens ended by their owner or an administrator"
         TOKEN_REUSED = "authn_token_reuse", "Refresh token used twice"
@@ -82,7 +121,7 @@ class SecurityEvent(models.Model):
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
     name = models.CharField(max_length=40)
-    user_id = models.BigIntegerField(null=True)
+    user_key = models.CharField(max_length=255, blank=True)
     email = models.CharField(max_length=254, blank=True)
     address = models.CharField(max_length=45, blank=True)
     user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
@@ -93,7 +132,7 @@ class SecurityEvent(models.Model):
     class Meta:
         ordering = ["-at", "-pk"]
         indexes = [
-            models.Index(name="event_by_user", fields=["user_id", "-at"]),
+            models.Index(name="event_by_user", fields=["user_key", "-at"]),
             models.Index(name="event_by_email", fields=["email", "-at"]),
             models.Index(name="event_by_name", fields=["name", "-at"]),
         ]

@@ -7,14 +7,15 @@ Other old hashes (scrypt, Argon2 with other costs) are replaced at the next logi
 import time
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Left, StrIndex, Substr
 
-from accounts.models import User
 from security.hashers import Argon2id, Argon2idOverPBKDF2, Argon2idOverPBKDF2SHA1, normal_form
 from security.outages import DATABASE_OUTAGES
+from security.users import active_users, store_hash, stored_users
 
 # By the name of the hasher that made the old hash.
 WRAPPERS = {wrapper.inner.algorithm: wrapper for wrapper in (Argon2idOverPBKDF2(), Argon2idOverPBKDF2SHA1())}
@@ -75,7 +76,7 @@ def _most_iterations() -> dict[str, int]:
     first = StrIndex("password", Value("$"))
     second = StrIndex(Substr("password", first + 1), Value("$"))
     # Algorithm and number of iterations, without the salt: a handful of rows, however many users there are.
-    heads = User.objects.filter(BARE | WRAPPED, is_active=True).annotate(head=Left("password", first + second))
+    heads = active_users().filter(BARE | WRAPPED).annotate(head=Left("password", first + second))
     most: dict[str, int] = {}
     for head in heads.values_list("head", flat=True).distinct():
         name, _, rest = head.partition("$")
@@ -86,9 +87,9 @@ def _most_iterations() -> dict[str, int]:
     return most
 
 
-def bare() -> QuerySet[User]:
+def bare() -> QuerySet[Any]:
     """The users whose hash is not wrapped."""
-    return User.objects.filter(BARE)
+    return stored_users().filter(BARE)
 
 
 def wrap() -> Counter[str]:
@@ -97,18 +98,19 @@ def wrap() -> Counter[str]:
     It can be ended and begun again at any time, and ends no session and no token: the passwords are the same.
     """
     done: Counter[str] = Counter(wrapped=0, changed=0, left=0)
-    last = 0
-    while rows := list(bare().filter(pk__gt=last).order_by("pk").values_list("pk", "password")[:BATCH]):
+    rest = bare().order_by("pk").values_list("pk", "password")
+    rows = list(rest[:BATCH])
+    while rows:
         for pk, encoded in rows:
             done[_wrap(pk, encoded)] += 1
-        last = rows[-1][0]
+        rows = list(rest.filter(pk__gt=rows[-1][0])[:BATCH])
     return done
 
 
-def _wrap(pk: int, encoded: str) -> str:
+def _wrap(pk: Any, encoded: str) -> str:
     try:
         wrapped = WRAPPERS[encoded.partition("$")[0]].wrap(encoded)
     except ValueError:
         return "left"
     # Only over the hash that was read: the user may have logged in, or set a new password, meanwhile.
-    return "wrapped" if User.objects.filter(pk=pk, password=encoded).rehash(wrapped) else "changed"
+    return "wrapped" if store_hash(pk, encoded, wrapped) else "changed"

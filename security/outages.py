@@ -6,6 +6,8 @@ from redis.exceptions import RedisError, ResponseError
 
 # A database that takes no writes says so by an InternalError (psycopg's `ReadOnlySqlTransaction`).
 DATABASE_OUTAGES = (OperationalError, InterfaceError, InternalError)
+# Seconds a client is asked to wait out an outage.
+OUTAGE_RETRY_AFTER = 5
 OUTAGES = (*DATABASE_OUTAGES, RedisError, ConnectionInterrupted)
 
 

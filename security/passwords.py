@@ -7,12 +7,12 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts import mail
-from accounts.models import User
 from security import events
 from security.client import Client
 from security.hashers import normal_form
 from security.models import SecurityEvent
+from security.revocation import keeping
+from security.signals import password_changed, send_after_commit
 
 # Characters. Far above the 64 that must be allowed (ASVS 6.2.9) and far below what takes long to hash.
 MAXIMUM_LENGTH = 1024
@@ -47,19 +47,20 @@ class UserAttributeSimilarityValidator(password_validation.UserAttributeSimilari
         super().validate(normal_form(password), user)
 
 
-def choose(user: User, password: str) -> None:
+def choose(user: Any, password: str) -> None:
     """Sets a new password on `user`, unsaved. Raises Django's `ValidationError` when it is not good enough."""
     validate_password(password, user)
     user.set_password(password)
 
 
-def replace(user: User, name: SecurityEvent.Name, client: Client, spare: Any = None) -> None:
-    """Stores the new hash that `user` already carries, records it as `name` and tells its owner.
+def replace(user: Any, client: Client, keep: Any = None, by_mail: bool = False) -> None:
+    """Stores the new hash that `user` already carries, records who set it, and tells the project.
 
-    Everything else the user has open ends; `spare` stays, under a new key.
+    Everything else the user has open ends; `keep` stays, under a new key.
     The hash was computed before the transaction opens: SQLite's write lock must not wait for it.
     """
-    with transaction.atomic():
-        user.save(update_fields=["password"], spare=spare)
+    name = SecurityEvent.Name.PASSWORD_RESET if by_mail else SecurityEvent.Name.PASSWORD_CHANGE
+    with transaction.atomic(), keeping(keep):
+        user.save(update_fields=["password"])
         events.record(name, user, client)
-        mail.queue("password_changed", user.email_as_given)
+        send_after_commit(password_changed, user=user, client=client, by_mail=by_mail)

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from security.passwords import MAXIMUM_LENGTH
+from security.users import login_field
 
 
 class Text(serializers.CharField):
@@ -31,14 +32,16 @@ class Message(serializers.Serializer):
 
 
 class LoginBody(serializers.Serializer):
-    """Who, and the proof."""
+    """Who, and the proof. Who is said in the field that `login_field` names, and read as `identifier`."""
 
-    email = Text(max_length=254)
     password = Text(max_length=MAXIMUM_LENGTH)
     remember = Flag(default=False)
 
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return {login_field(): Text(max_length=254, source="identifier"), **super().get_fields()}
 
-class ConfirmBody(serializers.Serializer):
+
+class ReauthenticateBody(serializers.Serializer):
     """The password, again."""
 
     password = Text(max_length=MAXIMUM_LENGTH)

@@ -26,12 +26,13 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from django_redis import get_redis_connection
 
-from accounts.email import normalise
 from security.client import Client
+from security.conf import conf
+from security.users import normal_identifier
 
 # Seconds. Above the time a hash takes on a busy machine, and the half minute by which clocks of two machines may
 # differ: a right password that seems to take longer counts as a failure until it is settled.
@@ -87,8 +88,11 @@ end
 FAILED, OPEN = 0, 1
 
 
-class Throttled(Exception):
-    """Too many failures. `retry_after` is in whole seconds, at least 1."""
+class Throttled(PermissionDenied):
+    """Too many failures. `retry_after` is in whole seconds, at least 1.
+
+    Django asks no later backend after a `PermissionDenied`.
+    """
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"throttled for {retry_after} s")
@@ -104,7 +108,7 @@ class Limit:
     seconds: int
 
 
-def login_limits(email: str, client: Client, client_is_known: bool) -> list[Limit]:
+def login_limits(identifier: str, client: Client, client_is_known: bool) -> list[Limit]:
     """The limits on one attempt to prove a password.
 
     The first stops guessing one account from one place, the second trying one password on every
@@ -117,12 +121,12 @@ def login_limits(email: str, client: Client, client_is_known: bool) -> list[Limi
     user agent is a new place. Each account still has the third limit; under a user agent its owner has logged
     in with, the first.
     """
-    account, place = _digest(email), client.network or f"agent:{client.digest[:32]}"
-    limits = [Limit(f"throttle:login:{account}:{place}", *settings.THROTTLE_ACCOUNT_AND_ADDRESS)]
+    account, place = _digest(identifier), client.network or f"agent:{client.user_agent_hash[:32]}"
+    limits = [Limit(f"throttle:login:{account}:{place}", *conf.THROTTLE_ACCOUNT_AND_ADDRESS)]
     if client.network:
-        limits.append(Limit(f"throttle:login::{client.network}", *settings.THROTTLE_ADDRESS))
+        limits.append(Limit(f"throttle:login::{client.network}", *conf.THROTTLE_ADDRESS))
     if not client_is_known:
-        limits.append(Limit(f"throttle:login:{account}:", *settings.THROTTLE_ACCOUNT_FROM_UNKNOWN_CLIENTS))
+        limits.append(Limit(f"throttle:login:{account}:", *conf.THROTTLE_ACCOUNT_FROM_UNKNOWN_CLIENTS))
     return limits
 
 
@@ -132,9 +136,9 @@ def mail_limits(kind: str, email: str, client: Client) -> list[Limit]:
     Each `kind` has its own: or whoever registers an owner's address often enough keeps her from resetting her password.
     A client whose address cannot be read is held by the mailbox's limit alone: it can have mail sent to more mailboxes.
     """
-    limits = [Limit(f"throttle:mail:{kind}:{_digest(email)}:", *settings.THROTTLE_MAIL_TO_ADDRESSEE)]
+    limits = [Limit(f"throttle:mail:{kind}:{_digest(email)}:", *conf.THROTTLE_MAIL_TO_ADDRESSEE)]
     if client.network:
-        limits.append(Limit(f"throttle:mail:{kind}::{client.network}", *settings.THROTTLE_MAIL_FROM_ADDRESS))
+        limits.append(Limit(f"throttle:mail:{kind}::{client.network}", *conf.THROTTLE_MAIL_FROM_ADDRESS))
     return limits
 
 
@@ -187,5 +191,5 @@ def _run(script: str, limits: list[Limit], *arguments: int | str) -> Any:
     return get_redis_connection("default").eval(script, len(keys), *keys, *arguments)
 
 
-def _digest(email: str) -> str:
-    return hashlib.sha256(normalise(email).encode()).hexdigest()[:32]
+def _digest(identifier: str) -> str:
+    return hashlib.sha256(normal_identifier(identifier).encode(errors="replace")).hexdigest()[:32]

@@ -1,16 +1,21 @@
 """What the JSON endpoints of both flows share: one base view, and errors in one form.
 
-Needs DRF. Gives `JsonView`, `Subject`, the permission `IsAdmin` and the exception handler that settings name.
+Needs DRF. Gives `JsonView`, which does not depend on `REST_FRAMEWORK`: a project keeps its
+own defaults, and these views theirs.
 """
 
 from typing import Any
 
 from django.conf import settings
 from rest_framework import exceptions, serializers
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from security.bodies import body_length
+from security.exceptions import exception_handler
+from security.parsers import JSONParser
 from security.refusals import Refused
 
 # "cookies" would take the other flow's credential from the browser and leave it alive on the server.
@@ -24,11 +29,20 @@ class JsonView(APIView):
     """
 
     unauthenticated = "Not authenticated"
+    parser_classes = [JSONParser]
+    renderer_classes = [JSONRenderer, BrowsableAPIRenderer]
+    # Failed logins are counted by `security.throttle`, whatever a project limits besides.
+    throttle_classes = []
+    versioning_class = None
+    content_negotiation_class = DefaultContentNegotiation
+
+    def get_exception_handler(self) -> Any:
+        return exception_handler
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """What kind of body, then who, then what it says."""
         length, most = body_length(request._request), settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        if length > most:  # DRF reads a body of any size
+        if most is not None and length > most:  # DRF reads a body of any size
             raise Refused(413, "body size", f"The body has {length} bytes; this address accepts {most}.")
         if length and request._request.content_type != "application/json":
             # Other sites' forms can send the other types; the CSRF check would read such a body first.

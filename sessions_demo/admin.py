@@ -17,8 +17,9 @@ class DeviceSessionAdmin(ActionsAdmin):
     list_display = ["user", "state", "started", "last_seen", "address", "browser", "remember", "absolute_end"]
     list_filter = [ByState, "remember"]
     list_select_related = ["user"]
-    search_fields = ["=user__email", "=address"]
-    search_help_text = "An e-mail address or a network address, whole"
+    owner = "user"
+    search_fields = ["=address"]
+    search_help_text = "The name a user logs in by or a network address, whole"
     ordering = ["-started"]
     actions = ["end", "end_all_of_user"]
 

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.checks import Error, register
 
 from security.checks import has_middleware
+from sessions_demo.conf import conf
 
 
 @register("session")
@@ -39,10 +40,9 @@ def _serializer() -> Iterator[Error]:
 
 def _lifetimes() -> Iterator[Error]:
     for suffix in ("", "_REMEMBERED"):
-        if not 0 < getattr(settings, f"SESSION_IDLE{suffix}") <= getattr(settings, f"SESSION_ABSOLUTE{suffix}"):
-            yield Error(
-                f"SESSION_IDLE{suffix} must be above 0 and at most SESSION_ABSOLUTE{suffix}.", id="session.E003"
-            )
+        idle, absolute = f"SESSION_IDLE_LIFETIME{suffix}", f"SESSION_ABSOLUTE_LIFETIME{suffix}"
+        if not 0 < getattr(conf, idle) <= getattr(conf, absolute):
+            yield Error(f"{idle} must be above 0 and at most {absolute}.", id="session.E003")
 
 
 def _middleware() -> Iterator[Error]:

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
 from security.housekeeping import task
+from sessions_demo.conf import conf
 from sessions_demo.models import DeviceSession
 
 BATCH = 1000
@@ -18,7 +18,7 @@ def purge() -> str:
     now = timezone.now()
     out = DeviceSession.objects.filter(Q(idle_end__lte=now) | Q(absolute_end__lte=now), ended=None)
     expired = out.mark_ended("expired")
-    old = DeviceSession.objects.filter(ended__lt=now - timedelta(seconds=settings.SESSION_ROWS_KEPT))
+    old = DeviceSession.objects.filter(ended__lt=now - timedelta(seconds=conf.SESSION_ROWS_KEPT))
     removed = 0
     while batch := list(old.values_list("pk", flat=True)[:BATCH]):
         removed += DeviceSession.objects.filter(pk__in=batch).delete()[0]

@@ -12,49 +12,39 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import auth
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.models import User
 from security import events
-from security.backends import InvalidCredentials, admit
+from security.backends import InvalidCredentials, PasswordBackend, note_last_login, record_login
 from security.client import Client
 from security.database_time import database_now
 from security.devices import Device
 from security.models import SecurityEvent
 from security.outages import DATABASE_OUTAGES, OUTAGES, refuses
+from security.revocation import revoke_if_changed
+from security.users import access_of, current_users, get_user, pk_of, role_of, session_hash, user_key
 from sessions_demo import store
+from sessions_demo.conf import conf
 from sessions_demo.models import DeviceSession, DeviceSessions
-from sessions_demo.store import ABSOLUTE_END, IDLE_END, SessionStore
+from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, VERSION, SessionStore
 
 # What the record says besides Django's own: enough to answer who is asking without the database.
-USER_ID, ROLE, VERSION, DEVICE, REMEMBER, SEEN, CONFIRMED = (
-    SESSION_KEY,
-    "role",
-    "ver",
-    "device",
-    "remember",
-    "seen",
-    "confirmed",
-)
-
+USER_ID, ROLE, REMEMBER, SEEN, REAUTHENTICATED = SESSION_KEY, "role", "remember", "seen", "reauthenticated"
 
 AGAIN = "logged in again"
 # Ends that nobody has to be told of twice.
 BY_OWNER = ("logged out", "logged out everywhere", "ended by its owner", AGAIN)
 # Stands in a request's META when its answer may take the session cookie away.
 ENDED = "SESSION_ENDED"
-# How long a logout that was sent under the id before still finds the session. Not longer: whoever stole
-# that id has nothing by it.
-UNDER_WAY = timedelta(seconds=10)
 
 
-def start(request: HttpRequest, user: User, remember: bool) -> None:
+def start(request: HttpRequest, user: Any, remember: bool) -> None:
     """Logs a verified user in, in a new session.
 
     Raises `InvalidCredentials` when her access was withdrawn while her password was being verified.
@@ -66,21 +56,15 @@ def start(request: HttpRequest, user: User, remember: bool) -> None:
     auth.login(request, user)
 
 
-def register(sender: object, request: HttpRequest, user: User, **kwargs: Any) -> None:
+def register(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> None:
     """Receiver of Django's `user_logged_in`, so that a login to the admin is in the registry too."""
     session = request.session
-    if DEVICE in session or session.session_key is None:
+    if session.pop(DEVICE, None) or session.session_key is None:
         # Django keeps the id when the same user logs in again, and makes no record when it was another's.
         session.cycle_key()
     row = _row(request, user, session.get(REMEMBER, False))
-    if before := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
-        # Also one that had ended: a late answer to a logout under it must leave the new cookie alone.
-        row.former = store.digest(before)
-        DeviceSession.objects.filter(digest=row.former).mark_ended(AGAIN)
     try:
-        with transaction.atomic():
-            admit(user, Client.of(request), flow="session")
-            row.save(force_insert=True)
+        _save(request, user, row)
     except Exception:
         # Half a login must not be saved with the answer: no row would name it, so nobody could end it.
         session.clear()
@@ -88,17 +72,19 @@ def register(sender: object, request: HttpRequest, user: User, **kwargs: Any) ->
         request.user = AnonymousUser()
         raise
     session.update(_record(row, user))
-    events.log("session_created", Client.of(request), user_id=user.pk, device=str(row.pk))
+    if isinstance(auth.load_backend(session[BACKEND_SESSION_KEY]), PasswordBackend):
+        session[HASH_SESSION_KEY] = session_hash(user)
+    events.log("session_created", Client.of(request), user_key=user_key(user.pk), device=str(row.pk))
 
 
-def _row(request: HttpRequest, user: User, remember: bool) -> DeviceSession:
+def _row(request: HttpRequest, user: Any, remember: bool) -> DeviceSession:
     session: Any = request.session
     now, client = timezone.now(), Client.of(request)
     absolute = now + _absolute(remember)
     return DeviceSession(
         user=user,
         digest=session.digest,
-        version=user.token_version,
+        version=access_of(user).version,
         address=client.address,
         user_agent=client.user_agent,
         remember=remember,
@@ -109,25 +95,36 @@ def _row(request: HttpRequest, user: User, remember: bool) -> DeviceSession:
     )
 
 
-def _record(row: DeviceSession, user: User) -> dict[str, Any]:
+def _save(request: HttpRequest, user: Any, row: DeviceSession) -> None:
+    if before := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
+        # Also one that had ended: a late answer to a logout under it must leave the new cookie alone.
+        row.former = store.digest(before)
+        DeviceSession.objects.filter(digest=row.former).mark_ended(AGAIN)
+    with transaction.atomic():
+        row.version = record_login(user, Client.of(request), flow="session")
+        note_last_login(user)
+        row.save(force_insert=True)
+
+
+def _record(row: DeviceSession, user: Any) -> dict[str, Any]:
     return {
-        ROLE: user.role,
-        VERSION: user.token_version,
+        ROLE: role_of(user),
+        VERSION: row.version,
         DEVICE: str(row.pk),
         REMEMBER: row.remember,
         SEEN: row.started.timestamp(),
-        CONFIRMED: row.started.timestamp(),
+        REAUTHENTICATED: row.started.timestamp(),
         ABSOLUTE_END: row.absolute_end.timestamp(),
         IDLE_END: row.idle_end.timestamp(),
     }
 
 
 def _absolute(remember: bool) -> timedelta:
-    return timedelta(seconds=settings.SESSION_ABSOLUTE_REMEMBERED if remember else settings.SESSION_ABSOLUTE)
+    return timedelta(seconds=conf.SESSION_ABSOLUTE_LIFETIME_REMEMBERED if remember else conf.SESSION_ABSOLUTE_LIFETIME)
 
 
 def _idle(remember: bool) -> timedelta:
-    return timedelta(seconds=settings.SESSION_IDLE_REMEMBERED if remember else settings.SESSION_IDLE)
+    return timedelta(seconds=conf.SESSION_IDLE_LIFETIME_REMEMBERED if remember else conf.SESSION_IDLE_LIFETIME)
 
 
 def renew(session: SessionStore) -> None:
@@ -138,13 +135,15 @@ def renew(session: SessionStore) -> None:
     store can tell: raises the error of Redis.
     """
     now = timezone.now()
-    if DEVICE not in session or now.timestamp() - session[SEEN] < settings.SESSION_SEEN_EVERY:
+    if DEVICE not in session or now.timestamp() - session[SEEN] < conf.SESSION_SEEN_EVERY:
         return
     absolute = datetime.fromtimestamp(session[ABSOLUTE_END], now.tzinfo)
     idle_end = min(now + _idle(session[REMEMBER]), absolute)
+    pk = pk_of(session[USER_ID])
     row = DeviceSession.objects.live().filter(pk=session[DEVICE])
-    standing = row.filter(version=F("user__token_version"), user__is_active=True)
+    standing = row.filter(Exists(current_users(pk, session[VERSION])), version=session[VERSION])
     try:
+        revoke_if_changed([pk])
         found = standing.update(last_seen=now, idle_end=idle_end)
     except DATABASE_OUTAGES:
         session.touch()
@@ -179,36 +178,26 @@ def _note(session: SessionStore, times: dict[str, float]) -> None:
     session.modified = modified
 
 
-def rekey(session: SessionStore, user: User) -> None:
+def cycle_key(session: SessionStore, user: Any) -> None:
     """Gives a session a new id and `user`'s present epoch: whoever knew the old id has nothing.
 
     Raises `InvalidCredentials` when the session was ended, or given another id, meanwhile.
     """
-    fresh, old = SessionStore(), session.digest
-    fresh.create()
-    row, until = DeviceSession.objects.live().filter(pk=session[DEVICE]), database_now() + UNDER_WAY
-    # Only from the id of this request: what another one has just given the browser would live on without a row.
-    changed = row.filter(digest=old)
-    if not changed.update(digest=fresh.digest, former=old, former_until=until, version=user.token_version):
-        fresh.delete()
-        session.flush()
+    version = access_of(user).version
+    session.cycle_key(version)
+    if DEVICE not in session:
         raise InvalidCredentials
-    try:
-        session.become(fresh)
-    except OUTAGES:
-        # The old id still lives, so the row must go on naming it, or nobody could end it.
-        row.update(digest=old, version=session[VERSION])
-        raise
-    session[VERSION] = user.token_version
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session[VERSION] = version
+    if isinstance(auth.load_backend(session[BACKEND_SESSION_KEY]), PasswordBackend):
+        session[HASH_SESSION_KEY] = session_hash(user)
 
 
-def confirm(request: HttpRequest, user: User) -> None:
+def reauthenticate(request: HttpRequest, user: Any) -> None:
     """Notes that the password was proved again just now, in a session with a new id (ASVS 7.2.4)."""
     with transaction.atomic():
-        admit(user, Client.of(request), flow="session", confirmed=True)
-    rekey(request.session, user)  # type: ignore[arg-type]
-    request.session[CONFIRMED] = timezone.now().timestamp()
+        record_login(user, Client.of(request), flow="session", reauthenticated=True)
+    cycle_key(request.session, user)  # type: ignore[arg-type]
+    request.session[REAUTHENTICATED] = timezone.now().timestamp()
 
 
 def end(request: HttpRequest, reason: str) -> None:
@@ -260,8 +249,8 @@ def abandon(request: HttpRequest) -> None:
         DeviceSession.objects.filter(pk=session[DEVICE]).mark_ended("the store was away")
 
 
-def why_over(request: HttpRequest) -> str:
-    """Why the id in the cookie is no session: "owner", "withdrawn" or "expired"; "" without a cookie or an answer."""
+def end_reason(request: HttpRequest) -> str:
+    """Why the id in the cookie is no session: "owner", "revoked" or "expired"; "" without a cookie or an answer."""
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not cookie:
         return ""
@@ -272,7 +261,7 @@ def why_over(request: HttpRequest) -> str:
         if row.reason == "expired" or row.state() == "expired":
             return "expired"
         # One that has not ended is withdrawn, and an outage has kept that from being noted.
-        return "owner" if row.reason in BY_OWNER else "withdrawn"
+        return "owner" if row.reason in BY_OWNER else "revoked"
     return ""
 
 
@@ -282,13 +271,13 @@ def unregister(sender: object, request: HttpRequest, **kwargs: Any) -> None:
 
 
 class SessionFlow:
-    """What `accounts` asks of this flow: see `security.devices.Flow`."""
+    """What `security` asks of this flow: see `security.devices.Flow`."""
 
     name = "sessions"
 
-    def list(self, user_id: int) -> list[Device]:
+    def list(self, pk: Any) -> list[Device]:
         """The live sessions of a user. A row whose record Redis has lost is not one."""
-        rows = list(DeviceSession.objects.live().filter(user_id=user_id).order_by("-started"))
+        rows = list(DeviceSession.objects.live().filter(user_id=pk).order_by("-started"))
         alive = store.existing(row.digest for row in rows)
         return [
             Device(row.pk, row.address, row.user_agent, row.started, row.last_seen, row.absolute_end, row.remember)
@@ -296,30 +285,30 @@ class SessionFlow:
             if row.digest in alive
         ]
 
-    def end(self, user: User, device: UUID, reason: str) -> bool:
+    def end(self, user: Any, device: UUID, reason: str) -> bool:
         """Ends one session of this user."""
         return self._revoke(user, DeviceSession.objects.filter(pk=device), reason) == 1
 
-    def end_all(self, user_id: int, version: int, reason: str, spare: Any = None) -> int:
+    def end_all(self, key: str, version: int, reason: str, spare: Any = None) -> int:
         """Ends all of an earlier epoch; `spare`, if it is a session, gets a new key instead."""
-        rows = DeviceSession.objects.filter(user_id=user_id, version__lt=version)
-        if not isinstance(spare, SessionStore) or DEVICE not in spare:
+        rows = DeviceSession.objects.filter(user_id=pk_of(key), version__lt=version)
+        if not isinstance(spare, SessionStore) or DEVICE not in spare or not rows.filter(pk=spare[DEVICE]).exists():
             return _end(rows, reason)
         ended = _end(rows.exclude(pk=spare[DEVICE]), reason)
         try:
-            rekey(spare, User.objects.get(pk=user_id))
+            cycle_key(spare, get_user(pk_of(key)))
         except InvalidCredentials:
             # Another request has given it another id, and that one is of the earlier epoch too.
             _end(rows, reason)
             raise
         return ended
 
-    def end_others(self, user: User, device: str | None, reason: str) -> int:
+    def end_others(self, user: Any, device: str | None, reason: str) -> int:
         """Ends all sessions of this user but one, or but none."""
         rows = DeviceSession.objects.all()
         return self._revoke(user, rows.exclude(pk=device) if device else rows, reason)
 
-    def _revoke(self, user: User, rows: DeviceSessions, reason: str) -> int:
+    def _revoke(self, user: Any, rows: DeviceSessions, reason: str) -> int:
         ended = _end(rows.filter(user=user), reason)
         if ended:
             events.record(SecurityEvent.Name.SESSION_REVOKED, user, Client(), ended=ended, reason=reason)

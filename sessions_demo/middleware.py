@@ -8,9 +8,18 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest, HttpResponse
 
+from security.backends import InvalidCredentials
 from security.checks import refuse_mistakes
-from security.outages import OUTAGES
+from security.outages import OUTAGE_RETRY_AFTER, OUTAGES
+from security.refusals import Refusal, Refused
+from security.revocation import keeping
+from security.throttle import Throttled
 from sessions_demo import lifecycle
+
+# As urls.py has it.
+APP_NAME = "session"
+UNAVAILABLE = "A store this site depends on does not answer. You are still logged in; try again shortly."
+THROTTLED = "There were too many failed attempts. Wait a little, then try again."
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
@@ -25,26 +34,68 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         refuse_mistakes()
-        super().__init__(get_response)
+        super().__init__(_kept(get_response))
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """The answer. When another request ended the session meanwhile, it goes out and leaves the cookie alone."""
+        """The answer. When another request ended the session meanwhile, it goes out and leaves the cookie alone.
+
+        503 when the session cannot be saved.
+        """
+        try:
+            response = self._saved(request, response)
+        except OUTAGES:
+            lifecycle.abandon(request)
+            return _refusal(503, "store", UNAVAILABLE, OUTAGE_RETRY_AFTER)
+        _look_at_cookies(request, response)
+        return response
+
+    def _saved(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         session: Any = request.session
         if session.accessed and response.status_code < 500:
             lifecycle.renew(session)
         if session.accessed and not session.is_empty():
             response["Cache-Control"] = "no-store"
         try:
-            response = super().process_response(request, response)
+            return super().process_response(request, response)
         except SessionInterrupted:
             # The record is gone and stays gone; without its key the session reads as empty.
             session.flush()
-            response = super().process_response(request, response)
-        except OUTAGES:
-            lifecycle.abandon(request)
-            raise
-        _look_at_cookies(request, response)
-        return response
+            return super().process_response(request, response)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """503, 429 or 403 for what a page of this app raised, or any view whose session could not be read.
+
+        `None` for everything else: a project answers for its own stores as it did before.
+        """
+        if not (_is_of_this_app(request) or exception is getattr(request.session, "outage", None)):
+            return None
+        if isinstance(exception, OUTAGES):
+            return _refusal(503, "store", UNAVAILABLE, OUTAGE_RETRY_AFTER)
+        if isinstance(exception, Throttled):
+            return _refusal(429, "throttle", THROTTLED, exception.retry_after)
+        if isinstance(exception, InvalidCredentials):
+            return _refusal(403, "revoked", "Your access was revoked while the page was being made.")
+        return None
+
+
+def _is_of_this_app(request: HttpRequest) -> bool:
+    return bool(request.resolver_match and APP_NAME in request.resolver_match.app_names)
+
+
+def _refusal(status: int, check: str, sentence: str, retry_after: int | None = None) -> HttpResponse:
+    response = Refusal(Refused(status, check, sentence))
+    if retry_after is not None:
+        response["Retry-After"] = str(retry_after)
+    return response
+
+
+def _kept(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    def inner(request: HttpRequest) -> HttpResponse:
+        # Django's own page for a new password leaves its user logged in, and knows nothing of `keep`.
+        with keeping(request.session):
+            return get_response(request)
+
+    return inner
 
 
 def _look_at_cookies(request: HttpRequest, response: HttpResponse) -> None:

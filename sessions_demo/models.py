@@ -1,13 +1,19 @@
 """The registry: a row for each session that was ever begun, so that one can be named and ended."""
 
 import uuid
-from typing import ClassVar, Self
+from datetime import timedelta
+from typing import Any, ClassVar, Self
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from accounts.models import User
 from security.client import USER_AGENT_LENGTH
+from security.database_time import database_now
+
+# How long a logout that was sent under the id before still finds the session. Not longer: whoever stole
+# that id has nothing by it.
+LOGOUT_GRACE = timedelta(seconds=10)
 
 
 class DeviceSessions(models.QuerySet["DeviceSession"]):
@@ -17,6 +23,14 @@ class DeviceSessions(models.QuerySet["DeviceSession"]):
         """Those that nobody ended and no clock has."""
         now = timezone.now()
         return self.filter(ended=None, idle_end__gt=now, absolute_end__gt=now)
+
+    def change_digest(self, old: str, new: str, **more: Any) -> bool:
+        """Names one live session by its new id; whether it still had the old one.
+
+        Only from the id of this request: what another one has just given the browser would live on without a row.
+        """
+        until = database_now() + LOGOUT_GRACE
+        return self.live().filter(digest=old).update(digest=new, former=old, former_until=until, **more) == 1
 
     def mark_ended(self, reason: str) -> int:
         """Notes when and why, once; how many it was."""
@@ -28,7 +42,7 @@ class DeviceSession(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # Without a constraint: the rows of a deleted user must outlive her until their sessions are ended.
-    user = models.ForeignKey(User, on_delete=models.DO_NOTHING, db_constraint=False, null=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, db_constraint=False, null=True)
     digest = models.CharField(max_length=64, unique=True)
     former = models.CharField("digest before the id last changed", max_length=64, blank=True, db_index=True)
     former_until = models.DateTimeField("until when that id may still log out", null=True, blank=True)

@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import RedirectURLMixin
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,28 +21,36 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView, TemplateView
 
-from accounts.models import User
 from security.backends import InvalidCredentials, verify
 from security.passwords import MAXIMUM_LENGTH
-from security.revocation import access_withdrawn
+from security.revocation import revoke_access
+from security.users import login_field, profile, role_of
 from security.views import CLEAR
 from sessions_demo import lifecycle
-from sessions_demo.lifecycle import CONFIRMED, DEVICE, SEEN
-from sessions_demo.store import ABSOLUTE_END, IDLE_END
+from sessions_demo.lifecycle import REAUTHENTICATED, SEEN
+from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END
+
+LABELS = {"email": ("E-mail address", forms.EmailInput), "username": ("User name", forms.TextInput)}
 
 
 class LoginForm(forms.Form):
-    """E-mail and password."""
+    """The name that users log in by, in the field that `login_field` names, and the password."""
 
-    email = forms.CharField(
-        label="E-mail address", max_length=254, widget=forms.EmailInput({"autocomplete": "username", "autofocus": True})
-    )
     password = forms.CharField(
         max_length=MAXIMUM_LENGTH,
         strip=False,
         widget=forms.PasswordInput({"autocomplete": "current-password"}),
     )
     remember = forms.BooleanField(label="Keep me logged in on this device for 30 days", required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.who = login_field()
+        label, widget = LABELS[self.who]
+        field = forms.CharField(
+            label=label, max_length=254, widget=widget({"autocomplete": "username", "autofocus": True})
+        )
+        self.fields = {self.who: field, **self.fields}
 
 
 @method_decorator([login_not_required, never_cache], name="dispatch")
@@ -51,13 +62,16 @@ class Login(RedirectURLMixin, FormView):
     form_class = LoginForm
     next_page = "session:profile_page"
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(csrf_cookie=settings.CSRF_COOKIE_NAME, **kwargs)
+
     def form_valid(self, form: LoginForm) -> HttpResponse:
         try:
-            user = verify(self.request, form.cleaned_data["email"], form.cleaned_data["password"])
+            user = verify(self.request, form.cleaned_data[form.who], form.cleaned_data["password"])
             lifecycle.start(self.request, user, form.cleaned_data["remember"])
         except InvalidCredentials:
             # Which half was wrong, or that the account is closed, is nobody's business (ASVS 6.3.8).
-            form.add_error(None, "This e-mail address and password do not belong together.")
+            form.add_error(None, f"This {form.fields[form.who].label.lower()} and password do not belong together.")
             return self.render_to_response(self.get_context_data(form=form), status=401)
         return HttpResponseRedirect(self.get_success_url())
 
@@ -74,49 +88,66 @@ def login_again(request: HttpRequest) -> HttpResponse | None:
     view.setup(request)
     if request.user.is_authenticated:
         return HttpResponseRedirect(view.get_success_url())
-    form = LoginForm(initial={name: request.POST.get(name) for name in ("email", "remember")})
+    form = LoginForm(initial={name: request.POST.get(name) for name in (login_field(), "remember")})
     response = view.render_to_response(view.get_context_data(form=form, outdated=True), status=403)
     add_never_cache_headers(response)
     return response
 
 
-class Profile(TemplateView):
-    """The user, from the database, and what her session says."""
+class SessionPage(LoginRequiredMixin, View):
+    """Closed by itself, in a project too whose `LOGIN_URL` is another."""
+
+    login_url = "session:login_page"
+
+    def handle_no_permission(self) -> HttpResponseRedirect:
+        return say_why(self.request, super().handle_no_permission())
+
+
+def say_why(request: HttpRequest, redirect: HttpResponseRedirect) -> HttpResponseRedirect:
+    """`redirect`, to the login page, which then tells a user whose session is over why it is."""
+    if reason := lifecycle.end_reason(request):
+        redirect["Location"] += "&" + urlencode({"over": reason})
+    return redirect
+
+
+class Profile(SessionPage, TemplateView):
+    """The user, from the database, and what the session says."""
 
     template_name = "sessions_demo/profile.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         record = self.request.session
-        times = {at: datetime.fromtimestamp(record[at], UTC) for at in (CONFIRMED, SEEN, IDLE_END, ABSOLUTE_END)}
-        return super().get_context_data(session=record, times=times, **kwargs)
+        times = {at: datetime.fromtimestamp(record[at], UTC) for at in (REAUTHENTICATED, SEEN, IDLE_END, ABSOLUTE_END)}
+        return super().get_context_data(session=record, times=times, profile=profile(self.request.user), **kwargs)
 
 
-class Staff(TemplateView):
+class Staff(SessionPage, TemplateView):
     """What only the role `admin` may see."""
 
     template_name = "sessions_demo/staff.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if _user(request).role != User.Role.ADMIN:
+        role = role_of(request.user)
+        if role != "admin":
             raise PermissionDenied
-        return super().get(request, *args, **kwargs)
+        return super().get(request, *args, role=role, **kwargs)
 
 
-class Devices(View):
+class Devices(SessionPage):
     """The sessions of this user; POST `end=<id>` ends one, `others` all but this one."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        devices = lifecycle.FLOW.list(_user(request).pk)
+        devices = lifecycle.FLOW.list(request.user.pk)
         return render(request, "sessions_demo/devices.html", {"devices": devices, "current": request.session[DEVICE]})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         current = request.session[DEVICE]
         if "others" in request.POST:
-            lifecycle.FLOW.end_others(_user(request), current, "ended by its owner")
+            lifecycle.FLOW.end_others(request.user, current, "ended by its owner")
         elif request.POST.get("end") == current:
             return _leave(request, "ended by its owner")
         else:
-            lifecycle.FLOW.end(_user(request), _uuid(request.POST.get("end", "")), "ended by its owner")
+            lifecycle.FLOW.end(request.user, _uuid(request.POST.get("end", "")), "ended by its owner")
         return redirect("session:devices_page")
 
 
@@ -128,15 +159,15 @@ class Logout(View):
         return _leave(request, "logged out")
 
 
-class LogoutEverywhere(View):
+class LogoutEverywhere(SessionPage):
     """Ends everything of this user, in both flows."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        # Where the login page leads whose session was over when she pressed the button.
+        # Where the login page leads whose session was over when the button was pressed.
         return redirect("session:devices_page")
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        access_withdrawn(_user(request), "logged out everywhere")
+        revoke_access(request.user, "logged out everywhere")
         return _leave(request, "logged out everywhere")
 
 
@@ -148,11 +179,6 @@ def _leave(request: HttpRequest, reason: str) -> HttpResponse:
         rotate_token(request)
     page = render_to_string("sessions_demo/logged_out.html", {"reason": reason}, request)
     return HttpResponse(page, headers=CLEAR)
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def _uuid(text: str) -> UUID:

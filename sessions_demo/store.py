@@ -9,7 +9,8 @@ set `SESSION_ENGINE = "sessions_demo.store"`. For WSGI: the async methods are st
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
@@ -21,12 +22,20 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django_redis import get_redis_connection
 
-ABSOLUTE_END, IDLE_END = "absolute_end", "idle_end"
+from security.outages import OUTAGES
+from sessions_demo.models import DeviceSession
+
+# What a record says of its session, beside what Django does: the row in the registry, the version of its user's access,
+# and both ends in seconds since 1970, UTC.
+DEVICE, VERSION, ABSOLUTE_END, IDLE_END = "device", "ver", "absolute_end", "idle_end"
 PREFIX = "session:"
 
 
 class SessionStore(CacheStore):
     """Django's cache sessions, without the cookie's value in Redis and without a logout on every outage."""
+
+    # What the store raised at the last command of this session, while it was away.
+    outage: Exception | None = None
 
     @property
     def digest(self) -> str:
@@ -36,7 +45,8 @@ class SessionStore(CacheStore):
     def load(self) -> dict[str, Any]:
         """The record. Stock code swallows the store's errors here, answers as anonymous and so logs everyone out."""
         try:
-            record = self._cache.get(PREFIX + self.digest)
+            with self._noting_outages():
+                record = self._cache.get(PREFIX + self.digest)
             # Redis drops a record at its end too, but by its own clock and a second late.
             if isinstance(record, dict) and _seconds_left(record) > 0:
                 return record
@@ -61,7 +71,9 @@ class SessionStore(CacheStore):
             return self.create()
         record = self._get_session(no_load=must_create)
         seconds = ceil(_seconds_left(record))
-        if not self._cache.set(PREFIX + self.digest, record, seconds, nx=must_create, xx=not must_create):
+        with self._noting_outages():
+            written = self._cache.set(PREFIX + self.digest, record, seconds, nx=must_create, xx=not must_create)
+        if not written:
             raise CreateError if must_create else UpdateError
         return None
 
@@ -83,13 +95,32 @@ class SessionStore(CacheStore):
 
     def touch(self) -> None:
         """Sets the record's end to where it is. Raises the store's error when it is away or takes no writes."""
-        self._cache.touch(PREFIX + self.digest, ceil(_seconds_left(self._get_session())))
+        with self._noting_outages():
+            self._cache.touch(PREFIX + self.digest, ceil(_seconds_left(self._get_session())))
 
-    def become(self, fresh: "SessionStore") -> None:
-        """Goes on under the id of `fresh`, an empty session; the old id is dead."""
-        # In this order: an outage must leave the id that the registry knows.
-        self.delete()
+    def cycle_key(self, version: int | None = None) -> None:
+        """Goes on under a new id, with the same record; the old id is dead.
+
+        A session of a user takes its row in the registry along, and the record and the row are then at `version`, if
+        one is given. The session is empty afterwards if it was ended, or given another id, meanwhile.
+        """
+        if DEVICE not in self:
+            return super().cycle_key()
+        fresh, rows = SessionStore(), DeviceSession.objects.filter(pk=self[DEVICE])
+        fresh.create()
+        before = {} if version is None else {"version": self[VERSION]}
+        if not rows.change_digest(self.digest, fresh.digest, **(before and {"version": version})):
+            fresh.delete()
+            self.flush()
+            return None
+        try:
+            self.delete()
+        except OUTAGES:
+            # The old id still lives, so the row must go on naming it, or nobody could end it.
+            rows.update(digest=self.digest, **before)
+            raise
         self._session_key, self.modified = fresh.session_key, True
+        return None
 
     def _get_new_session_key(self) -> str:
         # Stock code asks the store whether the id is free; writing with NX tells, in one command.
@@ -103,7 +134,16 @@ class SessionStore(CacheStore):
         """Ends the session `session_key`, this one without an argument."""
         session_key = session_key or self.session_key
         if session_key is not None:
-            delete([digest(session_key)])
+            with self._noting_outages():
+                delete([digest(session_key)])
+
+    @contextmanager
+    def _noting_outages(self) -> Iterator[None]:
+        try:
+            yield
+        except OUTAGES as error:
+            self.outage = error
+            raise
 
 
 def digest(session_key: str) -> str:

@@ -8,7 +8,7 @@ app_name = "session"
 
 urlpatterns = [
     path("auth/login", views.Login.as_view(), name="login"),
-    path("auth/confirm", views.Confirm.as_view(), name="confirm"),
+    path("auth/reauthenticate", views.Reauthenticate.as_view(), name="reauthenticate"),
     path("auth/password", views.Password.as_view(), name="password"),
     path("auth/logout", views.Logout.as_view(), name="logout"),
     path("auth/logout-everywhere", views.LogoutEverywhere.as_view(), name="logout_everywhere"),

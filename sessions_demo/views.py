@@ -4,100 +4,75 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse
 from django.middleware.csrf import get_token
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
-from rest_framework.authentication import BaseAuthentication, CSRFCheck
-from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from accounts.models import User
 from security import passwords
-from security.authentication import Subject
 from security.backends import verify
 from security.client import Client
-from security.models import SecurityEvent
-from security.outages import OUTAGES
+from security.outages import OUTAGE_RETRY_AFTER, OUTAGES
 from security.permissions import IsAdmin
-from security.refusals import csrf_refusal
-from security.revocation import access_withdrawn
-from security.serializers import ConfirmBody, DevicesAnswer, Ended, LoginBody, Message, PasswordBody, ProfileAnswer, Who
+from security.revocation import revoke_access
+from security.serializers import (
+    DevicesAnswer,
+    Ended,
+    LoginBody,
+    Message,
+    PasswordBody,
+    ProfileAnswer,
+    ReauthenticateBody,
+    Who,
+)
+from security.users import access_of, get_user, profile
 from security.views import CLEAR, JsonView
 from sessions_demo import lifecycle
-from sessions_demo.lifecycle import DEVICE, ROLE, USER_ID, VERSION
-
-
-class RecordAuthentication(BaseAuthentication):
-    """Believes the record in Redis, one GET: a withdrawal deletes the record, so there is nothing to look up.
-
-    Once a minute, when the session is noted as in use, its rows are asked too. So a record that could not be deleted
-    is believed for a minute and no longer.
-    """
-
-    def authenticate(self, request: Request) -> tuple[Subject, Any] | None:
-        session = request._request.session
-        if request.method in SAFE_METHODS:
-            # What changes something reads the user's row itself, and should not wait for the rows twice.
-            lifecycle.renew(session)
-        if DEVICE not in session:
-            return None
-        return Subject(int(session[USER_ID]), session[ROLE]), session
-
-    def authenticate_header(self, request: Request) -> str:
-        return 'Session realm="session"'
-
-
-class HasCsrfToken(BasePermission):
-    """Cookies go along by themselves, so the page must prove that it could read one (CSRF). Login too:
-    logging somebody into the attacker's account is an attack, and stock DRF lets it through."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        check = CSRFCheck(lambda request: HttpResponse())
-        if reason := check.process_view(request._request, self.has_permission, (), {}):
-            raise csrf_refusal(request._request, reason)
-        return True
+from sessions_demo.authentication import SessionAuthentication
+from sessions_demo.permissions import HasCsrfToken
+from sessions_demo.store import DEVICE, VERSION
 
 
 class SessionView(JsonView):
     """Closed: a session, then the CSRF token. A view that is open says so."""
 
-    authentication_classes = [RecordAuthentication]
+    authentication_classes = [SessionAuthentication]
     permission_classes = [IsAuthenticated, HasCsrfToken]
 
-    def row(self) -> User:
+    def row(self) -> Any:
         """The user's row, if it still stands as it did at login. Raises 401."""
-        row = User.objects.filter(pk=self.request.user.pk, is_active=True, token_version=self.request.auth[VERSION])
-        if user := row.first():
-            return user
-        raise exceptions.NotAuthenticated
+        user = get_user(self.request.user.pk)
+        if user is None or not user.is_active or access_of(user).version != self.request.auth[VERSION]:
+            raise exceptions.NotAuthenticated
+        return user
 
 
 class Login(SessionView):
-    """Email and password in, cookie out."""
+    """Name and password in, cookie out."""
 
     permission_classes = [HasCsrfToken]
 
     @extend_schema(request=LoginBody, responses=Message, auth=[])
     def post(self, request: Request) -> Response:
         body = self.read(LoginBody)
-        user = verify(request._request, body["email"], body["password"])
+        user = verify(request._request, body["identifier"], body["password"])
         lifecycle.start(request._request, user, body["remember"])
         return Response({"message": "Logged in successfully"})
 
 
-class Confirm(SessionView):
+class Reauthenticate(SessionView):
     """The password again, before something that matters. The session gets a new id."""
 
-    @extend_schema(request=ConfirmBody, responses=Message)
+    @extend_schema(request=ReauthenticateBody, responses=Message)
     def post(self, request: Request) -> Response:
-        body = self.read(ConfirmBody)
-        user = verify(request._request, self.row().email, body["password"])
-        lifecycle.confirm(request._request, user)
-        return Response({"message": "Confirmed"})
+        body = self.read(ReauthenticateBody)
+        user = verify(request._request, self.row().get_username(), body["password"])
+        lifecycle.reauthenticate(request._request, user)
+        return Response({"message": "Reauthenticated"})
 
 
 class Password(SessionView):
@@ -106,13 +81,12 @@ class Password(SessionView):
     @extend_schema(request=PasswordBody, responses=Message)
     def post(self, request: Request) -> Response:
         body = self.read(PasswordBody)
-        user = verify(request._request, self.row().email, body["current"])
+        user = verify(request._request, self.row().get_username(), body["current"])
         try:
             passwords.choose(user, body["new"])
         except ValidationError as error:
             raise serializers.ValidationError({"new": error.messages}) from None
-        client = Client.of(request._request)
-        passwords.replace(user, SecurityEvent.Name.PASSWORD_CHANGE, client, spare=request.auth)
+        passwords.replace(user, Client.of(request._request), keep=request.auth)
         return Response({"message": "Password changed"})
 
 
@@ -127,7 +101,7 @@ class Logout(SessionView):
         try:
             lifecycle.end(request._request, "logged out")
         except OUTAGES:
-            return Response({"error": "Logout failed"}, 503, headers={"Retry-After": "5"})
+            return Response({"error": "Logout failed"}, 503, headers={"Retry-After": str(OUTAGE_RETRY_AFTER)})
         return Response({"message": "Logged out"}, headers=CLEAR)
 
 
@@ -136,7 +110,7 @@ class LogoutEverywhere(SessionView):
 
     @extend_schema(request=None, responses=Message)
     def post(self, request: Request) -> Response:
-        access_withdrawn(self.row(), "logged out everywhere")
+        revoke_access(self.row(), "logged out everywhere")
         lifecycle.end(request._request, "logged out everywhere")
         return Response({"message": "Logged out everywhere"}, headers=CLEAR)
 
@@ -148,7 +122,17 @@ class Root(SessionView):
 
     @extend_schema(responses=OpenApiTypes.OBJECT, auth=[])
     def get(self, request: Request) -> Response:
-        names = ["whoami", "profile", "staff", "devices", "login", "confirm", "password", "logout", "logout_everywhere"]
+        names = [
+            "whoami",
+            "profile",
+            "staff",
+            "devices",
+            "login",
+            "reauthenticate",
+            "password",
+            "logout",
+            "logout_everywhere",
+        ]
         links = {name: reverse(f"session:{name}", request=request) for name in names}
         return Response(links, headers={"X-CSRFToken": get_token(request._request)})
 
@@ -166,8 +150,7 @@ class Profile(SessionView):
 
     @extend_schema(responses=ProfileAnswer)
     def get(self, request: Request) -> Response:
-        user = self.row()
-        return Response({"data": {"id": str(user.pk), "email": user.email, "name": user.name, "role": user.role}})
+        return Response({"data": profile(self.row())})
 
 
 class Staff(SessionView):

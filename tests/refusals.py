@@ -29,10 +29,12 @@ def measured(kinds: dict[str, Callable[[], Any]]) -> dict[str, float]:
 
 def main() -> None:
     from django.contrib.auth.hashers import make_password
+    from django.db.models import QuerySet
 
     from accounts.models import User
     from security import old_hashes
     from security.backends import _password_fits
+    from security.users import store_hash
 
     def report(stage: str) -> None:
         old_hashes.ASKED = None
@@ -44,13 +46,13 @@ def main() -> None:
 
     for name, hasher in {"argon2id": "default", "pbkdf2": "pbkdf2_sha256", "wrapped": "pbkdf2_sha256"}.items():
         user = User.objects.create_user(f"{name}@example.com", name=name)
-        User.objects.filter(pk=user.pk).rehash(make_password("right", hasher=hasher))
+        store_hash(user.pk, user.password, make_password("right", hasher=hasher))
     wrapped = User.objects.get(name="wrapped")
     old_hashes._wrap(wrapped.pk, wrapped.password)
     report("old hashes in use")
     old_hashes.wrap()
     report("all of them wrapped")
-    User.objects.exclude(name="argon2id").rehash("!")
+    QuerySet(User).exclude(name="argon2id").update(password="!")
     report("none left")
 
 

@@ -27,12 +27,15 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from accounts.models import DemoMail, OutgoingMail, User
 from jwt_demo.models import TokenFamily
+from jwt_demo.revocation import prefix_of
 from lab.tracing import trace
 from lab.tracing.trace import Exchange
 from security import throttle
 from security.client import Client
+from security.conf import conf as security_conf
 from security.housekeeping import task
-from security.models import PendingWithdrawal, SecurityEvent
+from security.models import KnownClient, PendingRevocation, SecurityEvent, UserAccess
+from security.users import user_key
 from sessions_demo import store
 from sessions_demo.models import DeviceSession
 
@@ -84,9 +87,9 @@ class Browser:
         self.address, self.agent, self.access = address, agent, ""
         transport = httpx.WSGITransport(app=_site(), remote_addr=address, raise_app_exceptions=False)
         headers = {"User-Agent": agent, "Origin": origin, "Sec-Fetch-Site": "same-origin"}
-        if settings.TRUSTED_PROXIES:
+        if security_conf.TRUSTED_PROXIES:
             # As the proxies would: without it the site cannot read where this client is.
-            headers["X-Forwarded-For"] = ", ".join([address] * settings.TRUSTED_PROXIES)
+            headers["X-Forwarded-For"] = ", ".join([address] * security_conf.TRUSTED_PROXIES)
         self.http = httpx.Client(transport=transport, base_url=origin, headers=headers)
 
     def ask(self, method: str, path: str, **options: Any) -> Answer:
@@ -208,13 +211,14 @@ def clear(ids: list[int], emails: list[str]) -> None:
         # Of two that clear at once, the second would fail over what the first removed.
         here = [*User.objects.select_for_update().filter(pk__in=ids).values_list("pk", flat=True)]
         User.objects.filter(pk__in=here).delete()
-    for model in (PendingWithdrawal, SecurityEvent):
-        rows = model._base_manager.filter(user_id__in=ids)
-        # Events are never deleted; these happened to nobody.
+    keys = [user_key(pk) for pk in ids]
+    for model in (PendingRevocation, SecurityEvent, UserAccess, KnownClient):
+        rows = model._base_manager.filter(user_key__in=keys)
+        # Events are never deleted, nor is a user's version; these were of no real user.
         rows._raw_delete(rows.db)
     for mails in (OutgoingMail, DemoMail):
         mails.objects.filter(to__in=emails).delete()
-    _forget("denylist", [f"deny:{{{number}}}:*" for number in ids])
+    _forget("denylist", [f"{prefix_of(key)}*" for key in keys])
     limits = [limit for email in emails for limit in throttle.login_limits(email, Client(), False)]
     _forget("default", [limit.key + "*" for limit in limits])
 
@@ -225,7 +229,7 @@ def _unthrottle(network: str) -> None:
 
 def _forget_strangers(network: str, **more: Any) -> None:
     # A failed login of nobody is recorded without a user; the address is one that only a stage has.
-    rows = SecurityEvent._base_manager.filter(user_id=None, address__startswith=f"{network}:", **more)
+    rows = SecurityEvent._base_manager.filter(user_key="", address__startswith=f"{network}:", **more)
     rows._raw_delete(rows.db)
 
 

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from django.conf import settings
 
+from jwt_demo.conf import conf as jwt_conf
+from sessions_demo.conf import conf as session_conf
+
 Answers = dict[str, str]
 
 
@@ -280,21 +283,21 @@ SESSION_SETTINGS = (
     "SESSION_COOKIE_NAME",
     "SESSION_COOKIE_SECURE",
     "SESSION_COOKIE_SAMESITE",
-    "SESSION_IDLE",
-    "SESSION_ABSOLUTE",
-    "SESSION_IDLE_REMEMBERED",
-    "SESSION_ABSOLUTE_REMEMBERED",
+    "SESSION_IDLE_LIFETIME",
+    "SESSION_ABSOLUTE_LIFETIME",
+    "SESSION_IDLE_LIFETIME_REMEMBERED",
+    "SESSION_ABSOLUTE_LIFETIME_REMEMBERED",
     "CSRF_COOKIE_NAME",
     "CSRF_COOKIE_SECURE",
     "CSRF_COOKIE_SAMESITE",
 )
 TOKEN_SETTINGS = (
-    "JWT_ACCESS",
-    "JWT_REFRESH",
-    "JWT_REFRESH_REMEMBERED",
-    "JWT_ABSOLUTE",
-    "JWT_ABSOLUTE_REMEMBERED",
-    "JWT_RETRY_WINDOW",
+    "JWT_ACCESS_LIFETIME",
+    "JWT_REFRESH_LIFETIME",
+    "JWT_REFRESH_LIFETIME_REMEMBERED",
+    "JWT_ABSOLUTE_LIFETIME",
+    "JWT_ABSOLUTE_LIFETIME_REMEMBERED",
+    "JWT_GRACE_PERIOD",
     "JWT_REFRESH_COOKIE_NAME",
     "JWT_REVOCATION",
 )
@@ -306,13 +309,21 @@ UNITS = (("day", 24 * 60 * 60), ("hour", 60 * 60), ("minute", 60), ("second", 1)
 def pasted(outcome: Outcome) -> str:
     """The settings of this project for a recommendation, with the values they have here, as lines of Python."""
     names = SESSION_SETTINGS * outcome.has_session + TOKEN_SETTINGS * outcome.has_tokens
-    values = {name: getattr(settings, name) for name in names}
+    values = {name: setting(name) for name in names}
     if outcome.has_tokens:
         values["JWT_REVOCATION"] = CHECK.get(outcome, "denylist")
     lines = [f"{name} = {value!r}".replace("'", '"') + _comment(value) for name, value in values.items()]
     if values.get("JWT_REVOCATION") == "denylist":
-        lines.append(f"JWT_DENYLIST_LEASE = {settings.JWT_DENYLIST_LEASE}{_comment(settings.JWT_DENYLIST_LEASE)}")
+        lines.append(f"JWT_DENYLIST_LEASE = {jwt_conf.JWT_DENYLIST_LEASE}{_comment(jwt_conf.JWT_DENYLIST_LEASE)}")
     return "\n".join(lines)
+
+
+def setting(name: str) -> object:
+    """The value that holds here: the project's own, or an app's default. Raises `AttributeError` for an unknown name."""
+    for source in (settings, session_conf):
+        if hasattr(source, name):
+            return getattr(source, name)
+    return getattr(jwt_conf, name)
 
 
 def _comment(value: object) -> str:

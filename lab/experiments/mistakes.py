@@ -12,6 +12,7 @@ from django.conf import settings
 from django.template.loader import get_template
 
 from jwt_demo import checks as token_checks
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import Policy
 from jwt_demo.tokens import ED25519, AccessToken
 from lab.claims.evidence import Evidence, holds
@@ -98,7 +99,7 @@ def _payload(scene: Stage) -> Iterator[Evidence]:
 
 def _one_secret(scene: Stage) -> Iterator[Evidence]:
     browser = scene.logged_in("jwt")
-    swapped = jws.resigned(browser.access, settings.JWT_REFRESH_KEYS[0].encode())
+    swapped = jws.resigned(browser.access, jwt_conf.JWT_REFRESH_KEYS[0].encode())
     answer = _whoami(browser, swapped)
     yield holds("An access token signed with the refresh key", _said(answer), answer.status == 401)
     shared = [error.msg for error in token_checks.configuration(None) if error.id == "jwt.E002"]
@@ -109,7 +110,7 @@ def _algorithm(scene: Stage) -> Iterator[Evidence]:
     browser = scene.logged_in("jwt")
     reading = jws.read(browser.access)
     payload = json.dumps(reading.payload | {"role": "admin"})
-    for algorithm, key in (("none", b""), ("HS512", settings.JWT_ACCESS_KEYS[0].encode())):
+    for algorithm, key in (("none", b""), ("HS512", jwt_conf.JWT_ACCESS_KEYS[0].encode())):
         token = jws.made(json.dumps(reading.header | {"alg": algorithm}), payload, key, algorithm)
         answer = _whoami(browser, token)
         yield holds(f"A self-made administrator with alg {algorithm}", _said(answer), answer.status == 401)
@@ -155,7 +156,7 @@ def _guessable(key: str) -> bool:
 
 
 def _cookies() -> tuple[tuple[str, str], ...]:
-    return ("session", settings.SESSION_COOKIE_NAME), ("jwt", settings.JWT_REFRESH_COOKIE_NAME)
+    return ("session", settings.SESSION_COOKIE_NAME), ("jwt", jwt_conf.JWT_REFRESH_COOKIE_NAME)
 
 
 def _line(answer: Answer, name: str) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import jwt
-from django.conf import settings
 from django.utils import timezone
 
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import TokenFamily
 from lab.claims.sandbox import Browser, Stage
 from lab.experiments.decision import spoken
@@ -109,10 +109,10 @@ def _session_ends(user_id: int) -> list[End]:
 def _token_ends(user_id: int, browser: Browser) -> list[End]:
     family = TokenFamily.objects.get(user_id=user_id)
     # Read off the token itself: this is what the server will believe, whatever the cookie says.
-    claims = jwt.decode(browser.cookie(settings.JWT_REFRESH_COOKIE_NAME), options={"verify_signature": False})
+    claims = jwt.decode(browser.cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME), options={"verify_signature": False})
     expires = datetime.fromtimestamp(claims["exp"], timezone.now().tzinfo)
     return [
-        End("the access token, in memory", settings.JWT_ACCESS, spoken(settings.JWT_ACCESS)),
+        End("the access token, in memory", jwt_conf.JWT_ACCESS_LIFETIME, spoken(jwt_conf.JWT_ACCESS_LIFETIME)),
         End.at("the refresh token, if it is not used (exp)", expires),
         End.at("all of its successors, however they are used", family.absolute_end),
     ]

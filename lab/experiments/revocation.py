@@ -16,8 +16,7 @@ from jwt_demo.models import Policy, Transport
 from lab.claims.sandbox import Answer, Browser, Person, Stage
 from security import passwords
 from security.client import Client
-from security.models import SecurityEvent
-from security.revocation import access_withdrawn
+from security.revocation import revoke_access
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,11 @@ def _ban(user: User) -> None:
 
 def _new_password(user: User) -> None:
     passwords.choose(user, secrets.token_urlsafe(12))
-    passwords.replace(user, SecurityEvent.Name.PASSWORD_CHANGE, Client())
+    passwords.replace(user, Client())
 
 
 def _sign_out(user: User) -> None:
-    access_withdrawn(user, "logged out everywhere")
+    revoke_access(user, "logged out everywhere")
 
 
 def _demote(user: User) -> None:

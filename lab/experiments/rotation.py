@@ -6,8 +6,8 @@ from http.cookiejar import Cookie
 from typing import Any
 
 import jwt
-from django.conf import settings
 
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import Policy, TokenFamily
 from lab.claims.sandbox import Answer, Browser, Stage
 
@@ -137,7 +137,7 @@ def play(stage: Stage, scene: str, window: int) -> Play:
     cast = {"laptop": laptop, "phone": phone, "thief": stage.browser(THIEF_AGENT)}
     families = {claims(cast[name])["sid"]: name for name in ("laptop", "phone")}
     # The policy is kept with the family: this is what a login under another setting would have.
-    policy = asdict(replace(Policy.default(), retry_window=window))
+    policy = asdict(replace(Policy.default(), grace_period=window))
     TokenFamily.objects.filter(pk__in=families).update(policy=policy)
     played = Play(cast, families, stage.at_once)
     for move in SCENES[scene].moves:
@@ -190,7 +190,7 @@ def _told(played: Play, before: int | None, answer: Answer) -> Asked:
     shown = "no refresh token" if before is None else f"refresh token, generation {before}"
     told, got, cookie = answer.json.get("error", ""), None, ""
     if answer.status == 200:
-        token = answer.response.cookies[settings.JWT_REFRESH_COOKIE_NAME]
+        token = answer.response.cookies[jwt_conf.JWT_REFRESH_COOKIE_NAME]
         got = int(jwt.decode(token, options={"verify_signature": False})["gen"])
         again = token in played.given
         told = f"{'the same' if again else 'a new'} token, generation {got}"
@@ -203,7 +203,7 @@ def _told(played: Play, before: int | None, answer: Answer) -> Asked:
 def held(browser: Browser) -> Cookie | None:
     """The refresh cookie of a browser."""
     jar = browser.http.cookies.jar
-    return next((cookie for cookie in jar if cookie.name == settings.JWT_REFRESH_COOKIE_NAME), None)
+    return next((cookie for cookie in jar if cookie.name == jwt_conf.JWT_REFRESH_COOKIE_NAME), None)
 
 
 def put(browser: Browser, cookie: Cookie | None) -> None:

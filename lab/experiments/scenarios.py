@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from jwt_demo.conf import conf as jwt_conf
 from lab.claims.sandbox import Answer, Browser, Person, Stage, stage
 from lab.tracing.sequence import Entry, drawn
 
@@ -70,7 +71,7 @@ def old_refresh(scene: Stage) -> Iterator[Scene]:
     person, thief = scene.person(), scene.browser(THIEF)
     browser, login = _in(scene, person, "jwt")
     yield "She logs in.", login
-    thief.give(settings.JWT_REFRESH_COOKIE_NAME, browser.cookie(settings.JWT_REFRESH_COOKIE_NAME))
+    thief.give(jwt_conf.JWT_REFRESH_COOKIE_NAME, browser.cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME))
     yield "She refreshes; the token from before is now an old one.", browser.keep(browser.post("/jwt/auth/refresh"))
     yield (
         "Somebody who copied the old one presents it: theft, and everything of hers ends.",

@@ -14,11 +14,11 @@ from django_redis import get_redis_connection
 
 from lab.experiments import jws
 from sessions_demo import store
-from sessions_demo.lifecycle import CONFIRMED, DEVICE, REMEMBER, ROLE, SEEN, USER_ID, VERSION
-from sessions_demo.store import ABSOLUTE_END, IDLE_END
+from sessions_demo.lifecycle import REAUTHENTICATED, REMEMBER, ROLE, SEEN, USER_ID
+from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, VERSION
 
 # What may be read over somebody's shoulder; `_auth_user_hash` and whatever else there may be, not.
-OPEN = {USER_ID, ROLE, VERSION, DEVICE, REMEMBER, SEEN, CONFIRMED, ABSOLUTE_END, IDLE_END, "_auth_user_backend"}
+OPEN = {USER_ID, ROLE, VERSION, DEVICE, REMEMBER, SEEN, REAUTHENTICATED, ABSOLUTE_END, IDLE_END, "_auth_user_backend"}
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jwt_demo import views
+from jwt_demo.authentication import JWTAuthentication
 from jwt_demo.revocation import CHECKS
 
 
-class CheckedAuthentication(views.BearerAuthentication):
+class CheckedAuthentication(JWTAuthentication):
     """The site's, under the check it is made with."""
 
     def __init__(self, check: str) -> None:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from jwt_demo import lifecycle
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import Policy
 from jwt_demo.revocation import CHECKS
 from lab.claims.sandbox import Answer, Browser, Stage, stage
@@ -34,7 +35,7 @@ CHANGES = {"demote": (ADMIN, MEMBER), "promote": (MEMBER, ADMIN)}
 def page(request: HttpRequest) -> HttpResponse:
     """The page; posted, with what was to be opened or changed. 400 with a sentence for a token that is too long."""
     said = request.POST
-    context: dict[str, Any] = {"longest": LONGEST, "lives": LIVES, "usual": settings.JWT_ACCESS}
+    context: dict[str, Any] = {"longest": LONGEST, "lives": LIVES, "usual": jwt_conf.JWT_ACCESS_LIFETIME}
     if len(said.get("token", "")) > LONGEST:
         problem = f"That is more than {LONGEST:,} characters; no token is so long."
         return show(request, TEMPLATE, context | {"problem": problem}, {"error": problem}, status=400)

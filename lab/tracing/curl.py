@@ -5,13 +5,14 @@ from urllib.parse import quote
 
 from django.conf import settings
 
+from jwt_demo.conf import conf as jwt_conf
 from lab.tracing.sequence import Entry
 
 # By the name of the cookie that each stands in for. What else a browser sent is none of ours.
 VARIABLES = {
     settings.SESSION_COOKIE_NAME: "SESSION_ID",
     settings.CSRF_COOKIE_NAME: "CSRF_TOKEN",
-    settings.JWT_REFRESH_COOKIE_NAME: "REFRESH_TOKEN",
+    jwt_conf.JWT_REFRESH_COOKIE_NAME: "REFRESH_TOKEN",
 }
 # A trace holds no bodies; only a login needs one.
 LOGIN = '{"email": "YOUR E-MAIL", "password": "YOUR PASSWORD"}'

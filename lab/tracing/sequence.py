@@ -9,6 +9,8 @@ from typing import Any
 
 from django.conf import settings
 
+from jwt_demo.conf import conf as jwt_conf
+
 BROWSER, DJANGO, REDIS, SQL = PARTICIPANTS = ("Browser", "Django", "Redis", "SQL")
 # An exchange as `Exchange.as_json()` gives it and as a recording keeps it.
 Entry = dict[str, Any]
@@ -75,7 +77,7 @@ def _credentials(entry: Entry) -> list[str]:
     token, sent = lane(entry) == "token", {cookie["name"] for cookie in entry["cookies_sent"]}
     found = [f"Authorization: {entry['authorization']['name']}"] if entry["authorization"] else []
     if token and "/auth/" in entry["path"]:
-        found += [f"cookie {name}" for name in sent & {settings.JWT_REFRESH_COOKIE_NAME}]
+        found += [f"cookie {name}" for name in sent & {jwt_conf.JWT_REFRESH_COOKIE_NAME}]
     if not token:
         found += [f"cookie {name}" for name in sent & {settings.SESSION_COOKIE_NAME}]
     return found

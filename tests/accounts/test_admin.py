@@ -44,7 +44,7 @@ def test_an_administrator_creates_a_user(admin: User, at_work: Browser) -> None:
     carol = User.objects.get(email="carol@example.com")
     assert carol.check_password("kqzvwxyj")
     assert (carol.role, carol.is_superuser, carol.is_active) == ("member", False, True)
-    assert actions() == [("added", "carol@example.com", admin.pk)]
+    assert actions() == [("added", "carol@example.com", str(admin.pk))]
 
 
 @pytest.mark.parametrize("password", ["short", "password", "carol@example.com"])
@@ -65,7 +65,7 @@ def test_an_administrator_changes_a_role(admin: User, alice: User, at_work: Brow
     assert at_work.submit(f"{USERS}{alice.pk}/change/", user_form(alice, role="admin")).status_code == 302
     alice.refresh_from_db()
     assert (alice.role, alice.is_staff) == ("admin", True)
-    assert actions() == [("changed", alice.email, admin.pk)]
+    assert actions() == [("changed", alice.email, str(admin.pk))]
     assert SecurityEvent.objects.filter(name="authz_admin").get().detail["fields"] == ["Role"]
 
 
@@ -84,7 +84,7 @@ def test_a_deactivated_user_is_out_at_her_next_request(admin: User, alice: User,
     assert at_work.submit(f"{USERS}{alice.pk}/change/", form).status_code == 302
     assert session.get("/accounts/password/").status_code == 302
     assert Browser().log_in(alice.email).status_code == 200
-    assert actions() == [("changed", alice.email, admin.pk)]
+    assert actions() == [("changed", alice.email, str(admin.pk))]
 
 
 def test_an_administrator_sets_a_password_and_ends_the_sessions(admin: User, alice: User, at_work: Browser) -> None:
@@ -95,7 +95,7 @@ def test_an_administrator_sets_a_password_and_ends_the_sessions(admin: User, ali
     alice.refresh_from_db()
     assert alice.check_password("kqzvwxyj")
     assert session.get("/accounts/password/").status_code == 302
-    assert actions() == [("changed", alice.email, admin.pk)]
+    assert actions() == [("changed", alice.email, str(admin.pk))]
 
 
 @pytest.mark.parametrize("spelling", ["{}", "0{}", "_3{}"])
@@ -113,14 +113,14 @@ def test_a_deletion_is_recorded_and_the_history_stays(admin: User, alice: User, 
     Browser().log_in(alice.email, "wrong")
     assert at_work.submit(f"{USERS}{alice.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not User.objects.filter(email=alice.email).exists()
-    assert actions() == [("deleted", alice.email, admin.pk)]
+    assert actions() == [("deleted", alice.email, str(admin.pk))]
     assert SecurityEvent.objects.filter(name="authn_login_fail", email=alice.email).count() == 1
 
 
 def test_deleting_many_at_once_records_each(admin: User, alice: User, bob: User, at_work: Browser) -> None:
     data = {"action": "delete_selected", "_selected_action": [alice.pk, bob.pk], "post": "yes"}
     assert at_work.submit(USERS, data).status_code == 302
-    assert sorted(actions()) == [("deleted", user, admin.pk) for user in (alice.email, bob.email)]
+    assert sorted(actions()) == [("deleted", user, str(admin.pk)) for user in (alice.email, bob.email)]
 
 
 @pytest.mark.parametrize(("term", "found"), [("alice", 1), ("ALICE@EXAMPLE", 1), ("example.com", 3), ("carol", 0)])
@@ -157,7 +157,7 @@ def test_no_look_up_but_those_offered_reaches_the_database(
 ) -> None:
     with measured() as cost:
         assert at_work.get(path, {lookup: "1"}).status_code in (302, 400)
-    assert not [sql for sql in cost.sql if "REGEXP" in sql or ("WHERE" in sql and " LIMIT 21" not in sql)], cost.sql
+    assert not [sql for sql in cost.sql if "REGEXP" in sql or ("WHERE" in sql and " LIMIT 1" not in sql)], cost.sql
 
 
 @pytest.mark.parametrize("chosen", ["x", "", "1 OR 1=1", "\u0661x"])
@@ -214,12 +214,12 @@ def test_what_a_visitor_left_renders_inert(alice: User, at_work: Browser) -> Non
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %s)"
 MANY_USERS = f"""
     INSERT INTO accounts_user
-        (email, email_as_given, password, name, role, is_active, is_superuser, token_version, created)
-    {NUMBERS} SELECT 'user' || i || '@example.com', 'user' || i || '@example.com', '!', '', 'member', true, false, 0,
+        (email, email_as_given, password, name, role, is_active, is_superuser, created)
+    {NUMBERS} SELECT 'user' || i || '@example.com', 'user' || i || '@example.com', '!', '', 'member', true, false,
         CURRENT_TIMESTAMP FROM n
 """  # noqa: S608
 MANY_EVENTS = f"""
-    INSERT INTO security_securityevent (at, name, user_id, email, address, user_agent, detail)
+    INSERT INTO security_securityevent (at, name, user_key, email, address, user_agent, detail)
     {NUMBERS} SELECT CURRENT_TIMESTAMP, 'authn_login_fail', i, 'user' || i || '@example.com', '', '', '{{}}' FROM n
 """  # noqa: S608
 

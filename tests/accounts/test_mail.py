@@ -78,6 +78,7 @@ def test_a_mail_leaves_by_smtp(alice: User, browser: Browser, inbox: Inbox) -> N
     assert not DemoMail.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("no_server")
 def test_an_absent_mail_server_changes_no_answer(alice: User) -> None:
     for path, data in ((RESET, {}), ("/accounts/register/", {"name": "x"})):

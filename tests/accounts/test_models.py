@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from security.client import Client
 from security.models import HousekeepingRun, KnownClient
+from security.users import access_of, find_user
 
 
 @pytest.mark.parametrize("fields", [{"role": "root"}, {"role": ""}, {"email": ""}])
@@ -48,10 +49,11 @@ def test_a_greeting_needs_no_name(alice: User) -> None:
 
 def test_a_client_is_new_once(alice: User, bob: User) -> None:
     client = Client("192.0.2.1", "browser")
-    assert [KnownClient.remember(user, client) for user in (alice, alice, bob)] == [True, False, True]
-    assert User.objects.known_to(alice.email, client) == (alice, True)
-    assert User.objects.known_to(alice.email, Client("192.0.2.1", "another")) == (alice, False)
-    assert User.objects.known_to("nobody@example.com", client) == (None, False)
+    assert [KnownClient.remember(str(user.pk), client) for user in (alice, alice, bob)] == [True, False, True]
+    for agent, known in (("browser", True), ("another", False)):
+        found = find_user(alice.email, Client("192.0.2.1", agent))
+        assert (found, access_of(found).client_is_known) == (alice, known)
+    assert find_user("nobody@example.com", client) is None
 
 
 @pytest.mark.usefixtures("file_database")
@@ -59,7 +61,7 @@ def test_of_eight_logins_at_once_one_sees_a_new_client(at_once: Callable[..., li
     alice = User.objects.create_user("alice@example.com")
     for round_ in range(5):
         client = Client(user_agent=f"browser {round_}")
-        seen = at_once(8, lambda _, client=client: KnownClient.remember(alice, client))
+        seen = at_once(8, lambda _, client=client: KnownClient.remember(str(alice.pk), client))
         assert sorted(seen) == [False] * 7 + [True]
 
 

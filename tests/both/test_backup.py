@@ -23,8 +23,9 @@ from jwt_demo.models import TokenFamily
 from lab.claims.sandbox import DOMAIN, PREFIX
 from security import devices
 from security.hashers import Argon2id
-from security.models import HousekeepingRun, PendingWithdrawal
+from security.models import HousekeepingRun, PendingRevocation
 from sessions_demo.models import DeviceSession
+from tests.access import set_version, version_of
 from tests.conftest import PASSWORDS
 from tests.jwt_demo import conftest as jwt
 from tests.jwt_demo.conftest import Holder
@@ -99,8 +100,8 @@ def end_logins(people: dict[str, User]) -> None:
 def fill_other_tables(people: dict[str, User]) -> None:
     alice, carol = people["alice@example.com"], people["carol@example.com"]
     # As an outage leaves it: the epoch was raised, the flows have not been told.
-    User.objects.filter(pk=carol.pk).update(token_version=1)
-    PendingWithdrawal.objects.create(user_id=carol.pk, version=1, reason="password changed")
+    set_version(carol, 1)
+    PendingRevocation.objects.create(user_key=str(carol.pk), token_version=1, reason="password changed")
     for to in (alice.email, f"{PREFIX}1{DOMAIN}"):
         mail.queue("password_reset", to)
     OutgoingMail.objects.filter(to__endswith=DOMAIN).update(due=alice.created)
@@ -197,7 +198,7 @@ def test_a_user_whom_loaddata_stored_is_one_like_any_other_afterwards(alice: Use
     """The note that an instance was loaded ends with its next `save()`."""
     User.save_base(alice, raw=True)
     alice.groups.add(Group.objects.create(name="loaded"))
-    assert User.objects.get().token_version == 0
+    assert version_of(User.objects.get()) == 0
     alice.save()
     alice.groups.add(Group.objects.create(name="by hand"))
-    assert User.objects.get().token_version == 1
+    assert version_of(User.objects.get()) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import User
 from jwt_demo.revocation import MARKER
-from security.models import PendingWithdrawal
+from security.models import PendingRevocation
 from tests.conftest import Clock, full, read_only
 from tests.jwt_demo.conftest import LOGOUT, PROFILE, WHOAMI, Holder
 from tests.jwt_demo.conftest import logged_in as holder_of
@@ -77,7 +77,7 @@ def test_the_rows_of_a_session_are_asked_at_every_request_until_a_write_is_taken
         for _ in range(3):
             with measured() as cost:
                 assert visitor.whoami() == 200
-            assert (cost.redis, len(cost.sql)) == (["GET", "SET"], 1)
+            assert (cost.redis, len(cost.sql)) == (["GET", "SET"], 2)
     assert visitor.whoami() == 200
     with measured() as cost:
         assert visitor.whoami() == 200
@@ -90,7 +90,7 @@ def test_a_ban_that_cannot_reach_the_sessions_is_obeyed_within_the_minute(
     assert visitor.whoami() == 200  # noted just now
     with read_only(store):
         ban(alice)
-        assert PendingWithdrawal.objects.count() == 1
+        assert PendingRevocation.objects.count() == 1
         # What reads the user's row knows at once; what reads the record alone, when it is next to be noted.
         assert (visitor.get("/session/api/profile").status_code, visitor.get(PROFILE_PAGE).status_code) == (401, 302)
         assert visitor.whoami() == 200

@@ -20,11 +20,11 @@ WAYS: dict[str, Callable[[], Any]] = {
     "session login": lambda: session.Visitor().sign_in(),
     "session page": lambda: session.Visitor().sign_in_by_page(),
     "admin": lambda: session.Visitor().log_in("alice@example.com"),
-    "session confirm": lambda: session.logged_in().call("POST", session.CONFIRM, RIGHT),
+    "session reauthenticate": lambda: session.logged_in().call("POST", session.REAUTHENTICATE, RIGHT),
     "session password": lambda: session.logged_in().call("POST", session.PASSWORD, CHANGE),
     "password page": lambda: session.logged_in().submit("/accounts/password/", FORM),
     "jwt login": lambda: jwt.Holder().sign_in(),
-    "jwt confirm": lambda: jwt.logged_in().call("POST", jwt.CONFIRM, RIGHT),
+    "jwt reauthenticate": lambda: jwt.logged_in().call("POST", jwt.REAUTHENTICATE, RIGHT),
     "jwt password": lambda: jwt.logged_in().call("POST", jwt.PASSWORD, CHANGE),
 }
 

@@ -447,7 +447,7 @@ def test_a_new_password_ends_the_others_and_gives_this_one_new_tokens(visit: Cal
 def test_a_confirmed_password_gives_new_tokens(page: Page, site: Site) -> None:
     token_login(page, site, "walter")
     old = refresh_cookie(page.context)["value"]
-    page.locator("#confirm").get_by_label("Your password", exact=True).fill("correct horse walter")
+    page.locator("#reauthenticate").get_by_label("Your password", exact=True).fill("correct horse walter")
     press(page, "Confirm the password")
     expect(state(page)).to_have_text("Your password is confirmed.")
     assert refresh_cookie(page.context)["value"] != old

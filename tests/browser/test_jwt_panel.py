@@ -81,7 +81,7 @@ def test_method_and_body_are_chosen(visit: Callable[..., Page], site: Site) -> N
 
 def test_what_gives_tokens_is_done_without_showing_them(visit: Callable[..., Page], site: Site) -> None:
     page = visit(refusals=ALL)
-    page.goto(f"{site.url}/jwt/auth/confirm")
+    page.goto(f"{site.url}/jwt/auth/reauthenticate")
     log_in(page, "quentin")
     send(page, "POST", {"password": "correct horse quentin"})
     expect(answer(page)).to_contain_text("Done. The new tokens are not shown here")

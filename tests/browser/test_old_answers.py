@@ -62,13 +62,13 @@ def log_in(page: Page, site: Site, email: str) -> None:
     expect(page).to_have_url(f"{site.url}/session/profile/")
 
 
-def confirm(page: Page, site: Site, email: str) -> None:
+def reauthenticate(page: Page, site: Site, email: str) -> None:
     status = page.evaluate(
         """async password => {
             const token = document.cookie.match(/__Host-csrftoken=(\\w+)/)[1];
             const headers = {"Content-Type": "application/json", "X-CSRFToken": token};
             const body = JSON.stringify({password});
-            return (await fetch("/session/auth/confirm", {method: "POST", headers, body})).status;
+            return (await fetch("/session/auth/reauthenticate", {method: "POST", headers, body})).status;
         }""",
         PASSWORD,
     )
@@ -91,7 +91,7 @@ def end_and_log_in(page: Page, site: Site, email: str) -> None:
     log_in(page, site, email)
 
 
-CHANGES = [confirm, change_password, log_in, end_and_log_in]
+CHANGES = [reauthenticate, change_password, log_in, end_and_log_in]
 
 
 @pytest.mark.parametrize("change", sampled(CHANGES, CHANGES[:1]))
@@ -142,7 +142,7 @@ def token_log_in(page: Page, site: Site, email: str) -> None:
 
 def token_confirm(page: Page, email: str) -> None:
     page.get_by_role("textbox", name="Your password").fill(PASSWORD)
-    with page.expect_response("**/jwt/auth/confirm") as answer:
+    with page.expect_response("**/jwt/auth/reauthenticate") as answer:
         press(page, "Confirm the password")
     assert answer.value.status == 200
 

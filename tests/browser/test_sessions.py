@@ -273,14 +273,14 @@ def test_over_https_with_the_certificate_made_here(visit: Callable[..., Page]) -
 def test_the_browsable_api_sends_what_is_typed_into_it(page: Page, site: Site) -> None:
     session_login(page, site, "victor")
     before = session_cookie(page.context)["value"]
-    page.goto(f"{site.url}/session/auth/confirm")
+    page.goto(f"{site.url}/session/auth/reauthenticate")
     expect(page.get_by_role("main").last).to_contain_text("405")
     page.get_by_role("textbox").fill(json.dumps({"password": "a guess"}))
     page.get_by_role("button", name="POST").click()
     expect(page.get_by_text("Invalid credentials")).to_be_visible()
     page.get_by_role("textbox").fill(json.dumps({"password": "correct horse victor"}))
     page.get_by_role("button", name="POST").click()
-    expect(page.get_by_text("Confirmed")).to_be_visible()
+    expect(page.get_by_text("Reauthenticated")).to_be_visible()
     assert session_cookie(page.context)["value"] != before
 
 
@@ -306,7 +306,7 @@ def test_the_reference_can_be_tried_out(page: Page, site: Site) -> None:
     operation.get_by_role("button", name="Try it out").click()
     operation.get_by_role("textbox").fill(json.dumps({"password": "correct horse victor"}))
     operation.get_by_role("button", name="Execute").click()
-    expect(operation.locator(".live-responses-table")).to_contain_text("Confirmed")
+    expect(operation.locator(".live-responses-table")).to_contain_text("Reauthenticated")
 
 
 def fill(page: Page, name: str, password: str = "") -> None:

@@ -59,7 +59,7 @@ API = [
     "/session/api/staff",
     "/session/api/devices",
     "/session/auth/login",
-    "/session/auth/confirm",
+    "/session/auth/reauthenticate",
     "/session/auth/password",
     "/session/auth/logout",
     "/session/auth/logout-everywhere",

@@ -50,6 +50,6 @@ def test_who_is_banned_is_out_in_both_flows_on_her_next_action(
     expect(admin.get_by_text(re.compile("changed successfully|Ended: 1 sessions, 1 token families"))).to_be_visible()
     pages.reload()
     expect(title(pages)).to_have_text("Log in")
-    expect(pages.get_by_text("Your access was withdrawn")).to_be_visible()
+    expect(pages.get_by_text("Your access was revoked")).to_be_visible()
     press(tokens, "Try the staff page")
     expect(state(tokens)).to_contain_text(ENDED)

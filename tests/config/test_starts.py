@@ -42,7 +42,7 @@ REFUSALS: dict[str, tuple[dict[str, str], str, tuple[str, ...]]] = {
     "a placeholder": (GOOD | {"SECRET_KEY": "change-me-" * 6}, "", ("SECRET_KEY",)),
     "no host prefix": (GOOD, 'SESSION_COOKIE_NAME = "sessionid"', ("SESSION_COOKIE_NAME",)),
     "no host prefix, token": (GOOD, 'JWT_REFRESH_COOKIE_NAME = "refresh"', ("JWT_REFRESH_COOKIE_NAME",)),
-    "lifetimes": (GOOD, "JWT_REFRESH = 60", ("JWT_",)),
+    "lifetimes": (GOOD, "JWT_REFRESH_LIFETIME = 60", ("JWT_",)),
     "no origin gate": (GOOD, 'MIDDLEWARE.remove("security.origin.OriginGate")', ("MIDDLEWARE", "OriginGate")),
     "nothing of ours": (GOOD, "MIDDLEWARE = MIDDLEWARE[:5]", ("MIDDLEWARE", "OriginGate")),
     "a demo in public": (GOOD | {"DEMO": "1"}, "", ("DEMO",)),

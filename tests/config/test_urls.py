@@ -12,7 +12,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from accounts.models import User
 from jwt_demo import lifecycle
 from security.client import Client
-from security.models import PendingWithdrawal, SecurityEvent
+from security.models import PendingRevocation, SecurityEvent
 from sessions_demo.models import DeviceSession
 from tests.conftest import Browser
 from tests.running import Store
@@ -161,7 +161,7 @@ def test_reading_changes_nothing_anywhere(admin: User, alice: User, store: Store
     browser = Browser()
     if who == "admin":
         browser.force_login(admin)
-    pending = PendingWithdrawal.objects.create(user_id=alice.pk, version=1, reason="test")
+    pending = PendingRevocation.objects.create(user_key=str(alice.pk), token_version=1, reason="test")
     rows = [admin, SecurityEvent.objects.first(), DeviceSession.objects.first(), pending, *rows_of_a_family(alice)]
     before = state(store)
     for path in PATHS:

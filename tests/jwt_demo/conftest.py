@@ -5,11 +5,11 @@ from typing import Any
 
 import jwt
 import pytest
-from django.conf import settings
 from django.test import Client
 
 from accounts.models import User
 from config.stores import DENYLIST
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.housekeeping import _Told
 from jwt_demo.models import TokenFamily
 from jwt_demo.revocation import MARKER
@@ -18,7 +18,7 @@ from tests.conftest import BROWSER_HEADERS, PASSWORDS
 from tests.running import Store
 
 LOGIN, REFRESH, LOGOUT = "/jwt/auth/login", "/jwt/auth/refresh", "/jwt/auth/logout"
-EVERYWHERE, CONFIRM, PASSWORD = "/jwt/auth/logout-everywhere", "/jwt/auth/confirm", "/jwt/auth/password"
+EVERYWHERE, REAUTHENTICATE, PASSWORD = "/jwt/auth/logout-everywhere", "/jwt/auth/reauthenticate", "/jwt/auth/password"
 WHOAMI, PROFILE, STAFF, DEVICES = "/jwt/api/whoami", "/jwt/api/profile", "/jwt/api/staff", "/jwt/api/devices"
 RIGHT = PASSWORDS["alice@example.com"]
 NEW = "a new and longer one"
@@ -122,4 +122,4 @@ def second(alice: User) -> Holder:
     return logged_in(agent=SECOND)
 
 
-assert settings.JWT_REFRESH_COOKIE_NAME == COOKIE
+assert jwt_conf.JWT_REFRESH_COOKIE_NAME == COOKIE

@@ -21,7 +21,7 @@ OTHER = Client("203.0.113.66", "thief/1.0")
 REVOKED, REUSED, WITHDRAWN = (
     SecurityEvent.Name.TOKEN_REVOKED,
     SecurityEvent.Name.TOKEN_REUSED,
-    SecurityEvent.Name.WITHDRAWN,
+    SecurityEvent.Name.ACCESS_REVOKED,
 )
 committed = pytest.mark.django_db(transaction=True)
 

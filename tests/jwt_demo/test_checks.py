@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from jwt_demo.checks import configuration
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.tokens import ED25519
 from tests.jwt_demo.forge import b64
 from tests.running import Store
@@ -78,7 +79,7 @@ def test_a_good_key_of_either_kind_is_taken(settings: Settings, ring: str, key: 
 
 
 def test_no_two_purposes_share_a_key(settings: Settings) -> None:
-    shared, before = good(), (settings.SECRET_KEY, settings.JWT_ACCESS_KEYS, settings.JWT_REFRESH_KEYS)
+    shared, before = good(), (settings.SECRET_KEY, jwt_conf.JWT_ACCESS_KEYS, jwt_conf.JWT_REFRESH_KEYS)
     for other in ([shared], [good(), shared]):
         for names in (RINGS, ["SECRET_KEY", RINGS[0]], ["SECRET_KEY", RINGS[1]]):
             settings.SECRET_KEY, settings.JWT_ACCESS_KEYS, settings.JWT_REFRESH_KEYS = before
@@ -102,15 +103,15 @@ def test_a_seed_is_the_same_key_under_another_name(settings: Settings, name: str
         ("JWT_REFRESH_COOKIE_NAME", "__Secure-refresh", "jwt.E003"),
         ("JWT_REFRESH_COOKIE_NAME", "__host-refresh", "jwt.E003"),
         ("JWT_REFRESH_COOKIE_NAME", "", "jwt.E003"),
-        ("JWT_ACCESS", 0, "jwt.E004"),
-        ("JWT_ACCESS", -1, "jwt.E004"),
-        ("JWT_ACCESS", 8 * 24 * 3600, "jwt.E004"),
-        ("JWT_REFRESH", 60, "jwt.E004"),
-        ("JWT_REFRESH", 31 * 24 * 3600, "jwt.E004"),
-        ("JWT_REFRESH_REMEMBERED", 60, "jwt.E004"),
-        ("JWT_ABSOLUTE", 3600, "jwt.E004"),
-        ("JWT_ABSOLUTE_REMEMBERED", 3600, "jwt.E004"),
-        ("JWT_RETRY_WINDOW", -1, "jwt.E004"),
+        ("JWT_ACCESS_LIFETIME", 0, "jwt.E004"),
+        ("JWT_ACCESS_LIFETIME", -1, "jwt.E004"),
+        ("JWT_ACCESS_LIFETIME", 8 * 24 * 3600, "jwt.E004"),
+        ("JWT_REFRESH_LIFETIME", 60, "jwt.E004"),
+        ("JWT_REFRESH_LIFETIME", 31 * 24 * 3600, "jwt.E004"),
+        ("JWT_REFRESH_LIFETIME_REMEMBERED", 60, "jwt.E004"),
+        ("JWT_ABSOLUTE_LIFETIME", 3600, "jwt.E004"),
+        ("JWT_ABSOLUTE_LIFETIME_REMEMBERED", 3600, "jwt.E004"),
+        ("JWT_GRACE_PERIOD", -1, "jwt.E004"),
         ("JWT_REVOCATION", "", "jwt.E005"),
         ("JWT_REVOCATION", "none", "jwt.E005"),
         ("JWT_REVOCATION", "Denylist", "jwt.E005"),
@@ -124,11 +125,11 @@ def test_what_would_weaken_a_token_is_refused(settings: Settings, name: str, val
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("JWT_RETRY_WINDOW", 0),
+        ("JWT_GRACE_PERIOD", 0),
         ("JWT_REVOCATION", "expiry"),
         ("JWT_REVOCATION", "version"),
-        ("JWT_ACCESS", 60),
-        ("JWT_REFRESH", 900),
+        ("JWT_ACCESS_LIFETIME", 60),
+        ("JWT_REFRESH_LIFETIME", 900),
         ("JWT_REFRESH_COOKIE_NAME", "__Host-r"),
     ],
 )

@@ -34,7 +34,7 @@ from jwt_demo.revocation import MARKER
 from jwt_demo.tokens import RefreshToken
 from security.client import Client
 from security.models import SecurityEvent
-from security.revocation import access_withdrawn
+from security.revocation import revoke_access
 from tests.conftest import NOON, Clock
 from tests.jwt_demo.inside import committed, counts, everything
 from tests.running import Store
@@ -155,7 +155,7 @@ class Families(RuleBasedStateMachine):
         family = self.families[-1 - which % len(self.families)]
         if self.has_ended(family):
             return
-        issued = lifecycle.confirm(self.row(family), User.objects.get(email=family.email), client)
+        issued = lifecycle.reauthenticate(self.row(family), User.objects.get(email=family.email), client)
         family.handed_out(issued, family.home, self.now)
         family.void = family.hers = len(family.tokens) - 1
 
@@ -168,7 +168,7 @@ class Families(RuleBasedStateMachine):
             lifecycle.end(RefreshToken(family.tokens[index].text), None, "logged out")
             # One from before the password was proved again means nothing here either, unless that was just now.
             under_way = index + 1 == family.void == len(family.tokens) - 1
-            just_now = under_way and self.now < family.tokens[-1].at + lifecycle.UNDER_WAY.total_seconds()
+            just_now = under_way and self.now < family.tokens[-1].at + lifecycle.LOGOUT_GRACE.total_seconds()
             family.over = family.over or index >= family.void or just_now
 
     @precondition(lambda self: self.families)
@@ -185,7 +185,7 @@ class Families(RuleBasedStateMachine):
 
     @rule(email=st.sampled_from(["alice", "bob"]))
     def withdraw(self, email: str) -> None:
-        access_withdrawn(User.objects.get(email=f"{email}@example.com"), "test")
+        revoke_access(User.objects.get(email=f"{email}@example.com"), "test")
         self.over_for(f"{email}@example.com")
 
     @rule(seconds=st.sampled_from([1, 1, 8, 9, 10, 11, 600, DAY, 6 * DAY, 7 * DAY, 29 * DAY]))

@@ -13,6 +13,7 @@ from joserfc.jwk import OctKey, OKPKey
 from pytest_django import Settings
 
 from accounts.models import User
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.tokens import ED25519, Key
 from tests.jwt_demo.conftest import Holder, logged_in
 from tests.jwt_demo.forge import AccessBench, Bench, RefreshBench, b64
@@ -77,7 +78,7 @@ def test_joserfc_refuses_ours_under_another_key_or_with_another_claim(bench: Ben
 
 
 def test_a_key_of_another_ring_or_of_nobody_is_refused(bench: Bench, settings: Settings) -> None:
-    rings = [settings.JWT_ACCESS_KEYS[0], settings.JWT_REFRESH_KEYS[0], settings.SECRET_KEY]
+    rings = [jwt_conf.JWT_ACCESS_KEYS[0], jwt_conf.JWT_REFRESH_KEYS[0], settings.SECRET_KEY]
     for other in [random_key("HS256"), random_key("EdDSA"), *rings]:
         if other != bench.secret:
             alg = Key.of(other).algorithm
@@ -134,7 +135,7 @@ def test_both_keys_may_be_of_different_kinds_and_replaced(alice: User, settings:
     """A new key in front signs, by another algorithm; the old one verifies until it is taken out."""
     holder: Holder = logged_in()
     old = AccessBench(holder)
-    settings.JWT_ACCESS_KEYS = [random_key("EdDSA"), *settings.JWT_ACCESS_KEYS]
+    settings.JWT_ACCESS_KEYS = [random_key("EdDSA"), *jwt_conf.JWT_ACCESS_KEYS]
     new = AccessBench(logged_in())
     assert (old.header["alg"], new.header["alg"]) == ("HS256", "EdDSA")
     assert old.send(old.text).status_code == new.send(new.text).status_code == 200
@@ -145,6 +146,6 @@ def test_both_keys_may_be_of_different_kinds_and_replaced(alice: User, settings:
                 assert new.send(text).status_code == 200
             else:
                 new.refused(text)
-    settings.JWT_ACCESS_KEYS = settings.JWT_ACCESS_KEYS[:1]
+    settings.JWT_ACCESS_KEYS = jwt_conf.JWT_ACCESS_KEYS[:1]
     new.refused(old.text)
     assert new.send(new.text).status_code == 200

@@ -16,9 +16,9 @@ from jwt_demo import ledger, lifecycle
 from jwt_demo.lifecycle import FLOW, Issued
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.tokens import RefreshToken
-from security.revocation import access_withdrawn
+from security.revocation import revoke_access
 from tests.conftest import NOON, Clock
-from tests.jwt_demo.conftest import CONFIRM, LOGOUT, NEW, PASSWORD, RIGHT, SECOND, Holder, logged_in, thief
+from tests.jwt_demo.conftest import LOGOUT, NEW, PASSWORD, REAUTHENTICATE, RIGHT, SECOND, Holder, logged_in, thief
 from tests.jwt_demo.inside import HERS, OTHER, begun, committed, counts, overtaken, refused, rotated, row, text
 from tests.running import Store
 from tests.sessions_demo.conftest import Visitor
@@ -63,7 +63,7 @@ def test_a_retry_and_a_short_login_write_nothing(alice: User, clock: Clock) -> N
     rotated(text(issued))
     before = entries(issued), OutstandingToken.objects.count(), BlacklistedToken.objects.count()
     rotated(text(issued))
-    lifecycle.start_short(User.objects.get(), HERS)
+    lifecycle.access_token_only(User.objects.get(), HERS)
     assert (entries(issued), OutstandingToken.objects.count(), BlacklistedToken.objects.count()) == before
 
 
@@ -71,7 +71,7 @@ ENDINGS: dict[str, Callable[[User, Issued], Any]] = {
     "logged out": lambda alice, issued: lifecycle.end(RefreshToken(text(issued)), None, "test"),
     "ended": lambda alice, issued: FLOW.end(alice, row(issued).pk, "test"),
     "others ended": lambda alice, issued: FLOW.end_others(alice, None, "test"),
-    "withdrawn": lambda alice, issued: access_withdrawn(alice, "test"),
+    "withdrawn": lambda alice, issued: revoke_access(alice, "test"),
     "late": lambda alice, issued: refused(text(issued)),
     "theft": lambda alice, issued: refused(text(issued), OTHER),
 }
@@ -82,7 +82,7 @@ ENDINGS: dict[str, Callable[[User, Issued], Any]] = {
 def test_an_ended_family_has_nothing_good_left(
     alice: User, clock: Clock, settings: Settings, ending: Callable[[User, Issued], Any]
 ) -> None:
-    settings.JWT_RETRY_WINDOW = 0
+    settings.JWT_GRACE_PERIOD = 0
     issued = begun(alice)
     rotated(text(issued))
     ending(User.objects.get(), issued)
@@ -107,7 +107,7 @@ def test_a_replay_that_overtakes_a_rotation_leaves_nothing_good_either(
 
 def test_a_re_key_blacklists_the_old_and_notes_the_new(alice: User) -> None:
     issued = begun(alice)
-    lifecycle.confirm(row(issued), User.objects.get(), HERS)
+    lifecycle.reauthenticate(row(issued), User.objects.get(), HERS)
     assert entries(issued) == [(0, False), (1, True)]
 
 
@@ -186,7 +186,7 @@ def tour(alice: User, bob: User) -> list[str]:
     for _ in range(2):
         holder.rotate()
         noted(holder)
-    for path, body in ((CONFIRM, {"password": RIGHT}), (PASSWORD, {"current": RIGHT, "new": NEW})):
+    for path, body in ((REAUTHENTICATE, {"password": RIGHT}), (PASSWORD, {"current": RIGHT, "new": NEW})):
         assert holder.call("POST", path, body).status_code == 200
         noted(holder)
     stolen.rotate()

@@ -13,22 +13,24 @@ from pytest_django import Settings
 
 from accounts.models import User
 from jwt_demo import lifecycle
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.lifecycle import FLOW
 from jwt_demo.models import Policy, TokenFamily, Transport
 from jwt_demo.tokens import RefreshToken
 from security.backends import InvalidCredentials
 from security.client import Client
-from security.models import PendingWithdrawal, SecurityEvent
-from security.revocation import access_withdrawn
+from security.models import PendingRevocation, SecurityEvent
+from security.revocation import revoke_access
 from sessions_demo.models import DeviceSession
+from tests.access import set_version, version_of
 from tests.conftest import NOON, PASSWORDS, Clock
 from tests.jwt_demo.conftest import (
-    CONFIRM,
     COOKIE,
     EVERYWHERE,
     LOGOUT,
     NEW,
     PASSWORD,
+    REAUTHENTICATE,
     RIGHT,
     SECOND,
     Holder,
@@ -74,7 +76,7 @@ def test_the_latest_token_is_exchanged_for_the_next(alice: User, clock: Clock) -
     second = rotated(text(first), OTHER)
     assert text(second) != text(first)
     assert row(second).generation == RefreshToken(text(second))["gen"] == 1
-    assert row(second).rotated_by == OTHER.digest
+    assert row(second).rotated_by == OTHER.user_agent_hash
     assert (second.access["sid"], second.access["iat"]) == (first.access["sid"], int(NOON.timestamp()) + MINUTE)
     assert second.access["auth_time"] == first.access["auth_time"] == int(NOON.timestamp())
     assert counts(first) and counts(second)
@@ -103,11 +105,11 @@ def test_a_retry_gets_the_same_bytes_after_a_change_of_keys(
     alice: User, clock: Clock, settings: Settings, ed25519: bool
 ) -> None:
     first = text(begun(alice))
-    old = list(settings.JWT_REFRESH_KEYS)
+    old = list(jwt_conf.JWT_REFRESH_KEYS)
     settings.JWT_REFRESH_KEYS = [("ed25519:" * ed25519) + secrets.token_urlsafe(32), *old]
     second = text(rotated(first))
     kid = RefreshToken().token_backend.kid_of(second)
-    settings.JWT_REFRESH_KEYS = [secrets.token_urlsafe(48), *settings.JWT_REFRESH_KEYS]
+    settings.JWT_REFRESH_KEYS = [secrets.token_urlsafe(48), *jwt_conf.JWT_REFRESH_KEYS]
     backend = RefreshToken().token_backend
     assert text(rotated(first)) == second
     third = text(rotated(second))
@@ -118,7 +120,7 @@ def test_a_retry_gets_the_same_bytes_after_a_change_of_keys(
 def test_a_retry_whose_answer_cannot_be_signed_again_means_nothing(
     alice: User, clock: Clock, settings: Settings, store: Store
 ) -> None:
-    first, old = begun(alice), list(settings.JWT_REFRESH_KEYS)
+    first, old = begun(alice), list(jwt_conf.JWT_REFRESH_KEYS)
     before = text(first)
     settings.JWT_REFRESH_KEYS = [secrets.token_urlsafe(48), *old]
     rotated(before)
@@ -148,7 +150,7 @@ def test_over_http_a_retry_gets_the_same_cookie(holder: Holder, clock: Clock) ->
 def test_the_predecessor_after_the_window_ends_its_family_and_no_other(
     alice: User, clock: Clock, settings: Settings, window: int, second: float
 ) -> None:
-    settings.JWT_RETRY_WINDOW = window
+    settings.JWT_GRACE_PERIOD = window
     first, other = begun(alice), begun(alice)
     latest = rotated(text(first))
     clock(second)
@@ -165,7 +167,7 @@ def test_the_predecessor_after_the_window_ends_its_family_and_no_other(
 def test_the_window_of_a_family_is_the_one_it_was_born_with(alice: User, clock: Clock, settings: Settings) -> None:
     strict = begun(alice, policy=Policy(900, DAY, DAY, 0, "denylist"))
     rotated(text(strict))
-    settings.JWT_RETRY_WINDOW = 60
+    settings.JWT_GRACE_PERIOD = 60
     assert refused(text(strict)) == "late"
     assert told(REUSED)[0]["everything"] is False
 
@@ -224,7 +226,7 @@ def test_the_grace_period_is_the_databases_whatever_the_machines_clock_says(
     alice: User, clock: Clock, settings: Settings, monkeypatch: pytest.MonkeyPatch, window: int, apart: int
 ) -> None:
     """One machine rotates, and one whose clock is so far apart is asked again, in and after the grace period."""
-    settings.JWT_RETRY_WINDOW = window
+    settings.JWT_GRACE_PERIOD = window
     by_database = {"now": NOON}
     now = lambda: Value(by_database["now"], output_field=DateTimeField())  # noqa: E731
     monkeypatch.setattr("jwt_demo.models.database_now", now, raising=False)
@@ -245,7 +247,7 @@ def test_a_statement_that_is_dated_before_the_rotation_it_sees_opens_no_window(
     alice: User, settings: Settings, monkeypatch: pytest.MonkeyPatch, window: int, verdict: str
 ) -> None:
     """PostgreSQL dates a statement at its arrival: of two that overlap the later one may see what the earlier wrote."""
-    settings.JWT_RETRY_WINDOW = window
+    settings.JWT_GRACE_PERIOD = window
     before = text(begun(alice))
     successor = rotated(before)
     earlier = Value(row(successor).issued - timedelta(milliseconds=1), output_field=DateTimeField())
@@ -293,7 +295,7 @@ def test_a_theft_ends_everything_of_that_user_and_of_nobody_else(
     assert [counts(token) for token in (*tokens, other)] == [False] * 4
     assert {refused(text(token)) for token in (tokens[2], other)} == {"invalid"}
     assert counts(bobs) and rotated(text(bobs))
-    assert not PendingWithdrawal.objects.exists()
+    assert not PendingRevocation.objects.exists()
 
 
 @committed
@@ -338,7 +340,7 @@ def test_two_replays_at_once_withdraw_and_write_once(alice: User, monkeypatch: p
     overtaken(monkeypatch, first, lambda: refused(text(first), OTHER))
     assert refused(text(first), HERS) == "reuse"
     assert len(told(REUSED)) == len(told(WITHDRAWN)) == len(mails()) == 1
-    assert User.objects.get().token_version == 1
+    assert version_of(User.objects.get()) == 1
 
 
 @pytest.mark.usefixtures("file_database")
@@ -411,7 +413,7 @@ def test_a_replay_while_redis_is_away_ends_what_it_must(
     store.start()
     run_housekeeping()
     assert owner.whoami() == 401
-    assert not PendingWithdrawal.objects.exists()
+    assert not PendingRevocation.objects.exists()
 
 
 # ── What means nothing (B6, B12) ──────────────────────────────────────────────────────────────
@@ -419,8 +421,8 @@ def test_a_replay_while_redis_is_away_ends_what_it_must(
 ENDS: dict[str, Callable[[User, Any], Any]] = {
     "logged out": lambda alice, issued: lifecycle.end(RefreshToken(text(issued)), None, "logged out"),
     "ended from a list": lambda alice, issued: FLOW.end_others(alice, None, "test"),
-    "withdrawn": lambda alice, issued: access_withdrawn(alice, "test"),
-    "withdrawn, and not carried out yet": lambda alice, issued: User.objects.update(token_version=7),
+    "withdrawn": lambda alice, issued: revoke_access(alice, "test"),
+    "withdrawn, and not carried out yet": lambda alice, issued: set_version(alice, 7),
     "inactive": lambda alice, issued: User.objects.update(is_active=False),
     "deleted": lambda alice, issued: alice.delete(),
     "gone without a trace": lambda alice, issued: User.objects.all().delete(),
@@ -511,15 +513,15 @@ def test_an_access_token_never_lives_longer_than_the_denylist_remembers(
     alice: User, clock: Clock, settings: Settings
 ) -> None:
     issued = begun(alice)
-    settings.JWT_ACCESS = 300
+    settings.JWT_ACCESS_LIFETIME = 300
     later = rotated(text(issued))
-    assert later.access["exp"] - later.access["iat"] <= settings.JWT_ACCESS
+    assert later.access["exp"] - later.access["iat"] <= jwt_conf.JWT_ACCESS_LIFETIME
 
 
 # ── Re-key: the password was proved (B6, B11) ─────────────────────────────────────────────────
 
 CHANGES: dict[str, Callable[[Holder], Any]] = {
-    "confirm": lambda holder: holder.call("POST", CONFIRM, {"password": RIGHT}),
+    "reauthenticate": lambda holder: holder.call("POST", REAUTHENTICATE, {"password": RIGHT}),
     "password": lambda holder: holder.call("POST", PASSWORD, {"current": RIGHT, "new": NEW}),
 }
 
@@ -540,7 +542,7 @@ def test_after_a_re_key_the_old_tokens_mean_nothing_and_raise_no_alarm(
     assert CHANGES[change](holder).status_code == 200
     assert (holder.claims["sid"], holder.family.remember) == (before["sid"], True)
     assert holder.claims["ver"] == before["ver"] + (change == "password")
-    assert holder.claims["auth_time"] == before["auth_time"] + (5 if change == "confirm" else 0)
+    assert holder.claims["auth_time"] == before["auth_time"] + (5 if change == "reauthenticate" else 0)
     assert Holder().call("GET", "/jwt/api/whoami", access=access).status_code == (401 if change == "password" else 200)
     clock(16)  # a logout that was under way would find the family for ten seconds
     stored = everything(store)
@@ -573,7 +575,7 @@ def test_a_password_change_whose_own_family_is_ended_meanwhile_ends_the_others_a
 def test_what_is_rotated_after_a_re_key_is_watched_again(alice: User, clock: Clock) -> None:
     holder = logged_in()
     void = holder.refresh
-    CHANGES["confirm"](holder)
+    CHANGES["reauthenticate"](holder)
     stolen = holder.refresh
     holder.rotate()
     holder.rotate()
@@ -596,17 +598,17 @@ def test_a_family_that_was_ended_meanwhile_gets_no_new_tokens(alice: User, monke
     holder = logged_in()
     family = holder.family
     after(monkeypatch, "jwt_demo.views.verify", lambda: FLOW.end_others(alice, None, "test"))
-    refused_ = CHANGES["confirm"](holder)
+    refused_ = CHANGES["reauthenticate"](holder)
     assert (refused_.status_code, refused_.json()) == (401, {"error": "Invalid credentials"})
     with pytest.raises(InvalidCredentials):
-        lifecycle.rekey(family, alice)
+        lifecycle.cycle_key(family, alice)
     assert TokenFamily.objects.get().generation == 0
 
 
 # ── Two things at once (B11) ──────────────────────────────────────────────────────────────────
 
 WITHDRAWALS: dict[str, Callable[[User], Any]] = {
-    "everywhere": lambda alice: access_withdrawn(alice, "test"),
+    "everywhere": lambda alice: revoke_access(alice, "test"),
     "banned": lambda alice: (setattr(alice, "is_active", False), alice.save()),
     "role": lambda alice: (setattr(alice, "role", "admin"), alice.save()),
     "password": lambda alice: (alice.set_password(NEW), alice.save()),
@@ -638,10 +640,10 @@ def test_a_confirmation_that_overlaps_a_withdrawal_loses(
     holder = logged_in(**body)
     if not carried_out:
         monkeypatch.setattr("security.revocation.carry_out", lambda *_: False)
-    after(monkeypatch, "jwt_demo.views.verify", lambda: access_withdrawn(User.objects.get(), "test"))
+    after(monkeypatch, "jwt_demo.views.verify", lambda: revoke_access(User.objects.get(), "test"))
     before = TokenFamily.objects.values_list("generation", "void_below", "authenticated")
     expected = list(before)
-    assert CHANGES["confirm"](holder).json() == {"error": "Invalid credentials"}
+    assert CHANGES["reauthenticate"](holder).json() == {"error": "Invalid credentials"}
     assert list(before.all()) == expected
     assert len(told(SecurityEvent.Name.LOGIN_SUCCESS)) == 1
     assert holder.rotate().status_code == 401
@@ -694,7 +696,7 @@ ENDINGS: dict[str, Callable[[User, Any], Any]] = {
     "logout": lambda alice, issued: lifecycle.end(RefreshToken(text(issued)), None, "test"),
     "end one": lambda alice, issued: FLOW.end(alice, row(issued).pk, "test"),
     "end others": lambda alice, issued: FLOW.end_others(alice, None, "test"),
-    "re-key": lambda alice, issued: lifecycle.confirm(row(issued), User.objects.get(), HERS),
+    "re-key": lambda alice, issued: lifecycle.reauthenticate(row(issued), User.objects.get(), HERS),
 }
 
 
@@ -723,7 +725,7 @@ def test_a_re_key_that_is_overtaken_by_a_refresh_voids_that_one_too(
         return advance(*given, **more)
 
     monkeypatch.setattr(lifecycle, "_advance", overtaking)
-    latest = lifecycle.confirm(row(issued), User.objects.get(), HERS)
+    latest = lifecycle.reauthenticate(row(issued), User.objects.get(), HERS)
     assert (row(issued).generation, row(issued).void_below) == (2, 2)
     assert [refused(refresh, OTHER) for refresh in (text(issued), taken[0])] == ["invalid"] * 2
     assert rotated(text(latest))
@@ -783,7 +785,7 @@ def test_a_confirmation_without_a_family_is_one_more_short_login(alice: User, cl
     short = logged_in(refresh=False)
     before = short.claims
     clock(5)
-    assert CHANGES["confirm"](short).status_code == 200
+    assert CHANGES["reauthenticate"](short).status_code == 200
     assert short.claims["auth_time"] == before["auth_time"] + 5
     assert (short.whoami(), TokenFamily.objects.count()) == (200, 0)
 

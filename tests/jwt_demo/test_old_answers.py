@@ -10,7 +10,6 @@ from accounts.models import User
 from jwt_demo.lifecycle import FLOW
 from tests.conftest import NOON, Clock
 from tests.jwt_demo.conftest import (
-    CONFIRM,
     COOKIE,
     DEVICES,
     EVERYWHERE,
@@ -18,6 +17,7 @@ from tests.jwt_demo.conftest import (
     NEW,
     PASSWORD,
     PROFILE,
+    REAUTHENTICATE,
     REFRESH,
     RIGHT,
     SECOND,
@@ -38,20 +38,20 @@ def ended(holder: Holder) -> None:
 # What gives the browser a newer token.
 RENEWALS: dict[str, Act] = {
     "refresh": lambda holder: holder.rotate(),
-    "confirm": lambda holder: holder.call("POST", CONFIRM, {"password": RIGHT}),
+    "reauthenticate": lambda holder: holder.call("POST", REAUTHENTICATE, {"password": RIGHT}),
     "password": lambda holder: holder.call("POST", PASSWORD, {"current": RIGHT, "new": NEW}),
     "login again": lambda holder: holder.sign_in(),
     "ended, and login": lambda holder: (holder.call("POST", LOGOUT), holder.sign_in())[1],
     "ended by an administrator, and login": lambda holder: (ended(holder), holder.sign_in())[1],
 }
-REKEYS = [name for name in RENEWALS if name in ("confirm", "password")]
+REKEYS = [name for name in RENEWALS if name in ("reauthenticate", "password")]
 # What is answered about the old ones.
 READS: dict[str, Act] = {
     "whoami": lambda holder: holder.call("GET", WHOAMI),
     "profile": lambda holder: holder.call("GET", PROFILE),
     "devices": lambda holder: holder.call("GET", DEVICES),
     "wrong login": lambda holder: holder.sign_in(password="wrong"),
-    "wrong password": lambda holder: holder.call("POST", CONFIRM, {"password": "wrong"}),
+    "wrong password": lambda holder: holder.call("POST", REAUTHENTICATE, {"password": "wrong"}),
 }
 
 
@@ -120,7 +120,7 @@ def test_a_logout_that_was_under_way_counts_by_the_databases_clock(
     clock(0)
     holder = logged_in()
     tab = same_browser(holder)
-    assert RENEWALS["confirm"](holder).status_code == 200
+    assert RENEWALS["reauthenticate"](holder).status_code == 200
     monkeypatch.setattr("jwt_demo.lifecycle.database_now", lambda: Value(NOON, output_field=DateTimeField()))
     clock(apart)
     assert_cleared(tab.call("POST", LOGOUT, access=""))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 from pytest_django import Settings
 from redis.exceptions import RedisError
@@ -15,14 +16,16 @@ from rest_framework.test import APIRequestFactory
 
 from accounts.models import User
 from jwt_demo import housekeeping, lifecycle, revocation
+from jwt_demo.authentication import JWTAuthentication
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.lifecycle import FLOW, Issued
 from jwt_demo.models import Policy, TokenFamily, Transport
-from jwt_demo.revocation import CHECKS, MARKER, SKEW
-from jwt_demo.views import BearerAuthentication
+from jwt_demo.revocation import CHECKS, MARKER, SKEW, prefix_of
 from security.housekeeping import TASKS
-from security.models import PendingWithdrawal, SecurityEvent
+from security.models import PendingRevocation, SecurityEvent
 from security.outages import OUTAGES
-from security.revocation import OWN_TIME, access_withdrawn, carry_out, carry_out_pending
+from security.revocation import OWN_TIME, carry_out, carry_out_pending, revoke_access
+from tests.access import set_version, version_of
 from tests.conftest import Clock
 from tests.jwt_demo.conftest import DEVICES, LOGOUT, NEW, PROFILE, SECOND, WHOAMI, Holder, logged_in
 from tests.jwt_demo.inside import (
@@ -62,7 +65,7 @@ def denied(store: Store) -> dict[str, int]:
 
 
 def short(user: User) -> Issued:
-    return lifecycle.start_short(User.objects.get(pk=user.pk), HERS)
+    return lifecycle.access_token_only(User.objects.get(pk=user.pk), HERS)
 
 
 def end_short(issued: Issued) -> None:
@@ -72,7 +75,7 @@ def end_short(issued: Issued) -> None:
 # ── What ends a token, and what each check sees of it (A19, B11) ───────────────────────────────
 
 WITHDRAWALS: dict[str, Callable[[User], Any]] = {
-    "everywhere": lambda alice: access_withdrawn(alice, "test"),
+    "everywhere": lambda alice: revoke_access(alice, "test"),
     "deactivated": lambda alice: (setattr(alice, "is_active", False), alice.save()),
     "deleted": lambda alice: alice.delete(),
     "role": lambda alice: (setattr(alice, "role", "admin"), alice.save()),
@@ -114,17 +117,24 @@ def test_over_http_she_is_out_at_the_next_call(
     assert holder.whoami() == 401
 
 
-@pytest.mark.parametrize("change", [{"is_active": False}, {"token_version": 1}])
-def test_the_version_check_reads_her_row_as_it_is(alice: User, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda alice: QuerySet(User).filter(pk=alice.pk).update(is_active=False),
+        lambda alice: set_version(alice, 1),
+    ],
+    ids=["inactive", "another version"],
+)
+def test_the_version_check_reads_the_row_as_it_is(alice: User, change: Callable[[User], Any]) -> None:
     issued = begun(alice)
-    User.objects.update(**change)
+    change(alice)
     assert allowed(issued) == says(True, True, False)
 
 
 @committed
 def test_a_login_in_the_second_of_a_withdrawal_is_good(alice: User, clock: Clock) -> None:
     before = begun(alice)
-    access_withdrawn(User.objects.get(), "test")
+    revoke_access(User.objects.get(), "test")
     fresh = begun(alice)
     assert before.access["iat"] == fresh.access["iat"]
     assert (allowed(before), allowed(fresh)) == (says(True, False, False), says(True, True, True))
@@ -164,12 +174,12 @@ def test_each_entry_names_what_it_denies_and_lasts_until_nothing_is_left_to_deny
     issued, once = begun(alice), short(alice)
     end_short(once)
     FLOW.end(alice, row(issued).pk, "test")
-    access_withdrawn(alice, "test")
+    revoke_access(alice, "test")
     names = [f"jti:{once.access['jti']}", f"sid:{issued.access['sid']}", "ver:"]
-    assert denied(store).keys() == {f"deny:{{{alice.pk}}}:{name}" for name in names}
+    assert denied(store).keys() == {prefix_of(str(alice.pk)) + name for name in names}
     for left in denied(store).values():
         assert LASTS - 2 <= left <= LASTS
-    assert store.client(1).get(f"deny:{{{alice.pk}}}:ver:") == b"1"
+    assert store.client(1).get(prefix_of(str(alice.pk)) + "ver:") == b"1"
 
 
 def test_no_access_token_outlives_its_entry(alice: User, clock: Clock, store: Store) -> None:
@@ -184,21 +194,21 @@ def test_no_access_token_outlives_its_entry(alice: User, clock: Clock, store: St
 
 def test_the_lowest_epoch_only_rises(store: Store) -> None:
     for version, expected in ((3, b"3"), (2, b"3"), (10, b"10"), (9, b"10"), (10, b"10")):
-        revocation.deny_before(1, version)
-        assert store.client(1).get("deny:{1}:ver:") == expected
-    store.client(1).expire("deny:{1}:ver:", 5)
-    revocation.deny_before(1, 9)
-    assert 0 < store.client(1).ttl("deny:{1}:ver:") <= 5
-    revocation.deny_before(1, 10)
-    assert store.client(1).ttl("deny:{1}:ver:") > 900
+        revocation.deny_before("1", version)
+        assert store.client(1).get(prefix_of("1") + "ver:") == expected
+    store.client(1).expire(prefix_of("1") + "ver:", 5)
+    revocation.deny_before("1", 9)
+    assert 0 < store.client(1).ttl(prefix_of("1") + "ver:") <= 5
+    revocation.deny_before("1", 10)
+    assert store.client(1).ttl(prefix_of("1") + "ver:") > 900
 
 
 def test_of_two_withdrawals_the_earlier_may_be_carried_out_last(alice: User, store: Store) -> None:
     between = begun(alice)
-    first, second = access_withdrawn(alice, "first"), access_withdrawn(alice, "second")
+    first, second = revoke_access(alice, "first"), revoke_access(alice, "second")
     assert carry_out(second) and carry_out(first)
     assert not counts(between)
-    assert store.client(1).get(f"deny:{{{alice.pk}}}:ver:") == b"2"
+    assert store.client(1).get(prefix_of(str(alice.pk)) + "ver:") == b"2"
 
 
 # ── Without its store (B13) ───────────────────────────────────────────────────────────────────
@@ -249,7 +259,7 @@ def database_away() -> Any:
 
 LOST: dict[str, Callable[[User, Issued], Any]] = {
     **ENDINGS,
-    "withdrawn": lambda alice, issued: access_withdrawn(alice, "test"),
+    "withdrawn": lambda alice, issued: revoke_access(alice, "test"),
     "deleted": lambda alice, issued: alice.delete(),
     "stolen": lambda alice, issued: [rotated(text(issued)), refused(text(issued), HERS, Transport.BODY)],
 }
@@ -299,13 +309,13 @@ def test_what_was_committed_and_not_carried_out_is_told_too(
     """The process that withdrew died right after its commit."""
     issued = begun(alice)
     monkeypatch.setattr("security.revocation.carry_out", lambda *_: False)
-    access_withdrawn(alice, "test")
+    revoke_access(alice, "test")
     if lost:
         store.client(1).flushdb()
     else:
         run_housekeeping()
     assert not counts(issued)
-    assert PendingWithdrawal.objects.exists()
+    assert PendingRevocation.objects.exists()
 
 
 def test_nobody_is_let_in_before_the_list_is_whole(alice: User, store: Store, database_away: Any) -> None:
@@ -367,11 +377,11 @@ def test_the_marker_is_a_lease_that_housekeeping_renews(
     alice: User, store: Store, settings: Settings, run_housekeeping: Callable[[], None]
 ) -> None:
     run_housekeeping()
-    assert 0 < store.client(1).ttl(MARKER) <= settings.JWT_DENYLIST_LEASE == 3
+    assert 0 < store.client(1).ttl(MARKER) <= jwt_conf.JWT_DENYLIST_LEASE == 3
     store.client(1).expire(MARKER, 1)
     run_housekeeping()
     assert store.client(1).ttl(MARKER) > 1
-    assert 2 * TASKS["denylist"].every < settings.JWT_DENYLIST_LEASE
+    assert 2 * TASKS["denylist"].every < jwt_conf.JWT_DENYLIST_LEASE
 
 
 def test_without_housekeeping_each_lease_is_earned_from_the_database(
@@ -394,9 +404,9 @@ def test_housekeeping_makes_an_empty_list_whole(alice: User, clock: Clock, store
     FLOW.end_others(alice, None, "test")
     for second in (0, 300):
         clock(second)
-        housekeeping.keep_whole()
+        housekeeping.keep_complete()
     store.client(1).flushdb()
-    housekeeping.keep_whole()
+    housekeeping.keep_complete()
     assert store.client(1).exists(MARKER)
     assert len(denied(store)) == 1
 
@@ -408,9 +418,9 @@ def test_a_list_that_is_lost_during_a_turn_is_not_called_whole(
     FLOW.end_others(alice, None, "test")
     for second in (0, 300):
         clock(second)
-        housekeeping.keep_whole()
-    after(monkeypatch, "jwt_demo.revocation.is_whole", lambda: store.client(1).flushdb())
-    housekeeping.keep_whole()
+        housekeeping.keep_complete()
+    after(monkeypatch, "jwt_demo.revocation.is_complete", lambda: store.client(1).flushdb())
+    housekeeping.keep_complete()
     assert not store.client(1).exists(MARKER)
     assert not counts(issued)
 
@@ -453,19 +463,19 @@ def test_what_was_begun_before_the_last_turn_and_committed_after_is_told(
 @committed
 def test_a_withdrawal_ends_her_devices_and_leaves_no_row_behind(alice: User, bob: User) -> None:
     mine, bobs = [logged_in(), logged_in(agent=SECOND), logged_in(refresh=False)], logged_in(bob.email)
-    access_withdrawn(alice, "the reason")
+    revoke_access(alice, "the reason")
     assert [holder.whoami() for holder in (*mine, bobs)] == [401, 401, 401, 200]
     assert set(TokenFamily.objects.filter(user=alice).values_list("reason", flat=True)) == {"the reason"}
     assert FLOW.list(alice.pk) == []
     assert len(FLOW.list(bob.pk)) == 1
-    assert not PendingWithdrawal.objects.exists()
+    assert not PendingRevocation.objects.exists()
 
 
 @committed
 def test_the_spared_family_is_kept_under_new_tokens(alice: User) -> None:
     kept, other = begun(alice), begun(alice)
     family = row(kept)
-    access_withdrawn(alice, "test", spare=family)
+    revoke_access(alice, "test", keep=family)
     assert (row(kept).version, row(kept).generation, row(other).ended is None) == (1, 1, False)
     fresh = lifecycle.reissue(family)
     assert (counts(kept), counts(other), counts(fresh)) == (False, False, True)
@@ -480,8 +490,8 @@ def test_a_withdrawal_in_an_outage_is_applied_on_return(
 ) -> None:
     issued, once = begun(alice), short(alice)
     store.kill()
-    access_withdrawn(alice, "test")
-    assert PendingWithdrawal.objects.count() == 1
+    revoke_access(alice, "test")
+    assert PendingRevocation.objects.count() == 1
     # Before anything is carried out: the row of the user decides.
     assert refused(text(issued)) == "invalid"
     store.start()
@@ -489,7 +499,7 @@ def test_a_withdrawal_in_an_outage_is_applied_on_return(
         store.client(1).flushdb()
         assert not counts(issued)
     run_housekeeping()
-    assert not PendingWithdrawal.objects.exists()
+    assert not PendingRevocation.objects.exists()
     assert row(issued).reason == "test"
     assert [counts(issued), counts(once), counts(begun(alice))] == [False, False, True]
 
@@ -500,12 +510,12 @@ def test_an_outage_between_the_re_key_and_the_denial_keeps_the_spared_family(
 ) -> None:
     kept, other = begun(alice), begun(alice)
     family = row(kept)
-    after(monkeypatch, "jwt_demo.lifecycle.rekey", lambda: store.kill())
-    access_withdrawn(alice, "test", spare=family)
-    assert PendingWithdrawal.objects.count() == 1
+    after(monkeypatch, "jwt_demo.lifecycle.cycle_key", lambda: store.kill())
+    revoke_access(alice, "test", keep=family)
+    assert PendingRevocation.objects.count() == 1
     store.start()
     run_housekeeping()
-    assert not PendingWithdrawal.objects.exists()
+    assert not PendingRevocation.objects.exists()
     fresh = lifecycle.reissue(family)
     assert (counts(kept), counts(other), counts(fresh)) == (False, False, True)
     assert (row(kept).ended, row(other).reason) == (None, "test")
@@ -514,7 +524,7 @@ def test_an_outage_between_the_re_key_and_the_denial_keeps_the_spared_family(
 
 def test_a_withdrawal_is_left_to_its_own_process_for_a_while(alice: User, clock: Clock) -> None:
     issued = begun(alice)
-    access_withdrawn(alice, "test")
+    revoke_access(alice, "test")
     clock(OWN_TIME.total_seconds() - 1)
     assert carry_out_pending() == ""
     clock(OWN_TIME.total_seconds())
@@ -525,16 +535,16 @@ def test_a_withdrawal_is_left_to_its_own_process_for_a_while(alice: User, clock:
 @committed
 def test_end_all_leaves_what_was_begun_since(alice: User) -> None:
     issued = begun(alice)
-    assert FLOW.end_all(alice.pk, alice.token_version, "late") == 0
+    assert FLOW.end_all(str(alice.pk), version_of(alice), "late") == 0
     assert counts(issued) and rotated(text(issued))
-    assert FLOW.end_all(alice.pk, alice.token_version + 1, "now") == 1
+    assert FLOW.end_all(str(alice.pk), version_of(alice) + 1, "now") == 1
     assert not counts(issued)
 
 
 @pytest.mark.parametrize("spare", [None, object(), "a session"])
 def test_what_is_no_family_is_not_spared(alice: User, spare: Any) -> None:
     issued = begun(alice)
-    assert FLOW.end_all(alice.pk, 1, "test", spare) == 1
+    assert FLOW.end_all(str(alice.pk), 1, "test", spare) == 1
     assert not counts(issued)
 
 
@@ -597,7 +607,7 @@ def test_who_logs_out_again_and_again_fills_no_history(alice: User) -> None:
     assert SecurityEvent.objects.filter(name=SecurityEvent.Name.TOKEN_REVOKED).count() == 1
 
 
-class Quick(BearerAuthentication):
+class Quick(JWTAuthentication):
     """A view's own choice."""
 
     check = "expiry"
@@ -610,6 +620,6 @@ def test_a_view_names_its_check_and_the_rest_follow_the_setting(alice: User, set
     user, _ = Quick().authenticate(Request(request))
     assert user.pk == alice.pk
     with pytest.raises(AuthenticationFailed, match="Token revoked"):
-        BearerAuthentication().authenticate(Request(request))
+        JWTAuthentication().authenticate(Request(request))
     settings.JWT_REVOCATION = "expiry"
-    assert BearerAuthentication().authenticate(Request(request))
+    assert JWTAuthentication().authenticate(Request(request))

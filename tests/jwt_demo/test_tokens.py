@@ -16,6 +16,7 @@ from pytest_django import Settings
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.models import User
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.tokens import COMMON, ED25519, LONGEST, AccessToken, Key, RefreshToken
 from tests.conftest import NOON, Clock
 from tests.jwt_demo.conftest import Holder, logged_in
@@ -131,7 +132,7 @@ def test_no_header_chooses_a_key_and_nothing_is_fetched(
 
 
 def test_the_name_of_another_ring_is_unknown(bench: Bench, settings: Settings) -> None:
-    other = settings.JWT_REFRESH_KEYS[0] if bench.kind is AccessToken else settings.JWT_ACCESS_KEYS[0]
+    other = jwt_conf.JWT_REFRESH_KEYS[0] if bench.kind is AccessToken else jwt_conf.JWT_ACCESS_KEYS[0]
     for secret in (other, settings.SECRET_KEY):
         for kid in (Key.of(secret).kid, key_of(bench).kid):
             bench.refused(bench.forge({"kid": kid}, secret=secret))
@@ -420,9 +421,7 @@ def test_a_number_of_another_type_is_refused(bench: Bench) -> None:
 
 
 SUBJECTS = [
-    "0",
     "01",
-    "-1",
     "+1",
     " 1",
     "1 ",
@@ -482,7 +481,7 @@ def test_the_token_of_the_other_kind_under_this_kinds_key_is_refused(bench: Benc
 @pytest.mark.parametrize("name", ["iss", "aud"])
 def test_issuer_and_audience_are_issued_and_required(bench: Bench, settings: Settings, name: str) -> None:
     good = bench.claims[name]
-    assert good == {"iss": settings.JWT_ISSUER, "aud": settings.JWT_AUDIENCE}[name]
+    assert good == {"iss": jwt_conf.JWT_ISSUER, "aud": jwt_conf.JWT_AUDIENCE}[name]
     wrong = [good[:-1], good + "x", good + "/", good.upper(), f" {good}", f"{good}\n", "https://evil.example", "*"]
     wrong += [[good], [good, "https://evil.example"], [], {good: 1}, None, ABSENT, "", True]
     wrong.append(bench.claims["aud" if name == "iss" else "iss"])

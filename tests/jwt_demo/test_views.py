@@ -20,9 +20,9 @@ from jwt_demo.models import TokenFamily
 from jwt_demo.revocation import KEPT, MARKER
 from jwt_demo.views import TokenView
 from security.models import SecurityEvent
+from tests.access import set_version, version_of
 from tests.conftest import PASSWORDS, Clock, told
 from tests.jwt_demo.conftest import (
-    CONFIRM,
     COOKIE,
     DEVICES,
     EVERYWHERE,
@@ -31,6 +31,7 @@ from tests.jwt_demo.conftest import (
     NEW,
     PASSWORD,
     PROFILE,
+    REAUTHENTICATE,
     REFRESH,
     RIGHT,
     SECOND,
@@ -54,10 +55,10 @@ A_DAY = 24 * 60 * 60
 committed = pytest.mark.django_db(transaction=True)
 BODIES: dict[str, Any] = {
     LOGIN: {"email": "alice@example.com", "password": RIGHT},
-    CONFIRM: {"password": RIGHT},
+    REAUTHENTICATE: {"password": RIGHT},
     PASSWORD: {"current": RIGHT, "new": NEW},
 }
-ALLOWED = {path: {"POST"} for path in (LOGIN, REFRESH, LOGOUT, EVERYWHERE, CONFIRM, PASSWORD)}
+ALLOWED = {path: {"POST"} for path in (LOGIN, REFRESH, LOGOUT, EVERYWHERE, REAUTHENTICATE, PASSWORD)}
 ALLOWED |= {DEVICES: {"GET", "DELETE"}, f"{DEVICES}/00000000-0000-4000-8000-000000000000": {"DELETE"}}
 
 
@@ -70,7 +71,7 @@ ROUTES = [address(pattern) for pattern in urls.urlpatterns]
 JSON_ROUTES = [path for path in ROUTES if re.match(r"/jwt/(auth|api)/", path)]
 OPEN = [LOGIN, REFRESH, LOGOUT, ROOT]
 CLOSED = [path for path in JSON_ROUTES if path not in OPEN]
-WITH_BODY = [LOGIN, REFRESH, LOGOUT, EVERYWHERE, CONFIRM, PASSWORD]
+WITH_BODY = [LOGIN, REFRESH, LOGOUT, EVERYWHERE, REAUTHENTICATE, PASSWORD]
 
 
 def stored(store: Store) -> dict[str, Any]:
@@ -124,15 +125,15 @@ def test_a_native_client_gets_and_gives_its_refresh_token_in_bodies(alice: User)
     fresh = holder.call("POST", REFRESH, {"refreshToken": first})
     assert set(fresh.json()) == {"accessToken", "refreshToken", "expiresIn"}
     second = fresh.json()["refreshToken"]
-    confirmed = holder.call("POST", CONFIRM, {"password": RIGHT})
-    assert set(confirmed.json()) == {"message", "accessToken", "refreshToken", "expiresIn"}
-    third = confirmed.json()["refreshToken"]
+    reauthenticated = holder.call("POST", REAUTHENTICATE, {"password": RIGHT})
+    assert set(reauthenticated.json()) == {"message", "accessToken", "refreshToken", "expiresIn"}
+    third = reauthenticated.json()["refreshToken"]
     assert len({first, second, third}) == 3
     assert holder.call("POST", LOGOUT, {"refreshToken": third}, access="").status_code == 200
     gone = holder.call("POST", REFRESH, {"refreshToken": third})
     assert (gone.status_code, gone.json()) == (401, {"error": "Invalid refresh token"})
     assert holder.whoami() == 401
-    assert COOKIE not in fresh.cookies | confirmed.cookies | gone.cookies
+    assert COOKIE not in fresh.cookies | reauthenticated.cookies | gone.cookies
 
 
 @pytest.mark.parametrize("more", [{}, {"remember": True}, {"transport": "body"}])
@@ -146,7 +147,11 @@ def test_a_short_login_is_one_token_and_no_row(alice: User, clock: Clock, more: 
         assert holder.call("GET", path).status_code == 200
     assert holder.call("GET", DEVICES).json() == {"devices": []}
     assert holder.call("POST", REFRESH).json() == {"error": "No refresh token"}
-    assert set(holder.call("POST", CONFIRM, {"password": RIGHT}).json()) == {"message", "accessToken", "expiresIn"}
+    assert set(holder.call("POST", REAUTHENTICATE, {"password": RIGHT}).json()) == {
+        "message",
+        "accessToken",
+        "expiresIn",
+    }
     assert holder.call("POST", LOGOUT).status_code == 200
     assert holder.call("GET", WHOAMI).json() == {"error": "Token revoked"}
     assert TokenFamily.objects.count() == 0
@@ -198,7 +203,7 @@ def test_the_refresh_cookie_is_bound_to_this_host_and_out_of_reach_of_scripts(
     answers = [holder.sign_in(remember=remember)]
     clock(A_DAY)
     answers.append(holder.rotate())
-    answers.append(holder.call("POST", CONFIRM, {"password": RIGHT}))
+    answers.append(holder.call("POST", REAUTHENTICATE, {"password": RIGHT}))
     for answer in answers:
         assert set(answer.cookies) == {COOKIE}
         assert re.fullmatch(shape, answer.cookies[COOKIE].OutputString())
@@ -217,9 +222,9 @@ def test_a_remembered_cookie_lasts_as_long_as_its_token(alice: User, clock: Cloc
 def test_nothing_about_a_credential_may_be_kept_by_a_cache(holder: Holder) -> None:
     answers = [holder.call("GET", path) for path in (WHOAMI, PROFILE, STAFF, DEVICES, ROOT)]
     answers += [
-        holder.call("POST", CONFIRM, {"password": "wrong"}),
-        holder.call("POST", CONFIRM, {}),
-        holder.call("POST", CONFIRM, {"password": RIGHT}),
+        holder.call("POST", REAUTHENTICATE, {"password": "wrong"}),
+        holder.call("POST", REAUTHENTICATE, {}),
+        holder.call("POST", REAUTHENTICATE, {"password": RIGHT}),
         holder.rotate(),
         holder.call("DELETE", f"{DEVICES}/{uuid4()}"),
         holder.sign_in(password="wrong"),
@@ -244,7 +249,7 @@ def test_the_refresh_token_of_a_browser_is_in_no_body_no_log_and_no_row(
     holder = Holder()
     seen, answers = set(), [holder.sign_in()]
     seen.add(holder.refresh)
-    for path in (REFRESH, CONFIRM, REFRESH):
+    for path in (REFRESH, REAUTHENTICATE, REFRESH):
         answers.append(holder.call("POST", path, BODIES.get(path)))
         seen |= {holder.refresh, holder.access}
     answers += [holder.call("GET", DEVICES), thief(holder.refresh + "x").rotate(), holder.call("POST", LOGOUT)]
@@ -435,10 +440,10 @@ def test_the_role_in_the_token_decides_and_a_change_of_role_ends_the_token(admin
 
 def test_a_withdrawal_shows_at_every_endpoint_that_reads_the_row(holder: Holder, alice: User) -> None:
     """Even where the denylist has not been told yet."""
-    User.objects.filter(pk=alice.pk).update(token_version=1)
+    set_version(alice, 1)
     assert holder.whoami() == 200
     asked = [holder.call("GET", PROFILE), holder.call("DELETE", DEVICES), holder.call("DELETE", f"{DEVICES}/{uuid4()}")]
-    asked += [holder.call("POST", path, BODIES.get(path)) for path in (CONFIRM, PASSWORD, EVERYWHERE)]
+    asked += [holder.call("POST", path, BODIES.get(path)) for path in (REAUTHENTICATE, PASSWORD, EVERYWHERE)]
     for answer in asked:
         assert (answer.status_code, answer.json()) == (401, {"error": "Token revoked"})
         assert answer["WWW-Authenticate"] == BAD
@@ -456,7 +461,7 @@ def deleted(user: User) -> None:
 
 
 def of_another_epoch(user: User) -> None:
-    User.objects.filter(pk=user.pk).update(token_version=7)
+    set_version(user, 7)
 
 
 @pytest.mark.parametrize("lose", [deactivated, deleted, of_another_epoch])
@@ -723,8 +728,8 @@ def test_a_confirmation_dates_the_proof_and_voids_the_tokens_from_before(alice: 
     assert holder.claims["auth_time"] == started
     family, rotated = holder.family, holder.refresh
     clock(120)
-    done = holder.call("POST", CONFIRM, {"password": RIGHT})
-    assert (done.status_code, done.json()["message"]) == (200, "Confirmed")
+    done = holder.call("POST", REAUTHENTICATE, {"password": RIGHT})
+    assert (done.status_code, done.json()["message"]) == (200, "Reauthenticated")
     assert (holder.claims["auth_time"], holder.claims["sid"]) == (started + 120, str(family.pk))
     for old in (refresh, rotated):
         assert thief(old).rotate().json() == {"error": "Invalid refresh token"}
@@ -735,7 +740,7 @@ def test_a_confirmation_dates_the_proof_and_voids_the_tokens_from_before(alice: 
 def test_a_wrong_password_is_no_fault_of_the_token(holder: Holder, second: Holder) -> None:
     """Who is told `invalid_token` refreshes and asks again: one mistake would count as many."""
     before, family = holder.refresh, holder.family
-    for path, body in ((CONFIRM, {"password": "wrong"}), (PASSWORD, {"current": "wrong", "new": NEW})):
+    for path, body in ((REAUTHENTICATE, {"password": "wrong"}), (PASSWORD, {"current": "wrong", "new": NEW})):
         refused = holder.call("POST", path, body)
         assert (refused.status_code, refused.json()) == (401, {"error": "Invalid credentials"})
         assert refused["WWW-Authenticate"] == BARE
@@ -747,7 +752,7 @@ def test_a_wrong_password_is_no_fault_of_the_token(holder: Holder, second: Holde
     assert holder.whoami() == second.whoami() == 200
 
 
-@pytest.mark.parametrize("path", [CONFIRM, PASSWORD])
+@pytest.mark.parametrize("path", [REAUTHENTICATE, PASSWORD])
 def test_an_ended_family_confirms_and_changes_nothing(holder: Holder, settings: Any, path: str) -> None:
     """Where access tokens are only left to expire, the family's row is still asked before what matters."""
     settings.JWT_REVOCATION = "expiry"
@@ -855,13 +860,13 @@ def test_the_order_of_refusals(holder: Holder) -> None:
     form = {"content_type": "application/x-www-form-urlencoded"}
     elsewhere = {"headers": {"Sec-Fetch-Site": "cross-site"}}
     big = b" " * 70_000
-    assert holder.call("POST", CONFIRM, big, access="", **form, **elsewhere).status_code == 403
-    assert holder.call("POST", CONFIRM, big, access="", **form).status_code == 413
-    assert holder.call("POST", CONFIRM, b"a=b", access="", **form).status_code == 415
-    assert holder.call("POST", CONFIRM, b"{", access="").status_code == 401
-    assert holder.call("POST", CONFIRM, b"{").status_code == 400
-    assert holder.call("POST", CONFIRM, {"password": "wrong"}).status_code == 401
-    assert holder.call("POST", CONFIRM, {"password": RIGHT}).status_code == 200
+    assert holder.call("POST", REAUTHENTICATE, big, access="", **form, **elsewhere).status_code == 403
+    assert holder.call("POST", REAUTHENTICATE, big, access="", **form).status_code == 413
+    assert holder.call("POST", REAUTHENTICATE, b"a=b", access="", **form).status_code == 415
+    assert holder.call("POST", REAUTHENTICATE, b"{", access="").status_code == 401
+    assert holder.call("POST", REAUTHENTICATE, b"{").status_code == 400
+    assert holder.call("POST", REAUTHENTICATE, {"password": "wrong"}).status_code == 401
+    assert holder.call("POST", REAUTHENTICATE, {"password": RIGHT}).status_code == 200
 
 
 @pytest.mark.parametrize(("kind", "body"), OTHER_TYPES.values(), ids=OTHER_TYPES)
@@ -904,7 +909,7 @@ def bent(path: str) -> Iterator[bytes]:
 @pytest.mark.parametrize("path", WITH_BODY)
 def test_what_is_no_json_is_400_with_a_sentence_and_stores_nothing(holder: Holder, store: Store, path: str) -> None:
     before, bodies = stored(store), list(bent(path))
-    assert len(bodies) > 100 - 20 * (path == CONFIRM)
+    assert len(bodies) > 100 - 20 * (path == REAUTHENTICATE)
     for body in bodies:
         refused = holder.call("POST", path, body)
         assert (refused.status_code, refused.json()) == (400, {"error": "The body is not valid JSON."}), body
@@ -971,12 +976,12 @@ def test_nothing_else_that_is_sent_is_taken(holder: Holder, alice: User) -> None
         "sid": "x",
     }
     more |= {"policy": {"access": 10**6}, "expiresIn": 10**6, "aud": "x", "userId": "1", "authenticated": "now"}
-    for path in (LOGIN, CONFIRM, REFRESH, LOGOUT):
+    for path in (LOGIN, REAUTHENTICATE, REFRESH, LOGOUT):
         assert holder.call("POST", path, {**BODIES.get(path, {}), **more}).status_code == 200
     holder = Holder()
     assert holder.sign_in(**more).json()["expiresIn"] == 900
     alice.refresh_from_db()
-    assert (alice.role, alice.is_superuser, alice.token_version) == ("member", False, 0)
+    assert (alice.role, alice.is_superuser, version_of(alice)) == ("member", False, 0)
     assert holder.call("GET", WHOAMI).json() == {"userId": str(alice.pk), "role": "member"}
 
 
@@ -1031,10 +1036,10 @@ def test_both_flows_share_one_count(alice: User, clock: Clock) -> None:
     for number in range(8):
         way = (Holder(), Visitor())[number % 2]
         assert way.sign_in(password="wrong").status_code == 401
-    assert holder.call("POST", CONFIRM, {"password": "wrong"}).status_code == 401
+    assert holder.call("POST", REAUTHENTICATE, {"password": "wrong"}).status_code == 401
     assert holder.call("POST", PASSWORD, {"current": "wrong", "new": NEW}).status_code == 401
     refused = [Holder().sign_in(), Visitor().sign_in(), Holder().sign_in(refresh=False)]
-    refused += [holder.call("POST", path, BODIES[path]) for path in (CONFIRM, PASSWORD)]
+    refused += [holder.call("POST", path, BODIES[path]) for path in (REAUTHENTICATE, PASSWORD)]
     assert [(answer.status_code, answer["Retry-After"]) for answer in refused] == [(429, "300")] * 5
     assert (holder.whoami(), holder.rotate().status_code) == (200, 200)
 

@@ -3,14 +3,14 @@
 from itertools import product
 
 import pytest
-from django.conf import settings
 from django.test import Client
 from pytest_django import Settings
 
 import lab.claims.proofs  # noqa: F401  (registers them)
 from lab.claims.catalogue import BY_ID
 from lab.claims.evidence import Status, prove
-from lab.experiments.decision import MEANING, QUESTIONS, RULES, Outcome, decide, pasted, spoken
+from lab.experiments.decision import MEANING, QUESTIONS, RULES, Outcome, decide, pasted, setting, spoken
+from sessions_demo.conf import conf as session_conf
 
 PAGE = "/lab/decide/"
 CHOICE = ["C75", "C77", "C78", "C79", "C80", "C81", "C82", "C83", "C113", "C116"]
@@ -47,7 +47,7 @@ def test_no_recommendation_forgets_what_was_answered() -> None:
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_the_settings_to_paste_are_the_ones_that_run_here(outcome: Outcome, settings: Settings) -> None:
-    settings.JWT_ACCESS, settings.SESSION_IDLE = 61, 62
+    settings.JWT_ACCESS_LIFETIME, settings.SESSION_IDLE_LIFETIME = 61, 62
     pasted_values: dict[str, object] = {}
     exec(pasted(outcome), {}, pasted_values)  # noqa: S102  (as somebody's settings module would)
     check = str(pasted_values.pop("JWT_REVOCATION", ""))
@@ -57,9 +57,14 @@ def test_the_settings_to_paste_are_the_ones_that_run_here(outcome: Outcome, sett
         Outcome.TOKENS: "expiry",
         Outcome.VERSION: "version",
     }.get(outcome, "denylist")
-    assert ("SESSION_IDLE" in pasted_values, "JWT_ACCESS" in pasted_values) == (outcome.has_session, outcome.has_tokens)
+    assert ("SESSION_IDLE_LIFETIME" in pasted_values, "JWT_ACCESS_LIFETIME" in pasted_values) == (
+        outcome.has_session,
+        outcome.has_tokens,
+    )
+    assert pasted_values.get("JWT_ACCESS_LIFETIME", 61) == 61
+    assert pasted_values.get("SESSION_IDLE_LIFETIME", 62) == 62
     for name, value in pasted_values.items():
-        assert value == getattr(settings, name), name
+        assert value == setting(name), name
         assert "KEY" not in name
 
 
@@ -68,7 +73,7 @@ def test_the_answers_stand_in_the_address() -> None:
     assert '<h2 id="outcome">Sessions</h2>' in page
     assert 'href="/claims/C82/"' in page
     assert 'value="high" checked' in page
-    assert f"SESSION_IDLE = {settings.SESSION_IDLE}  # 2 hours" in page
+    assert f"SESSION_IDLE_LIFETIME = {session_conf.SESSION_IDLE_LIFETIME}  # 2 hours" in page
     assert "recommendation" not in Client().get(PAGE).content.decode().replace(f"{PAGE}#recommendation", "")
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.urls import URLResolver, get_resolver
 
 from jwt_demo import cookies, tokens
+from jwt_demo.conf import conf as jwt_conf
 from lab.experiments.mistakes import BY_SLUG, MISTAKES, checked
 from security import checks
 from tests.conftest import Browser
@@ -36,7 +37,7 @@ def test_a_check_runs_without_a_script_and_with_one(db: None, browser: Browser) 
 
 
 def one_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "JWT_REFRESH_KEYS", settings.JWT_ACCESS_KEYS)
+    monkeypatch.setattr(settings, "JWT_REFRESH_KEYS", jwt_conf.JWT_ACCESS_KEYS)
 
 
 def any_algorithm(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +54,7 @@ def any_algorithm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def readable(monkeypatch: pytest.MonkeyPatch) -> None:
     def put(response: Any, family: Any) -> None:
-        response.set_cookie(settings.JWT_REFRESH_COOKIE_NAME, "x", secure=True, **cookies.ATTRIBUTES)
+        response.set_cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME, "x", secure=True, **cookies.ATTRIBUTES)
 
     monkeypatch.setattr(cookies, "put", put)
 
@@ -72,8 +73,14 @@ def guessable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_month(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("JWT_ACCESS", "JWT_REFRESH", "JWT_REFRESH_REMEMBERED", "JWT_ABSOLUTE"):
-        monkeypatch.setattr(settings, name, 30 * 86400)
+    for name in (
+        "JWT_ACCESS_LIFETIME",
+        "JWT_REFRESH_LIFETIME",
+        "JWT_REFRESH_LIFETIME_REMEMBERED",
+        "JWT_ABSOLUTE_LIFETIME",
+    ):
+        # Where the project names none, the app's default holds.
+        monkeypatch.setattr(settings, name, 30 * 86400, raising=False)
 
 
 def talkative(monkeypatch: pytest.MonkeyPatch) -> None:

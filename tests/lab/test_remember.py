@@ -8,6 +8,7 @@ from pytest_django import Settings
 
 import lab.claims.proofs  # noqa: F401  (registers them)
 from accounts.models import User
+from jwt_demo.conf import conf as jwt_conf
 from lab.claims.catalogue import BY_ID
 from lab.claims.evidence import Status, prove
 from tests.conftest import Browser
@@ -34,14 +35,14 @@ def seen(lane: dict[str, Any]) -> tuple[dict[str, int | None], list[int], int, i
 def test_with_the_box_both_cookies_outlive_the_browser(db: None, browser: Browser) -> None:
     lanes = played(browser, "yes")
     assert seen(lanes["session"]) == ({settings.SESSION_COOKIE_NAME: 30 * DAY}, [14 * DAY, 30 * DAY], 200, 200)
-    expected = ({settings.JWT_REFRESH_COOKIE_NAME: 30 * DAY}, [900, 30 * DAY, 90 * DAY], 200, 200)
+    expected = ({jwt_conf.JWT_REFRESH_COOKIE_NAME: 30 * DAY}, [900, 30 * DAY, 90 * DAY], 200, 200)
     assert seen(lanes["jwt"]) == expected
 
 
 def test_without_it_the_refresh_cookie_ends_with_the_browser(db: None, browser: Browser) -> None:
     lanes = played(browser, "")
     assert seen(lanes["session"]) == ({settings.SESSION_COOKIE_NAME: DAY}, [DAY / 12, DAY], 200, 200)
-    assert seen(lanes["jwt"]) == ({settings.JWT_REFRESH_COOKIE_NAME: None}, [900, 7 * DAY, 30 * DAY], 200, 401)
+    assert seen(lanes["jwt"]) == ({jwt_conf.JWT_REFRESH_COOKIE_NAME: None}, [900, 7 * DAY, 30 * DAY], 200, 401)
 
 
 def test_the_page_says_so_and_shows_no_secret(db: None, browser: Browser) -> None:
@@ -59,5 +60,5 @@ def test_a_box_is_ticked_or_not(db: None, browser: Browser) -> None:
 
 
 def test_a_token_that_ends_before_its_cookie_contradicts_the_claim(db: None, settings: Settings) -> None:
-    settings.JWT_REFRESH_REMEMBERED = settings.JWT_REFRESH
+    settings.JWT_REFRESH_LIFETIME_REMEMBERED = jwt_conf.JWT_REFRESH_LIFETIME
     assert prove(BY_ID["C103"]).status is Status.CONTRADICTED

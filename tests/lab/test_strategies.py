@@ -6,7 +6,7 @@ import pytest
 
 from jwt_demo.revocation import CHECKS
 from lab.claims.sandbox import Browser, stage
-from security.revocation import access_withdrawn
+from security.revocation import revoke_access
 
 # SQL statements and Redis commands of one request.
 PRICES = {"expiry": (0, 0), "denylist": (0, 1), "version": (1, 0)}
@@ -27,7 +27,7 @@ def test_each_check_costs_what_it_says_and_only_expiry_lets_a_withdrawn_token_in
         asked(browser, "denylist")  # the first one of all makes the list whole
         assert {check: asked(browser, check) for check in CHECKS} == {c: (200, *p) for c, p in PRICES.items()}
         with django_capture_on_commit_callbacks(execute=True):
-            access_withdrawn(person.user, "test")
+            revoke_access(person.user, "test")
         assert {check: asked(browser, check)[0] for check in CHECKS} == {"expiry": 200, "denylist": 401, "version": 401}
 
 

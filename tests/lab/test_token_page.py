@@ -7,8 +7,8 @@ import string
 from typing import Any
 
 import pytest
-from django.conf import settings
 
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.tokens import AccessToken, RefreshToken
 from lab.experiments import jws, verification
 from tests.conftest import Browser
@@ -88,7 +88,7 @@ def test_a_good_token_is_good_in_its_own_place_only(alice: Any, browser: Browser
 def test_a_refusal_names_the_question_that_the_token_fails(alice: Any) -> None:
     holder = logged_in()
     head, body, signature = holder.access.split(".")
-    key = settings.JWT_ACCESS_KEYS[0].encode()
+    key = jwt_conf.JWT_ACCESS_KEYS[0].encode()
     for text, question in {
         f"{holder.access}=": "Form",
         f"{head}.{body} .{signature}": "Form",
@@ -97,7 +97,7 @@ def test_a_refusal_names_the_question_that_the_token_fails(alice: Any) -> None:
         jws.made('{"alg":"none","typ":"at+jwt"}', "{}", b"", "none"): "Form",
         f"{jws.sample()}": "Header",
         f"{head}.{body}.{'A' * 43}": "Signature",
-        jws.resigned(holder.access, settings.JWT_REFRESH_KEYS[0].encode()): "Signature",
+        jws.resigned(holder.access, jwt_conf.JWT_REFRESH_KEYS[0].encode()): "Signature",
         jws.resigned(holder.access, key, exp=1): "Times",
         jws.resigned(holder.access, key, iss="https://elsewhere"): "Issuer",
         jws.resigned(holder.access, key, aud=["x"]): "Audience",

@@ -34,11 +34,11 @@ def asks_the_database(patch: pytest.MonkeyPatch) -> None:
 
 
 def half_an_hour(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(settings, "JWT_ACCESS", 1800)
+    patch.setattr(settings, "JWT_ACCESS_LIFETIME", 1800, raising=False)
 
 
 def two_weeks(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(settings, "JWT_REFRESH", 14 * 86400)
+    patch.setattr(settings, "JWT_REFRESH_LIFETIME", 14 * 86400, raising=False)
 
 
 def in_clear(patch: pytest.MonkeyPatch) -> None:
@@ -61,13 +61,13 @@ def ends_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def any_cookie_will_do(patch: pytest.MonkeyPatch) -> None:
     """Access tokens from a cookie, as many guides have it."""
-    get_header = views.BearerAuthentication.get_header
+    get_header = views.JWTAuthentication.get_header
 
     def header(self: Any, request: Any) -> Any:
         token = request.COOKIES.get("access")
         return get_header(self, request) or (f"Bearer {token}".encode() if token else None)
 
-    patch.setattr(views.BearerAuthentication, "get_header", header)
+    patch.setattr(views.JWTAuthentication, "get_header", header)
 
 
 def twice_as_long(patch: pytest.MonkeyPatch) -> None:

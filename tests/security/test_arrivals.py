@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from django.conf import settings
 from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
+from jwt_demo.conf import conf as jwt_conf
 from tests.conftest import Browser
 from tests.running import Store
 from tests.sessions_demo.conftest import CSRF, SESSION, Visitor, logged_in
@@ -119,7 +119,7 @@ def test_who_asks_from_here_or_for_no_page_is_answered_at_once(headers: dict[str
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("name", [SESSION, CSRF, settings.JWT_REFRESH_COOKIE_NAME])
+@pytest.mark.parametrize("name", [SESSION, CSRF, jwt_conf.JWT_REFRESH_COOKIE_NAME])
 def test_a_browser_that_sends_a_cookie_of_ours_is_answered_at_once(name: str) -> None:
     """Nothing was withheld, so it would be sent round for nothing, and perhaps for ever."""
     assert b'http-equiv="refresh"' not in arrive("/session/login/", cookies={name: "a" * 32}).content

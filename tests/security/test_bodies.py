@@ -11,7 +11,7 @@ from accounts.models import OutgoingMail
 from security.bodies import body_length
 from security.parsers import JSONParser
 from security.refusals import Refused
-from security.serializers import ConfirmBody, Flag, LoginBody, PasswordBody, Text
+from security.serializers import Flag, LoginBody, PasswordBody, ReauthenticateBody, Text
 from tests.config.test_urls import PATHS
 from tests.conftest import Browser
 from tests.sampling import sampled
@@ -85,16 +85,16 @@ def test_a_flag_is_true_or_false(value: Any) -> None:
 def test_a_login_is_remembered_only_on_request() -> None:
     body = LoginBody(data={"email": "a", "password": "b"})
     assert body.is_valid()
-    assert body.validated_data == {"email": "a", "password": "b", "remember": False}
+    assert body.validated_data == {"identifier": "a", "password": "b", "remember": False}
 
 
-@pytest.mark.parametrize("body", [LoginBody, ConfirmBody, PasswordBody])
+@pytest.mark.parametrize("body", [LoginBody, ReauthenticateBody, PasswordBody])
 def test_a_body_takes_what_it_names_and_nothing_else(body: Any) -> None:
     names = set(body().fields)
     assert names < {"email", "password", "remember", "current", "new"}
     filled = body(data={**dict.fromkeys(names - {"remember"}, "x"), "role": "admin", "is_superuser": True})
     assert filled.is_valid()
-    assert set(filled.validated_data) == names
+    assert set(filled.validated_data) == {"identifier" if name == "email" else name for name in names}
 
 
 FORM = "application/x-www-form-urlencoded"

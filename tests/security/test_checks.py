@@ -64,16 +64,20 @@ def test_e002_a_number_of_proxies_below_none(settings: Settings) -> None:
     assert ids(settings, TRUSTED_PROXIES=2) == set()
 
 
+OURS = "security.backends.PasswordBackend"
+
+
 @pytest.mark.parametrize(
     "backends",
     [
         [],
         ["django.contrib.auth.backends.ModelBackend"],
-        ["security.backends.PasswordBackend", "django.contrib.auth.backends.ModelBackend"],
+        ["django.contrib.auth.backends.ModelBackend", OURS],
     ],
 )
-def test_e003_a_second_door(settings: Settings, backends: list[str]) -> None:
+def test_e003_a_way_in_past_the_throttle(settings: Settings, backends: list[str]) -> None:
     assert ids(settings, AUTHENTICATION_BACKENDS=backends) == {"security.E003"}
+    assert ids(settings, AUTHENTICATION_BACKENDS=[OURS, "django.contrib.auth.backends.ModelBackend"]) == set()
 
 
 COOKIES, SESSIONS, CSRF = (
@@ -105,14 +109,14 @@ def nothing(request: HttpRequest) -> HttpResponse:
 def test_no_middleware_of_a_part_is_made_under_what_the_checks_refuse(
     settings: Settings, unchecked: None, middleware: type
 ) -> None:
-    settings.JWT_ACCESS_KEYS, settings.SESSION_IDLE, good = ["secret"], 0, (settings.JWT_ACCESS_KEYS, 60)
+    settings.JWT_ACCESS_KEYS, settings.SESSION_IDLE_LIFETIME, good = ["secret"], 0, (settings.JWT_ACCESS_KEYS, 60)
     for _ in range(2):  # a refusal is not remembered
         with pytest.raises(ImproperlyConfigured) as refusal:
             middleware(nothing)
         lines = str(refusal.value).splitlines()
         assert [line.partition(":")[0] for line in lines] == ["jwt.E001", "session.E003"]
         assert "JWT_ACCESS_KEYS" in lines[0]
-    settings.JWT_ACCESS_KEYS, settings.SESSION_IDLE = good
+    settings.JWT_ACCESS_KEYS, settings.SESSION_IDLE_LIFETIME = good
     middleware(nothing)
     # A success is: a test or a server that makes a hundred handlers pays once.
     settings.JWT_ACCESS_KEYS = ["secret"]

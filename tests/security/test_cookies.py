@@ -3,17 +3,17 @@
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.cookie import parse_cookie
 from django.test import RequestFactory
 
+from jwt_demo.conf import conf as jwt_conf
 from tests.conftest import Browser
 from tests.cookies import BLANKS, as_wsgi, look_alikes
 from tests.jwt_demo.conftest import REFRESH, Holder
 from tests.sessions_demo.conftest import CSRF, LOGOUT, SESSION, WHOAMI, Visitor, logged_in
 
-REFRESH_COOKIE = settings.JWT_REFRESH_COOKIE_NAME
+REFRESH_COOKIE = jwt_conf.JWT_REFRESH_COOKIE_NAME
 OURS = [SESSION, CSRF, REFRESH_COOKIE, "__Host-lab", "__Secure-x"]
 NAMES = pytest.mark.parametrize("name", OURS)
 EACH_BLANK = pytest.mark.parametrize("blank", BLANKS, ids=lambda blank: f"U+{ord(blank):04X}")

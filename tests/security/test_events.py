@@ -50,17 +50,17 @@ def test_what_was_written_stays_as_it_was(event: SecurityEvent, tidy_up: Callabl
 
 
 def test_deleting_a_user_changes_no_history(event: SecurityEvent, alice: User) -> None:
-    KnownClient.remember(alice, CLIENT)
+    KnownClient.remember(str(alice.pk), CLIENT)
     before = rows()
     alice.delete()
     *after, withdrawn = sorted(rows())
     assert after == sorted(before)
-    assert withdrawn[2] == "authn_access_withdrawn"
+    assert withdrawn[2] == "authn_access_revoked"
     assert {event.email for event in SecurityEvent.objects.all()} == {"alice@example.com"}
 
 
 def test_an_event_says_who_where_and_what(event: SecurityEvent, alice: User) -> None:
-    assert (event.name, event.user_id, event.email) == ("authn_login_success", alice.pk, alice.email)
+    assert (event.name, event.user_key, event.email) == ("authn_login_success", str(alice.pk), alice.email)
     assert (event.address, event.user_agent, event.detail) == ("192.0.2.1", "browser", {"new_client": True})
 
 
@@ -73,7 +73,7 @@ def test_an_address_nobody_has_is_nowhere_kept(alice: User, browser: Browser, lo
     assert typed not in kept
     assert json.dumps(typed)[1:-1] not in kept
     first, second = SecurityEvent.objects.all()
-    assert (first.email, first.user_id) == ("", None)
+    assert (first.email, first.user_key) == ("", "")
     # The series can still be seen.
     assert first.detail == second.detail
 
@@ -106,8 +106,8 @@ def test_each_event_is_one_log_line_of_json(alice: User, browser: Browser, log: 
     browser.log_in(alice.email, "wrong")
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     security = [line for line in lines if line["logger"] == "site.security"]
-    assert [(line["event"], line["user_id"], line["address"]) for line in security] == [
-        ("authn_login_fail", alice.pk, "127.0.0.1")
+    assert [(line["event"], line["user_key"], line["address"]) for line in security] == [
+        ("authn_login_fail", str(alice.pk), "127.0.0.1")
     ]
     assert all(line["at"] and line["level"] for line in lines)
 

@@ -22,7 +22,9 @@ from django.test import RequestFactory
 from accounts.models import User
 from security import hashers, old_hashes
 from security.backends import InvalidCredentials, verify
-from security.models import SecurityEvent
+from security.models import SecurityEvent, UserAccess
+from security.users import store_hash
+from tests.access import version_of
 from tests.conftest import PASSWORDS, Browser
 from tests.sampling import sampled
 
@@ -65,7 +67,7 @@ def stored(user: User) -> str:
 
 def give(user: User, encoded: str) -> None:
     """Stores the hash as an import would."""
-    User.objects.filter(pk=user.pk).rehash(encoded)
+    assert store_hash(user.pk, user.password, encoded)
     user.refresh_from_db()
 
 
@@ -139,8 +141,8 @@ def test_to_replace_an_old_hash_ends_nothing(alice: User, kind: str) -> None:
         assert answer.status_code == 302
     assert first.get("/session/api/whoami").status_code == 200
     alice.refresh_from_db()
-    assert alice.token_version == 0
-    assert not SecurityEvent.objects.filter(name="authn_access_withdrawn").exists()
+    assert version_of(alice) == 0
+    assert not SecurityEvent.objects.filter(name="authn_access_revoked").exists()
 
 
 # ── Hashes that cannot be read ────────────────────────────────────────────────────────────────
@@ -260,7 +262,7 @@ def test_wrapping_leaves_no_hash_by_pbkdf2_alone_and_every_password_good(
         with pytest.raises(InvalidCredentials):
             verify(request_, user.email, "wrong")
         assert verify(request_, user.email, RIGHT) == user
-    assert not User.objects.exclude(token_version=0).exists()
+    assert not UserAccess.objects.exclude(token_version=0).exists()
     assert wrap() == "0 hashes wrapped, 0 changed meanwhile.\n"
 
 

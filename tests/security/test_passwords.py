@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -72,17 +74,20 @@ def test_both_new_passwords_must_agree(alice: User, browser: Browser) -> None:
     assert browser.submit("/accounts/password/", data).status_code == 200
 
 
-def test_a_replaced_password_is_recorded_and_its_owner_told(alice: User) -> None:
+def test_a_replaced_password_is_recorded_and_its_owner_told(
+    alice: User, django_capture_on_commit_callbacks: Any
+) -> None:
     alice.set_password("another password")
-    passwords.replace(alice, SecurityEvent.Name.PASSWORD_CHANGE, Client("192.0.2.1", "browser"))
+    with django_capture_on_commit_callbacks(execute=True):
+        passwords.replace(alice, Client("192.0.2.1", "browser"))
     event = SecurityEvent.objects.get(name="authn_password_change")
-    assert (event.name, event.user_id, event.address) == ("authn_password_change", alice.pk, "192.0.2.1")
+    assert (event.name, event.user_key, event.address) == ("authn_password_change", str(alice.pk), "192.0.2.1")
     assert OutgoingMail.objects.get().to == alice.email
 
 
 def test_storing_a_password_stores_nothing_else(alice: User) -> None:
     alice.role, alice.is_superuser = User.Role.ADMIN, True
     alice.set_password("another password")
-    passwords.replace(alice, SecurityEvent.Name.PASSWORD_CHANGE, Client())
+    passwords.replace(alice, Client())
     alice.refresh_from_db()
     assert (alice.role, alice.is_superuser) == (User.Role.MEMBER, False)

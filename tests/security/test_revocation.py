@@ -14,8 +14,9 @@ from django.db.models import DateTimeField, Q, Value
 
 from accounts.models import User
 from security import devices, revocation
-from security.models import PendingWithdrawal, SecurityEvent
-from security.revocation import access_withdrawn, carry_out_pending
+from security.models import PendingRevocation, SecurityEvent
+from security.revocation import carry_out_pending, revoke_access
+from tests.access import version_of
 from tests.conftest import NOON, PASSWORDS, Clock, link_in
 from tests.running import Store
 from tests.sessions_demo.conftest import (
@@ -114,7 +115,7 @@ CHANGES: dict[str, Callable[[User], Any]] = {
     "password": saved(password=make_password(NEW)),
     "deleted": lambda user: user.delete(),
     "deleted by query": lambda user: User.objects.filter(pk=user.pk).delete(),
-    "everywhere": lambda user: access_withdrawn(user, "test"),
+    "everywhere": lambda user: revoke_access(user, "test"),
     "banned in the admin": by_admin(is_active=None),
     "role in the admin": by_admin(role="admin"),
     "e-mail in the admin": by_admin(email="alice@example.org"),
@@ -132,9 +133,11 @@ CHANGES: dict[str, Callable[[User], Any]] = {
     "into a group": lambda user: user.groups.add(a_group()),
     "into a group, from its side": lambda user: a_group().user_set.add(user),
     "given a permission": lambda user: user.user_permissions.set([a_permission()]),
-    "withdrawn by the command": lambda user: call_command("withdraw", user.email, reason="test", stdout=StringIO()),
+    "withdrawn by the command": lambda user: call_command(
+        "revoke_access", user.email, reason="test", stdout=StringIO()
+    ),
     "withdrawn in the admin": lambda user: at_work().submit(
-        USERS, {"action": "withdraw_access", "_selected_action": [user.pk], "reason": "test"}
+        USERS, {"action": "revoke_access_of", "_selected_action": [user.pk], "reason": "test"}
     ),
 }
 
@@ -149,8 +152,8 @@ def test_a_change_that_matters_ends_every_session_at_once(alice: User, bob: User
     pk, answer = alice.pk, change(alice)
     assert getattr(answer, "status_code", 302) == 302
     assert [is_out(visitor) for visitor in (here, there, at_bob)] == [True, True, False]
-    assert not PendingWithdrawal.objects.exists()
-    assert SecurityEvent.objects.filter(name=SecurityEvent.Name.WITHDRAWN, user_id=pk).count() == 1
+    assert not PendingRevocation.objects.exists()
+    assert SecurityEvent.objects.filter(name=SecurityEvent.Name.ACCESS_REVOKED, user_key=str(pk)).count() == 1
 
 
 @committed
@@ -179,7 +182,7 @@ def test_any_other_change_ends_nothing(alice: User, change: Callable[[User], Any
     change(alice)
     assert not is_out(visitor)
     alice.refresh_from_db()
-    assert alice.token_version == 0
+    assert version_of(alice) == 0
 
 
 @committed
@@ -204,11 +207,11 @@ def test_who_loses_what_she_was_allowed_is_out(alice: User, leave: Callable[[Use
 @committed
 def test_a_query_that_bans_many_withdraws_from_each_it_changed_and_no_other(alice: User, bob: User) -> None:
     updated(is_active=False)(bob)
-    before, visitor = User.objects.get(pk=bob.pk).token_version, logged_in()
+    before, visitor = version_of(bob), logged_in()
     assert User.objects.update(is_active=False) == 2
     assert is_out(visitor)
-    assert User.objects.get(pk=alice.pk).token_version == 1
-    assert User.objects.get(pk=bob.pk).token_version == before
+    assert version_of(alice) == 1
+    assert version_of(bob) == before
 
 
 @committed
@@ -224,37 +227,37 @@ def test_a_change_by_query_that_is_rolled_back_withdraws_nothing(alice: User) ->
 def test_the_command_says_what_it_ended(alice: User, store: Store) -> None:
     logged_in(), logged_in(agent=SECOND)
     told = StringIO()
-    call_command("withdraw", "ALICE@example.com", reason="phone stolen", stdout=told)
-    assert told.getvalue() == "Access withdrawn. Ended: 2 sessions, 0 token families.\n"
-    assert SecurityEvent.objects.filter(name=SecurityEvent.Name.WITHDRAWN).latest("pk").detail["reason"] == (
+    call_command("revoke_access", "ALICE@example.com", reason="phone stolen", stdout=told)
+    assert told.getvalue() == "Access revoked. Ended: 2 sessions, 0 token families.\n"
+    assert SecurityEvent.objects.filter(name=SecurityEvent.Name.ACCESS_REVOKED).latest("pk").detail["reason"] == (
         "phone stolen"
     )
     store.kill()
-    call_command("withdraw", alice.email, reason="again", stdout=told)
+    call_command("revoke_access", alice.email, reason="again", stdout=told)
     assert told.getvalue().endswith("Ended: nothing. 1 wait for a store that is away, and end on its return.\n")
     store.start()
 
 
 def test_the_command_refuses_an_address_nobody_has(db: None) -> None:
-    with pytest.raises(CommandError, match=r"Nobody here has the address nobody@example\.com"):
-        call_command("withdraw", "nobody@example.com", reason="test")
+    with pytest.raises(CommandError, match=r"No user here logs in as nobody@example\.com"):
+        call_command("revoke_access", "nobody@example.com", reason="test")
 
 
 @committed
 def test_an_administrator_is_asked_why_and_told_what_was_ended(alice: User, bob: User, admin: User) -> None:
     visitors, clerk = (logged_in(), logged_in(bob.email)), Visitor({"User-Agent": "admin/1.0"})
     assert clerk.log_in(admin.email).status_code == 302
-    assert b"Withdraw access" in clerk.get(f"{USERS}{alice.pk}/change/").content
-    assert clerk.get(f"{USERS}{alice.pk}/withdraw/").status_code == 200
-    chosen = {"action": "withdraw_access", "_selected_action": [alice.pk, bob.pk]}
+    assert b"Revoke access" in clerk.get(f"{USERS}{alice.pk}/change/").content
+    assert clerk.get(f"{USERS}{alice.pk}/revoke/").status_code == 200
+    chosen = {"action": "revoke_access_of", "_selected_action": [alice.pk, bob.pk]}
     asked = clerk.submit(USERS, chosen)
     assert all(text in asked.content.decode() for text in ("alice@example.com", "bob@example.com", "Reason"))
     assert [is_out(visitor) for visitor in visitors] == [False, False]
     answer = clerk.submit(USERS, {**chosen, "reason": "stolen laptop"}, follow=True)
     assert "Ended: 2 sessions, 0 token families." in answer.content.decode()
     assert [is_out(visitor) for visitor in visitors] == [True, True]
-    written = SecurityEvent.objects.filter(name=SecurityEvent.Name.ADMIN_ACTION, user_id=alice.pk).get()
-    assert written.detail == {"by": admin.pk, "action": "withdrew access", "reason": "stolen laptop"}
+    written = SecurityEvent.objects.filter(name=SecurityEvent.Name.ADMIN_ACTION, user_key=str(alice.pk)).get()
+    assert written.detail == {"by": str(admin.pk), "action": "revoked access", "reason": "stolen laptop"}
 
 
 @pytest.mark.parametrize("key", ["{}", "999999", "x"])
@@ -262,9 +265,9 @@ def test_who_may_not_change_users_withdraws_nothing(alice: User, key: str) -> No
     clerk = at_work()
     User.objects.filter(email="admin@example.com").update(is_superuser=False)
     assert clerk.log_in("admin@example.com").status_code == 302
-    assert clerk.get(f"{USERS}{key.format(alice.pk)}/withdraw/").status_code in (403, 404)
-    clerk.submit(USERS, {"action": "withdraw_access", "_selected_action": [alice.pk], "reason": "x"})
-    assert User.objects.get(pk=alice.pk).token_version == 0
+    assert clerk.get(f"{USERS}{key.format(alice.pk)}/revoke/").status_code in (403, 404)
+    clerk.submit(USERS, {"action": "revoke_access_of", "_selected_action": [alice.pk], "reason": "x"})
+    assert version_of(alice) == 0
 
 
 @committed
@@ -310,17 +313,17 @@ def test_ones_own_password_page_spares_this_session_only(alice: User) -> None:
 
 @committed
 @pytest.mark.parametrize(
-    "withdraw", [lambda user: access_withdrawn(user, "test"), saved(is_active=False), lambda user: user.delete()]
+    "withdraw", [lambda user: revoke_access(user, "test"), saved(is_active=False), lambda user: user.delete()]
 )
 def test_a_change_that_is_rolled_back_withdraws_nothing(alice: User, withdraw: Callable[[User], Any]) -> None:
     visitor = logged_in()
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         withdraw(alice)
-        assert PendingWithdrawal.objects.count() == 1
+        assert PendingRevocation.objects.count() == 1
         raise ZeroDivisionError
-    assert User.objects.get().token_version == 0
-    assert not PendingWithdrawal.objects.exists()
-    assert not SecurityEvent.objects.filter(name=SecurityEvent.Name.WITHDRAWN).exists()
+    assert version_of(User.objects.get()) == 0
+    assert not PendingRevocation.objects.exists()
+    assert not SecurityEvent.objects.filter(name=SecurityEvent.Name.ACCESS_REVOKED).exists()
     assert not is_out(visitor)
 
 
@@ -330,30 +333,30 @@ def test_within_the_transaction_the_epoch_and_the_work_are_noted_and_nothing_is_
 ) -> None:
     visitor = logged_in()
     with transaction.atomic():
-        pending = access_withdrawn(alice, "a reason" + "!" * 200)
-        assert (pending.user_id, pending.version, len(pending.reason)) == (alice.pk, 1, 100)
-        assert alice.token_version == User.objects.values_list("token_version", flat=True).get() == 1
+        pending = revoke_access(alice, "a reason" + "!" * 200)
+        assert (pending.user_key, pending.token_version, len(pending.reason)) == (str(alice.pk), 1, 100)
+        assert version_of(alice) == 1
         assert keys(store) == {visitor.key}
     assert keys(store) == set()
 
 
 def test_each_withdrawal_is_an_epoch_of_its_own(alice: User) -> None:
     stale = User.objects.get()
-    assert [access_withdrawn(user, "test").version for user in (alice, stale, alice)] == [1, 2, 3]
+    assert [revoke_access(user, "test").token_version for user in (alice, stale, alice)] == [1, 2, 3]
 
 
 def test_a_row_that_was_read_before_never_sets_the_epoch_back(alice: User) -> None:
     stale = [User.objects.get() for _ in range(4)]
-    access_withdrawn(alice, "test")
+    revoke_access(alice, "test")
     stale[0].name = "A"
     stale[0].save()
     stale[1].save(update_fields=["name"])
-    assert User.objects.get().token_version == 1
+    assert version_of(User.objects.get()) == 1
     stale[2].role = "admin"
     stale[2].save()
-    assert User.objects.get().token_version == stale[2].token_version == 2
+    assert version_of(User.objects.get()) == 2
     User.objects.update_or_create(pk=alice.pk, defaults={"name": "B"})
-    assert User.objects.get().token_version == 2
+    assert version_of(User.objects.get()) == 2
 
 
 def test_taking_up_new_hash_parameters_withdraws_nothing(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,7 +364,7 @@ def test_taking_up_new_hash_parameters_withdraws_nothing(alice: User, monkeypatc
     monkeypatch.setattr("security.hashers.Argon2id.memory_cost", 16)
     assert Visitor().sign_in().status_code == 200
     alice.refresh_from_db()
-    assert (alice.password != before, alice.token_version) == (True, 0)
+    assert (alice.password != before, version_of(alice)) == (True, 0)
     assert not is_out(visitor)
 
 
@@ -386,12 +389,12 @@ def test_what_an_outage_leaves_undone_is_done_when_it_is_over(
     visitor = logged_in()
     store.kill()
     saved(is_active=False)(alice)
-    assert PendingWithdrawal.objects.get().reason == "is_active changed"
+    assert PendingRevocation.objects.get().reason == "is_active changed"
     run_housekeeping()
-    assert PendingWithdrawal.objects.count() == 1
+    assert PendingRevocation.objects.count() == 1
     store.start()
     run_housekeeping()
-    assert not PendingWithdrawal.objects.exists()
+    assert not PendingRevocation.objects.exists()
     assert is_out(visitor)
 
 
@@ -399,12 +402,12 @@ def test_what_an_outage_leaves_undone_is_done_when_it_is_over(
 def test_who_logs_in_after_the_withdrawal_stays_in_when_it_is_carried_out_late(alice: User, store: Store) -> None:
     before = logged_in()
     store.kill()
-    access_withdrawn(alice, "test")
+    revoke_access(alice, "test")
     store.start()
     since = logged_in()
     assert carry_out_pending() == "1 of 1 carried out"
     assert (is_out(before), is_out(since)) == (True, False)
-    assert not PendingWithdrawal.objects.exists()
+    assert not PendingRevocation.objects.exists()
     assert carry_out_pending() == ""
 
 
@@ -419,8 +422,8 @@ def test_housekeeping_leaves_a_withdrawal_its_own_time_whatever_its_clock_says(
     monkeypatch.setattr("security.revocation.database_now", now, raising=False)
     monkeypatch.setattr(revocation, "carry_out", lambda *_: False)
     clock(apart)
-    access_withdrawn(alice, "test")
-    assert PendingWithdrawal.objects.count() == 1
+    revoke_access(alice, "test")
+    assert PendingRevocation.objects.count() == 1
     by_database["now"] = NOON + timedelta(seconds=9)
     clock(9 - apart)
     assert carry_out_pending() == ""
@@ -446,9 +449,9 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @committed
 def test_the_work_stays_noted_until_every_flow_has_done_it(alice: User, broken: None) -> None:
     visitor = logged_in()
-    access_withdrawn(alice, "test")
+    revoke_access(alice, "test")
     assert is_out(visitor)
-    assert PendingWithdrawal.objects.count() == 1
+    assert PendingRevocation.objects.count() == 1
     assert carry_out_pending() == "0 of 1 carried out"
 
 
@@ -458,10 +461,10 @@ def test_what_one_flow_cannot_do_now_keeps_no_other_from_what_it_can(
 ) -> None:
     monkeypatch.setattr(devices, "FLOWS", [Broken(), *devices.FLOWS])
     visitor = logged_in()
-    withdrawn = access_withdrawn(alice, "test")
+    withdrawn = revoke_access(alice, "test")
     assert is_out(visitor)
     assert withdrawn.ended is None
-    assert PendingWithdrawal.objects.count() == 1
+    assert PendingRevocation.objects.count() == 1
 
 
 @committed
@@ -482,7 +485,7 @@ def test_pending_work_is_done_the_oldest_first_and_once(alice: User, bob: User, 
     visitors = logged_in(), logged_in(bob.email)
     store.kill()
     for user in (alice, bob, alice):
-        access_withdrawn(user, "test")
+        revoke_access(user, "test")
     store.start()
     assert carry_out_pending() == "3 of 3 carried out"
     assert [is_out(visitor) for visitor in visitors] == [True, True]
@@ -492,9 +495,9 @@ def test_pending_work_is_done_the_oldest_first_and_once(alice: User, bob: User, 
 def test_the_event_says_who_and_why(alice: User) -> None:
     logged_in()
     saved(role="admin")(alice)
-    event = SecurityEvent.objects.get(name=SecurityEvent.Name.WITHDRAWN)
+    event = SecurityEvent.objects.get(name=SecurityEvent.Name.ACCESS_REVOKED)
     detail = {"reason": "role changed", "version": 1}
-    assert (event.user_id, event.email, event.detail) == (alice.pk, alice.email, detail)
+    assert (event.user_key, event.email, event.detail) == (str(alice.pk), alice.email, detail)
 
 
 @committed
@@ -503,7 +506,7 @@ def test_the_spared_session_and_no_other_goes_on(alice: User, store: Store) -> N
 
     here, there = logged_in(), logged_in(agent=SECOND)
     spare = SessionStore(here.session_id)
-    access_withdrawn(alice, "test", spare)
+    revoke_access(alice, "test", spare)
     spare.save()
     assert spare.session_key != here.session_id
     assert [is_out(thief(key)) for key in (here.session_id, there.session_id, str(spare.session_key))] == [

@@ -392,7 +392,7 @@ def test_an_account_nobody_knows_is_limited_from_everywhere_too(mallory: Browser
 
 
 def test_a_client_known_to_bob_is_a_stranger_to_alice(alice: User, bob: User, browser: Browser) -> None:
-    KnownClient.remember(bob, Client(user_agent="Mozilla/5.0 (test)"))
+    KnownClient.remember(str(bob.pk), Client(user_agent="Mozilla/5.0 (test)"))
     for number in range(50):
         attempt(login_limits(alice.email, address(number), False))
     assert browser.log_in(alice.email, "wrong").status_code == 429

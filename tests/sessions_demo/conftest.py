@@ -21,7 +21,7 @@ from tests.running import Store
 
 WHOAMI, PROFILE, DEVICES = "/session/api/whoami", "/session/api/profile", "/session/api/devices"
 LOGIN, LOGOUT, EVERYWHERE = "/session/auth/login", "/session/auth/logout", "/session/auth/logout-everywhere"
-CONFIRM, PASSWORD = "/session/auth/confirm", "/session/auth/password"
+REAUTHENTICATE, PASSWORD = "/session/auth/reauthenticate", "/session/auth/password"
 LOGIN_PAGE, PROFILE_PAGE, DEVICES_PAGE = "/session/login/", "/session/profile/", "/session/devices/"
 LOGOUT_PAGE, EVERYWHERE_PAGE, PASSWORD_PAGE = "/session/logout/", "/session/logout-everywhere/", "/accounts/password/"
 NEW = "a new and longer one"

@@ -92,7 +92,7 @@ def test_an_administrator_ends_one_and_it_is_written_down(
     row.refresh_from_db()
     assert row.reason == f"ended by administrator {admin.pk}"
     event = SecurityEvent.objects.get(name=SecurityEvent.Name.SESSION_REVOKED)
-    assert (event.user_id, event.detail["reason"]) == (alice.pk, f"ended by administrator {admin.pk}")
+    assert (event.user_key, event.detail["reason"]) == (str(alice.pk), f"ended by administrator {admin.pk}")
 
 
 def test_an_administrator_ends_all_of_a_user(

@@ -7,6 +7,7 @@ from django.core.checks import run_checks
 from pytest_django import Settings
 
 from sessions_demo.checks import configuration
+from sessions_demo.conf import conf as session_conf
 
 
 def ids() -> list[str | None]:
@@ -30,12 +31,12 @@ def test_the_configuration_is_sound() -> None:
         ("CSRF_COOKIE_DOMAIN", ".example.org", "session.E001"),
         ("CSRF_COOKIE_PATH", "/x", "session.E001"),
         ("SESSION_CACHE_ALIAS", "nowhere", "session.E002"),
-        ("SESSION_IDLE", 0, "session.E003"),
-        ("SESSION_IDLE", -1, "session.E003"),
-        ("SESSION_IDLE", 24 * 3600 + 1, "session.E003"),
-        ("SESSION_IDLE_REMEMBERED", 0, "session.E003"),
-        ("SESSION_ABSOLUTE", 1, "session.E003"),
-        ("SESSION_ABSOLUTE_REMEMBERED", 60, "session.E003"),
+        ("SESSION_IDLE_LIFETIME", 0, "session.E003"),
+        ("SESSION_IDLE_LIFETIME", -1, "session.E003"),
+        ("SESSION_IDLE_LIFETIME", 24 * 3600 + 1, "session.E003"),
+        ("SESSION_IDLE_LIFETIME_REMEMBERED", 0, "session.E003"),
+        ("SESSION_ABSOLUTE_LIFETIME", 1, "session.E003"),
+        ("SESSION_ABSOLUTE_LIFETIME_REMEMBERED", 60, "session.E003"),
     ],
 )
 def test_what_would_weaken_a_session_is_refused(settings: Settings, name: str, value: Any, error: str) -> None:
@@ -52,7 +53,7 @@ def test_a_serializer_that_could_run_code_is_refused(settings: Settings, options
 
 
 def test_a_lifetime_may_be_all_idle(settings: Settings) -> None:
-    settings.SESSION_IDLE = settings.SESSION_ABSOLUTE
+    settings.SESSION_IDLE_LIFETIME = session_conf.SESSION_ABSOLUTE_LIFETIME
     assert ids() == []
 
 

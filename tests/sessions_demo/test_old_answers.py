@@ -13,11 +13,11 @@ from sessions_demo.lifecycle import FLOW
 from sessions_demo.middleware import SessionMiddleware
 from sessions_demo.models import DeviceSession
 from sessions_demo.store import digest
+from tests.access import version_of
 from tests.conftest import Clock
 from tests.running import Store
 from tests.sampling import sampled
 from tests.sessions_demo.conftest import (
-    CONFIRM,
     CSRF,
     DEVICES,
     DEVICES_PAGE,
@@ -31,6 +31,7 @@ from tests.sessions_demo.conftest import (
     PASSWORD_PAGE,
     PROFILE,
     PROFILE_PAGE,
+    REAUTHENTICATE,
     RIGHT,
     SESSION,
     WHOAMI,
@@ -53,7 +54,7 @@ def ended(visitor: Visitor) -> None:
 
 # What gives the browser a newer id.
 RENEWALS: dict[str, Act] = {
-    "confirm": lambda visitor: visitor.call("POST", CONFIRM, {"password": RIGHT}),
+    "reauthenticate": lambda visitor: visitor.call("POST", REAUTHENTICATE, {"password": RIGHT}),
     "password": lambda visitor: visitor.call("POST", PASSWORD, {"current": RIGHT, "new": NEW}),
     "password by page": lambda visitor: visitor.submit(PASSWORD_PAGE, BY_PAGE),
     "login again": lambda visitor: visitor.sign_in(),
@@ -74,7 +75,7 @@ READS: dict[str, Act] = {
     "admin": lambda visitor: visitor.get("/admin/"),
 }
 WRITES: dict[str, Act] = {
-    "confirm": lambda visitor: visitor.call("POST", CONFIRM, {"password": RIGHT}),
+    "reauthenticate": lambda visitor: visitor.call("POST", REAUTHENTICATE, {"password": RIGHT}),
     "password": lambda visitor: visitor.call("POST", PASSWORD, {"current": RIGHT, "new": NEW}),
     "password by page": lambda visitor: visitor.submit(PASSWORD_PAGE, BY_PAGE),
     "everywhere": lambda visitor: visitor.call("POST", EVERYWHERE),
@@ -158,7 +159,7 @@ def test_a_logout_under_an_id_that_was_replaced_touches_no_cookie(
 
 
 @committed
-@pytest.mark.parametrize("renew", ["confirm", "password", "password by page"])
+@pytest.mark.parametrize("renew", ["reauthenticate", "password", "password by page"])
 @pytest.mark.parametrize("log_out", LOGOUTS.values(), ids=LOGOUTS)
 def test_a_logout_that_was_under_way_ends_the_session_and_clears_the_cookie(
     alice: User, clock: Clock, store: Store, renew: str, log_out: Act
@@ -188,7 +189,7 @@ def test_a_logout_with_another_dead_id_clears_it(alice: User, log_out: Act, dead
 
 
 def test_a_withdrawn_session_keeps_its_cookie_and_opens_nothing(at_alice: Visitor, alice: User) -> None:
-    FLOW.end_all(alice.pk, alice.token_version + 1, "test")
+    FLOW.end_all(str(alice.pk), version_of(alice) + 1, "test")
     for ask in READS.values():
         assert_untouched(ask(at_alice))
     assert at_alice.whoami() == 401
@@ -200,7 +201,7 @@ def test_a_session_that_djangos_own_check_empties_keeps_its_cookie(alice: User, 
     """Django empties such a session while another request may be giving it a new id."""
     visitor = logged_in()
     with connection.cursor() as cursor:  # which withdraws nothing
-        cursor.execute("UPDATE accounts_user SET token_version = token_version + 1")
+        cursor.execute("UPDATE security_useraccess SET token_version = token_version + 1")
     answer = visitor.get(PROFILE_PAGE)
     assert answer.status_code == 302
     assert_untouched(answer)
@@ -226,9 +227,9 @@ def test_of_two_changes_at_once_the_second_is_refused_and_the_first_stays(
 ) -> None:
     """An id whose row names another one could not be ended."""
     visitor = logged_in()
-    tab, confirm = same_browser(visitor), RENEWALS["confirm"]
-    after(monkeypatch, "sessions_demo.views.verify", lambda: confirm(visitor))
-    late = confirm(tab)
+    tab, reauthenticate = same_browser(visitor), RENEWALS["reauthenticate"]
+    after(monkeypatch, "sessions_demo.views.verify", lambda: reauthenticate(visitor))
+    late = reauthenticate(tab)
     monkeypatch.undo()
     assert late.status_code == 401
     assert_untouched(late)
@@ -243,7 +244,7 @@ def test_a_password_change_that_is_overtaken_by_a_new_id_ends_that_one_too(
 ) -> None:
     visitor = logged_in()
     tab = same_browser(visitor)
-    after(monkeypatch, "sessions_demo.views.verify", lambda: RENEWALS["confirm"](visitor))
+    after(monkeypatch, "sessions_demo.views.verify", lambda: RENEWALS["reauthenticate"](visitor))
     RENEWALS["password"](tab)
     monkeypatch.undo()
     alice.refresh_from_db()

@@ -15,13 +15,13 @@ from sessions_demo.store import ABSOLUTE_END, IDLE_END, PREFIX, SessionStore, di
 from tests.conftest import Browser, Clock
 from tests.running import Store
 from tests.sessions_demo.conftest import (
-    CONFIRM,
     DEVICES,
     LOGOUT,
     NEW,
     PASSWORD,
     PROFILE,
     PROFILE_PAGE,
+    REAUTHENTICATE,
     RIGHT,
     SECOND,
     SESSION,
@@ -127,7 +127,7 @@ def test_after_a_whole_tour_redis_holds_no_cookie_value(alice: User, admin: User
         visitor.sign_in,
         lambda: visitor.get(WHOAMI),
         lambda: visitor.get(PROFILE_PAGE),
-        lambda: visitor.call("POST", CONFIRM, {"password": RIGHT}),
+        lambda: visitor.call("POST", REAUTHENTICATE, {"password": RIGHT}),
         lambda: visitor.call("POST", PASSWORD, {"current": RIGHT, "new": NEW}),
         lambda: visitor.sign_in_by_page(password=NEW, remember="on"),
         lambda: visitor.get(DEVICES),

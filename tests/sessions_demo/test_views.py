@@ -16,10 +16,10 @@ from security.models import SecurityEvent
 from sessions_demo import urls
 from sessions_demo.models import DeviceSession
 from sessions_demo.views import SessionView
+from tests.access import set_version
 from tests.conftest import PASSWORDS, Browser, Clock, told
 from tests.running import Store
 from tests.sessions_demo.conftest import (
-    CONFIRM,
     CSRF,
     DEVICES,
     DEVICES_PAGE,
@@ -34,6 +34,7 @@ from tests.sessions_demo.conftest import (
     PASSWORD_PAGE,
     PROFILE,
     PROFILE_PAGE,
+    REAUTHENTICATE,
     RIGHT,
     SECOND,
     SESSION,
@@ -52,7 +53,7 @@ UNSAFE = ["POST", "PUT", "PATCH", "DELETE"]
 committed = pytest.mark.django_db(transaction=True)
 BODIES: dict[str, Any] = {
     LOGIN: {"email": "alice@example.com", "password": RIGHT},
-    CONFIRM: {"password": RIGHT},
+    REAUTHENTICATE: {"password": RIGHT},
     PASSWORD: {"current": RIGHT, "new": NEW},
 }
 
@@ -104,7 +105,7 @@ def test_without_a_session_json_is_401_and_never_a_redirect(db: None, path: str,
         assert not refused.cookies
 
 
-ALLOWED = {LOGIN: "POST", CONFIRM: "POST", PASSWORD: "POST", LOGOUT: "POST", EVERYWHERE: "POST"}
+ALLOWED = {LOGIN: "POST", REAUTHENTICATE: "POST", PASSWORD: "POST", LOGOUT: "POST", EVERYWHERE: "POST"}
 
 
 @pytest.mark.parametrize("path", JSON_ROUTES)
@@ -197,9 +198,9 @@ def test_nothing_about_a_credential_may_be_kept_by_a_cache(at_alice: Visitor) ->
     answers = [at_alice.call("GET", path) for path in (WHOAMI, PROFILE, STAFF, DEVICES, ROOT)]
     answers += [at_alice.get(path) for path in (PROFILE_PAGE, DEVICES_PAGE, "/session/staff/", PASSWORD_PAGE, "/")]
     answers += [
-        at_alice.call("POST", CONFIRM, {"password": "wrong"}),
-        at_alice.call("POST", CONFIRM, {}),
-        at_alice.call("POST", CONFIRM, {"password": RIGHT}),
+        at_alice.call("POST", REAUTHENTICATE, {"password": "wrong"}),
+        at_alice.call("POST", REAUTHENTICATE, {}),
+        at_alice.call("POST", REAUTHENTICATE, {"password": RIGHT}),
         at_alice.call("DELETE", f"{DEVICES}/{uuid4()}"),
         at_alice.call("POST", LOGIN, wrong),
         at_alice.submit(LOGIN_PAGE, wrong),
@@ -467,19 +468,19 @@ def test_the_order_of_refusals(alice: User, store: Store) -> None:
     form = {"content_type": "application/x-www-form-urlencoded"}
     elsewhere = {"headers": {"Sec-Fetch-Site": "cross-site"}}
     big = b" " * 70_000
-    assert anonymous.call("POST", CONFIRM, big, token="", **form, **elsewhere).status_code == 403
-    assert anonymous.call("POST", CONFIRM, big, token="", **form).status_code == 413
-    assert anonymous.call("POST", CONFIRM, b"a=b", token="", **form).status_code == 415
-    assert anonymous.call("POST", CONFIRM, b"{", token="").status_code == 401
-    assert visitor.call("POST", CONFIRM, b"{", token="").status_code == 403
-    assert visitor.call("POST", CONFIRM, b"{").status_code == 400
-    assert visitor.call("POST", CONFIRM, {"password": "wrong"}).status_code == 401
-    assert visitor.call("POST", CONFIRM, {"password": RIGHT}).status_code == 200
+    assert anonymous.call("POST", REAUTHENTICATE, big, token="", **form, **elsewhere).status_code == 403
+    assert anonymous.call("POST", REAUTHENTICATE, big, token="", **form).status_code == 413
+    assert anonymous.call("POST", REAUTHENTICATE, b"a=b", token="", **form).status_code == 415
+    assert anonymous.call("POST", REAUTHENTICATE, b"{", token="").status_code == 401
+    assert visitor.call("POST", REAUTHENTICATE, b"{", token="").status_code == 403
+    assert visitor.call("POST", REAUTHENTICATE, b"{").status_code == 400
+    assert visitor.call("POST", REAUTHENTICATE, {"password": "wrong"}).status_code == 401
+    assert visitor.call("POST", REAUTHENTICATE, {"password": RIGHT}).status_code == 200
 
 
 # ── Bodies (D6) ───────────────────────────────────────────────────────────────────────────────
 
-WITH_BODY = [LOGIN, CONFIRM, PASSWORD, LOGOUT, EVERYWHERE]
+WITH_BODY = [LOGIN, REAUTHENTICATE, PASSWORD, LOGOUT, EVERYWHERE]
 OTHER_TYPES = {
     "form": ("application/x-www-form-urlencoded", b"email=alice%40example.com&password=x&csrfmiddlewaretoken=x"),
     "text": ("text/plain", b'{"email": "alice@example.com"}'),
@@ -666,12 +667,12 @@ def test_all_ways_in_share_one_count(alice: User, admin: User, clock: Clock) -> 
     visitor = logged_in(admin.email)
     for number in range(8):
         assert ways[number % 3](Visitor(), admin.email, "wrong").status_code in (200, 401)
-    assert visitor.call("POST", CONFIRM, {"password": "wrong"}).status_code == 401
+    assert visitor.call("POST", REAUTHENTICATE, {"password": "wrong"}).status_code == 401
     assert visitor.call("POST", PASSWORD, {"current": "wrong", "new": NEW}).status_code == 401
     for way in ways:
         refused = way(Visitor(), admin.email)
         assert (refused.status_code, refused["Retry-After"]) == (429, "300")
-    for path, body in ((CONFIRM, {"password": RIGHT}), (PASSWORD, {"current": RIGHT, "new": NEW})):
+    for path, body in ((REAUTHENTICATE, {"password": RIGHT}), (PASSWORD, {"current": RIGHT, "new": NEW})):
         refused = visitor.call("POST", path, body)
         assert (refused.status_code, refused["Retry-After"]) == (429, "300")
     assert visitor.whoami() == 200
@@ -691,10 +692,10 @@ def test_logging_in_uses_nothing_up(alice: User) -> None:
 
 def test_a_withdrawal_shows_at_every_endpoint_that_reads_the_row(at_alice: Visitor, alice: User) -> None:
     """Even where the record still stands, as it does while the store has not been told."""
-    User.objects.filter(pk=alice.pk).update(token_version=1)
+    set_version(alice, 1)
     device = f"{DEVICES}/{uuid4()}"
     assert at_alice.get(PROFILE).status_code == 401
-    for method, path in (("POST", CONFIRM), ("POST", PASSWORD), ("POST", EVERYWHERE), ("DELETE", DEVICES)):
+    for method, path in (("POST", REAUTHENTICATE), ("POST", PASSWORD), ("POST", EVERYWHERE), ("DELETE", DEVICES)):
         assert at_alice.call(method, path, BODIES.get(path)).status_code == 401
     assert at_alice.call("DELETE", device).status_code == 401
     assert at_alice.get(PROFILE_PAGE).status_code == 302
@@ -710,7 +711,7 @@ def test_while_the_store_is_away_every_route_is_503_and_the_cookie_stays(at_alic
     store.kill()
     answers = [at_alice.call("GET", path) for path in (WHOAMI, PROFILE, STAFF, DEVICES)]
     answers += [
-        at_alice.call("POST", path, BODIES.get(path)) for path in (LOGIN, CONFIRM, PASSWORD, LOGOUT, EVERYWHERE)
+        at_alice.call("POST", path, BODIES.get(path)) for path in (LOGIN, REAUTHENTICATE, PASSWORD, LOGOUT, EVERYWHERE)
     ]
     answers += [at_alice.call("DELETE", DEVICES), at_alice.call("DELETE", f"{DEVICES}/{uuid4()}")]
     assert all(set(answer.json()) == {"error"} for answer in answers)
@@ -767,7 +768,7 @@ def test_an_id_that_was_replaced_long_ago_logs_nobody_out(alice: User, clock: Cl
     clock(0)
     visitor = logged_in(alice.email)
     before = visitor.cookies[SESSION].value
-    assert visitor.call("POST", CONFIRM, {"password": RIGHT}).status_code == 200
+    assert visitor.call("POST", REAUTHENTICATE, {"password": RIGHT}).status_code == 200
     clock(11)
     old = Visitor()
     old.get("/session/api/")

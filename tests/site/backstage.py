@@ -122,9 +122,9 @@ def ban(email: str) -> None:
 def withdraw(email: str) -> int:
     """Withdraws a user's access, and returns the epoch that has begun."""
     from accounts.models import User
-    from security.revocation import access_withdrawn
+    from security.revocation import revoke_access
 
-    return access_withdrawn(User.objects.get(email=email), "withdrawn by a test").version
+    return revoke_access(User.objects.get(email=email), "withdrawn by a test").version
 
 
 def restore(email: str) -> None:
@@ -137,8 +137,9 @@ def restore(email: str) -> None:
 
 def epoch(email: str) -> int:
     from accounts.models import User
+    from tests.access import version_of
 
-    return User.objects.get(email=email).token_version
+    return version_of(User.objects.get(email=email))
 
 
 def rows(email: str) -> dict[str, Any]:
@@ -159,9 +160,9 @@ def live() -> dict[str, int]:
 
 def pending() -> list[str]:
     """The withdrawals that are still to be carried out."""
-    from security.models import PendingWithdrawal
+    from security.models import PendingRevocation
 
-    return list(PendingWithdrawal.objects.values_list("reason", flat=True))
+    return list(PendingRevocation.objects.values_list("reason", flat=True))
 
 
 def families(email: str, number: int, agent: str, window: int | None = None) -> list[list[str]]:
@@ -178,7 +179,7 @@ def families(email: str, number: int, agent: str, window: int | None = None) -> 
 
     policy = Policy.default()
     if window is not None:
-        policy = replace(policy, retry_window=window)
+        policy = replace(policy, grace_period=window)
     user, client = User.objects.get(email=email), Client("127.0.0.1", agent)
     issued = [lifecycle.start(user, client, policy=policy) for _ in range(number)]
     return [[str(one.family.token()), str(one.access)] for one in issued]

@@ -34,7 +34,7 @@ NUL, TOO_LONG = "\0", "a" * 5000
 HEADERS = "Host: localhost\r\nConnection: close\r\n"
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 # Rows that a refused login adds, and the one that housekeeping renews.
-PERSON = "id, email, name, password, role, is_active, is_superuser, token_version"
+PERSON = "id, email, name, password, role, is_active, is_superuser"
 LOG_LIKE = ("security_securityevent", "security_housekeepingrun", "sqlite_sequence")
 
 
@@ -252,7 +252,7 @@ LOOKUPS = [
         "at__date",
         "at__hour",
     ),
-    *("email", "email__regex", "email__in", "password__startswith", "groups__id", "groups__name", "user_id__exact"),
+    *("email", "email__regex", "email__in", "password__startswith", "groups__id", "groups__name", "user_key__exact"),
     *("detail__a__b", "detail__contains", "is_superuser", "last_login__gte", "token_version", "known_clients__digest"),
 ]
 TOKEN_LOOKUPS = ["state", "transport__exact", "remember__exact", "jti", "token", "user__password", "policy__a__b"]
@@ -555,7 +555,7 @@ BODIES = {
     },
     REFRESH: {"refreshToken": b'"a.b.c"'},
     LOGOUT: {"refreshToken": b'"a.b.c"'},
-    "/jwt/auth/confirm": {"password": b'"a guess"'},
+    "/jwt/auth/reauthenticate": {"password": b'"a guess"'},
     "/jwt/auth/password": {"current": b'"a guess"', "new": b'"a new and longer one"'},
 }
 

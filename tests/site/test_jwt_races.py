@@ -13,11 +13,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import User
 from jwt_demo import housekeeping, lifecycle, revocation
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import TokenFamily
 from jwt_demo.revocation import CHECKS
 from security.client import Client
@@ -184,20 +184,20 @@ def test_a_burst_of_refreshes_does_not_outlive_the_end_of_its_family(arena: Aren
         assert_ended(arena, email, [owner, *(owner.given(answer) for answer in answers if answer.status == 200)])
 
 
-def confirm(holder: Holder) -> Answer:
-    return holder.send("POST", "/jwt/auth/confirm", {"password": PASSWORD})
+def reauthenticate(holder: Holder) -> Answer:
+    return holder.send("POST", "/jwt/auth/reauthenticate", {"password": PASSWORD})
 
 
 def test_a_confirmation_voids_what_is_refreshed_meanwhile_and_leaves_one_token(arena: Arena) -> None:
-    for number, email in enumerate(arena.people("confirm", FEW)):
+    for number, email in enumerate(arena.people("reauthenticate", FEW)):
         [owner] = arena.holders(email, 1)
-        *refreshed, _, confirmed = refresh_until_refused(owner, partial(confirm, owner), after=number % 4)
-        assert statuses([*refreshed, confirmed]) == {200: len(refreshed) + 1}
+        *refreshed, _, reauthenticated = refresh_until_refused(owner, partial(reauthenticate, owner), after=number % 4)
+        assert statuses([*refreshed, reauthenticated]) == {200: len(refreshed) + 1}
         for answer in refreshed:
             assert owner.given(answer).rotate().json == {"error": INVALID}
         # None of those that mean nothing cost her anything.
-        assert owner.given(confirmed).whoami() == 200
-        assert owner.given(confirmed).rotate().status == 200
+        assert owner.given(reauthenticated).whoami() == 200
+        assert owner.given(reauthenticated).rotate().status == 200
         [family] = arena.backstage.ask("ledger", email).values()
         assert (family["ended"], family["good"]) == (None, [family["latest"]])
 
@@ -213,13 +213,13 @@ def test_a_replay_and_a_confirmation_at_once_do_not_wait_for_each_other(pg_arena
     url = pg_arena.site.environment["DATABASE_URL"]
     with psycopg.connect(url) as holdup, psycopg.connect(url, autocommit=True) as observer:
         holdup.execute("SELECT FROM accounts_user WHERE email = %s FOR UPDATE", [email])
-        confirmed, replayed, _ = together(
-            partial(confirm, owner),
+        reauthenticated, replayed, _ = together(
+            partial(reauthenticate, owner),
             partial(when_so_many_wait, observer, 1, stolen.rotate),
             partial(when_so_many_wait, observer, 2, holdup.commit),
         )
-    assert (confirmed.status, replayed.status, replayed.json) == (200, 401, {"error": REUSED})
-    assert_ended(pg_arena, email, [owner, owner.given(confirmed)])
+    assert (reauthenticated.status, replayed.status, replayed.json) == (200, 401, {"error": REUSED})
+    assert_ended(pg_arena, email, [owner, owner.given(reauthenticated)])
 
 
 def when_so_many_wait(observer: psycopg.Connection, number: int, act: Callable[[], Any]) -> Any:
@@ -237,22 +237,22 @@ def test_a_denylist_that_is_lost_while_housekeeping_looks_is_not_called_whole(
 ) -> None:
     issued = lifecycle.start(alice, Client())
     TokenFamily.objects.update(ended=timezone.now() - timedelta(minutes=5))
-    housekeeping.keep_whole()
+    housekeeping.keep_complete()
 
     def lost() -> bool:
         store.client().flushall()
         return True
 
-    monkeypatch.setattr(revocation, "is_whole", lost)
-    housekeeping.keep_whole()
+    monkeypatch.setattr(revocation, "is_complete", lost)
+    housekeeping.keep_complete()
     assert not CHECKS["denylist"].allows(issued.access)
 
 
 def test_no_token_outlives_the_denial_of_its_family_however_late_it_is_signed(alice: User, clock: Clock) -> None:
     family = lifecycle.start(alice, Client()).family
-    lifecycle.rekey(family, alice)
+    lifecycle.cycle_key(family, alice)
     clock(30)
     assert lifecycle.FLOW.end(alice, family.pk, "a test")
-    # The denylist forgets after JWT_ACCESS from now.
+    # The denylist forgets after JWT_ACCESS_LIFETIME from now.
     clock(60)
-    assert lifecycle.reissue(family).access["exp"] <= NOON.timestamp() + 30 + settings.JWT_ACCESS
+    assert lifecycle.reissue(family).access["exp"] <= NOON.timestamp() + 30 + jwt_conf.JWT_ACCESS_LIFETIME

@@ -85,7 +85,7 @@ SESSION_ROWS = {
     "login from a clean client": ["login"],
     "list of devices": ["devices"],
     "end one, or all the others": ["end one", "end all but this one"],
-    "confirm the password": ["confirm"],
+    "reauthenticate the password": ["reauthenticate"],
     "logout": ["logout"],
 }
 TOKEN_ROWS = {
@@ -99,7 +99,7 @@ TOKEN_ROWS = {
     "the same refresh again, within 10 s": ["the same again"],
     "list of devices": ["devices"],
     "end one, or all the others": ["end one", "end all but this one"],
-    "confirm the password": ["confirm"],
+    "reauthenticate the password": ["reauthenticate"],
     "logout": ["logout"],
     "logout everywhere, both flows": ["everywhere"],
     "a replay that ends everything": ["theft"],

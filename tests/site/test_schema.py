@@ -95,7 +95,7 @@ def test_tokens_and_their_bodies_are_described(operations: list[APIOperation]) -
     assert named == {
         "/jwt/auth/login": ("TokenLoginBody", "Issue"),
         REFRESH: ("RefreshBody", "Issue"),
-        "/jwt/auth/confirm": ("ConfirmBody", "Reissue"),
+        "/jwt/auth/reauthenticate": ("ReauthenticateBody", "Reissue"),
         "/jwt/auth/password": ("PasswordBody", "Reissue"),
         LOGOUT: ("RefreshBody", "Message"),
         "/jwt/auth/logout-everywhere": (None, "Message"),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from security.revocation import OWN_TIME, access_withdrawn, carry_out_pending
+from security.revocation import OWN_TIME, carry_out_pending, revoke_access
 from sessions_demo.store import digest
 from tests.conftest import Clock
 from tests.sampling import sampled
@@ -35,8 +35,8 @@ def read(member: Member) -> Answer:
     return member.send("GET", "/session/api/profile")
 
 
-def confirm(member: Member) -> Answer:
-    return member.send("POST", "/session/auth/confirm", {"password": PASSWORD})
+def reauthenticate(member: Member) -> Answer:
+    return member.send("POST", "/session/auth/reauthenticate", {"password": PASSWORD})
 
 
 def log_out(member: Member, elsewhere: Member) -> Answer:
@@ -72,12 +72,12 @@ USES = {
     "read": Use(read, False, (0, 1)),
     "renew": Use(read, True, (0, 1, 2)),
     # Its third command tells that the password was right; the new id comes next.
-    "confirm": Use(confirm, False, (2, 3, 4, 5, 6)),
+    "reauthenticate": Use(reauthenticate, False, (2, 3, 4, 5, 6)),
 }
 
 
 # Each use and each ending once; the other pairs are the same race again.
-PAIRS = [("read", log_out), ("renew", end_from_elsewhere), ("confirm", log_out_everywhere)]
+PAIRS = [("read", log_out), ("renew", end_from_elsewhere), ("reauthenticate", log_out_everywhere)]
 ENDINGS = (log_out, log_out_everywhere, end_from_elsewhere)
 
 
@@ -107,7 +107,7 @@ def race(arena: Arena, email: str, use: Use, ending: Callable[..., Answer], afte
     new = Member(arena.site, used.session or "")
     if told_that_it_failed := ended.status == 401:
         # Who asks to end everything with an id that was dead by then; it is no lie.
-        assert (ending, use.send, new.whoami()) == (log_out_everywhere, confirm, 200)
+        assert (ending, use.send, new.whoami()) == (log_out_everywhere, reauthenticate, 200)
         ended = log_out_everywhere(new, elsewhere)
     assert ended.status == 200, ended
     assert {member.whoami(), new.whoami()} == {401}, (after, used, ended)
@@ -180,7 +180,7 @@ def test_housekeeping_leaves_a_withdrawal_to_whoever_began_it(
     alice: User, clock: Clock, django_capture_on_commit_callbacks: Callable[[], Any]
 ) -> None:
     with django_capture_on_commit_callbacks():  # whoever began it has not carried it out yet
-        access_withdrawn(alice, "a test")
+        revoke_access(alice, "a test")
     assert carry_out_pending() == ""
     clock(OWN_TIME.total_seconds())  # and never will: its process has died
     assert carry_out_pending() == "1 of 1 carried out"

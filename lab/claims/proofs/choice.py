@@ -9,6 +9,7 @@ from django.conf import settings
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
 from accounts.models import User
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.tokens import Backend
 from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import Answer, Browser, Stage
@@ -90,7 +91,7 @@ def tenants(scene: Stage) -> Iterator[Evidence]:
     for clients in ("script", "apps", "both"):
         yield _says(Outcome.TOKENS, clients=clients, tenants="many", servers="several")
     data, key = {"north": "the orders of north", "south": "the orders of south"}, secrets.token_urlsafe(48)
-    services = {name: Backend("at+jwt", (key,), settings.JWT_ISSUER, f"/tenants/{name}/") for name in data}
+    services = {name: Backend("at+jwt", (key,), jwt_conf.JWT_ISSUER, f"/tenants/{name}/") for name in data}
     times = {"iat": int(time.time()), "exp": int(time.time()) + 60}
     tokens = {name: service.encode({"sub": "1", "tenant": name, **times}) for name, service in services.items()}
     for name, other in (("north", "south"), ("south", "north")):
@@ -132,11 +133,15 @@ def high_stakes(scene: Stage) -> Iterator[Evidence]:
     person, cookie = scene.person(), settings.SESSION_COOKIE_NAME
     browser = scene.logged_in("session", person)
     before = reopened(scene, browser, [cookie])
-    wrong = browser.post("/session/auth/confirm", {"password": "not hers"}).status
+    wrong = browser.post("/session/auth/reauthenticate", {"password": "not hers"}).status
     yield holds("the step-up with a wrong password", wrong, wrong == 401)
-    confirmed = browser.post("/session/auth/confirm", {"password": person.password}).status
+    reauthenticated = browser.post("/session/auth/reauthenticate", {"password": person.password}).status
     changed = browser.cookie(cookie) != before.cookie(cookie)
-    yield holds("the step-up with the right one", f"{confirmed}, another id: {changed}", confirmed == 200 and changed)
+    yield holds(
+        "the step-up with the right one",
+        f"{reauthenticated}, another id: {changed}",
+        reauthenticated == 200 and changed,
+    )
     old, new = before.get("/session/api/whoami").status, browser.get("/session/api/whoami").status
     yield holds("the id from before, the id from after", [old, new], (old, new) == (401, 200))
     kept = reopened(scene, browser, [cookie])
@@ -150,7 +155,7 @@ def new_projects(scene: Stage) -> Iterator[Evidence]:
     """The rules for the two cases, rotation as it runs here, and the case where current best practice objects."""
     yield _says(Outcome.TOKENS, clients="script", servers="several")
     yield _says(Outcome.SESSION, clients="browser", servers="one")
-    browser, name = scene.logged_in("jwt"), settings.JWT_REFRESH_COOKIE_NAME
+    browser, name = scene.logged_in("jwt"), jwt_conf.JWT_REFRESH_COOKIE_NAME
     before = browser.cookie(name)
     status = browser.post("/jwt/auth/refresh").status
     rotated = status == 200 and browser.cookie(name) not in ("", before)

@@ -7,6 +7,7 @@ import jwt
 from django.conf import settings
 from django.core.cache import caches
 
+from jwt_demo.conf import conf as jwt_conf
 from lab.claims.evidence import Evidence, holds, proves
 from lab.claims.sandbox import Answer, Browser, Stage
 from lab.tracing.instruments import SAID
@@ -31,7 +32,7 @@ def session_credentials(scene: Stage) -> Iterator[Evidence]:
 @proves("C25")
 def token_credentials(scene: Stage) -> Iterator[Evidence]:
     """Likewise."""
-    yield from _credentials(scene, "jwt", settings.JWT_REFRESH_COOKIE_NAME)
+    yield from _credentials(scene, "jwt", jwt_conf.JWT_REFRESH_COOKIE_NAME)
 
 
 def _credentials(scene: Stage, flow: str, cookie: str) -> Iterator[Evidence]:
@@ -201,12 +202,12 @@ def token_returned(scene: Stage) -> Iterator[Evidence]:
     browser = scene.browser()
     answer = browser.log_in(scene.person(), "jwt")
     access, cookies = answer.json.get("accessToken", ""), " ".join(answer.set_cookies)
-    refresh = _value(answer, settings.JWT_REFRESH_COOKIE_NAME)
+    refresh = _value(answer, jwt_conf.JWT_REFRESH_COOKIE_NAME)
     status = scene.browser().get("/jwt/api/whoami", headers=_bearer(access)).status
     yield holds("the body’s accessToken", f"{len(access)} characters; whoami: {status}", status == 200)
     yield holds("the access token in a cookie", "found" if access in cookies else "not there", access not in cookies)
     holder = scene.browser()
-    holder.give(settings.JWT_REFRESH_COOKIE_NAME, refresh)
+    holder.give(jwt_conf.JWT_REFRESH_COOKIE_NAME, refresh)
     status = holder.post("/jwt/auth/refresh").status
     yield holds("the cookie’s refresh token", f"{len(refresh)} characters; refresh: {status}", status == 200)
     inside = bool(refresh) and refresh in answer.response.text

@@ -6,6 +6,7 @@ import jwt
 from django.conf import settings
 
 from jwt_demo import lifecycle
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import Policy
 from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import FLOWS, Person, Stage
@@ -30,7 +31,7 @@ def logged_in_is_not_allowed(scene: Stage) -> Iterator[Evidence]:
 @proves("C102")
 def reload(scene: Stage) -> Iterator[Evidence]:
     """A page that is loaded again has the cookie and nothing else; one refresh, and it goes on."""
-    browser, cookie = scene.logged_in("jwt"), settings.JWT_REFRESH_COOKIE_NAME
+    browser, cookie = scene.logged_in("jwt"), jwt_conf.JWT_REFRESH_COOKIE_NAME
     before = browser.get("/jwt/api/whoami").status
     page = reopened(scene, browser, [cookie])
     without = page.get("/jwt/api/whoami").status
@@ -55,7 +56,7 @@ def remember_me(scene: Stage) -> Iterator[Evidence]:
     for box, word in ((True, "ticked"), (False, "empty")):
         life = _life(scene.logged_in("jwt", person, remember=box).access)
         yield holds(f"the access token with the box {word}", f"{life} s", life == 900)
-    life = _life(scene.logged_in("jwt", person, remember=True).cookie(settings.JWT_REFRESH_COOKIE_NAME))
+    life = _life(scene.logged_in("jwt", person, remember=True).cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME))
     yield holds("the refresh token inside the remembered cookie", f"{life} s", life == month)
     issued = lifecycle.start(person.user, Client(), remember=True, policy=Policy.default(remember=False))
     life = _life(str(issued.family.token())) if issued.family else 0
@@ -68,7 +69,7 @@ def _login_cookie(scene: Stage, flow: str, person: Person, remember: bool) -> Co
     browser = scene.browser()
     if flow == "session":
         browser.get("/session/api/")
-    name = settings.SESSION_COOKIE_NAME if flow == "session" else settings.JWT_REFRESH_COOKIE_NAME
+    name = settings.SESSION_COOKIE_NAME if flow == "session" else jwt_conf.JWT_REFRESH_COOKIE_NAME
     lines = browser.log_in(person, flow, remember=remember).set_cookies
     return next(cookie for cookie in map(Cookie.of, lines) if cookie.name == name)
 

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from django.conf import settings
-
 from jwt_demo.models import Policy
 from lab.claims.evidence import Evidence, holds, proves
 from lab.claims.sandbox import Browser, Stage
 from lab.experiments import revocation, rotation
 from lab.experiments.revocation import BY_KEY, Fate
+from sessions_demo.conf import conf as session_conf
 
 # Seconds an access token lives here, so that its end can be waited for. The lifetime that counts is the site's.
 LIFE = 2
@@ -94,7 +93,7 @@ def without_refresh_the_password_is_asked_for_again_and_again(scene: Stage) -> I
     yield holds("a refresh after it", f"{refused.status} {refused.json.get('error')}", refused.status == 401)
     fate = revocation.outlived(revocation.log_in(scene, person, BY_KEY["short"], LIFE), most=LIFE + 1)
     yield holds(f"with a life of {LIFE} s", fate.story, fate.works and fate.reason == "Token expired")
-    logins, others = 3600 / access, 3600 / settings.SESSION_ABSOLUTE
+    logins, others = 3600 / access, 3600 / session_conf.SESSION_ABSOLUTE_LIFETIME
     yield holds(f"logins an hour, with its {access} s", f"{logins:g}; with 300 s {3600 / 300:g}", logins >= 4)
     yield holds("logins an hour with a session", f"{others:.2g}", others < logins)
 

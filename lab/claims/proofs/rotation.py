@@ -5,19 +5,19 @@ import time
 from collections.abc import Iterator
 
 import jwt
-from django.conf import settings
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts.models import User
+from jwt_demo.conf import conf as jwt_conf
 from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import Stage
 from lab.experiments import revocation, rotation
 from lab.experiments.rotation import REFRESH, WHOAMI, Play, claims, held, put
 
 DAY = 24 * 60 * 60
-WINDOW = settings.JWT_RETRY_WINDOW
+WINDOW = jwt_conf.JWT_GRACE_PERIOD
 
 
 @proves("C71")

@@ -18,6 +18,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from jwt_demo import checks
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.tokens import AccessToken
 from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import Answer, Browser, Stage
@@ -36,7 +37,7 @@ def whoami(browser: Browser, token: str, check: str = "") -> Answer:
 
 def refresh_token(browser: Browser) -> str:
     """The refresh token in this browser's cookie."""
-    return browser.cookie(settings.JWT_REFRESH_COOKIE_NAME)
+    return browser.cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME)
 
 
 def said(answer: Answer) -> str:
@@ -91,7 +92,7 @@ def payload(scene: Stage) -> Iterator[Evidence]:
 def hmac_of_the_other_two(scene: Stage) -> Iterator[Evidence]:
     browser = scene.logged_in("jwt")
     signed, _, sent = browser.access.rpartition(".")
-    mac = hmac.digest(settings.JWT_ACCESS_KEYS[0].encode(), signed.encode(), hashlib.sha256)
+    mac = hmac.digest(jwt_conf.JWT_ACCESS_KEYS[0].encode(), signed.encode(), hashlib.sha256)
     yield holds("HMAC-SHA256 over header.payload, computed again", f"{jws.b64(mac)[:12]}…", jws.b64(mac) == sent)
     plain = b64encode(mac).decode()
     yield limit("the same 32 bytes in ordinary base64", f"{len(plain)} characters, not {len(sent)}", plain != sent)
@@ -218,7 +219,7 @@ def aged(token: str, seconds: int) -> str:
     """The access token as it would be, had it been issued so much earlier."""
     found = jws.claims(token)
     moved = {name: found[name] - seconds for name in ("iat", "exp", "auth_time")}
-    return jws.resigned(token, settings.JWT_ACCESS_KEYS[0].encode(), **moved)
+    return jws.resigned(token, jwt_conf.JWT_ACCESS_KEYS[0].encode(), **moved)
 
 
 @proves("C35")
@@ -230,13 +231,13 @@ def seven_days(scene: Stage) -> Iterator[Evidence]:
 @proves("C36")
 def two_secrets(scene: Stage) -> Iterator[Evidence]:
     browser = scene.logged_in("jwt")
-    access, refresh = settings.JWT_ACCESS_KEYS[0].encode(), settings.JWT_REFRESH_KEYS[0].encode()
+    access, refresh = jwt_conf.JWT_ACCESS_KEYS[0].encode(), jwt_conf.JWT_REFRESH_KEYS[0].encode()
     yield holds("the two keys are different", f"{len(access)} and {len(refresh)} bytes", access != refresh)
     control = whoami(browser, jws.resigned(browser.access, access))
     yield holds("an access token signed anew with its own key", control.status, control.status == 200)
     answer = whoami(browser, jws.resigned(browser.access, refresh))
     yield holds("an access token signed with the refresh key", said(answer), answer.status == 401)
-    browser.give(settings.JWT_REFRESH_COOKIE_NAME, jws.resigned(refresh_token(browser), access))
+    browser.give(jwt_conf.JWT_REFRESH_COOKIE_NAME, jws.resigned(refresh_token(browser), access))
     answer = browser.post("/jwt/auth/refresh")
     yield holds("a refresh token signed with the access key", said(answer), answer.status == 401)
     shared = [error.msg for error in checks.configuration(None) if error.id == "jwt.E002"]
@@ -259,7 +260,7 @@ def kept_to_be_revoked(scene: Stage) -> Iterator[Evidence]:
 
 def refresh_line(answer: Answer) -> str:
     """The `Set-Cookie` line of the refresh token, "" without one."""
-    return next((line for line in answer.set_cookies if line.startswith(settings.JWT_REFRESH_COOKIE_NAME)), "")
+    return next((line for line in answer.set_cookies if line.startswith(jwt_conf.JWT_REFRESH_COOKIE_NAME)), "")
 
 
 def attributes(line: str) -> list[str]:
@@ -311,7 +312,7 @@ def a_new_one(scene: Stage) -> Iterator[Evidence]:
 @proves("C42")
 def logout(scene: Stage) -> Iterator[Evidence]:
     browser, thief = scene.logged_in("jwt"), scene.browser()
-    thief.give(settings.JWT_REFRESH_COOKIE_NAME, refresh_token(browser))
+    thief.give(jwt_conf.JWT_REFRESH_COOKIE_NAME, refresh_token(browser))
     left = browser.post("/jwt/auth/logout", headers={"Authorization": None})
     yield holds("a logout that sends no access token", said(left), left.status == 200)
     cleared = refresh_line(left)
@@ -399,7 +400,7 @@ ELSEWHERE = (
     ("GET", "api/profile"),
     ("GET", "api/staff"),
     ("GET", "api/devices"),
-    ("POST", "auth/confirm"),
+    ("POST", "auth/reauthenticate"),
     ("POST", "auth/password"),
     ("POST", "auth/logout-everywhere"),
 )

@@ -50,7 +50,11 @@ def test_whoever_was_in_stays_in_and_can_refresh_meanwhile(holders: list[Holder]
             answer = holder.send("GET", path)
             assert_unavailable(answer)
             assert set(answer.json) == {"error"}
-        for path, body in (("confirm", {"password": PASSWORD}), ("password", CHANGE), ("logout-everywhere", None)):
+        for path, body in (
+            ("reauthenticate", {"password": PASSWORD}),
+            ("password", CHANGE),
+            ("logout-everywhere", None),
+        ):
             assert_unavailable(holder.send("POST", f"/jwt/auth/{path}", body))
         for _ in range(2):
             assert holder.keep(holder.rotate()).status == 200
@@ -190,12 +194,12 @@ def test_a_confirmation_under_way_when_the_store_dies_has_happened_or_has_not(
 ) -> None:
     holder, site = holders[0], holders[0].site
     with stopped(site.process_ids("housekeeping")):
-        confirm = partial(holder.send, "POST", "/jwt/auth/confirm", {"password": PASSWORD})
-        [answer] = dying(store, after, site, confirm)
+        reauthenticate = partial(holder.send, "POST", "/jwt/auth/reauthenticate", {"password": PASSWORD})
+        [answer] = dying(store, after, site, reauthenticate)
     assert answer.status == 200 or assert_unavailable(answer) is None
-    confirmed = answer.status == 200
-    assert holder.rotate().status == (401 if confirmed else 200)
-    if confirmed:
+    reauthenticated = answer.status == 200
+    assert holder.rotate().status == (401 if reauthenticated else 200)
+    if reauthenticated:
         assert (holder.given(answer).whoami(), holder.given(answer).rotate().status) == (200, 200)
 
 

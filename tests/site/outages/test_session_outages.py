@@ -86,12 +86,12 @@ def test_a_login_under_way_when_the_store_dies_has_happened_or_has_not(
 def test_a_confirmation_under_way_when_the_store_dies_leaves_a_session_that_can_be_ended(
     site: Site, store: Store, backstage: Backstage, after: int
 ) -> None:
-    [email] = backstage.ask("people", f"confirm-{after}-", 1, ALICE[0])
+    [email] = backstage.ask("people", f"reauthenticate-{after}-", 1, ALICE[0])
     member, elsewhere = Member(site), Member(site)
     assert (member.log_in(email, ALICE[1]).status, elsewhere.log_in(email, ALICE[1]).status) == (200, 200)
     old = Member(site, member.session)
-    confirm = {"password": ALICE[1]}
-    [answer] = dying(store, after, site, lambda: member.post("/session/auth/confirm", confirm))
+    reauthenticate = {"password": ALICE[1]}
+    [answer] = dying(store, after, site, lambda: member.post("/session/auth/reauthenticate", reauthenticate))
     assert answer.status == 200 or assert_unavailable(answer) is None
     # The deletion of the old id may have been carried out without its answer: then there is no session
     # under either id, and none is listed, though its row stays until its end.

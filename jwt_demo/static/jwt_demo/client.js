@@ -1,11 +1,11 @@
 /** Logging in with tokens, from a web page. Copy this file; it needs no other.
- * NEEDS, under one address of the page's origin: `auth/login`, `auth/refresh`, `auth/confirm`, `auth/password`, giving
+ * NEEDS, under one address of the page's origin: `auth/login`, `auth/refresh`, `auth/reauthenticate`, `auth/password`, giving
  * {accessToken, expiresIn} and keeping the refresh token in an HttpOnly cookie; `auth/logout` and
  * `auth/logout-everywhere`; refusals as {error}; a server that repeats a refresh for ten seconds (answers get lost).
  * GIVES `createClient(base)`, an EventTarget that sends `change` when the token or one of these is another:
  *   state, reason   "unknown" (nobody was asked), "signed in", "signed out", "offline" (no logout); a sentence, or ""
  *   restore()       for page load: the cookie brings the login back, if it can; true or false
- *   login(email, password, remember), logout(), logoutEverywhere(), confirm(password), changePassword(current, next)
+ *   login(email, password, remember), logout(), logoutEverywhere(), reauthenticate(password), changePassword(current, next)
  *   request(path, options)   `fetch` with the token, under `base` only. A token that ends within 30 seconds is replaced
  *       first (no timer: one sleeps with the tab, and keeps alive what nobody uses), one that is refused once after
  *   inspect()       the token, its claims, the seconds left: for a page that explains tokens
@@ -130,7 +130,7 @@ export function createClient(base = "/jwt/") {
       obtain(() => send("auth/login", post({ email, password, remember }), ""), true),
     logout: () => leave(() => send("auth/logout", post())),
     logoutEverywhere: () => leave(() => authorized("auth/logout-everywhere", post(), renew)),
-    confirm: (password) => obtain(() => authorized("auth/confirm", post({ password }), renew)),
+    reauthenticate: (password) => obtain(() => authorized("auth/reauthenticate", post({ password }), renew)),
     changePassword: (current, next) => obtain(() => authorized("auth/password", post({ current, new: next }), renew)),
     inspect: () => token && { token, claims: claimsOf(token), secondsLeft: left() },
   });

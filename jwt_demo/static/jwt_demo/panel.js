@@ -19,7 +19,7 @@ const STATES = {
 // What changes the tokens is the client's to do: it waits for its turn among the tabs, and keeps what comes.
 const VERBS = {
   "auth/refresh": () => client.restore(),
-  "auth/confirm": ({ password }) => client.confirm(password),
+  "auth/reauthenticate": ({ password }) => client.reauthenticate(password),
   "auth/password": (body) => client.changePassword(body.current, body.new),
   "auth/logout": () => client.logout(),
   "auth/logout-everywhere": () => client.logoutEverywhere(),

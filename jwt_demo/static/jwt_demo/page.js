@@ -41,7 +41,7 @@ function enter() {
   for (const button of inside.querySelectorAll("[data-do]")) {
     button.addEventListener("click", pressed(ACTIONS[button.dataset.do]));
   }
-  find("#confirm").addEventListener("submit", submitted(confirm));
+  find("#reauthenticate").addEventListener("submit", submitted(reauthenticate));
   find("#change").addEventListener("submit", submitted(change));
   showToken(client, find("[data-token]"));
   lead.textContent = "You are logged in with a token.";
@@ -156,9 +156,9 @@ async function ended(sentence) {
   say(sentence);
 }
 
-async function confirm() {
-  await client.confirm(find("#id_confirm").value);
-  find("#confirm").reset();
+async function reauthenticate() {
+  await client.reauthenticate(find("#id_reauthenticate").value);
+  find("#reauthenticate").reset();
   say("Your password is confirmed.");
 }
 

@@ -1,0 +1,65 @@
+"""DRF authentication by an access token."""
+
+from typing import Any
+
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTAuthentication as SimpleJWTAuthentication
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+
+from jwt_demo.conf import conf
+from jwt_demo.revocation import CHECKS
+from jwt_demo.tokens import AccessToken
+from security.authentication import TokenUser
+from security.users import pk_of
+
+
+class JWTAuthentication(SimpleJWTAuthentication):
+    """SimpleJWT's, without a look at the user's row and with one of the checks of `revocation`.
+
+    `check` names it; empty, it is the one that `JWT_REVOCATION` names.
+    """
+
+    www_authenticate_realm = "jwt"
+    check = ""
+
+    def get_raw_token(self, header: bytes) -> bytes | None:
+        """What follows `Bearer`, in any case (RFC 9110 section 11.1); `None` for another scheme."""
+        scheme, _, token = header.strip().partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        # Two headers arrive as one with a comma: which of them a proxy believed cannot be known.
+        return token.strip()
+
+    def get_validated_token(self, raw_token: bytes) -> AccessToken:
+        """The token, if it is good and was not withdrawn. Raises a 401 that says why not."""
+        try:
+            token = AccessToken(raw_token)
+        except ExpiredTokenError:
+            raise exceptions.AuthenticationFailed("Token expired") from None
+        except TokenError:
+            raise exceptions.AuthenticationFailed("Invalid token") from None
+        if not CHECKS[self.check or conf.JWT_REVOCATION].allows(token):
+            raise exceptions.AuthenticationFailed("Token revoked")
+        return token
+
+    def get_user(self, validated_token: Any) -> Any:
+        """Who the token says is asking."""
+        return TokenUser(pk_of(validated_token["sub"]), validated_token["role"])
+
+    def authenticate_header(self, request: Request) -> str:
+        """The challenge. Who sent no token made no error (RFC 6750 section 3.1)."""
+        header = self.get_header(request)
+        wrong = header is not None and self.get_raw_token(header) is not None
+        return f'Bearer realm="{self.www_authenticate_realm}"' + (', error="invalid_token"' if wrong else "")
+
+
+class NoAuthentication(JWTAuthentication):
+    """For what needs no access token: one that has expired must not keep anyone from logging in or out."""
+
+    def authenticate(self, request: Request) -> None:
+        return None
+
+    def authenticate_header(self, request: Request) -> str:
+        # With no authentication class at all DRF would make each 401 a 403.
+        return f'Bearer realm="{self.www_authenticate_realm}"'

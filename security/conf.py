@@ -1,0 +1,34 @@
+"""The settings of this app, and what holds where a project has none of its own. Read as attributes of `conf`."""
+
+from typing import Any
+
+from django.conf import settings
+
+
+class Conf:
+    """Settings by name: the project's, or the default that was given here."""
+
+    def __init__(self, **defaults: Any) -> None:
+        self._defaults = defaults
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._defaults:
+            raise AttributeError(f"There is no setting {name} here.")
+        return getattr(settings, name, self._defaults[name])
+
+
+conf = Conf(
+    # Called with a user; gives the role that sessions and tokens carry.
+    SECURITY_ROLE="security.users.default_role",
+    # Beside the fields that name the user and take mail. Those of them that the user model has.
+    SECURITY_GUARDED_FIELDS=("password", "is_active", "is_staff", "is_superuser", "role"),
+    # How many proxies of yours stand in front; so many entries of X-Forwarded-For are believed.
+    TRUSTED_PROXIES=0,
+    # Failures allowed in so many seconds; security/throttle.py says what each one stops.
+    THROTTLE_ACCOUNT_AND_ADDRESS=(10, 5 * 60),
+    THROTTLE_ADDRESS=(100, 5 * 60),
+    THROTTLE_ACCOUNT_FROM_UNKNOWN_CLIENTS=(50, 60 * 60),
+    # Mails anyone can have sent, counted whether the address is known here or not.
+    THROTTLE_MAIL_TO_ADDRESSEE=(5, 60 * 60),
+    THROTTLE_MAIL_FROM_ADDRESS=(20, 60 * 60),
+)

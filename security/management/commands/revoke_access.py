@@ -1,0 +1,27 @@
+"""`manage.py revoke_access alice@example.com --reason "phone stolen"`: logs a user out now, in both flows."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from security.client import Client
+from security.revocation import revoke_access, summary
+from security.users import find_user
+
+
+class Command(BaseCommand):
+    """What an administrator at a terminal has instead of the admin's action. It does not deactivate."""
+
+    help = "Ends everything a user has open, in both flows. The user can log in again; to ban one, deactivate the user."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", help="the name that the user logs in by")
+        parser.add_argument("--reason", required=True, help="why, for the history: up to 100 characters")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = find_user(options["user"], Client())
+        if user is None:
+            raise CommandError(f"No user here logs in as {options['user']}.")
+        pending = revoke_access(user, options["reason"])
+        self.stdout.write(summary(pending.ended or {}, int(pending.ended is None)))

@@ -1,0 +1,34 @@
+"""What the parts tell the project they stand in, for example so that it can write to its users.
+
+Each is sent after the commit, with `sender` the user model. A receiver that raises is logged, and undoes nothing.
+"""
+
+import logging
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.dispatch import Signal
+
+logger = logging.getLogger("site.security")
+
+# A login from a client that this user has not used before. Arguments: user, client.
+new_client_seen = Signal()
+# All access of a user was revoked. Arguments: user_key (text), user (`None` once deleted), reason, token_version.
+access_revoked = Signal()
+# A refresh token was used twice. Arguments: user, client, everything (whether all access of the user was revoked).
+token_reuse_detected = Signal()
+# The owner of a password has set a new one. Arguments: user, client, by_mail (whether by a link in a mail).
+password_changed = Signal()
+
+
+def send_after_commit(signal: Signal, **arguments: Any) -> None:
+    """Sends `signal` once the transaction of the caller is committed, and not if it is rolled back."""
+    transaction.on_commit(lambda: _send(signal, arguments))
+
+
+def _send(signal: Signal, arguments: dict[str, Any]) -> None:
+    for receiver, result in signal.send_robust(sender=get_user_model(), **arguments):
+        if isinstance(result, Exception):
+            name = getattr(receiver, "__qualname__", repr(receiver))
+            logger.error("receiver failed", extra={"receiver": name, "error": type(result).__name__})

@@ -1,0 +1,236 @@
+"""A user, whatever the model: its key as text, its role, the fields that guard it, and the version of its access.
+
+Needs `settings.AUTH_USER_MODEL` and nothing of that model but what Django asks of every user model. A key may be an
+integer, a UUID or text. What is noted about a user is noted under the text of `user_key`, without a foreign key, so
+that it outlives the user.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import BaseUserManager
+from django.contrib.auth.hashers import check_password as fits
+from django.contrib.auth.hashers import make_password
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Replace
+from django.utils.crypto import salted_hmac
+from django.utils.module_loading import import_string
+
+from security.client import Client
+from security.conf import conf
+from security.models import KnownClient, UserAccess
+
+
+def user_key(pk: Any) -> str:
+    """The text that stands for this primary key in every table of these apps.
+
+    A UUID is written without its hyphens, as SQLite stores it: so the databases can compare the two themselves.
+    """
+    return pk.hex if isinstance(pk, UUID) else str(pk)
+
+
+def pk_of(key: str) -> Any:
+    """The primary key that this text stands for, also as `sub` of a token has it.
+
+    Raises `ValidationError` for a text that no user of this model can have as a key.
+    """
+    field = get_user_model()._meta.pk
+    pk = field.to_python(key)
+    field.run_validators(pk)
+    if key not in (str(pk), user_key(pk)):
+        raise ValidationError("not the form of this key")
+    return pk
+
+
+def role_of(user: Any) -> str:
+    """The role that a session's record and an access token say: what the setting `SECURITY_ROLE` calls gives."""
+    return str(import_string(conf.SECURITY_ROLE)(user))
+
+
+def default_role(user: Any) -> str:
+    """`user.role` where the model has one; else `admin` for a superuser, and `member`."""
+    if role := getattr(user, "role", None):
+        return str(role)
+    return "admin" if getattr(user, "is_superuser", False) else "member"
+
+
+def email_of(user: Any) -> str:
+    """The user's e-mail address, "" for a model that has none."""
+    return str(getattr(user, user.get_email_field_name(), "") or "")
+
+
+def login_field() -> str:
+    """What the field of a login is called that says who: `email` where users log in by it, else `username`."""
+    model: Any = get_user_model()
+    return "email" if model.USERNAME_FIELD == "email" else "username"
+
+
+def profile(user: Any) -> dict[str, str]:
+    """What the JSON endpoints say of a user, from the user's row."""
+    name = getattr(user, "get_full_name", user.get_username)()
+    return {"id": str(user.pk), "email": email_of(user), "name": name, "role": role_of(user)}
+
+
+def has_field(name: str) -> bool:
+    """Whether the user model has a column of this name."""
+    try:
+        return bool(get_user_model()._meta.get_field(name).concrete)
+    except FieldDoesNotExist:
+        return False
+
+
+def guarded_fields() -> list[str]:
+    """The fields that end a user's access when they change."""
+    model: Any = get_user_model()
+    names = {model.USERNAME_FIELD, getattr(model, "EMAIL_FIELD", ""), *conf.SECURITY_GUARDED_FIELDS}
+    return sorted(name for name in names if name and has_field(name))
+
+
+def fingerprints(values: dict[str, Any]) -> dict[str, str]:
+    """What is kept of guarded fields to see later whether they changed.
+
+    Digests without a key: nothing is told that the user's own row does not tell, and a new `SECRET_KEY` is no change.
+    """
+    return {name: hashlib.sha256(str(value).encode()).hexdigest()[:16] for name, value in values.items()}
+
+
+def fingerprints_of(user: Any) -> dict[str, str]:
+    """Likewise for the fields as `user` has them."""
+    return fingerprints({name: getattr(user, name) for name in guarded_fields()})
+
+
+def changed_fields(user: Any, stored: dict[str, str] | None) -> dict[str, str]:
+    """The fields whose digest is another one than was stored, with the new digests."""
+    return {name: new for name, new in fingerprints_of(user).items() if new != (stored or {}).get(name, new)}
+
+
+def stored_users() -> QuerySet[Any]:
+    """All users, past any manager of the model that hides some of them."""
+    return QuerySet(get_user_model())
+
+
+def active_users() -> QuerySet[Any]:
+    """Those who may log in."""
+    return stored_users().filter(is_active=True) if has_field("is_active") else stored_users()
+
+
+def current_users(pk: Any, version: int) -> QuerySet[Any]:
+    """The user with this key, if active and still at this `token_version`; no row otherwise."""
+    return active_users().filter(Exists(at_version(user_key(pk), version)), pk=pk)
+
+
+def at_version(key: str, version: Any) -> QuerySet[UserAccess]:
+    """The row of a user's access, if it is at this version. `version` may be an expression."""
+    return UserAccess.objects.filter(user_key=key, token_version=version)
+
+
+@dataclass(frozen=True)
+class Access:
+    """What was read of a user's access together with the user. `guarded` is `None` before anything was issued."""
+
+    version: int = 0
+    guarded: dict[str, str] | None = None
+    client_is_known: bool = False
+
+
+def find_user(identifier: str, client: Client) -> Any:
+    """The user who logs in by this name, with what `access_of` gives, or `None`.
+
+    One statement, or two for a model whose manager has a `get_by_natural_key` of its own.
+    """
+    model: Any = get_user_model()
+    if not identifier.isprintable():
+        return None  # NUL and halves of surrogate pairs are errors to a database, and in no name
+    if type(model._default_manager).get_by_natural_key is BaseUserManager.get_by_natural_key:
+        return _with_access(_annotated(client), **{model.USERNAME_FIELD: identifier})
+    try:
+        found = model._default_manager.get_by_natural_key(identifier)
+    except model.DoesNotExist:
+        return None
+    return _with_access(_annotated(client), pk=found.pk)
+
+
+def get_user(pk: Any) -> Any:
+    """The user with this key, likewise."""
+    return _with_access(_annotated(Client()), pk=pk)
+
+
+def _annotated(client: Client) -> QuerySet[Any]:
+    access = UserAccess.objects.filter(user_key=OuterRef("security_key"))
+    known = KnownClient.objects.filter(user_key=OuterRef("security_key"), user_agent_hash=client.user_agent_hash)
+    return (
+        get_user_model()
+        ._default_manager.annotate(security_key=key_expression())
+        .annotate(
+            security_version=Subquery(access.values("token_version")),
+            security_guarded=Subquery(access.values("guarded")),
+            security_client_is_known=Exists(known),
+        )
+    )
+
+
+def key_expression(column: Any = "pk") -> Any:
+    """`user_key` of each user's primary key, as the database computes it; `column` names that key in another table."""
+    text = Cast(column, models.CharField(max_length=255))
+    is_uuid = isinstance(get_user_model()._meta.pk, models.UUIDField)
+    return Replace(text, Value("-"), Value("")) if is_uuid else text
+
+
+def _with_access(users: QuerySet[Any], **lookup: Any) -> Any:
+    user = users.filter(**lookup).first()
+    if user is not None:
+        user._access = Access(user.security_version or 0, user.security_guarded, user.security_client_is_known)
+    return user
+
+
+def access_of(user: Any) -> Access:
+    """What was read of this user's access with the user; read now for a user who came by another way."""
+    if not hasattr(user, "_access"):
+        row = UserAccess.objects.filter(user_key=user_key(user.pk)).first()
+        user._access = Access(row.token_version, row.guarded) if row else Access()
+    found: Access = user._access
+    return found
+
+
+def check_password(user: Any, password: str) -> bool:
+    """Whether this is the user's password. Stores it under new hash parameters if those are due.
+
+    Not `user.check_password`: that one saves the user, and a new hash would look like a new password.
+    """
+
+    def rehash(raw: str) -> None:
+        before, user.password = user.password, make_password(raw)
+        if store_hash(user.pk, before, user.password) and (access := access_of(user)).guarded:
+            user._access = replace(access, guarded=access.guarded | fingerprints({"password": user.password}))
+
+    return fits(password, user.password, rehash)
+
+
+def store_hash(pk: Any, before: str, after: str) -> bool:
+    """Stores another hash of the same password over the one that was read, and ends nobody's access.
+
+    Gives whether that one was still there: a new password may have been set meanwhile.
+    """
+    with transaction.atomic():
+        stored = stored_users().filter(pk=pk, password=before).update(password=after)
+        access = UserAccess.objects.select_for_update().filter(user_key=user_key(pk)).first() if stored else None
+        if access and access.guarded.get("password") == fingerprints({"password": before})["password"]:
+            access.guarded |= fingerprints({"password": after})
+            access.save(update_fields=["guarded"])
+    return bool(stored)
+
+
+def normal_identifier(identifier: str) -> str:
+    """The form in which failed logins are counted by account: one for every spelling of one name."""
+    return str(get_user_model().normalize_username(identifier)).casefold()
+
+
+def session_hash(user: Any, secret: str | bytes | None = None) -> str:
+    """What a session says of the version of its user's access, for Django to compare at each request."""
+    text = f"{user_key(user.pk)}:{access_of(user).version}"
+    return salted_hmac("security.session_hash", text, secret=secret, algorithm="sha256").hexdigest()
