@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.claims.catalogue import BY_ID, CLAIMS, Claim, Verdict
-from lab.claims.sandbox import Stage, stage
+from lab.claims.sandbox import Sandbox, open_sandbox
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class Evidence:
 
 def holds(asked: str, seen: Any, true: bool) -> Evidence:
     """Evidence for the claim."""
-    return Evidence(asked, _shown(seen), true)
+    return Evidence(asked, _as_text(seen), true)
 
 
 def limit(asked: str, seen: Any, true: bool) -> Evidence:
     """Evidence for where the claim ends: `true` when it indeed does."""
-    return Evidence(asked, _shown(seen), true, limit=True)
+    return Evidence(asked, _as_text(seen), true, limit=True)
 
 
-def _shown(seen: Any) -> str:
+def _as_text(seen: Any) -> str:
     if isinstance(seen, float):
         return f"{seen:.3g}"
     return ", ".join(map(str, seen)) or "nothing" if isinstance(seen, list | tuple) else str(seen)
@@ -87,7 +87,7 @@ class Result:
         }
 
 
-Proof = Callable[[Stage], Iterator[Evidence]]
+Proof = Callable[[Sandbox], Iterator[Evidence]]
 UNWRITTEN = "a proof that is still to be written"
 PROOFS: dict[str, Proof] = {}
 
@@ -110,28 +110,28 @@ def prove(claim: Claim) -> Result:
     result, started = Result(claim), time.perf_counter()
     if claim.id in PROOFS:
         try:
-            with stage() as scene:
-                result.evidence.extend(PROOFS[claim.id](scene))
+            with open_sandbox() as sandbox:
+                result.evidence.extend(PROOFS[claim.id](sandbox))
             result.verdict = verdict_of(result.evidence)
         except Exception as error:
-            result.failure = f"{type(error).__name__} at {_place(error)}"
+            result.failure = f"{type(error).__name__} at {_location_of(error)}"
     result.ms = (time.perf_counter() - started) * 1000
     return result
 
 
-def _place(error: Exception) -> str:
+def _location_of(error: Exception) -> str:
     # Not what the error says: that can be a path, a statement, the address of a store.
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if f"{os.sep}lab{os.sep}" in frame.filename]
     return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "an unknown place"
 
 
-def count(results: Iterable[Result]) -> dict[Status, int]:
+def count_by_status(results: Iterable[Result]) -> dict[Status, int]:
     """How many claims stand how."""
     seen = Counter(result.status for result in results)
     return {status: seen[status] for status in Status}
 
 
-def missing(claims: Iterable[Claim] = CLAIMS) -> list[tuple[int, str]]:
+def count_missing_proofs(claims: Iterable[Claim] = CLAIMS) -> list[tuple[int, str]]:
     """What those of these claims that have no proof wait for: of how many, and for what; the most first."""
     waiting = Counter(claim.needs or UNWRITTEN for claim in claims if claim.id not in PROOFS)
     return [(number, needs) for needs, number in waiting.most_common()]
@@ -148,7 +148,7 @@ def verdict_of(evidence: list[Evidence]) -> Verdict | None:
     return Verdict.HOLDS
 
 
-def chosen(ids: list[str], part: str = "") -> list[Claim]:
+def select_claims(ids: list[str], part: str = "") -> list[Claim]:
     """The claims with these ids, or of this part, or all. Raises `ValueError` with a sentence for what there is not."""
     if unknown := [name for name in ids if name.upper() not in BY_ID]:
         raise ValueError(f"There is no claim {', '.join(unknown)}. They are C1 to C{len(CLAIMS)}.")

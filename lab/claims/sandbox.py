@@ -43,7 +43,7 @@ PREFIX, DOMAIN = "lab-", "@throwaway.invalid"
 # For documentation only (RFC 3849): nobody else comes from there.
 NETWORK = "2001:db8"
 # Longer than any proof takes: what is older was left behind by a process that was killed.
-FORGOTTEN = timedelta(hours=1)
+FORGOTTEN_AFTER = timedelta(hours=1)
 FLOWS = ("session", "jwt")
 T = TypeVar("T")
 
@@ -135,7 +135,7 @@ class Browser:
         """The value of a cookie, "" without one."""
         return next((cookie.value or "" for cookie in self.http.cookies.jar if cookie.name == name), "")
 
-    def give(self, name: str, value: str) -> None:
+    def set_cookie(self, name: str, value: str) -> None:
         """Puts a cookie into this browser: how a thief uses one."""
         # Under the domain that the jar gives to a name without a dot, or the answer's cookie would stand beside it.
         host = urlsplit(str(self.http.base_url)).hostname or ""
@@ -147,7 +147,7 @@ def _site() -> WSGIHandler:
     return WSGIHandler()
 
 
-class Stage:
+class Sandbox:
     """Makes people and browsers; see `stage`, which also removes them."""
 
     def __init__(self) -> None:
@@ -189,18 +189,18 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def open_sandbox() -> Iterator[Sandbox]:
     """A stage, cleared when the proof is over, however it ends."""
-    scene = Stage()
+    sandbox = Sandbox()
     try:
-        yield scene
+        yield sandbox
     finally:
-        clear([person.user.pk for person in scene.people], [person.email for person in scene.people])
-        _unthrottle(scene.network)
-        _forget_strangers(scene.network)
+        delete_people([person.user.pk for person in sandbox.people], [person.email for person in sandbox.people])
+        _delete_throttle_counts(sandbox.network)
+        _delete_events_of_strangers(sandbox.network)
 
 
-def clear(ids: list[int], emails: list[str]) -> None:
+def delete_people(ids: list[int], emails: list[str]) -> None:
     """Removes throwaway users: their rows, their sessions, what the denylist and the throttle hold of them."""
     sessions = DeviceSession.objects.filter(user_id__in=ids)
     store.delete(list(sessions.values_list("digest", flat=True)))
@@ -218,22 +218,22 @@ def clear(ids: list[int], emails: list[str]) -> None:
         rows._raw_delete(rows.db)
     for mails in (OutgoingMail, DemoMail):
         mails.objects.filter(to__in=emails).delete()
-    _forget("denylist", [f"{prefix_of(key)}*" for key in keys])
+    _delete_keys("denylist", [f"{prefix_of(key)}*" for key in keys])
     limits = [limit for email in emails for limit in throttle.login_limits(email, Client(), False)]
-    _forget("default", [limit.key + "*" for limit in limits])
+    _delete_keys("default", [limit.key + "*" for limit in limits])
 
 
-def _unthrottle(network: str) -> None:
-    _forget("default", [f"throttle:*:{Client(f'{network}::1').network}*"])
+def _delete_throttle_counts(network: str) -> None:
+    _delete_keys("default", [f"throttle:*:{Client(f'{network}::1').network}*"])
 
 
-def _forget_strangers(network: str, **more: Any) -> None:
+def _delete_events_of_strangers(network: str, **more: Any) -> None:
     # A failed login of nobody is recorded without a user; the address is one that only a stage has.
     rows = SecurityEvent._base_manager.filter(user_key="", address__startswith=f"{network}:", **more)
     rows._raw_delete(rows.db)
 
 
-def _forget(alias: str, patterns: list[str]) -> None:
+def _delete_keys(alias: str, patterns: list[str]) -> None:
     redis = get_redis_connection(alias)
     for pattern in patterns:
         if keys := list(redis.scan_iter(pattern, count=1000)):
@@ -241,19 +241,19 @@ def _forget(alias: str, patterns: list[str]) -> None:
 
 
 @receiver(pre_save, sender=OutgoingMail)
-def keep_back(sender: object, instance: OutgoingMail, raw: bool, **kwargs: Any) -> None:
+def hold_back_mail(sender: object, instance: OutgoingMail, raw: bool, **kwargs: Any) -> None:
     """Has no mail to a throwaway user handed over: it would be on its way, or in the mailbox, after she is gone."""
     if not raw and instance.to.startswith(PREFIX) and instance.to.endswith(DOMAIN):
-        instance.due = timezone.now() + 2 * FORGOTTEN
+        instance.due = timezone.now() + 2 * FORGOTTEN_AFTER
 
 
 @task("lab", every=600)
-def clear_forgotten() -> str:
+def delete_forgotten_people() -> str:
     """Removes whom a killed proof left behind."""
-    before = timezone.now() - FORGOTTEN
+    before = timezone.now() - FORGOTTEN_AFTER
     left = User.objects.filter(email__startswith=PREFIX, email__endswith=DOMAIN, created__lt=before)
     people = dict(left.values_list("pk", "email")[:100])
     if people:
-        clear(list(people), list(people.values()))
-    _forget_strangers(NETWORK, at__lt=before)
+        delete_people(list(people), list(people.values()))
+    _delete_events_of_strangers(NETWORK, at__lt=before)
     return f"{len(people)} removed" if people else ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from lab.claims.sandbox import FLOWS, Answer, Browser, Person, Stage
+from lab.claims.sandbox import FLOWS, Answer, Browser, Person, Sandbox
 
 # Suffix of the file, what it is written in, and what it needs.
 LANGUAGES = (
@@ -19,7 +19,7 @@ LANGUAGES = (
     ("mjs", "JavaScript", "a page, or Node 20"),
 )
 COMMENT = re.compile(r"\s*(#|//|\"\"\")")
-NATIVE = {"Origin": None, "Sec-Fetch-Site": None}
+NATIVE_HEADERS = {"Origin": None, "Sec-Fetch-Site": None}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Program:
         """Its lines but for blanks and comments."""
         return [line for line in self.text.splitlines() if line.strip() and not COMMENT.match(line)]
 
-    def about(self, pattern: str, without: str = "^$") -> int:
+    def count_lines(self, pattern: str, without: str = "^$") -> int:
         """How many lines of code mention this, and not that."""
         return sum(bool(re.search(pattern, line)) and not re.search(without, line) for line in self.code)
 
@@ -64,16 +64,16 @@ def programs() -> list[Program]:
     return [program(flow, suffix) for suffix, _, _ in LANGUAGES for flow in FLOWS]
 
 
-def play(scene: Stage, flow: str, transport: str = "body") -> list[Answer]:
+def send_requests(sandbox: Sandbox, flow: str, transport: str = "body") -> list[Answer]:
     """The requests that the clients of this flow send, in their order, by somebody who is no browser."""
-    person, client = scene.person(), scene.browser("curl/8")
+    person, client = sandbox.person(), sandbox.browser("curl/8")
     return by_session(client, person) if flow == "session" else by_token(client, person, transport)
 
 
 def by_session(client: Browser, person: Person) -> list[Answer]:
     """With a cookie jar and a CSRF token."""
     # Without an Origin, Django wants a Referer over https.
-    headers = NATIVE | {"Referer": str(client.http.base_url)}
+    headers = NATIVE_HEADERS | {"Referer": str(client.http.base_url)}
     login = {"email": person.email, "password": person.password}
     return [
         client.get("/session/api/", headers=headers),
@@ -86,7 +86,7 @@ def by_session(client: Browser, person: Person) -> list[Answer]:
 
 def by_token(client: Browser, person: Person, transport: str) -> list[Answer]:
     """With tokens; the refresh token in the body, or in the cookie as in a page."""
-    headers: dict[str, Any] = {} if transport == "cookie" else NATIVE
+    headers: dict[str, Any] = {} if transport == "cookie" else NATIVE_HEADERS
     login = {"email": person.email, "password": person.password, "transport": transport}
     answers = [client.keep(client.post("/jwt/auth/login", login, headers=headers))]
     answers += [client.get(f"/jwt/api/{name}", headers=headers) for name in ("whoami", "profile")]

@@ -52,7 +52,7 @@ QUESTIONS = (
         {"seldom": "Seldom: a change may wait for some minutes", "often": "Often: a change counts from the next click"},
     ),
     Question(
-        "withdrawal",
+        "revocation",
         "How soon must a login that is taken back stop working?",
         {"minutes": "Within a quarter of an hour", "now": "At once"},
     ),
@@ -116,11 +116,11 @@ class Rule:
     outcome: Outcome
     fits: Callable[[Answers], bool]
     why: str
-    dissent: str
+    objection: str
 
 
 def _is_strict(a: Answers) -> bool:
-    return a["stakes"] == "high" or a["withdrawal"] == "now" or a["permissions"] == "often"
+    return a["stakes"] == "high" or a["revocation"] == "now" or a["permissions"] == "often"
 
 
 def _is_in_browser(a: Answers) -> bool:
@@ -217,7 +217,7 @@ RULES = (
     Rule(
         "C83",
         Outcome.BACKEND,
-        lambda a: a["clients"] == "script" and a["withdrawal"] == "now",
+        lambda a: a["clients"] == "script" and a["revocation"] == "now",
         "A script should hold no token, and a session ends at once: current best practice for apps in the browser.",
         "The usual advice is tokens with rotation; they need a denylist then, and stay within reach of a hostile "
         "script.",
@@ -302,16 +302,16 @@ TOKEN_SETTINGS = (
     "JWT_REVOCATION",
 )
 # How access tokens are checked; the only setting that a recommendation changes.
-CHECK = {Outcome.TOKENS: "expiry", Outcome.VERSION: "version"}
+CHECK_OF_OUTCOME = {Outcome.TOKENS: "expiry", Outcome.VERSION: "version"}
 UNITS = (("day", 24 * 60 * 60), ("hour", 60 * 60), ("minute", 60), ("second", 1))
 
 
-def pasted(outcome: Outcome) -> str:
+def settings_to_paste(outcome: Outcome) -> str:
     """The settings of this project for a recommendation, with the values they have here, as lines of Python."""
     names = SESSION_SETTINGS * outcome.has_session + TOKEN_SETTINGS * outcome.has_tokens
     values = {name: setting(name) for name in names}
     if outcome.has_tokens:
-        values["JWT_REVOCATION"] = CHECK.get(outcome, "denylist")
+        values["JWT_REVOCATION"] = CHECK_OF_OUTCOME.get(outcome, "denylist")
     lines = [f"{name} = {value!r}".replace("'", '"') + _comment(value) for name, value in values.items()]
     if values.get("JWT_REVOCATION") == "denylist":
         lines.append(f"JWT_DENYLIST_LEASE = {jwt_conf.JWT_DENYLIST_LEASE}{_comment(jwt_conf.JWT_DENYLIST_LEASE)}")
@@ -319,7 +319,7 @@ def pasted(outcome: Outcome) -> str:
 
 
 def setting(name: str) -> object:
-    """The value that holds here: the project's own, or an app's default. Raises `AttributeError` for an unknown name."""
+    """The value in use: the project's own, or the default of an app. Raises `AttributeError` for an unknown name."""
     for source in (settings, session_conf):
         if hasattr(source, name):
             return getattr(source, name)
@@ -327,10 +327,10 @@ def setting(name: str) -> object:
 
 
 def _comment(value: object) -> str:
-    return "" if isinstance(value, bool) or not isinstance(value, int) else f"  # {spoken(value)}"
+    return "" if isinstance(value, bool) or not isinstance(value, int) else f"  # {describe_duration(value)}"
 
 
-def spoken(seconds: float) -> str:
+def describe_duration(seconds: float) -> str:
     """A duration in its largest unit, rounded: "7 days"."""
     # What ends in a day less a moment ends in a day.
     name, length = next((unit for unit in UNITS if seconds * 1.01 >= unit[1]), UNITS[-1])

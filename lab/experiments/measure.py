@@ -25,7 +25,7 @@ from django_redis import get_redis_connection
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from jwt_demo.models import Policy, TokenFamily
-from lab.claims.sandbox import Answer, Stage, stage
+from lab.claims.sandbox import Answer, Sandbox, open_sandbox
 from lab.experiments import revocation
 from lab.experiments.revocation import BY_KEY, Credential, Strategy
 from lab.tracing import trace
@@ -34,7 +34,7 @@ from sessions_demo.models import DeviceSession
 MODES = tuple(BY_KEY)
 WARM_UP = 3
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-READING = {"GET", "MGET", "EXISTS", "TTL"}
+READ_COMMANDS = {"GET", "MGET", "EXISTS", "TTL"}
 
 
 @dataclass
@@ -95,62 +95,62 @@ def measure(modes: list[str], requests: int, logins: int, tell: Callable[[int], 
     """
     began = time.perf_counter()
     chosen = [BY_KEY[key] for key in dict.fromkeys(modes)]
-    with stage() as scene:
-        left = {strategy.key: kept(scene, strategy, logins) for strategy in chosen}
-        probes = [_probe(scene, strategy) for strategy in chosen]
-        _run(probes, requests, tell or (lambda done: None))
-        rows = [_mode(probe, left[probe.held.strategy.key]) for probe in probes]
-        banned = _banned(scene, [row.key for row in rows])
+    with open_sandbox() as sandbox:
+        left = {strategy.key: count_leftovers(sandbox, strategy, logins) for strategy in chosen}
+        probes = [_log_in_probe(sandbox, strategy) for strategy in chosen]
+        _time_all(probes, requests, tell or (lambda done: None))
+        rows = [_summarize(probe, left[probe.held.strategy.key]) for probe in probes]
+        banned = _answers_after_ban(sandbox, [row.key for row in rows])
     for row in rows:
         row.ratio, row.banned = round(row.p50 / rows[0].p50, 2), banned[row.key]
     pairs = [pair for probe in probes for pair in zip(probe.traced, probe.plain, strict=True)]
     cost = median(traced / plain for traced, plain in pairs)
-    return Report(rows, machine(), logins, round(cost, 2), round(time.perf_counter() - began, 1))
+    return Report(rows, describe_machine(), logins, round(cost, 2), round(time.perf_counter() - began, 1))
 
 
-def logged_in(scene: Stage, strategy: Strategy) -> tuple[Credential, Answer]:
+def log_in(sandbox: Sandbox, strategy: Strategy) -> tuple[Credential, Answer]:
     """A login at the site's own address, as long-lived as everybody's."""
-    browser, person = scene.browser(), scene.people[0] if scene.people else scene.person()
+    browser, person = sandbox.browser(), sandbox.people[0] if sandbox.people else sandbox.person()
     flow = "session" if strategy.kind == "session" else "jwt"
     answer = browser.log_in(person, flow, **({"refresh": False} if strategy.key == "short" else {}))
     return Credential(strategy, browser, ends=int(flow == "jwt")), answer
 
 
-def kept(scene: Stage, strategy: Strategy, logins: int) -> dict[str, float]:
+def count_leftovers(sandbox: Sandbox, strategy: Strategy, logins: int) -> dict[str, float]:
     """What a login leaves behind: the keys it wrote to Redis that are still there, and rows that last as long."""
-    before, keys, size = _rows(scene), 0, 0
+    before, keys, size = _count_rows(sandbox), 0, 0
     for _ in range(logins):
-        _, answer = logged_in(scene, strategy)
-        found = lasting(answer)
+        _, answer = log_in(sandbox, strategy)
+        found = remaining_keys(answer)
         keys, size = keys + len(found), size + sum(found.values())
-    return {"keys": keys / logins, "bytes": size / logins, "rows": (_rows(scene) - before) / logins}
+    return {"keys": keys / logins, "bytes": size / logins, "rows": (_count_rows(sandbox) - before) / logins}
 
 
-def lasting(answer: Answer) -> dict[str, int]:
+def remaining_keys(answer: Answer) -> dict[str, int]:
     """The keys that a request wrote to, as its trace has them, and that are still there; with their size in bytes."""
     commands = [text.partition(" ") for text in answer.exchange.texts("redis")]
-    sizes = {key: _size(key) for name, _, key in commands if key and name not in READING}
+    sizes = {key: _memory_usage(key) for name, _, key in commands if key and name not in READ_COMMANDS}
     return {key: size for key, size in sizes.items() if size}
 
 
-def _size(key: str) -> int:
+def _memory_usage(key: str) -> int:
     sizes = [get_redis_connection(alias).memory_usage(key) for alias in ("sessions", "denylist", "default")]
     return max(size or 0 for size in sizes)
 
 
-def _rows(scene: Stage) -> int:
-    ids = [person.user.pk for person in scene.people]
+def _count_rows(sandbox: Sandbox) -> int:
+    ids = [person.user.pk for person in sandbox.people]
     models = (DeviceSession, TokenFamily, OutstandingToken)
     return sum(model._base_manager.filter(user_id__in=ids).count() for model in models)
 
 
-def _probe(scene: Stage, strategy: Strategy) -> Probe:
-    held, _ = logged_in(scene, strategy)
+def _log_in_probe(sandbox: Sandbox, strategy: Strategy) -> Probe:
+    held, _ = log_in(sandbox, strategy)
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in held.browser.http.cookies.jar)
     environ: dict[str, Any] = {
         "PATH_INFO": strategy.path,
         "REMOTE_ADDR": held.browser.address,
-        "HTTP_HOST": urlsplit(scene.origin).netloc,
+        "HTTP_HOST": urlsplit(sandbox.origin).netloc,
         "HTTP_USER_AGENT": held.browser.agent,
         "HTTP_X_FORWARDED_FOR": held.browser.http.headers.get("X-Forwarded-For", ""),
         "HTTP_COOKIE": cookies,
@@ -162,20 +162,20 @@ def _probe(scene: Stage, strategy: Strategy) -> Probe:
     return Probe(held, environ)
 
 
-def _run(probes: list[Probe], requests: int, tell: Callable[[int], None]) -> None:
+def _time_all(probes: list[Probe], requests: int, tell: Callable[[int], None]) -> None:
     site = WSGIHandler()
     for turn in range(-WARM_UP, requests):
         # Whoever comes first in a turn is another each time, and so is which of the two is traced.
         at = turn % len(probes)
         for probe in probes[at:] + probes[:at]:
             for on in (turn % 2 == 0, turn % 2 == 1):
-                ms = _timed(site, probe.environ, on)
+                ms = _time_one(site, probe.environ, on)
                 if turn >= 0:
                     (probe.traced if on else probe.plain).append(ms)
         tell(max(0, turn + 1))
 
 
-def _timed(site: WSGIHandler, environ: dict[str, Any], on: bool) -> float:
+def _time_one(site: WSGIHandler, environ: dict[str, Any], on: bool) -> float:
     status: list[str] = []
 
     def start(line: str, *headers: Any) -> Callable[[bytes], object]:
@@ -193,7 +193,7 @@ def _timed(site: WSGIHandler, environ: dict[str, Any], on: bool) -> float:
     return ms
 
 
-def credential(held: Credential) -> tuple[int, int]:
+def credential_size(held: Credential) -> tuple[int, int]:
     """Bytes of the value that proves who asks, and of the header line that carries it alone."""
     sent = held.ask().exchange
     name = "Bearer" if held.ends else settings.SESSION_COOKIE_NAME
@@ -201,7 +201,7 @@ def credential(held: Credential) -> tuple[int, int]:
     return length, length + len("Authorization: Bearer " if held.ends else f"Cookie: {name}=")
 
 
-def _mode(probe: Probe, left: dict[str, float]) -> Mode:
+def _summarize(probe: Probe, left: dict[str, float]) -> Mode:
     answer, strategy = probe.held.ask(), probe.held.strategy
     return Mode(
         strategy.key,
@@ -211,7 +211,7 @@ def _mode(probe: Probe, left: dict[str, float]) -> Mode:
         p95=round(quantiles(probe.plain, n=20, method="inclusive")[-1] if len(probe.plain) > 1 else probe.plain[0], 3),
         sql=answer.exchange.count("sql"),
         redis=answer.exchange.count("redis"),
-        credential=credential(probe.held)[1],
+        credential=credential_size(probe.held)[1],
         request_head=answer.exchange.request_head,
         response_head=answer.exchange.response_head,
         keys=left["keys"],
@@ -220,15 +220,15 @@ def _mode(probe: Probe, left: dict[str, float]) -> Mode:
     )
 
 
-def _banned(scene: Stage, keys: list[str]) -> dict[str, str]:
+def _answers_after_ban(sandbox: Sandbox, keys: list[str]) -> dict[str, str]:
     """What the next request after a ban is answered, in each mode."""
     most = Policy.default().access
-    fates = revocation.play(scene, "ban", life=most, only=tuple(keys), most=0.01)
+    observations = revocation.run_round(sandbox, "ban", life=most, only=tuple(keys), most=0.01)
     late = f"works on, {most} s at most"
-    return {fate.strategy.key: "dead at once" if fate.at_once else late for fate in fates}
+    return {observation.strategy.key: "dead at once" if observation.at_once else late for observation in observations}
 
 
-def machine() -> dict[str, str]:
+def describe_machine() -> dict[str, str]:
     """What it ran on. Without the machine's name, which is nobody's business."""
     store = get_redis_connection("default").info("server")
     version = ".".join(map(str, connection.get_database_version()))
@@ -263,19 +263,19 @@ COLUMNS = {
 }
 
 
-def table(report: Report) -> list[list[str]]:
+def table_rows(report: Report) -> list[list[str]]:
     """The comparison as text, its heading first."""
-    lines = [[_text(getattr(mode, name)) for name in COLUMNS] for mode in report.modes]
+    lines = [[_format(getattr(mode, name)) for name in COLUMNS] for mode in report.modes]
     return [list(COLUMNS.values()), *lines]
 
 
-def _text(value: object) -> str:
+def _format(value: object) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def as_markdown(report: Report) -> str:
     """The comparison as a table for a README, with what it ran on."""
-    head, *rows = table(report)
+    head, *rows = table_rows(report)
     lines = [head, ["---"] + ["---:"] * (len(head) - 2) + ["---"], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{caption(report)}\n"
 

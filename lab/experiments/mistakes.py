@@ -16,15 +16,15 @@ from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import Policy
 from jwt_demo.tokens import ED25519, AccessToken
 from lab.claims.evidence import Evidence, holds
-from lab.claims.sandbox import Answer, Browser, Stage, stage
+from lab.claims.sandbox import Answer, Browser, Sandbox, open_sandbox
 from lab.experiments import jws, session_record
 from security.checks import SECRET_BYTES, is_guessable
 
-MARK, BETWEEN = "> ", "---\n"
+DIFFERENCE_MARK, SEPARATOR = "> ", "---\n"
 WHOAMI = "/jwt/api/whoami"
 STORAGE = re.compile(r"\b(localStorage|sessionStorage)\b")
 MONTH = 30 * 24 * 60 * 60
-Check = Callable[[Stage], Iterator[Evidence]]
+Check = Callable[[Sandbox], Iterator[Evidence]]
 
 
 @dataclass(frozen=True)
@@ -57,26 +57,26 @@ class Mistake:
 
     def _code(self, side: int) -> list[Line]:
         text = get_template(f"lab/mistakes/{self.slug}.txt").template.source  # type: ignore[attr-defined]
-        lines = text.split(BETWEEN)[side].splitlines()
-        return [Line(line.removeprefix(MARK), line.startswith(MARK)) for line in lines]
+        lines = text.split(SEPARATOR)[side].splitlines()
+        return [Line(line.removeprefix(DIFFERENCE_MARK), line.startswith(DIFFERENCE_MARK)) for line in lines]
 
 
-def checked(mistake: Mistake) -> list[Evidence]:
+def run_check(mistake: Mistake) -> list[Evidence]:
     """What this server does, asked just now."""
-    with stage() as scene:
-        return list(mistake.check(scene))
+    with open_sandbox() as sandbox:
+        return list(mistake.check(sandbox))
 
 
-def _storage(scene: Stage) -> Iterator[Evidence]:
-    answer = scene.browser().log_in(scene.person(), "jwt")
+def _check_storage(sandbox: Sandbox) -> Iterator[Evidence]:
+    answer = sandbox.browser().log_in(sandbox.person(), "jwt")
     yield holds("What a browser's login puts in the body", ", ".join(answer.json), "refreshToken" not in answer.json)
     scripts = sorted((settings.BASE_DIR / "static" / "jwt_demo").glob("*.js"))
     using = [path.name for path in scripts if STORAGE.search(path.read_text())]
     yield holds(f"Of the {len(scripts)} scripts of the token page, how many use storage", len(using), not using)
 
 
-def _lifetime(scene: Stage) -> Iterator[Evidence]:
-    claims = jws.claims(scene.logged_in("jwt").access)
+def _check_lifetime(sandbox: Sandbox) -> Iterator[Evidence]:
+    claims = jws.read_claims(sandbox.logged_in("jwt").access)
     seconds = claims["exp"] - claims["iat"]
     yield holds("An access token lives", f"{seconds} s", seconds <= 15 * 60)
     try:
@@ -87,9 +87,9 @@ def _lifetime(scene: Stage) -> Iterator[Evidence]:
     yield holds("A policy with 30 days for it is", said, said.startswith("refused"))
 
 
-def _payload(scene: Stage) -> Iterator[Evidence]:
-    person = scene.person()
-    claims = jws.claims(scene.logged_in("jwt", person).access)
+def _check_payload(sandbox: Sandbox) -> Iterator[Evidence]:
+    person = sandbox.person()
+    claims = jws.read_claims(sandbox.logged_in("jwt", person).access)
     more = claims.keys() - AccessToken.claims.keys()
     yield holds("Claims beside the eleven that are allowed", sorted(more), not more)
     secret = [person.email, person.user.name, person.user.password, person.password]
@@ -97,69 +97,69 @@ def _payload(scene: Stage) -> Iterator[Evidence]:
     yield holds("E-mail, name, password or its hash in the payload", len(found), not found)
 
 
-def _one_secret(scene: Stage) -> Iterator[Evidence]:
-    browser = scene.logged_in("jwt")
-    swapped = jws.resigned(browser.access, jwt_conf.JWT_REFRESH_KEYS[0].encode())
+def _check_one_secret(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser = sandbox.logged_in("jwt")
+    swapped = jws.resign(browser.access, jwt_conf.JWT_REFRESH_KEYS[0].encode())
     answer = _whoami(browser, swapped)
-    yield holds("An access token signed with the refresh key", _said(answer), answer.status == 401)
+    yield holds("An access token signed with the refresh key", _describe_answer(answer), answer.status == 401)
     shared = [error.msg for error in token_checks.configuration(None) if error.id == "jwt.E002"]
     yield holds("Keys that the check at start finds shared", len(shared), not shared)
 
 
-def _algorithm(scene: Stage) -> Iterator[Evidence]:
-    browser = scene.logged_in("jwt")
-    reading = jws.read(browser.access)
-    payload = json.dumps(reading.payload | {"role": "admin"})
+def _check_algorithm(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser = sandbox.logged_in("jwt")
+    decoded = jws.decode(browser.access)
+    payload = json.dumps(decoded.payload | {"role": "admin"})
     for algorithm, key in (("none", b""), ("HS512", jwt_conf.JWT_ACCESS_KEYS[0].encode())):
-        token = jws.made(json.dumps(reading.header | {"alg": algorithm}), payload, key, algorithm)
+        token = jws.build_token(json.dumps(decoded.header | {"alg": algorithm}), payload, key, algorithm)
         answer = _whoami(browser, token)
-        yield holds(f"A self-made administrator with alg {algorithm}", _said(answer), answer.status == 401)
+        yield holds(f"A self-made administrator with alg {algorithm}", _describe_answer(answer), answer.status == 401)
     control = _whoami(browser, browser.access)
-    yield holds("The real token", _said(control), control.status == 200)
+    yield holds("The real token", _describe_answer(control), control.status == 200)
 
 
-def _httponly(scene: Stage) -> Iterator[Evidence]:
-    for flow, name in _cookies():
-        line = _line(scene.browser().log_in(scene.person(), flow), name)
+def _check_httponly(sandbox: Sandbox) -> Iterator[Evidence]:
+    for flow, name in _login_cookies():
+        line = _set_cookie_line(sandbox.browser().log_in(sandbox.person(), flow), name)
         yield holds(f"Set-Cookie of {name}", _attributes(line), "HttpOnly" in _attributes(line))
 
 
-def _samesite(scene: Stage) -> Iterator[Evidence]:
-    for flow, name in (*_cookies(), ("session", settings.CSRF_COOKIE_NAME)):
-        line = _line(scene.browser().log_in(scene.person(), flow), name)
+def _check_samesite(sandbox: Sandbox) -> Iterator[Evidence]:
+    for flow, name in (*_login_cookies(), ("session", settings.CSRF_COOKIE_NAME)):
+        line = _set_cookie_line(sandbox.browser().log_in(sandbox.person(), flow), name)
         yield holds(f"Set-Cookie of {name}", _attributes(line), "SameSite=Strict" in _attributes(line))
 
 
-def _memory(scene: Stage) -> Iterator[Evidence]:
+def _check_memory(sandbox: Sandbox) -> Iterator[Evidence]:
     backend = settings.CACHES[settings.SESSION_CACHE_ALIAS]["BACKEND"]
     yield holds("Where sessions are kept", backend, backend == "django_redis.cache.RedisCache")
-    browser = scene.logged_in("session")
-    record = session_record.of(browser.cookie(settings.SESSION_COOKIE_NAME))
+    browser = sandbox.logged_in("session")
+    record = session_record.read_record(browser.cookie(settings.SESSION_COOKIE_NAME))
     seen = f"{record.size} bytes, {record.ttl} s to live" if record else "nothing"
     yield holds("What Redis itself says of a session begun just now", seen, record is not None)
 
 
-def _weak_secret(scene: Stage) -> Iterator[Evidence]:
+def _check_weak_secret(sandbox: Sandbox) -> Iterator[Evidence]:
     secrets = {"SECRET_KEY": [settings.SECRET_KEY]}
     secrets |= {name: list(getattr(settings, name)) for name in ("JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
     for name, keys in secrets.items():
-        short, weak = min(len(key.encode()) for key in keys), [key for key in keys if _guessable(key)]
+        short, weak = min(len(key.encode()) for key in keys), [key for key in keys if _is_guessable(key)]
         yield holds(f"{name}: shortest, and how many can be guessed", f"{short} bytes, {len(weak)}", not weak)
     yield holds("The word “secret” would be", "refused at start", is_guessable("secret"))
-    value = scene.logged_in("session").cookie(settings.SESSION_COOKIE_NAME)
+    value = sandbox.logged_in("session").cookie(settings.SESSION_COOKIE_NAME)
     signed = not re.fullmatch(r"[a-z0-9]{32}", value)
     yield holds("The session cookie", "signed data" if signed else "a random id: no secret signs it", not signed)
 
 
-def _guessable(key: str) -> bool:
+def _is_guessable(key: str) -> bool:
     return is_guessable(key.removeprefix(ED25519)) or len(key.encode()) < SECRET_BYTES
 
 
-def _cookies() -> tuple[tuple[str, str], ...]:
+def _login_cookies() -> tuple[tuple[str, str], ...]:
     return ("session", settings.SESSION_COOKIE_NAME), ("jwt", jwt_conf.JWT_REFRESH_COOKIE_NAME)
 
 
-def _line(answer: Answer, name: str) -> str:
+def _set_cookie_line(answer: Answer, name: str) -> str:
     return next((line for line in answer.set_cookies if line.startswith(f"{name}=")), "")
 
 
@@ -171,7 +171,7 @@ def _whoami(browser: Browser, token: str) -> Answer:
     return browser.get(WHOAMI, headers={"Authorization": f"Bearer {token}"})
 
 
-def _said(answer: Answer) -> str:
+def _describe_answer(answer: Answer) -> str:
     return f"{answer.status} {answer.json.get('error') or answer.json.get('role') or ''}".strip()
 
 
@@ -181,63 +181,63 @@ MISTAKES = (
         "C84",
         "A token in localStorage",
         "Any script that ever runs in the page, of whatever vendor, reads it and takes it away.",
-        _storage,
+        _check_storage,
     ),
     Mistake(
         "lifetime",
         "C85",
         "An access token for 30 days",
         "Nothing is looked up, so who steals it on the first day is you for the other twenty-nine.",
-        _lifetime,
+        _check_lifetime,
     ),
     Mistake(
         "payload",
         "C86",
         "Private data in the payload",
         "It is encoded and not encrypted: whoever holds the token, and every log it ends up in, can read it.",
-        _payload,
+        _check_payload,
     ),
     Mistake(
         "one-secret",
         "C87",
         "One secret for both kinds of token",
         "Whoever gets the key of the short-lived kind can make the long-lived kind, too.",
-        _one_secret,
+        _check_one_secret,
     ),
     Mistake(
         "algorithm",
         "C88",
         "The token chooses its algorithm",
         "A token that says “none” needs no signature, and anybody can write one that says administrator.",
-        _algorithm,
+        _check_algorithm,
     ),
     Mistake(
         "httponly",
         "C89",
         "A session cookie without HttpOnly",
         "A script in the page reads the id and uses it from another machine.",
-        _httponly,
+        _check_httponly,
     ),
     Mistake(
         "samesite",
         "C90",
         "A cookie without SameSite",
         "Other sites can send requests that carry it: always with a link, at first also with a form.",
-        _samesite,
+        _check_samesite,
     ),
     Mistake(
         "memory",
         "C91",
         "Sessions in the memory of a process",
         "A restart logs everybody out, a second process knows nobody, and what is never ended piles up.",
-        _memory,
+        _check_memory,
     ),
     Mistake(
         "weak-secret",
         "C92",
         "A weak secret, or none",
         "Where the cookie is signed data, who guesses the secret writes cookies for anyone.",
-        _weak_secret,
+        _check_weak_secret,
     ),
 )
 BY_SLUG = {mistake.slug: mistake for mistake in MISTAKES}

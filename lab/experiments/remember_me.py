@@ -10,13 +10,13 @@ from django.utils import timezone
 
 from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import TokenFamily
-from lab.claims.sandbox import Browser, Stage
-from lab.experiments.decision import spoken
+from lab.claims.sandbox import Browser, Sandbox
+from lab.experiments.decision import describe_duration
 from sessions_demo.models import DeviceSession
 
 MAX_AGE = re.compile(r";\s*Max-Age=(\d+)", re.IGNORECASE)
 # What proves that somebody is still logged in, when a browser was opened again.
-ASKED = {"session": ("GET", "/session/api/whoami"), "jwt": ("POST", "/jwt/auth/refresh")}
+REQUESTS = {"session": ("GET", "/session/api/whoami"), "jwt": ("POST", "/jwt/auth/refresh")}
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Cookie:
     max_age: int | None
 
     @classmethod
-    def of(cls, line: str) -> "Cookie":
+    def parse(cls, line: str) -> "Cookie":
         """Reads a line; its value is masked."""
         name, _, rest = line.partition("=")
         value, _, attributes = rest.partition(";")
@@ -39,7 +39,7 @@ class Cookie:
     @property
     def lasts(self) -> str:
         """ "30 days", or "until the browser is closed"."""
-        return "until the browser is closed" if self.max_age is None else spoken(self.max_age)
+        return "until the browser is closed" if self.max_age is None else describe_duration(self.max_age)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class End:
     def at(cls, name: str, moment: datetime) -> "End":
         """The end at this moment."""
         seconds = (moment - timezone.now()).total_seconds()
-        return cls(name, seconds, spoken(seconds))
+        return cls(name, seconds, describe_duration(seconds))
 
 
 @dataclass(frozen=True)
@@ -69,35 +69,35 @@ class Lane:
     after: int = 0
 
     @property
-    def kept(self) -> list[str]:
+    def kept_cookies(self) -> list[str]:
         """The cookies that a closed browser keeps."""
         return [cookie.name for cookie in self.cookies if cookie.max_age is not None]
 
     @property
-    def dropped(self) -> list[str]:
+    def dropped_cookies(self) -> list[str]:
         """Those it drops."""
         return [cookie.name for cookie in self.cookies if cookie.max_age is None]
 
 
-def played(scene: Stage, flow: str, remember: bool) -> Lane:
+def try_flow(sandbox: Sandbox, flow: str, remember: bool) -> Lane:
     """Somebody new logs in by this flow, the browser is closed and opened again, and asks with what it still has."""
-    person, browser = scene.person(), scene.browser()
+    person, browser = sandbox.person(), sandbox.browser()
     lines = browser.get("/session/api/").set_cookies if flow == "session" else []
     lines += browser.log_in(person, flow, remember=remember).set_cookies
-    method, path = ASKED[flow]
+    method, path = REQUESTS[flow]
     ends = _session_ends(person.user.pk) if flow == "session" else _token_ends(person.user.pk, browser)
-    lane = Lane(flow, [Cookie.of(line) for line in lines], ends, f"{method} {path}")
+    lane = Lane(flow, [Cookie.parse(line) for line in lines], ends, f"{method} {path}")
     before = browser.ask(method, path)
     lane = replace(lane, cookies=list({one.name: one for one in lane.cookies}.values()), before=before.status)
-    return replace(lane, after=reopened(scene, browser, lane.kept).ask(method, path).status)
+    return replace(lane, after=reopen(sandbox, browser, lane.kept_cookies).ask(method, path).status)
 
 
-def reopened(scene: Stage, browser: Browser, kept: list[str]) -> Browser:
+def reopen(sandbox: Sandbox, browser: Browser, kept: list[str]) -> Browser:
     """The same browser after it was closed: these cookies are left, and nothing that was in memory."""
-    again = scene.browser(browser.agent)
+    again = sandbox.browser(browser.agent)
     for name in kept:
         if value := browser.cookie(name):
-            again.give(name, value)
+            again.set_cookie(name, value)
     return again
 
 
@@ -112,7 +112,9 @@ def _token_ends(user_id: int, browser: Browser) -> list[End]:
     claims = jwt.decode(browser.cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME), options={"verify_signature": False})
     expires = datetime.fromtimestamp(claims["exp"], timezone.now().tzinfo)
     return [
-        End("the access token, in memory", jwt_conf.JWT_ACCESS_LIFETIME, spoken(jwt_conf.JWT_ACCESS_LIFETIME)),
+        End(
+            "the access token, in memory", jwt_conf.JWT_ACCESS_LIFETIME, describe_duration(jwt_conf.JWT_ACCESS_LIFETIME)
+        ),
         End.at("the refresh token, if it is not used (exp)", expires),
         End.at("all of its successors, however they are used", family.absolute_end),
     ]

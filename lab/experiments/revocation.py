@@ -13,7 +13,7 @@ from django.db import transaction
 from accounts.models import User
 from jwt_demo import lifecycle
 from jwt_demo.models import Policy, Transport
-from lab.claims.sandbox import Answer, Browser, Person, Stage
+from lab.claims.sandbox import Answer, Browser, Person, Sandbox
 from security import passwords
 from security.client import Client
 from security.revocation import revoke_access
@@ -41,11 +41,11 @@ BY_KEY = {strategy.key: strategy for strategy in STRATEGIES}
 
 
 @dataclass(frozen=True)
-class Act:
+class RevocationAct:
     """A reason to withdraw access. `do` changes the user as the site itself does."""
 
     name: str
-    tells: str
+    description: str
     do: Callable[[User], object]
 
 
@@ -54,12 +54,12 @@ def _ban(user: User) -> None:
     user.save()
 
 
-def _new_password(user: User) -> None:
+def _change_password(user: User) -> None:
     passwords.choose(user, secrets.token_urlsafe(12))
     passwords.replace(user, Client())
 
 
-def _sign_out(user: User) -> None:
+def _log_out_everywhere(user: User) -> None:
     revoke_access(user, "logged out everywhere")
 
 
@@ -69,14 +69,14 @@ def _demote(user: User) -> None:
 
 
 ACTS = {
-    "ban": Act("Ban", "An administrator deactivates her.", _ban),
-    "password": Act("Change password", "She sets a new password somewhere else.", _new_password),
-    "everywhere": Act("Sign out everywhere", "She ends all she has open.", _sign_out),
-    "demote": Act("Demote", "An administrator makes her a member again.", _demote),
+    "ban": RevocationAct("Ban", "An administrator deactivates her.", _ban),
+    "password": RevocationAct("Change password", "She sets a new password somewhere else.", _change_password),
+    "everywhere": RevocationAct("Sign out everywhere", "She ends all she has open.", _log_out_everywhere),
+    "demote": RevocationAct("Demote", "An administrator makes her a member again.", _demote),
 }
 
 
-def withdraw(user_id: int, act: str) -> None:
+def revoke(user_id: int, act: str) -> None:
     """Does it to this user, now. Raises `KeyError` for an act there is not, `User.DoesNotExist` when she is gone."""
     with transaction.atomic():
         # Unlocked, she could be removed in between, and saving her would bring her back.
@@ -98,9 +98,9 @@ class Credential:
         return self.browser.get(self.strategy.path, headers=bearer)
 
 
-def log_in(scene: Stage, person: Person, strategy: Strategy, life: int) -> Credential:
+def log_in(sandbox: Sandbox, person: Person, strategy: Strategy, life: int) -> Credential:
     """A credential of this kind, whose access token lives `life` seconds. Raises `InvalidCredentials`."""
-    browser = scene.browser()
+    browser = sandbox.browser()
     if strategy.kind == "session":
         browser.log_in(person, "session")
         return Credential(strategy, browser)
@@ -114,7 +114,7 @@ def log_in(scene: Stage, person: Person, strategy: Strategy, life: int) -> Crede
 
 
 @dataclass
-class Fate:
+class Observation:
     """What became of one credential. Seconds count from the withdrawal; `left` is what its token had left then."""
 
     strategy: Strategy
@@ -128,7 +128,7 @@ class Fate:
     redis: int = 0
     ms: list[float] = field(default_factory=list)
 
-    def note(self, answer: Answer, seconds: float | None) -> None:
+    def add_answer(self, answer: Answer, seconds: float | None) -> None:
         """Takes in one answer; `seconds` is `None` before the withdrawal."""
         if answer.status == 200:
             self.sql, self.redis = answer.exchange.count("sql"), answer.exchange.count("redis")
@@ -148,7 +148,7 @@ class Fate:
         return self.refused is not None and self.asked == 1
 
     @property
-    def story(self) -> str:
+    def explanation(self) -> str:
         """What was seen, in a few words."""
         good = "" if self.last_ok is None else f"200 until {self.last_ok:.2f} s"
         dead = "" if self.refused is None else f"401 {self.reason} after {self.refused:.2f} s"
@@ -156,48 +156,48 @@ class Fate:
 
     def as_json(self) -> dict[str, Any]:
         """What the page and its script show."""
-        shown = asdict(self) | {"key": self.strategy.key, "at_once": self.at_once, "ms": median(self.ms or [0])}
-        return {name: round(value, 3) if isinstance(value, float) else value for name, value in shown.items()}
+        content = asdict(self) | {"key": self.strategy.key, "at_once": self.at_once, "ms": median(self.ms or [0])}
+        return {name: round(value, 3) if isinstance(value, float) else value for name, value in content.items()}
 
 
-def play(
-    scene: Stage, act: str, life: int, only: tuple[str, ...] = (), most: float = 0, every: float = 0.1
-) -> list[Fate]:
+def run_round(
+    sandbox: Sandbox, act: str, life: int, only: tuple[str, ...] = (), most: float = 0, every: float = 0.1
+) -> list[Observation]:
     """One whole round: logs in, asks, withdraws, and asks each credential every so many seconds until it is dead.
 
     `life` is how long access tokens live, in whole seconds; it is over `most` seconds after the withdrawal, or one
     second after the last of them ran out.
     """
-    person = scene.person(role=User.Role.ADMIN)
+    person = sandbox.person(role=User.Role.ADMIN)
     chosen = [strategy for strategy in STRATEGIES if not only or strategy.key in only]
-    held = [log_in(scene, person, strategy, life) for strategy in chosen]
-    fates = {credential.strategy.key: Fate(credential.strategy, None) for credential in held}
+    held = [log_in(sandbox, person, strategy, life) for strategy in chosen]
+    observations = {credential.strategy.key: Observation(credential.strategy, None) for credential in held}
     for _ in range(2):
         # Twice: the first request after a quiet spell makes the denylist whole, at a price of its own.
         for credential in held:
-            fates[credential.strategy.key].note(credential.ask(), None)
-    withdraw(person.user.pk, act)
-    _watch(held, fates, most or life + 1, every)
-    return list(fates.values())
+            observations[credential.strategy.key].add_answer(credential.ask(), None)
+    revoke(person.user.pk, act)
+    _watch(held, observations, most or life + 1, every)
+    return list(observations.values())
 
 
-def outlived(held: Credential, most: float, every: float = 0.1) -> Fate:
+def watch_unrevoked(held: Credential, most: float, every: float = 0.1) -> Observation:
     """What becomes of one credential that nobody withdraws, for so many seconds from now."""
-    fate = Fate(held.strategy, None)
-    fate.note(held.ask(), None)
-    _watch([held], {held.strategy.key: fate}, most, every)
-    return fate
+    observation = Observation(held.strategy, None)
+    observation.add_answer(held.ask(), None)
+    _watch([held], {held.strategy.key: observation}, most, every)
+    return observation
 
 
-def _watch(held: list[Credential], fates: dict[str, Fate], most: float, every: float) -> None:
+def _watch(held: list[Credential], observations: dict[str, Observation], most: float, every: float) -> None:
     began = time.time()
     for credential in held:
-        fates[credential.strategy.key].left = credential.ends - began if credential.ends else None
+        observations[credential.strategy.key].left = credential.ends - began if credential.ends else None
     alive = held
     while alive and time.time() - began < most:
         for credential in alive:
             # When it was asked, not answered: a token may run out in between, and was good all the same.
             asked = time.time() - began
-            fates[credential.strategy.key].note(credential.ask(), asked)
-        alive = [credential for credential in alive if fates[credential.strategy.key].refused is None]
+            observations[credential.strategy.key].add_answer(credential.ask(), asked)
+        alive = [credential for credential in alive if observations[credential.strategy.key].refused is None]
         time.sleep(every if alive else 0)

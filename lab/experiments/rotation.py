@@ -9,11 +9,11 @@ import jwt
 
 from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import Policy, TokenFamily
-from lab.claims.sandbox import Answer, Browser, Stage
+from lab.claims.sandbox import Answer, Browser, Sandbox
 
 REFRESH, WHOAMI = "/jwt/auth/refresh", "/jwt/api/whoami"
 OWNER_AGENT, PHONE_AGENT, THIEF_AGENT = "Laptop (lab) Chrome/1", "Phone (lab) Safari/1", "Thief (lab) curl/1"
-WINDOWS = (10, 0)
+GRACE_PERIODS = (10, 0)
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Move:
 
     actor: str
     act: str
-    says: str
+    description: str
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,14 @@ SCENES = {
 
 
 @dataclass
-class Asked:
+class SentRequest:
     """One request and its answer, as they may be shown. `got` is the generation that came back."""
 
-    asked: str
+    request: str
     token: str
     status: int
-    told: str
-    got: int | None = None
+    result: str
+    new_generation: int | None = None
     cookie: str = ""
 
 
@@ -101,120 +101,126 @@ class Step:
 
     number: int
     actor: str
-    says: str
-    asked: list[Asked]
+    description: str
+    requests: list[SentRequest]
     families: list[dict[str, Any]]
     note: str = ""
 
     @property
     def alarm(self) -> bool:
         """Whether the server said that two hold a token."""
-        return any(item.told == "Token reuse detected" for item in self.asked)
+        return any(item.result == "Token reuse detected" for item in self.requests)
 
     @property
     def late(self) -> bool:
         """Whether the server said that a retry came too late."""
-        return any(item.told == "Refresh token already used" for item in self.asked)
+        return any(item.result == "Refresh token already used" for item in self.requests)
 
 
 @dataclass
-class Play:
+class PlayedScene:
     """A scene while it is played. `cast` are the browsers, `families` whose login each family is."""
 
-    cast: dict[str, Browser]
+    browsers: dict[str, Browser]
     families: dict[str, str]
     at_once: Callable[[list[Callable[[], Answer]]], list[Answer]]
     steps: list[Step] = field(default_factory=list)
     # Who has refreshed with which token: two equal ones are one.
-    given: list[str] = field(default_factory=list)
+    issued_tokens: list[str] = field(default_factory=list)
 
 
-def play(stage: Stage, scene: str, window: int) -> Play:
+def play_scene(sandbox: Sandbox, scene: str, grace_period: int) -> PlayedScene:
     """Plays a scene with a retry window of so many seconds. Raises `KeyError` for a scene there is not."""
-    person = stage.person()
-    laptop = stage.logged_in("jwt", person, OWNER_AGENT)
-    phone = stage.logged_in("jwt", person, PHONE_AGENT)
-    cast = {"laptop": laptop, "phone": phone, "thief": stage.browser(THIEF_AGENT)}
-    families = {claims(cast[name])["sid"]: name for name in ("laptop", "phone")}
+    person = sandbox.person()
+    laptop = sandbox.logged_in("jwt", person, OWNER_AGENT)
+    phone = sandbox.logged_in("jwt", person, PHONE_AGENT)
+    browsers = {"laptop": laptop, "phone": phone, "thief": sandbox.browser(THIEF_AGENT)}
+    families = {refresh_claims(browsers[name])["sid"]: name for name in ("laptop", "phone")}
     # The policy is kept with the family: this is what a login under another setting would have.
-    policy = asdict(replace(Policy.default(), grace_period=window))
+    policy = asdict(replace(Policy.default(), grace_period=grace_period))
     TokenFamily.objects.filter(pk__in=families).update(policy=policy)
-    played = Play(cast, families, stage.at_once)
+    played = PlayedScene(browsers, families, sandbox.at_once)
     for move in SCENES[scene].moves:
-        asked = ACTS[move.act](played, cast[move.actor])
-        step = Step(len(played.steps) + 1, move.actor, move.says, asked, _families(played))
-        step.note = _noted(step, played)
+        requests = ACTS[move.act](played, browsers[move.actor])
+        step = Step(len(played.steps) + 1, move.actor, move.description, requests, _family_lines(played))
+        step.note = _explain(step, played)
         played.steps.append(step)
     return played
 
 
-def _steal(played: Play, thief: Browser) -> list[Asked]:
-    put(thief, held(played.cast["laptop"]))
+def _copy_refresh_cookie(played: PlayedScene, thief: Browser) -> list[SentRequest]:
+    set_refresh_cookie(thief, refresh_cookie(played.browsers["laptop"]))
     return []
 
 
-def _refresh(played: Play, browser: Browser) -> list[Asked]:
+def _refresh(played: PlayedScene, browser: Browser) -> list[SentRequest]:
     before = _generation(browser)
-    return [_told(played, before, browser.keep(browser.post(REFRESH)))]
+    return [_describe_refresh(played, before, browser.keep(browser.post(REFRESH)))]
 
 
-def _lose(played: Play, browser: Browser) -> list[Asked]:
-    before, cookie = _generation(browser), held(browser)
+def _refresh_and_lose_answer(played: PlayedScene, browser: Browser) -> list[SentRequest]:
+    before, cookie = _generation(browser), refresh_cookie(browser)
     answer = browser.post(REFRESH)
-    put(browser, cookie)
-    return [_told(played, before, answer)]
+    set_refresh_cookie(browser, cookie)
+    return [_describe_refresh(played, before, answer)]
 
 
-def _both(played: Play, browser: Browser) -> list[Asked]:
+def _refresh_in_two_tabs(played: PlayedScene, browser: Browser) -> list[SentRequest]:
     before = _generation(browser)
     tab = Browser(browser.address, browser.agent, str(browser.http.base_url))
-    put(tab, held(browser))
+    set_refresh_cookie(tab, refresh_cookie(browser))
     answers = played.at_once([lambda: browser.post(REFRESH), lambda: tab.post(REFRESH)])
     if answers[0].status != 200:
         # One jar: whichever answer brought a cookie, both tabs have it.
-        put(browser, held(tab))
+        set_refresh_cookie(browser, refresh_cookie(tab))
     for answer in answers:
         browser.keep(answer)
-    return [_told(played, before, answer) for answer in answers]
+    return [_describe_refresh(played, before, answer) for answer in answers]
 
 
-def _whoami(played: Play, browser: Browser) -> list[Asked]:
+def _whoami(played: PlayedScene, browser: Browser) -> list[SentRequest]:
     answer = browser.get(WHOAMI)
-    return [Asked(f"GET {WHOAMI}", "access token", answer.status, answer.json.get("error", "role member"))]
+    return [SentRequest(f"GET {WHOAMI}", "access token", answer.status, answer.json.get("error", "role member"))]
 
 
-ACTS = {"steal": _steal, "refresh": _refresh, "lose": _lose, "both": _both, "whoami": _whoami}
+ACTS = {
+    "steal": _copy_refresh_cookie,
+    "refresh": _refresh,
+    "lose": _refresh_and_lose_answer,
+    "both": _refresh_in_two_tabs,
+    "whoami": _whoami,
+}
 
 
-def _told(played: Play, before: int | None, answer: Answer) -> Asked:
-    shown = "no refresh token" if before is None else f"refresh token, generation {before}"
-    told, got, cookie = answer.json.get("error", ""), None, ""
+def _describe_refresh(played: PlayedScene, before: int | None, answer: Answer) -> SentRequest:
+    token_sent = "no refresh token" if before is None else f"refresh token, generation {before}"
+    result, new_generation, cookie = answer.json.get("error", ""), None, ""
     if answer.status == 200:
         token = answer.response.cookies[jwt_conf.JWT_REFRESH_COOKIE_NAME]
-        got = int(jwt.decode(token, options={"verify_signature": False})["gen"])
-        again = token in played.given
-        told = f"{'the same' if again else 'a new'} token, generation {got}"
-        played.given.append(token)
+        new_generation = int(jwt.decode(token, options={"verify_signature": False})["gen"])
+        again = token in played.issued_tokens
+        result = f"{'the same' if again else 'a new'} token, generation {new_generation}"
+        played.issued_tokens.append(token)
         sealed = answer.exchange.cookies_set[0]
         cookie = f"{sealed['name']}={sealed['first']}… ({sealed['length']} bytes, digest {sealed['digest']})"
-    return Asked(f"POST {REFRESH}", shown, answer.status, told, got, cookie)
+    return SentRequest(f"POST {REFRESH}", token_sent, answer.status, result, new_generation, cookie)
 
 
-def held(browser: Browser) -> Cookie | None:
+def refresh_cookie(browser: Browser) -> Cookie | None:
     """The refresh cookie of a browser."""
     jar = browser.http.cookies.jar
     return next((cookie for cookie in jar if cookie.name == jwt_conf.JWT_REFRESH_COOKIE_NAME), None)
 
 
-def put(browser: Browser, cookie: Cookie | None) -> None:
+def set_refresh_cookie(browser: Browser, cookie: Cookie | None) -> None:
     """Gives a browser this cookie in the place of the one of its name."""
     if cookie:
         browser.http.cookies.jar.set_cookie(cookie)
 
 
-def claims(browser: Browser) -> dict[str, Any]:
+def refresh_claims(browser: Browser) -> dict[str, Any]:
     """What the refresh token of a browser says, read as anyone can."""
-    cookie = held(browser)
+    cookie = refresh_cookie(browser)
     return jwt.decode(cookie.value or "", options={"verify_signature": False}) if cookie else {}
 
 
@@ -225,45 +231,45 @@ def lifetime(token: str) -> int:
 
 
 def _generation(browser: Browser) -> int | None:
-    return claims(browser).get("gen")
+    return refresh_claims(browser).get("gen")
 
 
-def _families(played: Play) -> list[dict[str, Any]]:
+def _family_lines(played: PlayedScene) -> list[dict[str, Any]]:
     """Each family as a line of generations: which of them is alive, and who holds it."""
     rows = {str(row.pk): row for row in TokenFamily.objects.filter(pk__in=played.families)}
     live = {str(pk) for pk in TokenFamily.objects.live().filter(pk__in=played.families).values_list("pk", flat=True)}
-    holding = {name: claims(browser) for name, browser in played.cast.items()}
-    shown = []
+    holding = {name: refresh_claims(browser) for name, browser in played.browsers.items()}
+    lines = []
     for sid, name in played.families.items():
         nodes = []
         for number in range(rows[sid].generation + 1):
             holders = [who for who, said in holding.items() if (said.get("sid"), said.get("gen")) == (sid, number)]
             state = "spent" if number < rows[sid].generation else "alive" if sid in live else "ended"
             nodes.append({"number": number, "state": state, "holders": holders})
-        shown.append({"name": name, "alive": sid in live, "reason": rows[sid].reason, "nodes": nodes})
-    return shown
+        lines.append({"name": name, "alive": sid in live, "reason": rows[sid].reason, "nodes": nodes})
+    return lines
 
 
-def _noted(step: Step, played: Play) -> str:
+def _explain(step: Step, played: PlayedScene) -> str:
     """What this step means, from what was seen."""
     if step.alarm:
         return "Alarm: every login of this person ends."
     if step.late:
-        return f"Too late for a retry: this login ends; {_others(step)} stays."
-    if sum(item.told.startswith("the same token") for item in step.asked):
+        return f"Too late for a retry: this login ends; {_surviving_logins(step)} stays."
+    if sum(item.result.startswith("the same token") for item in step.requests):
         return "No second successor: the same token again, byte for byte."
     return ""
 
 
-def _others(step: Step) -> str:
+def _surviving_logins(step: Step) -> str:
     return " and ".join(f"the {family['name']}'s" for family in step.families if family["alive"]) or "nothing"
 
 
-def roll_call(played: Play) -> list[dict[str, Any]]:
+def logins_at_the_end(played: PlayedScene) -> list[dict[str, Any]]:
     """Who is in at the end, by asking: whoami with each access token, then a refresh with each refresh token."""
     called = []
-    for name, browser in played.cast.items():
-        if not held(browser):
+    for name, browser in played.browsers.items():
+        if not refresh_cookie(browser):
             continue
         whoami = browser.get(WHOAMI).status if browser.access else None
         refresh = browser.post(REFRESH).status

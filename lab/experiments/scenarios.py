@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from jwt_demo.conf import conf as jwt_conf
-from lab.claims.sandbox import Answer, Browser, Person, Stage, stage
-from lab.tracing.sequence import Entry, drawn
+from lab.claims.sandbox import Answer, Browser, Person, Sandbox, open_sandbox
+from lab.tracing.sequence import Entry, with_arrows
 
 # What the thief's browser calls itself.
 THIEF = "Thief/1"
 # What happens, and the request that does it.
-Scene = tuple[str, Answer]
-Play = Callable[[Stage], Iterator[Scene]]
+CaptionedAnswer = tuple[str, Answer]
+Play = Callable[[Sandbox], Iterator[CaptionedAnswer]]
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Scenario:
 
 def run(scenario: Scenario) -> list[Entry]:
     """Plays it now, and gives the exchanges in order, each with its caption. Leaves nothing behind."""
-    with stage() as scene:
-        return [_told(caption, answer) for caption, answer in scenario.play(scene)]
+    with open_sandbox() as sandbox:
+        return [_with_caption(caption, answer) for caption, answer in scenario.play(sandbox)]
 
 
-def _told(caption: str, answer: Answer) -> Entry:
+def _with_caption(caption: str, answer: Answer) -> Entry:
     thief = answer.response.request.headers.get("User-Agent") == THIEF
-    return drawn(answer.exchange.as_json()) | {"caption": caption, "thief": thief}
+    return with_arrows(answer.exchange.as_json()) | {"caption": caption, "thief": thief}
 
 
-def session_login(scene: Stage) -> Iterator[Scene]:
-    browser, person = scene.browser(), scene.person()
+def session_login(sandbox: Sandbox) -> Iterator[CaptionedAnswer]:
+    browser, person = sandbox.browser(), sandbox.person()
     yield "A first visit: the browser is given a CSRF token, and no session.", browser.get("/session/api/")
     yield "She logs in; the answer carries the id of her new record.", browser.log_in(person, "session")
     yield "Who am I? The id is looked up.", browser.get("/session/api/whoami")
@@ -47,8 +47,8 @@ def session_login(scene: Stage) -> Iterator[Scene]:
     yield "She logs out: the record is deleted, and the cookie with it.", browser.post("/session/auth/logout")
 
 
-def token_login(scene: Stage) -> Iterator[Scene]:
-    browser, person = scene.browser(), scene.person()
+def token_login(sandbox: Sandbox) -> Iterator[CaptionedAnswer]:
+    browser, person = sandbox.browser(), sandbox.person()
     yield "She logs in; one token comes in the body, the other as a cookie.", browser.log_in(person, "jwt")
     yield "Who am I? The token says so, and the key vouches for it.", browser.get("/jwt/api/whoami")
     yield "Her profile: the same check, then her row.", browser.get("/jwt/api/profile")
@@ -57,21 +57,21 @@ def token_login(scene: Stage) -> Iterator[Scene]:
     yield "She logs out: what she was given is ended on the server too.", browser.post("/jwt/auth/logout")
 
 
-def old_cookie(scene: Stage) -> Iterator[Scene]:
-    person, thief = scene.person(), scene.browser(THIEF)
-    browser, login = _in(scene, person, "session")
+def old_cookie(sandbox: Sandbox) -> Iterator[CaptionedAnswer]:
+    person, thief = sandbox.person(), sandbox.browser(THIEF)
+    browser, login = _log_in(sandbox, person, "session")
     yield "She logs in.", login
-    thief.give(settings.SESSION_COOKIE_NAME, browser.cookie(settings.SESSION_COOKIE_NAME))
+    thief.set_cookie(settings.SESSION_COOKIE_NAME, browser.cookie(settings.SESSION_COOKIE_NAME))
     yield "Somebody has copied her cookie, and it works for him too.", thief.get("/session/api/whoami")
     yield "She logs out.", browser.post("/session/auth/logout")
     yield "His copy points at a record that is gone.", thief.get("/session/api/whoami")
 
 
-def old_refresh(scene: Stage) -> Iterator[Scene]:
-    person, thief = scene.person(), scene.browser(THIEF)
-    browser, login = _in(scene, person, "jwt")
+def old_refresh(sandbox: Sandbox) -> Iterator[CaptionedAnswer]:
+    person, thief = sandbox.person(), sandbox.browser(THIEF)
+    browser, login = _log_in(sandbox, person, "jwt")
     yield "She logs in.", login
-    thief.give(jwt_conf.JWT_REFRESH_COOKIE_NAME, browser.cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME))
+    thief.set_cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME, browser.cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME))
     yield "She refreshes; the token from before is now an old one.", browser.keep(browser.post("/jwt/auth/refresh"))
     yield (
         "Somebody who copied the old one presents it: theft, and everything of hers ends.",
@@ -81,27 +81,27 @@ def old_refresh(scene: Stage) -> Iterator[Scene]:
     yield "And she cannot refresh: she must log in again.", browser.post("/jwt/auth/refresh")
 
 
-def strangers(scene: Stage) -> Iterator[Scene]:
-    browser = scene.browser()
+def strangers(sandbox: Sandbox) -> Iterator[CaptionedAnswer]:
+    browser = sandbox.browser()
     yield "No cookie: nobody is known, and nothing is looked up.", browser.get("/session/api/whoami")
     yield "No token: likewise.", browser.get("/jwt/api/whoami")
-    browser.give(settings.SESSION_COOKIE_NAME, "a" * 32)
+    browser.set_cookie(settings.SESSION_COOKIE_NAME, "a" * 32)
     yield "An invented id is looked up in vain.", browser.get("/session/api/whoami")
     forged = {"Authorization": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.AAAA"}
     yield "An invented token is refused before anything is looked up.", browser.get("/jwt/api/whoami", headers=forged)
 
 
-def roles(scene: Stage) -> Iterator[Scene]:
-    people = (("A member", scene.person()), ("An administrator", scene.person(role="admin")))
+def roles(sandbox: Sandbox) -> Iterator[CaptionedAnswer]:
+    people = (("A member", sandbox.person()), ("An administrator", sandbox.person(role="admin")))
     for flow in ("session", "jwt"):
-        yield f"{flow}: a stranger is not known: 401.", scene.browser().get(f"/{flow}/api/staff")
+        yield f"{flow}: a stranger is not known: 401.", sandbox.browser().get(f"/{flow}/api/staff")
         for who, person in people:
-            browser = scene.logged_in(flow, person)
+            browser = sandbox.logged_in(flow, person)
             yield f"{flow}: {who.lower()} asks for the same page.", browser.get(f"/{flow}/api/staff")
 
 
-def _in(scene: Stage, person: Person, flow: str) -> tuple[Browser, Answer]:
-    browser = scene.browser()
+def _log_in(sandbox: Sandbox, person: Person, flow: str) -> tuple[Browser, Answer]:
+    browser = sandbox.browser()
     return browser, browser.log_in(person, flow)
 
 

@@ -18,11 +18,22 @@ from sessions_demo.lifecycle import REAUTHENTICATED, REMEMBER, ROLE, SEEN, USER_
 from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, VERSION
 
 # What may be read over somebody's shoulder; `_auth_user_hash` and whatever else there may be, not.
-OPEN = {USER_ID, ROLE, VERSION, DEVICE, REMEMBER, SEEN, REAUTHENTICATED, ABSOLUTE_END, IDLE_END, "_auth_user_backend"}
+READABLE_FIELDS = {
+    USER_ID,
+    ROLE,
+    VERSION,
+    DEVICE,
+    REMEMBER,
+    SEEN,
+    REAUTHENTICATED,
+    ABSOLUTE_END,
+    IDLE_END,
+    "_auth_user_backend",
+}
 
 
 @dataclass(frozen=True)
-class Record:
+class SessionRecord:
     """One session: of the cookie its length, beginning and digest; of the record its key, value and time to live."""
 
     cookie_length: int
@@ -36,26 +47,26 @@ class Record:
     @property
     def text(self) -> str:
         """The value, to be read."""
-        return jws.shown(self.value)
+        return jws.format_json(self.value)
 
 
-def of(session_id: str) -> Record | None:
+def read_record(session_id: str) -> SessionRecord | None:
     """The record of this session; `None` when there is none."""
-    data = raw(session_id)
+    data = read_bytes(session_id)
     if not data:
         return None
-    value = {name: seen if name in OPEN else _masked(seen) for name, seen in json.loads(data).items()}
+    value = {name: seen if name in READABLE_FIELDS else _mask(seen) for name, seen in json.loads(data).items()}
     digest = hashlib.sha256(session_id.encode()).hexdigest()
-    ttl = int(_redis().ttl(_key(session_id)))
-    return Record(len(session_id), session_id[:6], digest, _key(session_id), ttl, len(data), value)
+    ttl = int(_redis().ttl(_redis_key(session_id)))
+    return SessionRecord(len(session_id), session_id[:6], digest, _redis_key(session_id), ttl, len(data), value)
 
 
-def raw(session_id: str) -> bytes:
+def read_bytes(session_id: str) -> bytes:
     """What Redis holds of it, byte for byte; empty when that is nothing."""
-    return _redis().get(_key(session_id)) or b""
+    return _redis().get(_redis_key(session_id)) or b""
 
 
-def _key(session_id: str) -> str:
+def _redis_key(session_id: str) -> str:
     return str(caches[settings.SESSION_CACHE_ALIAS].make_key(store.PREFIX + store.digest(session_id)))
 
 
@@ -63,5 +74,5 @@ def _redis() -> Any:
     return get_redis_connection(settings.SESSION_CACHE_ALIAS)
 
 
-def _masked(value: Any) -> str:
+def _mask(value: Any) -> str:
     return f"•••••• ({len(str(value))} characters, masked)"

@@ -14,7 +14,7 @@ from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 
 from jwt_demo.tokens import FORM, LONGEST, AccessToken, RefreshToken, TypedToken
 from lab.experiments import jws
-from lab.experiments.jws import Reading
+from lab.experiments.jws import DecodedToken
 
 KINDS: dict[str, type[TypedToken]] = {"access": AccessToken, "refresh": RefreshToken}
 
@@ -53,119 +53,125 @@ def examine(text: str, kind: str) -> Examination:
         error = "Token expired"
     except TokenError:
         error = "Invalid token"
-    reading = jws.read(text)
-    answers = [Answer(question, *ask(token, text, reading)) for question, ask in QUESTIONS.items()]
+    decoded = jws.decode(text)
+    answers = [Answer(question, *ask(token, text, decoded)) for question, ask in QUESTIONS.items()]
     return Examination(kind, not error, error, answers)
 
 
 def likely_kind(text: str) -> str:
     """What the token says it is; access unless it says otherwise."""
-    header = jws.read(text).header
+    header = jws.decode(text).header
     return "refresh" if isinstance(header, dict) and header.get("typ") == RefreshToken.kind else "access"
 
 
-Found = tuple[bool, str]
+CheckResult = tuple[bool, str]
 
 
-def _form(token: TypedToken, text: str, reading: Reading) -> Found:
+def _check_form(token: TypedToken, text: str, decoded: DecodedToken) -> CheckResult:
     if len(text.encode(errors="replace")) > LONGEST:
         return False, f"longer than {LONGEST:,} bytes"
     if not text:
         return False, "there is nothing"
     if not FORM.fullmatch(text):
         return False, "not three segments of A–Z, a–z, 0–9, - and _, joined by dots"
-    odd = [remark for remark in reading.odd if "base64url" in remark or "spelling" in remark]
-    return not odd, odd[0] if odd else f"three segments, {len(text):,} bytes"
+    remarks = [remark for remark in decoded.remarks if "base64url" in remark or "spelling" in remark]
+    return not remarks, remarks[0] if remarks else f"three segments, {len(text):,} bytes"
 
 
-def _header(token: TypedToken, text: str, reading: Reading) -> Found:
-    header = reading.header
+def _check_header(token: TypedToken, text: str, decoded: DecodedToken) -> CheckResult:
+    header = decoded.header
     if not isinstance(header, dict):
         return False, "no JSON object"
     ring, kid = token.token_backend.ring, header.get("kid")
     key = ring[kid if isinstance(kid, str) and kid in ring else token.token_backend.first]
     wanted = {"alg": key.algorithm, "typ": token.kind, "kid": kid}
-    wrong = [_cell(name, header.get(name), value) for name, value in wanted.items() if header.get(name) != value]
-    wrong += [f"{_short(name)} is not wanted" for name in header if name not in wanted]
+    wrong = [
+        _describe_difference(name, header.get(name), value)
+        for name, value in wanted.items()
+        if header.get(name) != value
+    ]
+    wrong += [f"{_shorten(name)} is not wanted" for name in header if name not in wanted]
     return not wrong, "; ".join(wrong[:4]) or f"alg {key.algorithm}, typ {token.kind}"
 
 
-def _key(token: TypedToken, text: str, reading: Reading) -> Found:
-    kid = reading.header.get("kid") if isinstance(reading.header, dict) else None
+def _check_key(token: TypedToken, text: str, decoded: DecodedToken) -> CheckResult:
+    kid = decoded.header.get("kid") if isinstance(decoded.header, dict) else None
     if kid is None:
         return False, "the header names no key (kid)"
     known = isinstance(kid, str) and kid in token.token_backend.ring
-    return known, f"kid {_short(kid)} is {'in' if known else 'not in'} the ring of {token.token_type} keys"
+    return known, f"kid {_shorten(kid)} is {'in' if known else 'not in'} the ring of {token.token_type} keys"
 
 
-def _signature(token: TypedToken, text: str, reading: Reading) -> Found:
+def _check_signature(token: TypedToken, text: str, decoded: DecodedToken) -> CheckResult:
     for key in token.token_backend.ring.values():
         try:
-            jwt.PyJWS().decode(reading.token, key.verifying, [key.algorithm])
+            jwt.PyJWS().decode(decoded.token, key.verifying, [key.algorithm])
         except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
             continue
         return True, f"computed again with the key {key.kid}: the same"
     return False, f"no {token.token_type} key of this server gives this signature"
 
 
-def _times(token: TypedToken, text: str, reading: Reading) -> Found:
-    moments, now = {moment.claim: moment for moment in reading.moments}, timezone.now()
-    if "exp" not in moments or "iat" not in moments:
+def _check_times(token: TypedToken, text: str, decoded: DecodedToken) -> CheckResult:
+    times, now = {time_claim.claim: time_claim for time_claim in decoded.times}, timezone.now()
+    if "exp" not in times or "iat" not in times:
         return False, "exp or iat is missing, or is no time"
-    if moments["exp"].at <= now:
-        return False, f"expired {moments['exp'].relative}"
-    if early := [name for name in ("iat", "nbf") if name in moments and moments[name].at > now]:
+    if times["exp"].at <= now:
+        return False, f"expired {times['exp'].relative}"
+    if early := [name for name in ("iat", "nbf") if name in times and times[name].at > now]:
         return False, f"{early[0]} lies in the future"
-    return True, f"expires {moments['exp'].relative}"
+    return True, f"expires {times['exp'].relative}"
 
 
-def _issuer(token: TypedToken, text: str, reading: Reading) -> Found:
-    return _same(reading, "iss", token.token_backend.issuer)
+def _check_issuer(token: TypedToken, text: str, decoded: DecodedToken) -> CheckResult:
+    return _check_equal(decoded, "iss", token.token_backend.issuer)
 
 
-def _audience(token: TypedToken, text: str, reading: Reading) -> Found:
-    return _same(reading, "aud", token.token_backend.audience)
+def _check_audience(token: TypedToken, text: str, decoded: DecodedToken) -> CheckResult:
+    return _check_equal(decoded, "aud", token.token_backend.audience)
 
 
-def _type(token: TypedToken, text: str, reading: Reading) -> Found:
-    return _same(reading, "token_type", token.token_type)
+def _check_type(token: TypedToken, text: str, decoded: DecodedToken) -> CheckResult:
+    return _check_equal(decoded, "token_type", token.token_type)
 
 
-def _claims(token: TypedToken, text: str, reading: Reading) -> Found:
-    if not isinstance(reading.payload, dict):
+def _check_claims(token: TypedToken, text: str, decoded: DecodedToken) -> CheckResult:
+    if not isinstance(decoded.payload, dict):
         return False, "no JSON object"
-    missing = [name for name in token.claims if name not in reading.payload]
-    odd = [name for name, rule in token.claims.items() if name in reading.payload and not rule(reading.payload[name])]
-    more = [_short(name) for name in reading.payload if name not in token.claims]
-    wrong = {"missing": missing, "of the wrong type": odd, "unknown": more}
+    missing = [name for name in token.claims if name not in decoded.payload]
+    remarks = [
+        name for name, rule in token.claims.items() if name in decoded.payload and not rule(decoded.payload[name])
+    ]
+    more = [_shorten(name) for name in decoded.payload if name not in token.claims]
+    wrong = {"missing": missing, "of the wrong type": remarks, "unknown": more}
     said = "; ".join(f"{word}: {', '.join(names[:6])}" for word, names in wrong.items() if names)
     return not said, said or f"exactly the {len(token.claims)} we issue, each of its type"
 
 
-def _same(reading: Reading, claim: str, wanted: object) -> Found:
-    value = reading.payload.get(claim) if isinstance(reading.payload, dict) else None
-    return value == wanted, f"{wanted}" if value == wanted else _cell(claim, value, wanted)
+def _check_equal(decoded: DecodedToken, claim: str, wanted: object) -> CheckResult:
+    value = decoded.payload.get(claim) if isinstance(decoded.payload, dict) else None
+    return value == wanted, f"{wanted}" if value == wanted else _describe_difference(claim, value, wanted)
 
 
-def _cell(name: str, value: Any, wanted: Any) -> str:
+def _describe_difference(name: str, value: Any, wanted: Any) -> str:
     if value is None:
         return f"{name} is missing"
-    return f"{name} is {_short(value)}" + (f", not {wanted}" if wanted else "")
+    return f"{name} is {_shorten(value)}" + (f", not {wanted}" if wanted else "")
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     # It is a stranger's text, and goes into a sentence.
-    return " ".join(jws.shown(value).split())[:60].strip('"')
+    return " ".join(jws.format_json(value).split())[:60].strip('"')
 
 
-QUESTIONS: dict[str, Callable[[TypedToken, str, Reading], Found]] = {
-    "Form": _form,
-    "Header": _header,
-    "Key": _key,
-    "Signature": _signature,
-    "Times": _times,
-    "Issuer": _issuer,
-    "Audience": _audience,
-    "Type": _type,
-    "Claims": _claims,
+QUESTIONS: dict[str, Callable[[TypedToken, str, DecodedToken], CheckResult]] = {
+    "Form": _check_form,
+    "Header": _check_header,
+    "Key": _check_key,
+    "Signature": _check_signature,
+    "Times": _check_times,
+    "Issuer": _check_issuer,
+    "Audience": _check_audience,
+    "Type": _check_type,
+    "Claims": _check_claims,
 }

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 
-def show(
+def render_page(
     request: HttpRequest, template: str, context: dict[str, Any], body: Any = None, status: int = 200
 ) -> HttpResponse:
     """The page, or `body` as JSON for a script that asked for it. Never kept by a cache: it was measured just now."""

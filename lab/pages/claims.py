@@ -16,13 +16,13 @@ from django.views.decorators.http import require_http_methods
 
 import lab.claims.proofs  # noqa: F401  (registers them)
 from lab.claims.catalogue import BY_ID, PARTS, Claim, Verdict
-from lab.claims.evidence import PROOFS, UNWRITTEN, Result, chosen, count, missing, prove
-from lab.pages import show
+from lab.claims.evidence import PROOFS, UNWRITTEN, Result, count_by_status, count_missing_proofs, prove, select_claims
+from lab.pages import render_page
 
 # Seconds in which a part begins its proofs; the server gives up on a request after thirty.
-LONGEST = 15
+MAX_SECONDS = 15
 # The pages of claims.py that are no page of the lab, with what they are called.
-PLACES = {
+PAGES = {
     "home": ("the home page", "home"),
     "claims": ("the claims", "lab:claims"),
     "session": ("the session pages", "session:login_page"),
@@ -32,7 +32,7 @@ PLACES = {
     "admin": ("the admin", "admin:index"),
 }
 # How a claim stands before its proof is run.
-STANDS = {"ready": "has a proof", "none": "not proved yet"}
+STATUSES = {"ready": "has a proof", "none": "not proved yet"}
 VERDICTS = {"holds": Verdict.HOLDS, "if": Verdict.CONDITIONAL, "wrong": Verdict.WRONG}
 allowed = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -63,13 +63,13 @@ class Row:
         return f"{path}: {proof.__name__}"
 
     @property
-    def places(self) -> list[tuple[str, str]]:
+    def links(self) -> list[tuple[str, str]]:
         """Names and addresses of the pages on which to try it; the address is "" for one that is not there yet."""
-        return [_place(slug) for slug in self.claim.pages]
+        return [_link_to(slug) for slug in self.claim.pages]
 
 
-def _place(slug: str) -> tuple[str, str]:
-    name, view = PLACES.get(slug, (slug, f"lab:{slug}"))
+def _link_to(slug: str) -> tuple[str, str]:
+    name, view = PAGES.get(slug, (slug, f"lab:{slug}"))
     try:
         return name, reverse(view)
     except NoReverseMatch:
@@ -82,20 +82,20 @@ def page(request: HttpRequest) -> HttpResponse:
     """All of them, filtered; POST runs the proofs of one part and shows that part."""
     asked = request.POST if request.method == "POST" else request.GET
     part, verdict, stands = (asked.get(name, "") for name in ("part", "verdict", "stands"))
-    if problem := _refused(part, verdict, stands, request.method == "POST"):
-        return show(request, "lab/claims.html", _list([], "", "", "", problem), {"error": problem}, 400)
-    wanted = [claim for claim in chosen([], part) if _matches(claim, verdict, stands)]
-    results = _run(wanted) if request.method == "POST" else {}
+    if problem := _problem_with(part, verdict, stands, request.method == "POST"):
+        return render_page(request, "lab/claims.html", _context([], "", "", "", problem), {"error": problem}, 400)
+    wanted = [claim for claim in select_claims([], part) if _matches(claim, verdict, stands)]
+    results = _run_proofs(wanted) if request.method == "POST" else {}
     rows = [Row(claim, results.get(claim.id)) for claim in wanted]
     late = sum(row.can_be_proved and row.result is None for row in rows) if request.method == "POST" else 0
-    context = _list(rows, part, verdict, stands) | {"late": late}
-    return show(request, "lab/claims.html", context, [result.as_json() for result in results.values()])
+    context = _context(rows, part, verdict, stands) | {"late": late}
+    return render_page(request, "lab/claims.html", context, [result.as_json() for result in results.values()])
 
 
-def _refused(part: str, verdict: str, stands: str, run: bool) -> str:
+def _problem_with(part: str, verdict: str, stands: str, run: bool) -> str:
     if (part and part not in PARTS) or (run and not part):
         return "There is no such part of the claims. Choose one from the list."
-    if (verdict and verdict not in VERDICTS) or (stands and stands not in STANDS):
+    if (verdict and verdict not in VERDICTS) or (stands and stands not in STATUSES):
         return "There is no such filter. Choose one from the list."
     return ""
 
@@ -106,27 +106,27 @@ def _matches(claim: Claim, verdict: str, stands: str) -> bool:
     )
 
 
-def _run(claims: Iterable[Claim]) -> dict[str, Result]:
-    end, results = time.monotonic() + LONGEST, {}
+def _run_proofs(claims: Iterable[Claim]) -> dict[str, Result]:
+    end, results = time.monotonic() + MAX_SECONDS, {}
     for claim in claims:
         if claim.id not in PROOFS or time.monotonic() < end:
             results[claim.id] = prove(claim)
     return results
 
 
-def _list(rows: list[Row], part: str, verdict: str, stands: str, problem: str = "") -> dict[str, Any]:
+def _context(rows: list[Row], part: str, verdict: str, stands: str, problem: str = "") -> dict[str, Any]:
     groups = [(slug, title, [row for row in rows if row.claim.part == slug]) for slug, title in PARTS.items()]
     parts = [(*group, any(row.can_be_proved for row in group[2])) for group in groups if group[2]]
     return {
         "parts": parts,
         "choices": PARTS,
         "verdicts": {name: f"{value}" for name, value in VERDICTS.items()},
-        "stands": STANDS,
+        "stands": STATUSES,
         "chosen": {"part": part, "verdict": verdict, "stands": stands},
         "total": len(BY_ID),
         "proofs": len(PROOFS),
         "without": len(BY_ID) - len(PROOFS),
-        "missing": missing(),
+        "missing": count_missing_proofs(),
         "here": sum(row.can_be_proved for row in rows),
         "counts": _counts([row.result for row in rows if row.result]),
         "problem": problem,
@@ -134,7 +134,7 @@ def _list(rows: list[Row], part: str, verdict: str, stands: str, problem: str = 
 
 
 def _counts(results: list[Result]) -> dict[str, int]:
-    counts = {status.name.lower(): number for status, number in count(results).items()}
+    counts = {status.name.lower(): number for status, number in count_by_status(results).items()}
     proved = counts["proved"] + counts["contradicted"]
     return counts | {"not_run": len(PROOFS) - proved} if proved else {}
 
@@ -151,4 +151,4 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
     result = prove(claim) if request.method == "POST" else None
     before, after = (BY_ID.get(f"C{claim.number + step}") for step in (-1, 1))
     context = {"row": Row(claim, result), "part": PARTS[claim.part], "before": before, "after": after}
-    return show(request, "lab/claim.html", context, result and result.as_json())
+    return render_page(request, "lab/claim.html", context, result and result.as_json())

@@ -7,10 +7,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from lab.claims.proofs.clients import CSRF, KEEPING
-from lab.claims.sandbox import FLOWS, Answer, stage
+from lab.claims.proofs.clients import CREDENTIAL_LINES, CSRF_LINES
+from lab.claims.sandbox import FLOWS, Answer, open_sandbox
 from lab.experiments import clients
-from lab.pages import show
+from lab.pages import render_page
 
 TEMPLATE = "lab/clients.html"
 
@@ -19,7 +19,7 @@ TEMPLATE = "lab/clients.html"
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
     """The programs; posted, with what their requests cost just now."""
-    runs = measured() if request.method == "POST" else {}
+    runs = measure_runs() if request.method == "POST" else {}
     rows = [row(program) for program in clients.programs()]
     pairs = [
         (language, [row for row in rows if row["program"].suffix == suffix])
@@ -27,23 +27,23 @@ def page(request: HttpRequest) -> HttpResponse:
     ]
     base = settings.SITE_URL
     context = {"rows": rows, "pairs": pairs, "runs": runs, "base": base}
-    return show(request, TEMPLATE, context, {"runs": runs} if runs else None)
+    return render_page(request, TEMPLATE, context, {"runs": runs} if runs else None)
 
 
 def row(program: clients.Program) -> dict[str, Any]:
     """A program, and its lines: all, those that keep the credential, those that only CSRF needs."""
-    keeping = program.about(KEEPING[program.flow], CSRF)
-    return {"program": program, "lines": len(program.code), "keeping": keeping, "csrf": program.about(CSRF)}
+    keeping = program.count_lines(CREDENTIAL_LINES[program.flow], CSRF_LINES)
+    return {"program": program, "lines": len(program.code), "keeping": keeping, "csrf": program.count_lines(CSRF_LINES)}
 
 
-def measured() -> dict[str, Any]:
+def measure_runs() -> dict[str, Any]:
     """The requests of each flow, sent by somebody made for it."""
-    with stage() as scene:
-        runs = {flow: clients.play(scene, flow) for flow in FLOWS}
-    return {flow: summary(answers) for flow, answers in runs.items()}
+    with open_sandbox() as sandbox:
+        runs = {flow: clients.send_requests(sandbox, flow) for flow in FLOWS}
+    return {flow: summarize_run(answers) for flow, answers in runs.items()}
 
 
-def summary(answers: list[Answer]) -> dict[str, Any]:
+def summarize_run(answers: list[Answer]) -> dict[str, Any]:
     """What a run cost on the wire."""
     exchanges = [answer.exchange for answer in answers]
     steps = [f"{exchange.method} {exchange.path} {exchange.status}" for exchange in exchanges]

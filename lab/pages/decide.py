@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from lab.claims.catalogue import BY_ID
-from lab.experiments.decision import MEANING, QUESTIONS, USUAL, Answers, decide, pasted
-from lab.pages import show
+from lab.experiments.decision import MEANING, QUESTIONS, USUAL, Answers, decide, settings_to_paste
+from lab.pages import render_page
 
 
 @login_not_required
@@ -19,22 +19,24 @@ def page(request: HttpRequest) -> HttpResponse:
     wrong = [question.text for question in QUESTIONS if answers.get(question.name, "") not in {"", *question.options}]
     if wrong:
         problem = f"There is no such answer to “{wrong[0]}” Choose one of those below."
-        return show(request, "lab/decide.html", _asked({}) | {"problem": problem}, {"error": problem}, 400)
+        return render_page(
+            request, "lab/decide.html", _questions_context({}) | {"problem": problem}, {"error": problem}, 400
+        )
     given = {name: value for name, value in answers.items() if value}
-    context = _asked(given) | (_recommended(given) if given else {})
-    return show(request, "lab/decide.html", context)
+    context = _questions_context(given) | (_recommendation_context(given) if given else {})
+    return render_page(request, "lab/decide.html", context)
 
 
-def _asked(answers: Answers) -> dict[str, Any]:
+def _questions_context(answers: Answers) -> dict[str, Any]:
     return {"questions": [(question, (USUAL | answers)[question.name]) for question in QUESTIONS]}
 
 
-def _recommended(answers: Answers) -> dict[str, Any]:
+def _recommendation_context(answers: Answers) -> dict[str, Any]:
     rule = decide(answers)
     return {
         "rule": rule,
         "meaning": MEANING[rule.outcome],
         "claim": BY_ID[rule.claim],
-        "settings": pasted(rule.outcome),
+        "settings": settings_to_paste(rule.outcome),
         "unanswered": [question.text for question in QUESTIONS if question.name not in answers],
     }

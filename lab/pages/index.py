@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 import lab.claims.proofs  # noqa: F401  (registers them)
 from lab.claims.catalogue import CLAIMS
 from lab.claims.evidence import PROOFS
-from lab.pages import show
+from lab.pages import render_page
 
 # The name of the page, its title, and what a person can do there.
 PAGES = (
@@ -37,7 +37,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "proofs": len(PROOFS),
         "claims": len(CLAIMS),
     }
-    return show(request, "lab/index.html", context)
+    return render_page(request, "lab/index.html", context)
 
 
 def _address(name: str) -> str:

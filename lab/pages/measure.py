@@ -11,10 +11,10 @@ from django.views.decorators.http import require_http_methods
 from lab.experiments import measure
 from lab.experiments.measure import Report
 from lab.experiments.revocation import STRATEGIES
-from lab.pages import show
+from lab.pages import render_page
 
 # A visitor's run must be over before anybody thinks it has broken; the command measures as much as it is told.
-LEAST, MOST, USUAL = 10, 200, 50
+MIN_REQUESTS, MAX_REQUESTS, DEFAULT_REQUESTS = 10, 200, 50
 LOGINS = 5
 FORMATS: dict[str, Callable[[Report], HttpResponse]] = {
     "csv": lambda report: _file(measure.as_csv(report), "text/csv", "csv"),
@@ -27,31 +27,39 @@ FORMATS: dict[str, Callable[[Report], HttpResponse]] = {
 def page(request: HttpRequest) -> HttpResponse:
     """The form; a POST answers with the table, or with a file of it."""
     if request.method != "POST":
-        return _shown(request, {})
+        return _render(request, {})
     modes, number = request.POST.getlist("modes"), request.POST.get("requests", "")
     if not modes or not set(modes) <= set(measure.MODES):
-        return _shown(request, {"error": "Choose at least one of the modes."}, 400)
+        return _render(request, {"error": "Choose at least one of the modes."}, 400)
     # By its form first: a number of many digits is one that `int` takes no longer, or one that is not bounded.
-    if not (re.fullmatch("[0-9]{1,3}", number) and LEAST <= int(number) <= MOST):
-        return _shown(request, {"error": f"Choose between {LEAST} and {MOST} requests of each mode."}, 400)
+    if not (re.fullmatch("[0-9]{1,3}", number) and MIN_REQUESTS <= int(number) <= MAX_REQUESTS):
+        return _render(
+            request, {"error": f"Choose between {MIN_REQUESTS} and {MAX_REQUESTS} requests of each mode."}, 400
+        )
     report = measure.measure(modes, int(number), LOGINS)
     if form := FORMATS.get(request.POST.get("format", "")):
         return form(report)
-    return _shown(request, {"report": report, **_drawn(report)})
+    return _render(request, {"report": report, **_table_and_bars(report)})
 
 
-def _shown(request: HttpRequest, body: dict[str, Any], status: int = 200) -> HttpResponse:
+def _render(request: HttpRequest, body: dict[str, Any], status: int = 200) -> HttpResponse:
     chosen = request.POST.getlist("modes") or list(measure.MODES)
-    context = {"strategies": STRATEGIES, "chosen": chosen, "least": LEAST, "most": MOST, "usual": USUAL}
-    answer = {"report": body["report"].as_json() | _drawn(body["report"])} if "report" in body else body
+    context = {
+        "strategies": STRATEGIES,
+        "chosen": chosen,
+        "least": MIN_REQUESTS,
+        "most": MAX_REQUESTS,
+        "usual": DEFAULT_REQUESTS,
+    }
+    answer = {"report": body["report"].as_json() | _table_and_bars(body["report"])} if "report" in body else body
     number = request.POST.get("requests", "")
-    context["requests"] = number if number.isdigit() and len(number) < 5 else USUAL
-    return show(request, "lab/measure.html", context | body, answer, status)
+    context["requests"] = number if number.isdigit() and len(number) < 5 else DEFAULT_REQUESTS
+    return render_page(request, "lab/measure.html", context | body, answer, status)
 
 
-def _drawn(report: Report) -> dict[str, Any]:
+def _table_and_bars(report: Report) -> dict[str, Any]:
     """The same as text and as lengths of bars, so that the script and the template draw one picture."""
-    heading, *rows = measure.table(report)
+    heading, *rows = measure.table_rows(report)
     longest = max(mode.p95 for mode in report.modes)
     kinds = {strategy.key: strategy.kind for strategy in STRATEGIES}
     bars = [

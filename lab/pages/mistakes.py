@@ -6,8 +6,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from lab.experiments.mistakes import BY_SLUG, MISTAKES, checked
-from lab.pages import show
+from lab.experiments.mistakes import BY_SLUG, MISTAKES, run_check
+from lab.pages import render_page
 
 TEMPLATE = "lab/mistakes.html"
 
@@ -17,11 +17,13 @@ TEMPLATE = "lab/mistakes.html"
 def page(request: HttpRequest) -> HttpResponse:
     """All of them; posted with the name of one, with what its check found. 400 for a name there is not."""
     if request.method != "POST":
-        return show(request, TEMPLATE, {"mistakes": MISTAKES})
+        return render_page(request, TEMPLATE, {"mistakes": MISTAKES})
     mistake = BY_SLUG.get(request.POST.get("mistake", ""))
     if mistake is None:
         problem = "There is no such mistake. Choose one of the nine on this page."
-        return show(request, TEMPLATE, {"mistakes": MISTAKES, "problem": problem}, {"error": problem}, status=400)
-    found = checked(mistake)
+        return render_page(
+            request, TEMPLATE, {"mistakes": MISTAKES, "problem": problem}, {"error": problem}, status=400
+        )
+    found = run_check(mistake)
     body = {"mistake": mistake.slug, "evidence": [asdict(evidence) for evidence in found]}
-    return show(request, TEMPLATE, {"mistakes": MISTAKES, "chosen": mistake.slug, "found": found}, body)
+    return render_page(request, TEMPLATE, {"mistakes": MISTAKES, "chosen": mistake.slug, "found": found}, body)

@@ -7,12 +7,12 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from lab.claims.sandbox import stage
+from lab.claims.sandbox import open_sandbox
 from lab.experiments import rotation
-from lab.experiments.rotation import SCENES, WINDOWS
-from lab.pages import show
+from lab.experiments.rotation import GRACE_PERIODS, SCENES
+from lab.pages import render_page
 
-FIRST = "thief-first"
+FIRST_SCENE = "thief-first"
 
 
 @login_not_required
@@ -20,33 +20,36 @@ FIRST = "thief-first"
 def page(request: HttpRequest) -> HttpResponse:
     """The scene that is asked for, or the first; after a POST, as it was played."""
     asked = request.POST if request.method == "POST" else request.GET
-    scene, window = asked.get("scene", FIRST), asked.get("window", str(WINDOWS[0]))
-    if scene not in SCENES or window not in map(str, WINDOWS):
+    scene, grace_period = asked.get("scene", FIRST_SCENE), asked.get("grace_period", str(GRACE_PERIODS[0]))
+    if scene not in SCENES or grace_period not in map(str, GRACE_PERIODS):
         body = {"error": "There is no such scene. Choose one of these."}
-        return _shown(request, FIRST, WINDOWS[0], body, 400 if request.method == "POST" else 404)
-    body = _played(scene, int(window)) if request.method == "POST" else {}
-    return _shown(request, scene, int(window), body)
+        return _render(request, FIRST_SCENE, GRACE_PERIODS[0], body, 400 if request.method == "POST" else 404)
+    body = _play(scene, int(grace_period)) if request.method == "POST" else {}
+    return _render(request, scene, int(grace_period), body)
 
 
-def _played(scene: str, window: int) -> dict[str, Any]:
-    with stage() as theatre:
-        played = rotation.play(theatre, scene, window)
-        end = rotation.roll_call(played)
+def _play(scene: str, grace_period: int) -> dict[str, Any]:
+    with open_sandbox() as sandbox:
+        played = rotation.play_scene(sandbox, scene, grace_period)
+        end = rotation.logins_at_the_end(played)
     steps = [asdict(step) | {"alarm": step.alarm} for step in played.steps]
-    return {"steps": steps, "end": end, "scene": scene, "window": window}
+    return {"steps": steps, "end": end, "scene": scene, "grace_period": grace_period}
 
 
-def _shown(request: HttpRequest, scene: str, window: int, body: dict[str, Any], status: int = 200) -> HttpResponse:
+def _render(
+    request: HttpRequest, scene: str, grace_period: int, body: dict[str, Any], status: int = 200
+) -> HttpResponse:
     script = [
-        {"number": number, "actor": move.actor, "says": move.says} for number, move in enumerate(SCENES[scene].moves, 1)
+        {"number": number, "actor": move.actor, "description": move.description}
+        for number, move in enumerate(SCENES[scene].moves, 1)
     ]
     steps = body.get("steps", script)
     context = {
         "scenes": SCENES,
-        "windows": WINDOWS,
+        "grace_periods": GRACE_PERIODS,
         "steps": steps,
         "scene": scene,
-        "window": window,
+        "grace_period": grace_period,
         "about": SCENES[scene],
     }
-    return show(request, "lab/refresh.html", context | body, body, status)
+    return render_page(request, "lab/refresh.html", context | body, body, status)

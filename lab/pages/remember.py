@@ -7,9 +7,9 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from lab.claims.sandbox import FLOWS, stage
-from lab.experiments.remember_me import Lane, played
-from lab.pages import show
+from lab.claims.sandbox import FLOWS, open_sandbox
+from lab.experiments.remember_me import Lane, try_flow
+from lab.pages import render_page
 
 
 @login_not_required
@@ -20,12 +20,12 @@ def page(request: HttpRequest) -> HttpResponse:
     remember = asked.get("remember", "")
     if remember not in ("", "yes"):
         problem = "The box can only be ticked or not."
-        return show(request, "lab/remember.html", {"problem": problem}, {"error": problem}, 400)
-    lanes = _played(remember == "yes") if request.method == "POST" else []
+        return render_page(request, "lab/remember.html", {"problem": problem}, {"error": problem}, 400)
+    lanes = _try_flows(remember == "yes") if request.method == "POST" else []
     context: dict[str, Any] = {"remember": remember == "yes", "lanes": lanes}
-    return show(request, "lab/remember.html", context, [asdict(lane) for lane in lanes])
+    return render_page(request, "lab/remember.html", context, [asdict(lane) for lane in lanes])
 
 
-def _played(remember: bool) -> list[Lane]:
-    with stage() as scene:
-        return [played(scene, flow, remember) for flow in FLOWS]
+def _try_flows(remember: bool) -> list[Lane]:
+    with open_sandbox() as sandbox:
+        return [try_flow(sandbox, flow, remember) for flow in FLOWS]

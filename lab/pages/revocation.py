@@ -18,15 +18,15 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from lab.claims.sandbox import DOMAIN, PREFIX, Person, Stage, clear, stage
+from lab.claims.sandbox import DOMAIN, PREFIX, Person, Sandbox, delete_people, open_sandbox
 from lab.experiments import revocation
 from lab.experiments.revocation import ACTS, BY_KEY, STRATEGIES, Credential
-from lab.pages import show
+from lab.pages import render_page
 from security.backends import InvalidCredentials
 
 # Seconds an access token lives here, when the browser polls and when the server plays alone; and how long a round
 # may take. The site's own access tokens live 15 minutes, which nobody would wait for.
-LIFE, LIFE_ALONE, LONGEST = 10, 5, 15 * 60
+ACCESS_LIFETIME, LIFE_WITHOUT_SCRIPT, MAX_ROUND = 10, 5, 15 * 60
 SALT = "lab.revocation"
 OVER = "This round is over. Begin a new one."
 
@@ -40,51 +40,51 @@ class BadRequest(Exception):
 def page(request: HttpRequest) -> HttpResponse:
     """The four buttons; a POST does one thing, or plays a whole round."""
     if request.method != "POST":
-        return _shown(request, {})
+        return _render(request, {})
     try:
-        body = _done(request.POST.get("do", "play"), request)
+        body = _perform(request.POST.get("do", "play"), request)
     except BadRequest as error:
-        return _shown(request, {"error": str(error)}, 400)
-    return _shown(request, body)
+        return _render(request, {"error": str(error)}, 400)
+    return _render(request, body)
 
 
-def _shown(request: HttpRequest, body: dict[str, Any], status: int = 200) -> HttpResponse:
+def _render(request: HttpRequest, body: dict[str, Any], status: int = 200) -> HttpResponse:
     names = {strategy.key: asdict(strategy) for strategy in STRATEGIES}
-    context = {"acts": ACTS, "names": names, "life": LIFE, "life_alone": LIFE_ALONE, **body}
-    return show(request, "lab/revocation.html", context, body, status)
+    context = {"acts": ACTS, "names": names, "life": ACCESS_LIFETIME, "life_alone": LIFE_WITHOUT_SCRIPT, **body}
+    return render_page(request, "lab/revocation.html", context, body, status)
 
 
-def _done(what: str, request: HttpRequest) -> dict[str, Any]:
+def _perform(what: str, request: HttpRequest) -> dict[str, Any]:
     if what == "play":
-        return _play(_act(request))
+        return _run_round(_requested_act(request))
     if what == "begin":
         return _begin()
-    person = _person(request.POST.get("round", ""))
+    person = _person_of_round(request.POST.get("round", ""))
     if what == "ask":
-        return _ask(request.POST.get("session", ""))
+        return _ask_with_session(request.POST.get("session", ""))
     if what == "login":
         return _log_in_again(person)
-    if what == "withdraw":
-        return _withdraw(person, _act(request))
+    if what == "revoke":
+        return _revoke(person, _requested_act(request))
     if what == "end":
-        clear([person.user.pk], [person.email])
+        delete_people([person.user.pk], [person.email])
         return {}
     raise BadRequest("There is no such thing to do.")
 
 
-def _act(request: HttpRequest) -> str:
+def _requested_act(request: HttpRequest) -> str:
     act = request.POST.get("act", "")
     if act not in ACTS:
         raise BadRequest("Choose one of the four buttons.")
     return act
 
 
-def _play(act: str) -> dict[str, Any]:
-    with stage() as scene:
-        fates = revocation.play(scene, act, LIFE_ALONE)
-    scale = max([1.0, *(fate.refused or fate.last_ok or 0 for fate in fates)]) * 1.05
-    shown = [fate.as_json() | {"width": _percent(fate.last_ok, scale)} for fate in fates]
-    return {"played": ACTS[act].name, "fates": shown, "act": act}
+def _run_round(act: str) -> dict[str, Any]:
+    with open_sandbox() as sandbox:
+        observations = revocation.run_round(sandbox, act, LIFE_WITHOUT_SCRIPT)
+    scale = max([1.0, *(observation.refused or observation.last_ok or 0 for observation in observations)]) * 1.05
+    rows = [observation.as_json() | {"width": _percent(observation.last_ok, scale)} for observation in observations]
+    return {"played": ACTS[act].name, "observations": rows, "act": act}
 
 
 def _percent(seconds: float | None, scale: float) -> str:
@@ -93,23 +93,23 @@ def _percent(seconds: float | None, scale: float) -> str:
 
 def _begin() -> dict[str, Any]:
     # Not `stage()`: this user stays until the round is over. Housekeeping removes whom a closed tab leaves behind.
-    scene = Stage()
-    person = scene.person(role=User.Role.ADMIN)
-    held = [revocation.log_in(scene, person, strategy, LIFE) for strategy in STRATEGIES]
+    sandbox = Sandbox()
+    person = sandbox.person(role=User.Role.ADMIN)
+    held = [revocation.log_in(sandbox, person, strategy, ACCESS_LIFETIME) for strategy in STRATEGIES]
     return {
         "round": signing.dumps(person.user.pk, salt=SALT),
-        "life": LIFE,
-        "lanes": [_given(credential) for credential in held],
+        "life": ACCESS_LIFETIME,
+        "lanes": [_lane(credential) for credential in held],
         # Sealed: as a cookie it would open the admin, to whoever pressed a button.
-        "session": _seal().encrypt(held[0].browser.cookie(settings.SESSION_COOKIE_NAME).encode()).decode(),
+        "session": _cipher().encrypt(held[0].browser.cookie(settings.SESSION_COOKIE_NAME).encode()).decode(),
     }
 
 
-def _seal() -> Fernet:
+def _cipher() -> Fernet:
     return Fernet(urlsafe_b64encode(salted_hmac(SALT, "session", algorithm="sha256").digest()))
 
 
-def _given(credential: Credential) -> dict[str, Any]:
+def _lane(credential: Credential) -> dict[str, Any]:
     # Seconds from now: the browser's clock is its own.
     left = credential.ends - timezone.now().timestamp() if credential.ends else None
     return {
@@ -121,31 +121,31 @@ def _given(credential: Credential) -> dict[str, Any]:
     }
 
 
-def _person(name: str) -> Person:
+def _person_of_round(name: str) -> Person:
     try:
-        number = signing.loads(name, salt=SALT, max_age=LONGEST)
+        number = signing.loads(name, salt=SALT, max_age=MAX_ROUND)
         user = User.objects.get(pk=number, email__startswith=PREFIX, email__endswith=DOMAIN)
     except (signing.BadSignature, User.DoesNotExist):
         raise BadRequest(OVER) from None
     return Person(user, user.email, "")
 
 
-def _ask(session: str) -> dict[str, Any]:
+def _ask_with_session(session: str) -> dict[str, Any]:
     """Whoami with the cookie of a round, which must not take the place of the visitor's own."""
     try:
-        opened = _seal().decrypt(session.encode(errors="replace")).decode()
+        opened = _cipher().decrypt(session.encode(errors="replace")).decode()
     except InvalidToken:
         raise BadRequest("That is no session of a round.") from None
-    browser = Stage().browser()
-    browser.give(settings.SESSION_COOKIE_NAME, opened)
+    browser = Sandbox().browser()
+    browser.set_cookie(settings.SESSION_COOKIE_NAME, opened)
     answer = browser.get(BY_KEY["session"].path)
     cost = {kind: answer.exchange.count(kind) for kind in ("sql", "redis")}
     return {"status": answer.status, "body": answer.json, "ms": answer.exchange.ms, **cost}
 
 
-def _withdraw(person: Person, act: str) -> dict[str, Any]:
+def _revoke(person: Person, act: str) -> dict[str, Any]:
     try:
-        revocation.withdraw(person.user.pk, act)
+        revocation.revoke(person.user.pk, act)
     except User.DoesNotExist:
         # Another request has ended the round meanwhile.
         raise BadRequest(OVER) from None
@@ -155,6 +155,6 @@ def _withdraw(person: Person, act: str) -> dict[str, Any]:
 def _log_in_again(person: Person) -> dict[str, Any]:
     """What short-only asks of a person each time her token has run out."""
     try:
-        return _given(revocation.log_in(Stage(), person, BY_KEY["short"], LIFE))
+        return _lane(revocation.log_in(Sandbox(), person, BY_KEY["short"], ACCESS_LIFETIME))
     except InvalidCredentials:
         raise BadRequest("She cannot log in any more.") from None

@@ -15,16 +15,16 @@ VARIABLES = {
     jwt_conf.JWT_REFRESH_COOKIE_NAME: "REFRESH_TOKEN",
 }
 # A trace holds no bodies; only a login needs one.
-LOGIN = '{"email": "YOUR E-MAIL", "password": "YOUR PASSWORD"}'
+LOGIN_BODY = '{"email": "YOUR E-MAIL", "password": "YOUR PASSWORD"}'
 
 
-def curl(entry: Entry) -> str:
+def curl_command(entry: Entry) -> str:
     """The command, over several lines, for any POSIX shell."""
     method, unsafe = entry["method"], entry["method"] not in ("GET", "HEAD", "OPTIONS")
     # Anybody's link can lead to a path with a control character, and a terminal obeys what is pasted into it. A masked
     # part stands in brackets, which curl would read as a pattern.
     address = settings.SITE_URL + quote(entry["path"], safe="/[]@:!$&'()*+,;=~%")
-    parts = [f"curl -i --globoff {_method(method)}{shlex.quote(address)}"]
+    parts = [f"curl -i --globoff {_method_option(method)}{shlex.quote(address)}"]
     names = [cookie["name"] for cookie in entry["cookies_sent"] if cookie["name"] in VARIABLES]
     if names:
         parts.append('-b "' + "; ".join(f"{name}=${VARIABLES[name]}" for name in names) + '"')
@@ -35,11 +35,11 @@ def curl(entry: Entry) -> str:
     if entry["authorization"]:
         parts.append('-H "Authorization: Bearer $ACCESS_TOKEN"')
     if unsafe and entry["request_headers"].get("Content-Type", "").startswith("application/json"):
-        body = LOGIN if entry["path"].endswith("/auth/login") else "{}"
+        body = LOGIN_BODY if entry["path"].endswith("/auth/login") else "{}"
         parts.append(f"-H 'Content-Type: application/json' -d '{body}'")
     return " \\\n  ".join(parts)
 
 
-def _method(method: str) -> str:
+def _method_option(method: str) -> str:
     # -I asks and does not wait for a body that never comes.
     return {"GET": "", "HEAD": "-I "}.get(method, f"-X {shlex.quote(method)} ")

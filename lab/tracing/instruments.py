@@ -12,19 +12,19 @@ import jwt
 from jwt.algorithms import Algorithm, HMACAlgorithm, OKPAlgorithm
 from redis.connection import AbstractConnection, Connection
 
-from lab.tracing.trace import CURRENT, note
+from lab.tracing.trace import CURRENT_RECORDING, note
 from security.hashers import Argon2id
 from security.pool import GuardedPool
 
 # What a connection says when it is made: part of no operation.
-SETUP = {"HELLO", "CLIENT", "SELECT", "AUTH", "PING"}
+CONNECTION_SETUP = {"HELLO", "CLIENT", "SELECT", "AUTH", "PING"}
 # The commands whose first key is not their first argument.
-BY_SCRIPT = {"EVAL", "EVALSHA"}
+SCRIPT_COMMANDS = {"EVAL", "EVALSHA"}
 
 
 # The same for both: for an unknown user Django makes a hash where it would check one, and who sees the difference
 # knows who is registered.
-SAID = "Argon2id"
+HASH_NAME = "Argon2id"
 
 
 class TimedArgon2id(Argon2id):
@@ -35,14 +35,14 @@ class TimedArgon2id(Argon2id):
         try:
             return super().encode(password, salt)
         finally:
-            note("hash", SAID, started)
+            note("hash", HASH_NAME, started)
 
     def verify(self, password: str, encoded: str) -> bool:
         started = time.perf_counter()
         try:
             return super().verify(password, encoded)
         finally:
-            note("hash", SAID, started)
+            note("hash", HASH_NAME, started)
 
 
 class TracedConnection:
@@ -61,7 +61,9 @@ class TracedConnection:
         commands, started = self.__dict__.pop("packed", []), time.perf_counter()
         super().send_packed_command(*args, **options)  # type: ignore[misc]
         # Whatever was never answered before belongs to a request that is over.
-        self.waiting = [(_shown(args), started) for args in commands if CURRENT.get() and _counts(args)]
+        self.waiting = [
+            (_describe_command(args), started) for args in commands if CURRENT_RECORDING.get() and _is_counted(args)
+        ]
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:
@@ -72,17 +74,17 @@ class TracedConnection:
                 note("redis", *waiting.pop(0))
 
 
-def _counts(args: Any) -> bool:
-    return _text(args[0]).upper().split()[0] not in SETUP
+def _is_counted(args: Any) -> bool:
+    return _printable(args[0]).upper().split()[0] not in CONNECTION_SETUP
 
 
-def _shown(args: Any) -> str:
-    name = _text(args[0]).upper()
-    at = 3 if name in BY_SCRIPT else 1
-    return f"{name} {_text(args[at])}" if len(args) > at else name
+def _describe_command(args: Any) -> str:
+    name = _printable(args[0]).upper()
+    at = 3 if name in SCRIPT_COMMANDS else 1
+    return f"{name} {_printable(args[at])}" if len(args) > at else name
 
 
-def _text(key: Any) -> str:
+def _printable(key: Any) -> str:
     text = key.decode(errors="replace") if isinstance(key, bytes) else str(key)
     return "".join(character for character in text if character.isprintable())[:120]
 

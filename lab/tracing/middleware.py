@@ -17,7 +17,7 @@ logger = logging.getLogger("site.lab")
 UNTRACED = ("/lab/", "/claims/", "/static/")
 # But for this one, which is compared with the others of its kind.
 TRACED = "/lab/whoami/"
-BRACKETS = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
+TRANSACTION_COMMANDS = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
 
 
 class TraceMiddleware:
@@ -27,12 +27,12 @@ class TraceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not trace.ON.get():
+        if not trace.ENABLED.get():
             return self.get_response(request)
         recording = trace.Recording()
-        response = self._recorded(request, recording)
+        response = self._record(request, recording)
         try:
-            timing = trace.server_timing(recording) + _kept(request, response, recording)
+            timing = trace.server_timing(recording) + _keep_exchange(request, response, recording)
             # Last, so that no size in the exchange counts it.
             response["Server-Timing"] = timing
         except Exception:
@@ -40,22 +40,22 @@ class TraceMiddleware:
             logger.exception("trace failed")
         return response
 
-    def _recorded(self, request: HttpRequest, recording: trace.Recording) -> HttpResponseBase:
-        token = trace.CURRENT.set(recording)
+    def _record(self, request: HttpRequest, recording: trace.Recording) -> HttpResponseBase:
+        token = trace.CURRENT_RECORDING.set(recording)
         try:
             # A proof asks the site from within a request, on the same connection or, in a thread, on another.
-            if _timed in connection.execute_wrappers:
+            if _time_query in connection.execute_wrappers:
                 return self.get_response(request)
-            with connection.execute_wrapper(_timed):
+            with connection.execute_wrapper(_time_query):
                 return self.get_response(request)
         finally:
-            trace.CURRENT.reset(token)
+            trace.CURRENT_RECORDING.reset(token)
 
 
-def _kept(request: HttpRequest, response: HttpResponseBase, recording: trace.Recording) -> str:
+def _keep_exchange(request: HttpRequest, response: HttpResponseBase, recording: trace.Recording) -> str:
     """Keeps the exchange for whoever wants it; what that took, for `Server-Timing`."""
-    run, sink = Run.of(request), trace.SINK.get()
-    if not (run or sink is not None) or not _compared(request.path_info):
+    run, sink = Run.of(request), trace.COLLECTED.get()
+    if not (run or sink is not None) or not _is_traced(request.path_info):
         return ""
     started = time.perf_counter()
     exchange = trace.exchange(request, response, recording)
@@ -66,13 +66,13 @@ def _kept(request: HttpRequest, response: HttpResponseBase, recording: trace.Rec
     return f", trace;dur={(time.perf_counter() - started) * 1000:.2f}"
 
 
-def _compared(path: str) -> bool:
+def _is_traced(path: str) -> bool:
     return path.startswith(TRACED) or not path.startswith(UNTRACED)
 
 
-def _timed(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+def _time_query(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
     # What brackets a transaction asks for nothing, and only SQLite's driver would show it.
-    if sql.startswith(BRACKETS):
+    if sql.startswith(TRANSACTION_COMMANDS):
         return execute(sql, params, many, context)
     started = time.perf_counter()
     try:

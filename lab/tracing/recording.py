@@ -9,11 +9,11 @@ from django.views import View
 
 from lab.tracing import runs
 from lab.tracing.runs import Run
-from lab.tracing.sequence import drawn
+from lab.tracing.sequence import with_arrows
 
 
 @method_decorator(login_not_required, name="dispatch")
-class Runs(View):
+class RunList(View):
     """All of a browser's recordings; it makes one at a time."""
 
     http_method_names = ["post", "delete"]
@@ -22,18 +22,18 @@ class Runs(View):
         """Begins one: 201 with its name. From now on this browser's requests are kept for an hour."""
         run = Run.begin(request)
         response = JsonResponse({"run": run.name}, status=201)
-        run.give_to(response)
-        return _private(response)
+        run.set_cookie(response)
+        return _uncached(response)
 
     def delete(self, request: HttpRequest, *args: Any) -> HttpResponse:
         """Ends it: 204. What was kept stays until its hour is over, and cannot be read any more."""
         response = HttpResponse(status=204)
-        runs.stop(response)
-        return _private(response)
+        runs.delete_run_cookie(response)
+        return _uncached(response)
 
 
 @method_decorator(login_not_required, name="dispatch")
-class Kept(View):
+class RunExchanges(View):
     """One recording."""
 
     http_method_names = ["get", "head"]
@@ -43,10 +43,10 @@ class Kept(View):
         mine = Run.of(request, run)
         exchanges = mine.read() if mine else None
         if exchanges is None:
-            return _private(JsonResponse({"error": "No such recording"}, status=404))
-        return _private(JsonResponse({"run": run, "exchanges": [drawn(entry) for entry in exchanges]}))
+            return _uncached(JsonResponse({"error": "No such recording"}, status=404))
+        return _uncached(JsonResponse({"run": run, "exchanges": [with_arrows(entry) for entry in exchanges]}))
 
 
-def _private(response: HttpResponse) -> HttpResponse:
+def _uncached(response: HttpResponse) -> HttpResponse:
     response["Cache-Control"] = "no-store"
     return response

@@ -18,9 +18,9 @@ from redis.exceptions import RedisError
 
 from lab.tracing.trace import COOKIE, Exchange
 
-FORM = re.compile(r"([A-Za-z0-9_-]{22})\.([a-z0-9]{8})")
+COOKIE_FORMAT = re.compile(r"([A-Za-z0-9_-]{22})\.([a-z0-9]{8})")
 # Seconds after the last request, and requests: enough for a look, too little to fill a store.
-KEPT, MOST = 60 * 60, 200
+LIFETIME, MAX_EXCHANGES = 60 * 60, 200
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Run:
     @classmethod
     def of(cls, request: HttpRequest, name: str = "") -> "Run | None":
         """The run this browser records, or another one of the same browser by its name; `None` without a cookie."""
-        form = FORM.fullmatch(request.COOKIES.get(COOKIE, ""))
+        form = COOKIE_FORMAT.fullmatch(request.COOKIES.get(COOKIE, ""))
         if form is None or (name and not re.fullmatch(r"[a-z0-9]{8}", name)):
             return None
         return cls(form[1], name or form[2])
@@ -46,7 +46,7 @@ class Run:
         pipe = get_redis_connection("trace").pipeline()
         # A list that does not exist is not appended to: nobody fills the store with runs of their own invention.
         pipe.rpush(run._key, "{}")
-        pipe.expire(run._key, KEPT)
+        pipe.expire(run._key, LIFETIME)
         pipe.execute()
         return run
 
@@ -54,10 +54,10 @@ class Run:
     def _key(self) -> str:
         return f"trace:{hashlib.sha256(self.secret.encode()).hexdigest()}:{self.name}"
 
-    def give_to(self, response: HttpResponseBase) -> None:
+    def set_cookie(self, response: HttpResponseBase) -> None:
         """Sets the cookie: whatever this browser asks from now on is part of the run."""
         response.set_cookie(
-            COOKIE, f"{self.secret}.{self.name}", max_age=KEPT, secure=True, httponly=True, samesite="Strict"
+            COOKIE, f"{self.secret}.{self.name}", max_age=LIFETIME, secure=True, httponly=True, samesite="Strict"
         )
 
     def add(self, exchange: Exchange) -> None:
@@ -65,8 +65,8 @@ class Run:
         try:
             pipe = get_redis_connection("trace").pipeline()
             pipe.rpushx(self._key, json.dumps(exchange.as_json()))
-            pipe.ltrim(self._key, -MOST, -1)
-            pipe.expire(self._key, KEPT)
+            pipe.ltrim(self._key, -MAX_EXCHANGES, -1)
+            pipe.expire(self._key, LIFETIME)
             pipe.execute()
         except RedisError:
             return
@@ -77,7 +77,7 @@ class Run:
         return [entry for entry in map(json.loads, kept) if entry] if kept else None
 
 
-def stop(response: HttpResponseBase) -> None:
+def delete_run_cookie(response: HttpResponseBase) -> None:
     """Clears the cookie: nothing more is recorded."""
     response.delete_cookie(COOKIE, samesite="Strict")
     response.cookies[COOKIE]["secure"] = True

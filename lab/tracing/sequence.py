@@ -18,8 +18,8 @@ Entry = dict[str, Any]
 TABLE = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?(\w+)"?')
 INNERMOST = re.compile(r"\([^()]*\)")
 # Digests and ids tell nobody anything by their end.
-LONG = re.compile(r"[0-9a-f]{8}(?:[0-9a-f-]{8,})")
-KEY = 30
+DIGEST = re.compile(r"[0-9a-f]{8}(?:[0-9a-f-]{8,})")
+KEY_LENGTH = 30
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Arrow:
 
 def arrows(entry: Entry) -> list[Arrow]:
     """All of one exchange, from the request to the answer."""
-    steps = [_step(step["kind"], step["text"], step["ms"]) for step in entry["steps"]]
-    return [_request(entry), *steps, _answer(entry)]
+    steps = [_step_arrow(step["kind"], step["text"], step["ms"]) for step in entry["steps"]]
+    return [_request_arrow(entry), *steps, _response_arrow(entry)]
 
 
-def drawn(entry: Entry) -> Entry:
+def with_arrows(entry: Entry) -> Entry:
     """The exchange with what a page's script needs to draw it."""
     return entry | {"lane": lane(entry), "arrows": [asdict(arrow) for arrow in arrows(entry)]}
 
@@ -66,7 +66,7 @@ def size(entry: Entry, side: str) -> int:
     return int(entry[f"{side}_head"] + entry[f"{side}_body"])
 
 
-def _request(entry: Entry) -> Arrow:
+def _request_arrow(entry: Entry) -> Arrow:
     what = " + ".join(_credentials(entry)) or "no session, no token"
     detail = f"{what} · {size(entry, 'request')} bytes"
     return Arrow(BROWSER, DJANGO, f"{entry['method']} {entry['path']}", detail)
@@ -83,7 +83,7 @@ def _credentials(entry: Entry) -> list[str]:
     return found
 
 
-def _answer(entry: Entry) -> Arrow:
+def _response_arrow(entry: Entry) -> Arrow:
     parts = [f"{'clears' if cookie['cleared'] else 'Set-Cookie'} {cookie['name']}" for cookie in entry["cookies_set"]]
     if entry["response_keys"]:
         parts.append(f"{{{', '.join(entry['response_keys'][:6])}}}")
@@ -91,15 +91,15 @@ def _answer(entry: Entry) -> Arrow:
     return Arrow(DJANGO, BROWSER, str(entry["status"]), " · ".join(parts), entry["ms"])
 
 
-def _step(kind: str, text: str, ms: float) -> Arrow:
+def _step_arrow(kind: str, text: str, ms: float) -> Arrow:
     if kind == "sql":
-        return Arrow(DJANGO, SQL, statement(text), ms=ms)
+        return Arrow(DJANGO, SQL, describe_statement(text), ms=ms)
     if kind == "redis":
-        return Arrow(DJANGO, REDIS, command(text), ms=ms)
+        return Arrow(DJANGO, REDIS, describe_command(text), ms=ms)
     return Arrow(DJANGO, DJANGO, text, ms=ms)
 
 
-def statement(sql: str) -> str:
+def describe_statement(sql: str) -> str:
     """The verb and the table of a statement, whatever it asks of others in brackets."""
     while (flat := INNERMOST.sub("", sql)) != sql:
         sql = flat
@@ -107,9 +107,9 @@ def statement(sql: str) -> str:
     return f"{verb} {table[1]}" if table else verb
 
 
-def command(text: str) -> str:
+def describe_command(text: str) -> str:
     """A Redis command and its key, without the version that Django puts before it, up to the first digest."""
     name, _, key = text.partition(" ")
-    key, digest = key.removeprefix(":1:"), LONG.search(key.removeprefix(":1:"))
+    key, digest = key.removeprefix(":1:"), DIGEST.search(key.removeprefix(":1:"))
     short = key[: digest.start() + 6] + "…" if digest else key
-    return f"{name} {short if len(short) <= KEY else short[: KEY - 1] + '…'}".strip()
+    return f"{name} {short if len(short) <= KEY_LENGTH else short[: KEY_LENGTH - 1] + '…'}".strip()

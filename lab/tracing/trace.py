@@ -24,8 +24,8 @@ KINDS = ("sql", "redis", "jwt", "hash")
 # What is longer than an id, in a path, is a key to something (a reset link, a registration).
 SECRET = re.compile(r"[^/]{37,}")
 # Headers that hold nothing to steal. Of any other, a request's are left out and an answer's are masked.
-ASKED = ("Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Content-Type", "Accept")
-ANSWERED = (
+VISIBLE_REQUEST_HEADERS = ("Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Content-Type", "Accept")
+VISIBLE_RESPONSE_HEADERS = (
     "Allow",
     "Cache-Control",
     "Clear-Site-Data",
@@ -68,19 +68,19 @@ class Recording:
     def add(self, kind: str, text: str, started: float) -> None:
         """Notes what began at `started` (of `perf_counter`) and ends now."""
         now = time.perf_counter()
-        self.steps.append(Step(kind, text, _ms(started - self.began), _ms(now - started)))
+        self.steps.append(Step(kind, text, _milliseconds(started - self.began), _milliseconds(now - started)))
 
 
-CURRENT: ContextVar[Recording | None] = ContextVar("recording", default=None)
+CURRENT_RECORDING: ContextVar[Recording | None] = ContextVar("recording", default=None)
 # Where this thread wants to have the exchanges it causes; `None`: nobody asked.
-SINK: ContextVar["list[Exchange] | None"] = ContextVar("sink", default=None)
+COLLECTED: ContextVar["list[Exchange] | None"] = ContextVar("sink", default=None)
 # Whether requests are recorded at all: the trace's own cost is measured by leaving it out.
-ON: ContextVar[bool] = ContextVar("on", default=True)
+ENABLED: ContextVar[bool] = ContextVar("on", default=True)
 
 
 def note(kind: str, text: str, started: float) -> None:
     """Adds a step to the request that is being answered, if one is."""
-    if recording := CURRENT.get():
+    if recording := CURRENT_RECORDING.get():
         recording.add(kind, text, started)
 
 
@@ -128,19 +128,19 @@ def exchange(request: HttpRequest, response: HttpResponseBase, recording: Record
     sent = [(name, value) for name, value in request.COOKIES.items() if name != COOKIE]
     return Exchange(
         method=str(request.method),
-        path=_masked(request.path),
+        path=_mask_secrets(request.path),
         status=response.status_code,
-        request_headers=_shown(request),
-        cookies_sent=[_sealed(name, value) for name, value in sent[:MOST_COOKIES]],
-        authorization=_authorization(request.headers.get("Authorization", "")),
+        request_headers=_visible_headers(request),
+        cookies_sent=[_describe_secret(name, value) for name, value in sent[:MOST_COOKIES]],
+        authorization=_describe_authorization(request.headers.get("Authorization", "")),
         request_head=_request_head(request),
-        request_body=_number(request.META.get("CONTENT_LENGTH")),
-        response_headers={name: _answered(name, value) for name, value in response.items()},
-        cookies_set=[_cookie(morsel) for morsel in response.cookies.values()],
-        response_keys=_keys(response, body),
+        request_body=_parse_length(request.META.get("CONTENT_LENGTH")),
+        response_headers={name: _visible_value(name, value) for name, value in response.items()},
+        cookies_set=[_describe_cookie(morsel) for morsel in response.cookies.values()],
+        response_keys=_json_keys(response, body),
         response_head=_response_head(response),
         response_body=len(body),
-        ms=_ms(time.perf_counter() - recording.began),
+        ms=_milliseconds(time.perf_counter() - recording.began),
         steps=list(recording.steps),
     )
 
@@ -151,53 +151,53 @@ def server_timing(recording: Recording) -> str:
     for kind in KINDS:
         steps = [step for step in recording.steps if step.kind == kind]
         if steps:
-            summary = NOT_QUOTABLE.sub("", _summary(kind, steps))
+            summary = NOT_QUOTABLE.sub("", _summarize(kind, steps))
             parts.append(f'{kind};desc="{summary}";dur={sum(step.ms for step in steps):.2f}')
-    parts.append(f"total;dur={_ms(time.perf_counter() - recording.began):.2f}")
+    parts.append(f"total;dur={_milliseconds(time.perf_counter() - recording.began):.2f}")
     return ", ".join(parts)
 
 
-def _summary(kind: str, steps: list[Step]) -> str:
+def _summarize(kind: str, steps: list[Step]) -> str:
     if kind == "sql":
         return f"{len(steps)} quer{'y' if len(steps) == 1 else 'ies'}"
     counts = Counter(step.text.partition(" ")[0] for step in steps)
     return ", ".join(f"{number} {name}" for name, number in counts.items())
 
 
-def _shown(request: HttpRequest) -> dict[str, str]:
-    return {name: request.headers[name][:200] for name in ASKED if name in request.headers}
+def _visible_headers(request: HttpRequest) -> dict[str, str]:
+    return {name: request.headers[name][:200] for name in VISIBLE_REQUEST_HEADERS if name in request.headers}
 
 
-def _answered(name: str, value: str) -> str:
+def _visible_value(name: str, value: str) -> str:
     if name == "Location":
         # Where to, without what is handed over there.
-        return _masked(value.partition("?")[0])
-    return value[:1000] if name in ANSWERED else f"[{len(value)} characters]"
+        return _mask_secrets(value.partition("?")[0])
+    return value[:1000] if name in VISIBLE_RESPONSE_HEADERS else f"[{len(value)} characters]"
 
 
-def _masked(path: str) -> str:
+def _mask_secrets(path: str) -> str:
     return SECRET.sub("[masked]", path)[:300]
 
 
-def _sealed(name: str, value: str) -> dict[str, Any]:
+def _describe_secret(name: str, value: str) -> dict[str, Any]:
     """What may be said of a secret. Six characters tell two of them apart; a digest, whether they are the same."""
     digest = hashlib.sha256(value.encode(errors="replace")).hexdigest()[:12]
     # Of a short value six characters would be most of it.
     return {"name": name[:64], "length": len(value), "first": value[:6] if len(value) >= 20 else "", "digest": digest}
 
 
-def _authorization(header: str) -> dict[str, Any] | None:
+def _describe_authorization(header: str) -> dict[str, Any] | None:
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer":
-        return _sealed(scheme, value.strip())
+        return _describe_secret(scheme, value.strip())
     # Without a scheme the first word may be the secret; of a password even a digest says too much.
     return {"name": "[other]", "length": len(header), "first": "", "digest": ""} if header else None
 
 
-def _cookie(morsel: "Morsel[str]") -> dict[str, Any]:
+def _describe_cookie(morsel: "Morsel[str]") -> dict[str, Any]:
     # What is left of the line when the value is taken out.
     attributes = morsel.OutputString().partition(";")[2].strip()
-    return _sealed(morsel.key, morsel.value) | {"attributes": attributes, "cleared": not morsel.value}
+    return _describe_secret(morsel.key, morsel.value) | {"attributes": attributes, "cleared": not morsel.value}
 
 
 def _request_head(request: HttpRequest) -> int:
@@ -205,25 +205,25 @@ def _request_head(request: HttpRequest) -> int:
     headers = {name: value for name, value in request.headers.items() if value}
     cookies = [part for part in headers.pop("Cookie", "").split("; ") if not part.startswith(f"{COOKIE}=")]
     lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    return _size([*lines, f"Cookie: {'; '.join(cookies)}"] if any(cookies) else lines)
+    return _head_size([*lines, f"Cookie: {'; '.join(cookies)}"] if any(cookies) else lines)
 
 
 def _response_head(response: HttpResponseBase) -> int:
     cookies = [f"Set-Cookie: {morsel.OutputString()}" for morsel in response.cookies.values()]
     headers = [f"{name}: {value}" for name, value in response.items()]
-    return _size([f"HTTP/1.1 {response.status_code} {response.reason_phrase}", *headers, *cookies])
+    return _head_size([f"HTTP/1.1 {response.status_code} {response.reason_phrase}", *headers, *cookies])
 
 
-def _size(lines: list[str]) -> int:
+def _head_size(lines: list[str]) -> int:
     # WSGI hands each byte on as one character; a line break ends each line, and the head.
     return sum(len(line) + 2 for line in lines) + 2
 
 
-def _number(text: Any) -> int:
+def _parse_length(text: Any) -> int:
     return int(text) if isinstance(text, str) and re.fullmatch(r"[0-9]{1,15}", text) else 0
 
 
-def _keys(response: HttpResponseBase, body: bytes) -> list[str]:
+def _json_keys(response: HttpResponseBase, body: bytes) -> list[str]:
     if response.get("Content-Type", "").startswith("application/json") and len(body) < 65536:
         try:
             parsed = json.loads(body)
@@ -233,7 +233,7 @@ def _keys(response: HttpResponseBase, body: bytes) -> list[str]:
     return []
 
 
-def _ms(seconds: float) -> float:
+def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
@@ -241,19 +241,19 @@ def _ms(seconds: float) -> float:
 def collecting() -> Iterator[list[Exchange]]:
     """The exchanges that this thread causes meanwhile, in its own process."""
     exchanges: list[Exchange] = []
-    token = SINK.set(exchanges)
+    token = COLLECTED.set(exchanges)
     try:
         yield exchanges
     finally:
-        SINK.reset(token)
+        COLLECTED.reset(token)
 
 
 @contextmanager
 def off() -> Iterator[None]:
     """Nothing is recorded meanwhile, not even as a part of the request that is being answered."""
-    token, current = ON.set(False), CURRENT.set(None)
+    token, current = ENABLED.set(False), CURRENT_RECORDING.set(None)
     try:
         yield
     finally:
-        CURRENT.reset(current)
-        ON.reset(token)
+        CURRENT_RECORDING.reset(current)
+        ENABLED.reset(token)

@@ -3,7 +3,7 @@
 import { h, submit } from "./dom.js";
 
 const form = document.getElementById("run");
-const told = document.querySelector("[data-told]");
+const status = document.querySelector("[data-status-line]");
 const live = document.querySelector("[data-live]");
 const progress = document.querySelector("progress");
 const stop = document.querySelector("[data-stop]");
@@ -109,5 +109,5 @@ function show(done, of) {
 }
 
 function say(text) {
-  told.textContent = text;
+  status.textContent = text;
 }

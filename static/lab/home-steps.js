@@ -70,8 +70,8 @@ function tokenCall(call) {
 // A login checks until the password is compared and the throttle told; what follows makes the record or the token.
 function halves({ steps }) {
   const hash = steps.findLastIndex(({ kind }) => kind === "hash");
-  const told = steps.findIndex(({ kind, text }, index) => index > hash && !(kind === "redis" && text.startsWith("EVAL")));
-  const cut = told < 0 ? steps.length : told;
+  const firstAfter = steps.findIndex(({ kind, text }, index) => index > hash && !(kind === "redis" && text.startsWith("EVAL")));
+  const cut = firstAfter < 0 ? steps.length : firstAfter;
   return { before: steps.slice(0, cut), after: steps.slice(cut) };
 }
 

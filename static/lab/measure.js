@@ -35,7 +35,7 @@ function draw(report) {
 
 function bar(of) {
   const length = (name, width) => s("rect", { class: name, width, height: 22, rx: 4 });
-  const told = h("p", {}, "p50 ", h("b", {}, `${of.p50} ms`), `, p95 ${of.p95} ms, ratio ${of.ratio}`);
+  const times = h("p", {}, "p50 ", h("b", {}, `${of.p50} ms`), `, p95 ${of.p95} ms, ratio ${of.ratio}`);
   const drawn = s("svg", { width: "100%", height: 22, "aria-hidden": "true" }, length("track", "100%"), length("tail", of.most), length("alive", of.half));
-  return h("li", { class: of.kind }, h("div", { class: "fate" }, h("h4", {}, of.name), told), drawn);
+  return h("li", { class: of.kind }, h("div", { class: "fate" }, h("h4", {}, of.name), times), drawn);
 }

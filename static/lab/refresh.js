@@ -26,20 +26,20 @@ function say(text) {
 }
 
 async function unfold(played, mine) {
-  const address = `?scene=${played.scene}&window=${played.window}`;
+  const address = `?scene=${played.scene}&grace_period=${played.grace_period}`;
   history.replaceState(null, "", address);
   document.querySelector("#address").href = address;
   const name = form.querySelector("[name=scene]:checked + span").firstChild.textContent.trim();
-  document.querySelector("#play-title").textContent = `${name}, retry window ${played.window ? `${played.window} s` : "off"}`;
+  document.querySelector("#play-title").textContent = `${name}, grace period ${played.grace_period ? `${played.grace_period} s` : "off"}`;
   list.replaceChildren();
   end.hidden = true;
   for (const step of played.steps) {
     list.append(panel(step, address));
-    say(`Step ${step.number} of ${played.steps.length}. ${step.note || step.says}`);
+    say(`Step ${step.number} of ${played.steps.length}. ${step.note || step.description}`);
     if (!still.matches) await new Promise((resolve) => setTimeout(resolve, 900));
     if (mine !== turn) return;
   }
-  document.querySelector("#roll").replaceChildren(...played.end.map(called));
+  document.querySelector("#logins").replaceChildren(...played.end.map(loginRow));
   end.hidden = false;
   const out = played.end.filter((each) => !each.in).map((each) => each.who);
   say(out.length ? `Out at the end: ${out.join(", ")}.` : "Nobody is out: everyone goes on.");
@@ -47,16 +47,16 @@ async function unfold(played, mine) {
 
 function panel(step, address) {
   const number = h("a", { href: `${address}#step-${step.number}` }, step.number);
-  const told = step.note && h("p", { class: "told" }, step.alarm ? h("span", { "aria-hidden": "true" }, "⚠ ") : "", step.note);
-  const parts = [h("h3", {}, number, ` ${step.says}`), ...step.asked.map(exchange), told || null, h("div", { class: "families" }, ...step.families.map(family))];
+  const explanation = step.note && h("p", { class: "explanation" }, step.alarm ? h("span", { "aria-hidden": "true" }, "⚠ ") : "", step.note);
+  const parts = [h("h3", {}, number, ` ${step.description}`), ...step.requests.map(exchange), explanation || null, h("div", { class: "families" }, ...step.families.map(family))];
   return h("li", { id: `step-${step.number}`, class: `panel actor-${step.actor}${step.alarm ? " alarm" : ""}` }, ...parts);
 }
 
 function exchange(item) {
-  const asked = h("div", {}, h("dt", {}, "Asked"), h("dd", {}, h("code", {}, item.asked), h("small", {}, `with the ${item.token}`)));
+  const request = h("div", {}, h("dt", {}, "Asked"), h("dd", {}, h("code", {}, item.request), h("small", {}, `with the ${item.token}`)));
   const cookie = item.cookie ? h("small", {}, h("code", {}, `Set-Cookie: ${item.cookie}`)) : null;
-  const answered = h("div", {}, h("dt", {}, "Answered"), h("dd", {}, h("b", {}, item.status), ` ${item.told}`, cookie));
-  return h("dl", { class: "facts" }, asked, answered);
+  const answered = h("div", {}, h("dt", {}, "Answered"), h("dd", {}, h("b", {}, item.status), ` ${item.result}`, cookie));
+  return h("dl", { class: "facts" }, request, answered);
 }
 
 function family(of) {
@@ -70,7 +70,7 @@ function node(of) {
   return h("li", { class: of.state }, h("b", {}, of.number), ` ${of.state}`, h("small", {}, ...(holders.length ? holders : ["nobody holds it"])));
 }
 
-function called(each) {
+function loginRow(each) {
   const cells = [each.whoami ?? "had none", each.refresh, each.in ? "✓ in" : "✕ out"];
   return h("tr", {}, h("th", { scope: "row" }, each.who), ...cells.map((cell) => h("td", {}, cell)));
 }

@@ -30,20 +30,20 @@ function say(text) {
 
 /** Withdraws, in the running round or in a new one that everybody was seen to be logged in to first. */
 async function press(button) {
-  if (round?.withdrawn != null) await end();
+  if (round?.revokedAt != null) await end();
   if (!round && !(await start())) return;
   const current = round;
   if (seconds(current) < 2) {
     say(`They are logged in. “${button.textContent}” comes in two seconds.`);
     await new Promise((resolve) => setTimeout(resolve, 2000));
   }
-  if (round !== current || current.withdrawn != null) return;
+  if (round !== current || current.revokedAt != null) return;
   try {
-    await submit(form, { do: "withdraw", round: current.id, act: button.value });
+    await submit(form, { do: "revoke", round: current.id, act: button.value });
   } catch (error) {
     return say(error.message);
   }
-  current.withdrawn = seconds(current);
+  current.revokedAt = seconds(current);
   current.act = button.textContent;
   document.querySelector("#result-title").textContent = `After “${current.act}”`;
   say(`${current.act}: done. Which of them notice?`);
@@ -58,7 +58,7 @@ async function start() {
   beginning = false;
   if (!given) return false;
   const lanes = given.lanes.map((lane) => ({ ...lane, ...names[lane.key], until: 0, marks: [], times: [], ends: endOf(lane, 0) }));
-  round = { id: given.round, session: given.session, began: performance.now(), lanes, withdrawn: null };
+  round = { id: given.round, session: given.session, began: performance.now(), lanes, revokedAt: null };
   document.querySelector("#result").hidden = false;
   document.querySelector("#result-title").textContent = "This round";
   round.axis = s("svg", { width: "100%", height: 20 });
@@ -126,7 +126,7 @@ async function renew(of, lane) {
 
 /** Short-only asks for the password again and again, as long as nobody withdrew anything. */
 async function died(of, lane, now, why) {
-  if (lane.key === "short" && of.withdrawn == null) {
+  if (lane.key === "short" && of.revokedAt == null) {
     const given = await submit(form, { do: "login", round: of.id }).catch(() => null);
     if (given && round === of) {
       lane.marks.push(now);
@@ -155,7 +155,7 @@ function draw(of) {
   for (const lane of of.lanes) {
     lane.bar.setAttribute("width", at(lane.dead == null ? now : lane.until));
     const marks = lane.marks.map((time) => s("circle", { class: "renewed", cx: at(time), cy: 13, r: 4 }));
-    if (of.withdrawn != null) for (const name of ["withdrawn", ""]) marks.push(s("line", { class: name, x1: at(of.withdrawn), x2: at(of.withdrawn), y1: 0, y2: 26 }));
+    if (of.revokedAt != null) for (const name of ["revoked", ""]) marks.push(s("line", { class: name, x1: at(of.revokedAt), x2: at(of.revokedAt), y1: 0, y2: 26 }));
     if (lane.dead != null) marks.push(s("text", { x: at(lane.dead), dx: 6, y: 18 }, "✕ 401"));
     lane.svg.lastChild.replaceChildren(...marks);
     lane.outcome.replaceChildren(...outcome(of, lane));
@@ -166,23 +166,23 @@ function draw(of) {
 
 /** When it was withdrawn; until then, the seconds. */
 function axis(of, scale, at) {
-  if (of.withdrawn != null) return [s("text", { x: at(of.withdrawn), y: 14 }, `▼ ${of.act}`)];
+  if (of.revokedAt != null) return [s("text", { x: at(of.revokedAt), y: 14 }, `▼ ${of.act}`)];
   const step = Math.max(5, Math.ceil(scale / 25) * 5);
   const times = Array.from({ length: Math.ceil(scale / step) }, (_, index) => index * step);
   return times.map((time) => s("text", { x: at(time), y: 14 }, `${time} s`));
 }
 
 function outcome(of, lane) {
-  if (lane.dead == null) return [h("b", {}, "✓ works"), of.withdrawn == null ? "" : `, as ${lane.role}`];
-  if (of.withdrawn == null) return [h("b", {}, "✕ dead"), ` ${lane.why}`];
+  if (lane.dead == null) return [h("b", {}, "✓ works"), of.revokedAt == null ? "" : `, as ${lane.role}`];
+  if (of.revokedAt == null) return [h("b", {}, "✕ dead"), ` ${lane.why}`];
   // No 200 after it: the very next request was refused.
-  const after = lane.dead - of.withdrawn;
-  return lane.until <= of.withdrawn ? [h("b", {}, "✕ dead at once"), `, next request after ${after.toFixed(1)} s`] : [h("b", {}, `✕ dead after ${after.toFixed(1)} s`)];
+  const after = lane.dead - of.revokedAt;
+  return lane.until <= of.revokedAt ? [h("b", {}, "✕ dead at once"), `, next request after ${after.toFixed(1)} s`] : [h("b", {}, `✕ dead after ${after.toFixed(1)} s`)];
 }
 
 function figures(of, lane) {
-  const since = (time) => (of.withdrawn == null || time == null ? "–" : `${(time - of.withdrawn).toFixed(2)} s`);
-  const last = of.withdrawn != null && lane.until <= of.withdrawn ? "none" : since(lane.until);
+  const since = (time) => (of.revokedAt == null || time == null ? "–" : `${(time - of.revokedAt).toFixed(2)} s`);
+  const last = of.revokedAt != null && lane.until <= of.revokedAt ? "none" : since(lane.until);
   const left = lane.ends == null ? "–" : since(lane.ends);
   const median = lane.times.toSorted((a, b) => a - b)[Math.floor(lane.times.length / 2)] ?? 0;
   const cells = [last, lane.dead == null ? "none yet" : since(lane.dead), left, lane.sql ?? 0, lane.redis ?? 0, `${median.toFixed(2)} ms`];
@@ -190,8 +190,8 @@ function figures(of, lane) {
 }
 
 async function finish(of) {
-  const slow = of.lanes.filter((lane) => of.withdrawn != null && lane.until > of.withdrawn).map((lane) => `“${lane.name}”`);
-  if (of.withdrawn == null) say("The round is over: nobody withdrew anything.");
+  const slow = of.lanes.filter((lane) => of.revokedAt != null && lane.until > of.revokedAt).map((lane) => `“${lane.name}”`);
+  if (of.revokedAt == null) say("The round is over: nobody withdrew anything.");
   else say(slow.length ? `All dead. ${slow.join(" and ")} worked on until the token ran out.` : "All dead. Each of them noticed at once.");
   if (round === of) await end();
 }

@@ -2,8 +2,8 @@
 import { h } from "./dom.js";
 
 const NAMES = ["header", "payload", "signature"];
-const MOMENTS = { iat: "issued", nbf: "not before", exp: "expires", auth_time: "password last proved" };
-const SPANS = [[31536000, "year"], [86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+const TIME_CLAIMS = { iat: "issued", nbf: "not before", exp: "expires", auth_time: "password last proved" };
+const UNITS = [[31536000, "year"], [86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
 const HASHES = { HS256: "SHA-256", HS384: "SHA-384", HS512: "SHA-512" };
 
 const form = document.getElementById("token-form");
@@ -15,81 +15,81 @@ let turn = 0;
 form.addEventListener("input", async () => {
   const mine = ++turn;
   const text = form.token.value;
-  const parts = text.trim() ? await shown(text, form.secret.value) : [];
+  const parts = text.trim() ? await describeToken(text, form.secret.value) : [];
   if (mine !== turn) return; // somebody typed on while the signature was computed
   place.replaceChildren(...parts);
   status.textContent = parts.length ? "Read in this page." : "";
 });
 
-async function shown(text, secret) {
-  const odd = [];
-  const segments = bare(text, odd).split(".");
-  if (segments.length !== 3) odd.push(`${segments.length} segment${segments.length === 1 ? "" : "s"}, where a signed token has three.`);
-  const [header, payload] = [0, 1].map((n) => parsed(NAMES[n], segments[n], odd));
-  if (segments.length > 2) bytesOf("signature", segments[2], odd);
-  const moments = momentsOf(payload, odd);
+async function describeToken(text, secret) {
+  const remarks = [];
+  const segments = stripSurroundings(text, remarks).split(".");
+  if (segments.length !== 3) remarks.push(`${segments.length} segment${segments.length === 1 ? "" : "s"}, where a signed token has three.`);
+  const [header, payload] = [0, 1].map((n) => parseSegment(NAMES[n], segments[n], remarks));
+  if (segments.length > 2) decodeSegment("signature", segments[2], remarks);
+  const times = readTimes(payload, remarks);
   return [
     h("p", { class: "jwt-text" }, ...segments.flatMap((segment, n) => [n ? "." : "", h("span", { class: `jwt-${NAMES[n] ?? "more"}` }, segment)])),
     h("div", { class: "beside" }, block("Header", header), block("Payload", payload)),
-    moments.length ? h("h3", {}, "Times") : null,
-    moments.length ? h("dl", { class: "facts" }, ...moments) : null,
+    times.length ? h("h3", {}, "Times") : null,
+    times.length ? h("dl", { class: "facts" }, ...times) : null,
     h("h3", {}, "What is odd"),
-    odd.length ? h("ul", {}, ...odd.map((remark) => h("li", {}, remark))) : h("p", {}, "Nothing: three segments of base64url, two of them JSON objects."),
-    ...(secret && segments.length === 3 ? await tried(segments, header, secret) : []),
+    remarks.length ? h("ul", {}, ...remarks.map((remark) => h("li", {}, remark))) : h("p", {}, "Nothing: three segments of base64url, two of them JSON objects."),
+    ...(secret && segments.length === 3 ? await trySecret(segments, header, secret) : []),
   ].filter(Boolean);
 }
 
-function bare(text, odd) {
+function stripSurroundings(text, remarks) {
   const found = text.trim();
   const plain = found.replace(/^(authorization:\s*)?bearer\s+/i, "");
-  if (plain !== found) odd.push("“Bearer” stood in front of it: that belongs to the header, not to the token.");
-  if (/\s/.test(plain)) odd.push("There were blanks or line breaks inside; a strict reader refuses them.");
+  if (plain !== found) remarks.push("“Bearer” stood in front of it: that belongs to the header, not to the token.");
+  if (/\s/.test(plain)) remarks.push("There were blanks or line breaks inside; a strict reader refuses them.");
   return plain.replace(/\s+/g, "");
 }
 
-function bytesOf(name, segment, odd) {
-  if (!segment) return void odd.push(`The ${name} is empty.${name === "signature" ? " Nobody signed this token." : ""}`);
-  if (segment.endsWith("=")) odd.push(`The ${name} is padded with “=”; base64url in a token has no padding.`);
-  if (/[+/]/.test(segment)) odd.push(`The ${name} uses the “+” and “/” of ordinary base64.`);
+function decodeSegment(name, segment, remarks) {
+  if (!segment) return void remarks.push(`The ${name} is empty.${name === "signature" ? " Nobody signed this token." : ""}`);
+  if (segment.endsWith("=")) remarks.push(`The ${name} is padded with “=”; base64url in a token has no padding.`);
+  if (/[+/]/.test(segment)) remarks.push(`The ${name} uses the “+” and “/” of ordinary base64.`);
   const plain = segment.replace(/=+$/, "").replaceAll("+", "-").replaceAll("/", "_");
-  if (!/^[A-Za-z0-9_-]+$/.test(plain) || plain.length % 4 === 1) return void odd.push(`The ${name} is no base64url.`);
+  if (!/^[A-Za-z0-9_-]+$/.test(plain) || plain.length % 4 === 1) return void remarks.push(`The ${name} is no base64url.`);
   const data = Uint8Array.from(atob(plain.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
-  if (base64url(data) !== plain) odd.push(`The last character of the ${name} has bits that decode to nothing: another spelling of it.`);
+  if (base64url(data) !== plain) remarks.push(`The last character of the ${name} has bits that decode to nothing: another spelling of it.`);
   return data;
 }
 
-function parsed(name, segment, odd) {
-  const data = segment === undefined ? undefined : bytesOf(name, segment, odd);
+function parseSegment(name, segment, remarks) {
+  const data = segment === undefined ? undefined : decodeSegment(name, segment, remarks);
   if (!data) return undefined;
   try {
     const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(data));
-    if (!isObject(value)) odd.push(`The ${name} is JSON, but no object.`);
+    if (!isObject(value)) remarks.push(`The ${name} is JSON, but no object.`);
     return value;
   } catch {
-    return void odd.push(`The ${name} is no JSON.`);
+    return void remarks.push(`The ${name} is no JSON.`);
   }
 }
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
-function momentsOf(payload, odd) {
+function readTimes(payload, remarks) {
   if (!isObject(payload)) return [];
-  if (!Object.hasOwn(payload, "exp")) odd.push("There is no exp: this token would never expire.");
-  return Object.entries(MOMENTS).filter(([claim]) => Object.hasOwn(payload, claim)).map(([claim, meaning]) => {
+  if (!Object.hasOwn(payload, "exp")) remarks.push("There is no exp: this token would never expire.");
+  return Object.entries(TIME_CLAIMS).filter(([claim]) => Object.hasOwn(payload, claim)).map(([claim, meaning]) => {
     const value = payload[claim];
     if (typeof value !== "number" || !(value >= 0 && value < 2 ** 37)) {
-      return void odd.push(`${claim} is no time: it should be the seconds since 1970, as a number.`);
+      return void remarks.push(`${claim} is no time: it should be the seconds since 1970, as a number.`);
     }
     const at = new Date(value * 1000);
     const day = at.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
     const words = `${day}, ${at.toISOString().slice(11, 19)} UTC `;
-    return h("div", {}, h("dt", {}, h("code", {}, claim)), h("dd", {}, words, h("small", {}, `${meaning}, ${relative(value)}`)));
+    return h("div", {}, h("dt", {}, h("code", {}, claim)), h("dd", {}, words, h("small", {}, `${meaning}, ${distanceFromNow(value)}`)));
   }).filter(Boolean);
 }
 
-function relative(value) {
+function distanceFromNow(value) {
   const seconds = Math.trunc(value - Date.now() / 1000);
-  const [size, name] = SPANS.find(([span]) => Math.abs(seconds) >= span) ?? [];
+  const [size, name] = UNITS.find(([span]) => Math.abs(seconds) >= span) ?? [];
   if (!size) return "now";
   const number = Math.trunc(Math.abs(seconds) / size);
   const words = `${number.toLocaleString("en")} ${name}${number === 1 ? "" : "s"}`;
@@ -100,7 +100,7 @@ const block = (name, value) =>
   h("div", {}, h("h3", {}, name), h("pre", { tabindex: "0", role: "region", "aria-label": name },
     h("code", {}, value === undefined ? "Nothing that can be read." : JSON.stringify(value, null, 2))));
 
-async function tried([head, body, sent], header, secret) {
+async function trySecret([head, body, sent], header, secret) {
   const title = h("h3", {}, "The signature under that secret");
   const { alg } = isObject(header) ? header : {};
   if (!Object.hasOwn(HASHES, alg)) return [title, h("p", {}, "The header names no HMAC, so no secret can be tried.")];

@@ -54,7 +54,7 @@ def test_a_part_is_run_by_a_form_for_so_long_and_no_longer(
 ) -> None:
     page = browser.submit("/claims/", {"part": "introduction"})
     assert text_of(page).count("Seen just now.") == sum(c.part == "introduction" and c.id in PROOFS for c in CLAIMS)
-    monkeypatch.setattr(claims, "LONGEST", 0)
+    monkeypatch.setattr(claims, "MAX_SECONDS", 0)
     page = browser.submit("/claims/", {"part": "introduction"})
     assert "Seen just now." not in text_of(page)
     assert "were not run" in text_of(page)

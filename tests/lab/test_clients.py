@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lab.claims.sandbox import FLOWS, stage
+from lab.claims.sandbox import FLOWS, open_sandbox
 from lab.experiments import clients
 from lab.pages import clients as page
 from tests.conftest import Browser
@@ -13,8 +13,8 @@ from tests.lab.test_clients_run import ASKED
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_the_requests_that_are_counted_are_those_of_the_programs(db: None, flow: str) -> None:
-    with stage() as scene:
-        answers = clients.play(scene, flow)
+    with open_sandbox() as sandbox:
+        answers = clients.send_requests(sandbox, flow)
     asked = [f"{answer.exchange.method} {answer.exchange.path.removeprefix('/')}" for answer in answers]
     assert asked == ASKED[flow]
     assert {answer.status for answer in answers} == {200}

@@ -9,7 +9,16 @@ from pytest_django import Settings
 import lab.claims.proofs  # noqa: F401  (registers them)
 from lab.claims.catalogue import BY_ID
 from lab.claims.evidence import Status, prove
-from lab.experiments.decision import MEANING, QUESTIONS, RULES, Outcome, decide, pasted, setting, spoken
+from lab.experiments.decision import (
+    MEANING,
+    QUESTIONS,
+    RULES,
+    Outcome,
+    decide,
+    describe_duration,
+    setting,
+    settings_to_paste,
+)
 from sessions_demo.conf import conf as session_conf
 
 PAGE = "/lab/decide/"
@@ -28,7 +37,7 @@ def test_every_combination_of_answers_has_a_recommendation_and_every_rule_a_case
     for rule in RULES:
         assert rule.claim in {*CHOICE, "C76"}
         assert rule.why
-        assert rule.dissent
+        assert rule.objection
 
 
 def test_no_recommendation_forgets_what_was_answered() -> None:
@@ -49,7 +58,7 @@ def test_no_recommendation_forgets_what_was_answered() -> None:
 def test_the_settings_to_paste_are_the_ones_that_run_here(outcome: Outcome, settings: Settings) -> None:
     settings.JWT_ACCESS_LIFETIME, settings.SESSION_IDLE_LIFETIME = 61, 62
     pasted_values: dict[str, object] = {}
-    exec(pasted(outcome), {}, pasted_values)  # noqa: S102  (as somebody's settings module would)
+    exec(settings_to_paste(outcome), {}, pasted_values)  # noqa: S102  (as somebody's settings module would)
     check = str(pasted_values.pop("JWT_REVOCATION", ""))
     assert check == {
         Outcome.SESSION: "",
@@ -84,7 +93,7 @@ def test_an_answer_that_there_is_not_is_refused_in_a_sentence(query: str) -> Non
 
 
 def test_what_ends_in_a_day_less_a_moment_ends_in_a_day() -> None:
-    assert [spoken(n) for n in (86399.5, 86400, 7200, 900, 10, 0)] == [
+    assert [describe_duration(n) for n in (86399.5, 86400, 7200, 900, 10, 0)] == [
         "1 day", "1 day", "2 hours", "15 minutes", "10 seconds", "0 seconds"
     ]  # fmt: skip
 

@@ -4,7 +4,7 @@ import re
 
 import lab.claims.proofs  # noqa: F401
 from lab.claims.catalogue import CLAIMS
-from lab.claims.evidence import PROOFS, missing
+from lab.claims.evidence import PROOFS, count_missing_proofs
 from lab.experiments.measure import COLUMNS
 from tests.running import ROOT
 
@@ -27,7 +27,7 @@ def test_the_readme_gives_the_true_numbers() -> None:
     said = re.search(
         r"wait for real browsers under attack \((\d+)\), a gateway \((\d+)\) and a second process \((\d+)\)", readme
     )
-    assert said and [int(number) for number in said.groups()] == [number for number, _ in missing()]
+    assert said and [int(number) for number in said.groups()] == [number for number, _ in count_missing_proofs()]
 
 
 def test_the_readme_has_the_table_that_is_measured() -> None:

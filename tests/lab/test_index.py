@@ -6,7 +6,7 @@ import pytest
 
 from lab.claims.catalogue import CLAIMS
 from lab.claims.evidence import PROOFS
-from lab.pages.interview import ASKED
+from lab.pages.interview import QUESTIONS
 from tests.conftest import Browser
 from tests.sessions_demo.conftest import cheap_hashes as cheap_hashes  # noqa: PLC0414  (a fixture)
 
@@ -32,7 +32,7 @@ def test_every_page_of_the_lab_is_in_the_index(browser: Browser) -> None:
 
 def test_a_question_is_answered_and_its_proof_run(db: None, browser: Browser) -> None:
     page = browser.get("/lab/interview/").content.decode()
-    for one in ASKED:
+    for one in QUESTIONS:
         assert f'id="{one.id}"' in page
         assert (f'value="{one.id}"' in page) is (one.id in PROOFS)
     assert "it needs the page gateway" in page

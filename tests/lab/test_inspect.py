@@ -35,15 +35,15 @@ def test_only_ones_own_session_is_opened_and_its_secrets_are_masked(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_changed_role_is_noticed_at_once_but_where_only_expiry_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspect, "LIVES", 2)
-    monkeypatch.setattr(inspect, "EVERY", 0.01)
-    rows = {row.name: row for row in inspect.changed("admin", "member")["rows"]}
+    monkeypatch.setattr(inspect, "ACCESS_LIFETIME", 2)
+    monkeypatch.setattr(inspect, "POLL_INTERVAL", 0.01)
+    rows = {row.name: row for row in inspect.change_role("admin", "member")["rows"]}
     assert list(rows) == ["session", "denylist", "version", "expiry"]
     assert [row.seconds for row in rows.values()][:3] == [0, 0, 0]
     assert all(row.ended for row in rows.values())
     assert rows["expiry"].first == "200 admin"
-    assert 0 < rows["expiry"].seconds <= inspect.LIVES
-    assert [row.lookup for row in rows.values()] == ["GET", "MGET", "1 SQL", "nothing"]
+    assert 0 < rows["expiry"].seconds <= inspect.ACCESS_LIFETIME
+    assert [row.lookups for row in rows.values()] == ["GET", "MGET", "1 SQL", "nothing"]
 
 
 def test_a_token_is_read_whatever_it_is(alice: Any, browser: Browser) -> None:

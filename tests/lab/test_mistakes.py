@@ -10,7 +10,7 @@ from django.urls import URLResolver, get_resolver
 
 from jwt_demo import cookies, tokens
 from jwt_demo.conf import conf as jwt_conf
-from lab.experiments.mistakes import BY_SLUG, MISTAKES, checked
+from lab.experiments.mistakes import BY_SLUG, MISTAKES, run_check
 from security import checks
 from tests.conftest import Browser
 from tests.running import ROOT
@@ -110,10 +110,10 @@ def talkative(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_check_is_green_and_turns_red_with_the_mistake(
     db: None, monkeypatch: pytest.MonkeyPatch, slug: str, make: Callable[[pytest.MonkeyPatch], None] | None
 ) -> None:
-    assert all(evidence.true for evidence in checked(BY_SLUG[slug]))
+    assert all(evidence.true for evidence in run_check(BY_SLUG[slug]))
     if make:
         make(monkeypatch)
-        assert not all(evidence.true for evidence in checked(BY_SLUG[slug]))
+        assert not all(evidence.true for evidence in run_check(BY_SLUG[slug]))
 
 
 def test_weak_code_is_text_that_nothing_imports_or_routes_to() -> None:

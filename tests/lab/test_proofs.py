@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 import lab.claims.proofs  # noqa: F401
 from lab.claims.catalogue import BY_ID, CLAIMS, Verdict
 from lab.claims.evidence import PROOFS, Evidence, Status, holds, limit, prove, verdict_of
-from lab.claims.sandbox import Stage, stage
+from lab.claims.sandbox import Sandbox, open_sandbox
 from security.models import HousekeepingRun
 from tests.running import Store
 
@@ -31,7 +31,7 @@ def everything(store: Store) -> set[tuple[Any, ...]]:
 
 @pytest.mark.exhaustive
 def test_every_claim_comes_out_as_expected_and_nothing_is_left_behind(file_database: None, store: Store) -> None:
-    with stage() as bystander:
+    with open_sandbox() as bystander:
         person = bystander.person()
         browsers = [bystander.logged_in(flow, person) for flow in ("session", "jwt")]
         before = everything(store)
@@ -69,11 +69,11 @@ def test_the_verdict_follows_from_the_evidence(evidence: list[Evidence], verdict
     assert verdict_of(evidence) is verdict
 
 
-def lying(scene: Stage) -> Iterator[Evidence]:
+def lying(sandbox: Sandbox) -> Iterator[Evidence]:
     yield BAD
 
 
-def breaking(scene: Stage) -> Iterator[Evidence]:
+def breaking(sandbox: Sandbox) -> Iterator[Evidence]:
     yield GOOD
     raise LookupError("no such thing")
 
@@ -117,7 +117,7 @@ def test_the_command_counts_and_tells_a_contradiction_by_its_status(db: None, mo
     assert "  1 needs a proof that is still to be written." in text
 
 
-def failing(scene: Stage) -> Iterator[Evidence]:
+def failing(sandbox: Sandbox) -> Iterator[Evidence]:
     logging.getLogger("site.request").info("a request")
     logging.getLogger("django.request").error("a mistake")
     yield GOOD

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.models import User
-from lab.claims.sandbox import clear, stage
+from lab.claims.sandbox import delete_people, open_sandbox
 from lab.experiments import revocation
 from lab.experiments.revocation import ACTS
 from lab.pages import revocation as revocation_page
@@ -22,13 +22,16 @@ JSON = {"headers": {"Accept": "application/json"}}
 @committed
 @pytest.mark.parametrize("act", ACTS)
 def test_at_the_first_request_after_it_all_but_plain_expiry_are_dead(act: str) -> None:
-    with stage() as scene:
-        fates = revocation.play(scene, act, life=60, most=0.01)
-        assert all(fate.works for fate in fates)
-        dead = {fate.strategy.key for fate in fates if fate.at_once}
+    with open_sandbox() as sandbox:
+        observations = revocation.run_round(sandbox, act, life=60, most=0.01)
+        assert all(observation.works for observation in observations)
+        dead = {observation.strategy.key for observation in observations if observation.at_once}
         assert dead == {"session", "denylist", "version"}
-        assert {fate.strategy.key for fate in fates if fate.last_ok is not None} == {"expiry", "short"}
-        assert {fate.strategy.key: (fate.sql, fate.redis) for fate in fates} == {
+        assert {observation.strategy.key for observation in observations if observation.last_ok is not None} == {
+            "expiry",
+            "short",
+        }
+        assert {observation.strategy.key: (observation.sql, observation.redis) for observation in observations} == {
             "session": (0, 1),
             "expiry": (0, 0),
             "denylist": (0, 1),
@@ -52,7 +55,7 @@ def test_a_round_is_driven_by_the_browser_and_nobody_is_left_behind(browser: Bro
     assert browser.session_id == ""  # the visitor's own cookie is left alone
     assert done(do="ask", round=given["round"], session=given["session"])["body"]["role"] == "admin"
     assert asked(lanes["denylist"]["path"], lanes["denylist"]["access"]) == 200
-    done(do="withdraw", round=given["round"], act="demote")
+    done(do="revoke", round=given["round"], act="demote")
     assert done(do="ask", round=given["round"], session=given["session"])["status"] == 401
     assert asked(lanes["denylist"]["path"], lanes["denylist"]["access"]) == 401
     assert asked(lanes["expiry"]["path"], lanes["expiry"]["access"]) == 200
@@ -64,7 +67,7 @@ def test_a_round_is_driven_by_the_browser_and_nobody_is_left_behind(browser: Bro
 
 @committed
 def test_without_a_script_the_server_plays_the_round(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(revocation_page, "LIFE_ALONE", 1)
+    monkeypatch.setattr(revocation_page, "LIFE_WITHOUT_SCRIPT", 1)
     page = browser.submit(PAGE, {"act": "ban"}).content.decode()
     assert page.count("dead at once") >= 3
     assert 'id="lane-version"' in page
@@ -77,7 +80,7 @@ def test_without_a_script_the_server_plays_the_round(browser: Browser, monkeypat
         {},
         {"act": "delete"},
         {"do": "nothing"},
-        {"do": "withdraw", "act": "ban", "round": "forged"},
+        {"do": "revoke", "act": "ban", "round": "forged"},
         {"do": "end", "round": ""},
         {"do": "login", "round": "\ud7ff:x:y"},
     ],
@@ -91,7 +94,7 @@ def test_a_round_opens_nobody_but_a_throwaway_user(alice: User, browser: Browser
     from django.core import signing
 
     name = signing.dumps(alice.pk, salt=revocation_page.SALT)
-    assert browser.submit(PAGE, {"do": "withdraw", "act": "ban", "round": name}, **JSON).status_code == 400
+    assert browser.submit(PAGE, {"do": "revoke", "act": "ban", "round": name}, **JSON).status_code == 400
     assert User.objects.get().is_active
 
 
@@ -100,8 +103,8 @@ def test_a_round_hands_out_no_session_that_opens_the_admin(browser: Browser) -> 
     given = browser.submit(PAGE, {"do": "begin"}, **JSON).json()
     browser.cookies[settings.SESSION_COOKIE_NAME] = given["session"]
     assert browser.get("/admin/").status_code == 302
-    with stage() as scene:
-        another = scene.logged_in("session").cookie(settings.SESSION_COOKIE_NAME)
+    with open_sandbox() as sandbox:
+        another = sandbox.logged_in("session").cookie(settings.SESSION_COOKIE_NAME)
         assert another not in given["session"]
         fields = {"do": "ask", "round": given["round"], "session": another}
         assert browser.submit(PAGE, fields, **JSON).status_code == 400
@@ -114,10 +117,10 @@ def test_a_round_that_ends_while_it_is_withdrawn_brings_nobody_back(
     browser: Browser, act: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = browser.submit(PAGE, {"do": "begin"}, **JSON).json()
-    person = revocation_page._person(given["round"])
+    person = revocation_page._person_of_round(given["round"])
     browser.submit(PAGE, {"do": "end", "round": given["round"]}, **JSON)
-    monkeypatch.setattr(revocation_page, "_person", lambda name: person)
-    response = browser.submit(PAGE, {"do": "withdraw", "act": act, "round": given["round"]}, **JSON)
+    monkeypatch.setattr(revocation_page, "_person_of_round", lambda name: person)
+    response = browser.submit(PAGE, {"do": "revoke", "act": act, "round": given["round"]}, **JSON)
     assert (response.status_code, response.json()) == (400, {"error": revocation_page.OVER})
     assert not User.objects.exists()
 
@@ -131,10 +134,10 @@ def test_who_is_withdrawn_from_cannot_be_removed_meanwhile(act: str, monkeypatch
         seen.append(transaction.get_connection().in_atomic_block)
         done(user)
 
-    with stage() as scene:
-        person = scene.person(role="admin")
+    with open_sandbox() as sandbox:
+        person = sandbox.person(role="admin")
         monkeypatch.setitem(ACTS, act, replace(ACTS[act], do=do))
-        revocation.withdraw(person.user.pk, act)
+        revocation.revoke(person.user.pk, act)
     assert seen == [True]
 
 
@@ -147,8 +150,8 @@ def test_of_two_that_end_a_round_at_once_none_fails_over_what_the_other_removed(
             alone.append(sql)
         return execute(sql, params, many, context)
 
-    with stage() as scene:
-        person = scene.person()
+    with open_sandbox() as sandbox:
+        person = sandbox.person()
         with connection.execute_wrapper(watch):
-            clear([person.user.pk], [person.email])
+            delete_people([person.user.pk], [person.email])
     assert (alone, User.objects.count()) == ([], 0)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jwt_demo.revocation import CHECKS
-from lab.claims.sandbox import Browser, stage
+from lab.claims.sandbox import Browser, open_sandbox
 from security.revocation import revoke_access
 
 # SQL statements and Redis commands of one request.
@@ -21,9 +21,9 @@ def test_each_check_costs_what_it_says_and_only_expiry_lets_a_withdrawn_token_in
     db: None, django_capture_on_commit_callbacks: Any
 ) -> None:
     assert PRICES.keys() == CHECKS.keys()
-    with stage() as scene:
-        person = scene.person()
-        browser = scene.logged_in("jwt", person)
+    with open_sandbox() as sandbox:
+        person = sandbox.person()
+        browser = sandbox.logged_in("jwt", person)
         asked(browser, "denylist")  # the first one of all makes the list whole
         assert {check: asked(browser, check) for check in CHECKS} == {c: (200, *p) for c, p in PRICES.items()}
         with django_capture_on_commit_callbacks(execute=True):
@@ -33,13 +33,13 @@ def test_each_check_costs_what_it_says_and_only_expiry_lets_a_withdrawn_token_in
 
 @pytest.mark.parametrize(("check", "status"), [("expiry", 401), ("Expiry", 404), ("none", 404)])
 def test_nobody_is_let_in_without_a_token_and_an_unknown_check_is_not_found(db: None, check: str, status: int) -> None:
-    with stage() as scene:
-        answer = scene.browser().get(f"/lab/whoami/{check}", headers={"Accept": "text/html, */*"})
+    with open_sandbox() as sandbox:
+        answer = sandbox.browser().get(f"/lab/whoami/{check}", headers={"Accept": "text/html, */*"})
         assert (answer.status, "error" in answer.json) == (status, True)
 
 
 def test_the_checks_are_no_part_of_the_api_that_is_described(db: None) -> None:
-    with stage() as scene:
-        schema = scene.browser().get("/schema/?format=json").response.text
+    with open_sandbox() as sandbox:
+        schema = sandbox.browser().get("/schema/?format=json").response.text
         assert "/jwt/api/whoami" in schema
         assert "/lab/" not in schema

@@ -16,7 +16,7 @@ from tests.jwt_demo.conftest import logged_in
 
 PAGE = "/lab/token/"
 ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
-DEEP = jws.made('{"alg":"HS256"}', "[" * 900 + "]" * 900, b"k")
+DEEP = jws.build_token('{"alg":"HS256"}', "[" * 900 + "]" * 900, b"k")
 ODD = {
     "nothing": "",
     "blanks": "   \n ",
@@ -27,16 +27,16 @@ ODD = {
     "not ascii": "é.ü.漢",
     "NUL": "a\0b.c.d",
     "deep": DEEP,
-    "deep header": jws.made("[" * 5000, "{}", b"k"),
-    "half a surrogate pair": jws.made(
+    "deep header": jws.build_token("[" * 5000, "{}", b"k"),
+    "half a surrogate pair": jws.build_token(
         '{"alg":"\\ud800","\\udfff":1}', '{"sub":"\\ud800","\\udc00":0,"iss":"\\ud800"}', b"k"
     ),
-    "odd times": jws.made("{}", '{"exp":1e999,"iat":NaN,"nbf":true,"auth_time":-1}', b"k"),
-    "huge number": jws.made("{}", '{"exp":' + "9" * 4000 + "}", b"k"),
-    "kid of a wrong type": jws.made('{"alg":"HS256","typ":"at+jwt","kid":[[1]]}', '{"iss":[],"aud":{}}', b"k"),
-    "alg of a wrong type": jws.made('{"alg":[]}', "{}", b"k"),
-    "deep, and read all the same": jws.made('{"alg":"HS256"}', '{"a":' + "[" * 600 + "]" * 600 + "}", b"k"),
-    "crit": jws.made('{"alg":"HS256","crit":["b64"],"b64":false}', "{}", b"k"),
+    "odd times": jws.build_token("{}", '{"exp":1e999,"iat":NaN,"nbf":true,"auth_time":-1}', b"k"),
+    "huge number": jws.build_token("{}", '{"exp":' + "9" * 4000 + "}", b"k"),
+    "kid of a wrong type": jws.build_token('{"alg":"HS256","typ":"at+jwt","kid":[[1]]}', '{"iss":[],"aud":{}}', b"k"),
+    "alg of a wrong type": jws.build_token('{"alg":[]}', "{}", b"k"),
+    "deep, and read all the same": jws.build_token('{"alg":"HS256"}', '{"a":' + "[" * 600 + "]" * 600 + "}", b"k"),
+    "crit": jws.build_token('{"alg":"HS256","crit":["b64"],"b64":false}', "{}", b"k"),
     "longest": "a" * 9000 + "." + "b" * 3000 + ".c",
 }
 
@@ -60,12 +60,12 @@ def test_too_much_is_refused_with_a_sentence(browser: Browser) -> None:
 
 
 def test_reading_forgives_and_says_what(browser: Browser) -> None:
-    head, body, signature = jws.sample().split(".")
+    head, body, signature = jws.sample_token().split(".")
     page = text_of(browser.submit(PAGE, {"do": "decode", "token": f"Bearer {head}.\n{body} .{signature}="}))
     assert "31 March 2024, 00:00:00 UTC" in page
     for remark in ("“Bearer” stood in front", "blanks or line breaks", "The signature is padded"):
         assert remark in page
-    assert jws.read(jws.sample()).odd == []
+    assert jws.decode(jws.sample_token()).remarks == []
 
 
 def test_the_copied_sample_has_the_signature_of_john_doe(browser: Browser) -> None:
@@ -94,16 +94,16 @@ def test_a_refusal_names_the_question_that_the_token_fails(alice: Any) -> None:
         f"{head}.{body} .{signature}": "Form",
         # The last character has two bits that decode to nothing: another spelling of the same signature.
         holder.access[:-1] + ALPHABET[ALPHABET.index(signature[-1]) + 1]: "Form",
-        jws.made('{"alg":"none","typ":"at+jwt"}', "{}", b"", "none"): "Form",
-        f"{jws.sample()}": "Header",
+        jws.build_token('{"alg":"none","typ":"at+jwt"}', "{}", b"", "none"): "Form",
+        f"{jws.sample_token()}": "Header",
         f"{head}.{body}.{'A' * 43}": "Signature",
-        jws.resigned(holder.access, jwt_conf.JWT_REFRESH_KEYS[0].encode()): "Signature",
-        jws.resigned(holder.access, key, exp=1): "Times",
-        jws.resigned(holder.access, key, iss="https://elsewhere"): "Issuer",
-        jws.resigned(holder.access, key, aud=["x"]): "Audience",
-        jws.resigned(holder.access, key, token_type="refresh"): "Type",
-        jws.resigned(holder.access, key, sub=1): "Claims",
-        jws.resigned(holder.access, key, hash="x"): "Claims",
+        jws.resign(holder.access, jwt_conf.JWT_REFRESH_KEYS[0].encode()): "Signature",
+        jws.resign(holder.access, key, exp=1): "Times",
+        jws.resign(holder.access, key, iss="https://elsewhere"): "Issuer",
+        jws.resign(holder.access, key, aud=["x"]): "Audience",
+        jws.resign(holder.access, key, token_type="refresh"): "Type",
+        jws.resign(holder.access, key, sub=1): "Claims",
+        jws.resign(holder.access, key, hash="x"): "Claims",
     }.items():
         found = verification.examine(text, "access")
         assert not found.good
@@ -136,7 +136,7 @@ def test_a_fresh_token_is_good_and_belongs_to_nobody_any_more(db: None, browser:
     page = browser.submit(PAGE, {"do": "fresh"}).content.decode()
     token = re.search(r"<textarea id=\"token\".*?>(.*?)</textarea>", page)
     assert token and verification.examine(token[1], "access").good
-    claims = jws.claims(token[1])
+    claims = jws.read_claims(token[1])
     assert claims["exp"] - claims["iat"] == 120
     assert "200 member" in text_of(browser.submit(PAGE, {"do": "verify", "token": token[1]}))
 

@@ -13,7 +13,7 @@ from jwt_demo import lifecycle, revocation, tokens, views
 from lab.claims.catalogue import BY_ID, Verdict
 from lab.claims.evidence import Status, prove
 from lab.experiments import clients
-from lab.experiments.jws import DOE
+from lab.experiments.jws import JOHN_DOE_PAYLOAD
 from tests.lab.test_mistakes import one_key, readable, talkative
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -109,9 +109,9 @@ def test_the_verdict_is_another_without_it(
 
 
 def test_the_sample_would_hold_with_the_payload_it_was_signed_for(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.experiments.jws.SAMPLE_PAYLOAD", DOE.replace("}", ',"exp":1516325422}'))
+    monkeypatch.setattr("lab.experiments.jws.SAMPLE_PAYLOAD", JOHN_DOE_PAYLOAD.replace("}", ',"exp":1516325422}'))
     assert prove(BY_ID["C22"]).verdict is Verdict.WRONG
-    monkeypatch.setattr("lab.experiments.jws.SAMPLE_PAYLOAD", DOE)
+    monkeypatch.setattr("lab.experiments.jws.SAMPLE_PAYLOAD", JOHN_DOE_PAYLOAD)
     [first, *_] = prove(BY_ID["C22"]).evidence
     assert first.true
 

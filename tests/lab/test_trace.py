@@ -17,10 +17,10 @@ from redis.exceptions import ConnectionError as StoreAway
 from accounts.models import User
 from config.stores import DENYLIST, SESSIONS, TRACE
 from jwt_demo.tokens import Backend
-from lab.claims.sandbox import FLOWS, stage
+from lab.claims.sandbox import FLOWS, open_sandbox
 from lab.tracing import trace
 from lab.tracing.middleware import TraceMiddleware
-from lab.tracing.runs import COOKIE, KEPT, MOST
+from lab.tracing.runs import COOKIE, LIFETIME, MAX_EXCHANGES
 from lab.tracing.trace import Exchange
 from tests.config.test_settings import GOOD, run
 from tests.conftest import PASSWORDS, link_in
@@ -142,8 +142,8 @@ def test_signatures_are_noted(db: None, monkeypatch: pytest.MonkeyPatch) -> None
     def noting(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *given, **options: done.append(name) or method(*given, **options)  # type: ignore[func-returns-value]
 
-    with stage() as scene:
-        owner = scene.logged_in("jwt")
+    with open_sandbox() as sandbox:
+        owner = sandbox.logged_in("jwt")
         monkeypatch.setattr(Backend, "encode", noting("sign HS256", Backend.encode))
         monkeypatch.setattr(Backend, "decode", noting("verify HS256", Backend.decode))
         for ask in (lambda: owner.get("/jwt/api/whoami"), lambda: owner.post("/jwt/auth/refresh")):
@@ -156,8 +156,8 @@ def test_what_a_proof_asks_counts_for_itself(db: None, whole: None) -> None:
     inner: list[Exchange] = []
 
     def page(request: HttpRequest) -> HttpResponse:
-        with stage() as scene:
-            browsers = [scene.logged_in("session"), scene.logged_in("jwt")]
+        with open_sandbox() as sandbox:
+            browsers = [sandbox.logged_in("session"), sandbox.logged_in("jwt")]
             inner.extend(one.get(f"/{flow}/api/profile").exchange for flow, one in zip(FLOWS, browsers, strict=True))
         return HttpResponse()
 
@@ -172,9 +172,9 @@ def test_threads_of_a_page_note_their_statements() -> None:
     counts: list[int] = []
 
     def page(request: HttpRequest) -> HttpResponse:
-        with stage() as scene:
-            owner = scene.logged_in("session")
-            answers = scene.at_once([lambda: owner.get("/session/api/profile")] * 2)
+        with open_sandbox() as sandbox:
+            owner = sandbox.logged_in("session")
+            answers = sandbox.at_once([lambda: owner.get("/session/api/profile")] * 2)
             counts.extend(answer.exchange.count("sql") for answer in answers)
         return HttpResponse()
 
@@ -218,11 +218,11 @@ def test_a_run_is_capped_ends_by_itself_and_lies_in_a_database_of_its_own(db: No
     visitor, theirs = Visitor(), store.client(TRACE)
     run = begin(visitor)
     (key,) = theirs.keys()
-    theirs.rpush(key, *["{}"] * MOST)
+    theirs.rpush(key, *["{}"] * MAX_EXCHANGES)
     theirs.expire(key, 5)
     visitor.get("/session/api/whoami")
-    assert theirs.llen(key) == MOST
-    assert KEPT - 5 <= theirs.ttl(key) <= KEPT
+    assert theirs.llen(key) == MAX_EXCHANGES
+    assert LIFETIME - 5 <= theirs.ttl(key) <= LIFETIME
     (entry,) = visitor.get(f"/lab/runs/{run}").json()["exchanges"]
     assert not any("trace" in step["text"] for step in entry["steps"])
     assert [name for number in (SESSIONS, DENYLIST) for name in store.client(number).keys("*trace*")] == []
@@ -309,8 +309,8 @@ def open_links(visitor: Keeper, mailbox: Callable[[str], list[Any]]) -> None:
 
 
 def test_a_refused_login_looks_the_same_for_who_is_registered_and_who_is_not(alice: User) -> None:
-    with stage() as scene:
-        browser = scene.browser()
+    with open_sandbox() as sandbox:
+        browser = sandbox.browser()
         browser.get("/session/api/")
         refused = [
             browser.post(f"/{flow}/auth/login", {"email": email, "password": "a guess"})
@@ -395,10 +395,10 @@ def test_nothing_that_arrives_breaks_it(arrived: dict[str, Any]) -> None:
 
 
 def test_sizes_are_those_of_the_wire_without_the_labs_own(db: None) -> None:
-    with stage() as scene:
-        browser = scene.browser()
+    with open_sandbox() as sandbox:
+        browser = sandbox.browser()
         plain = browser.get("/session/api/whoami", headers={"X-CSRFToken": None})
-        browser.give(COOKIE, f"{'a' * 22}.{'b' * 8}")
+        browser.set_cookie(COOKIE, f"{'a' * 22}.{'b' * 8}")
         recorded = browser.get("/session/api/whoami", headers={"X-CSRFToken": None})
     assert recorded.exchange.request_head == plain.exchange.request_head
     assert recorded.exchange.cookies_sent == []

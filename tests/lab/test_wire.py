@@ -11,7 +11,7 @@ from accounts.models import User
 from lab.claims import sandbox
 from lab.experiments.scenarios import SCENARIOS
 from lab.tracing import runs
-from lab.tracing.curl import curl
+from lab.tracing.curl import curl_command
 from tests.conftest import Browser
 from tests.lab.test_proofs import everything
 from tests.running import Store
@@ -47,7 +47,7 @@ STATUSES = {
 def secrets_seen(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Every password, cookie and token of the plays, as their browsers were given them."""
     seen: set[str] = set()
-    ask, person = sandbox.Browser.ask, sandbox.Stage.person
+    ask, person = sandbox.Browser.ask, sandbox.Sandbox.person
 
     def asking(self: sandbox.Browser, *args: Any, **options: Any) -> sandbox.Answer:
         answer = ask(self, *args, **options)
@@ -55,13 +55,13 @@ def secrets_seen(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         seen.add(answer.json.get("accessToken", ""))
         return answer
 
-    def making(self: sandbox.Stage, **fields: Any) -> sandbox.Person:
+    def making(self: sandbox.Sandbox, **fields: Any) -> sandbox.Person:
         made = person(self, **fields)
         seen.add(made.password)
         return made
 
     monkeypatch.setattr(sandbox.Browser, "ask", asking)
-    monkeypatch.setattr(sandbox.Stage, "person", making)
+    monkeypatch.setattr(sandbox.Sandbox, "person", making)
     return seen
 
 
@@ -115,12 +115,12 @@ def test_a_curl_line_is_one_command_that_asks_the_same(db: None, browser: Browse
     browser.get("/session/api/whoami?" + "a" * 40, headers={"Origin": "it's $(here)"})
     entry = browser.get(WIRE).context["exchanges"][0]
     # The shell says what curl would be given.
-    lines = _words(curl(entry | {"path": "/it's/$(echo here)/\x1b[201~\n"}))
+    lines = _words(curl_command(entry | {"path": "/it's/$(echo here)/\x1b[201~\n"}))
     assert lines[:4] == ["curl", "-i", "--globoff", f"{settings.SITE_URL}/it's/$(echo%20here)/%1B[201~%0A"]
     assert f"{settings.CSRF_COOKIE_NAME}=its-token" in lines
     login = SCENARIOS["session-login"]
     entries = browser.submit(WIRE, {"scenario": login.name}).context["exchanges"]
-    words = _words(curl(entries[1]))
+    words = _words(curl_command(entries[1]))
     assert words[words.index("-X") + 1] == "POST"
     assert "X-CSRFToken: its-token" in words
     assert words[-1] == '{"email": "YOUR E-MAIL", "password": "YOUR PASSWORD"}'

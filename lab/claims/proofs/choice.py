@@ -12,9 +12,9 @@ from accounts.models import User
 from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.tokens import Backend
 from lab.claims.evidence import Evidence, holds, limit, proves
-from lab.claims.sandbox import Answer, Browser, Stage
+from lab.claims.sandbox import Answer, Browser, Sandbox
 from lab.experiments.decision import Outcome, decide
-from lab.experiments.remember_me import reopened
+from lab.experiments.remember_me import reopen
 from sessions_demo.lifecycle import USER_ID
 from sessions_demo.store import SessionStore
 
@@ -27,11 +27,11 @@ def _says(*expected: Outcome, **answers: str) -> Evidence:
 
 
 @proves("C75")
-def pages_of_a_server(scene: Stage) -> Iterator[Evidence]:
+def pages_of_a_server(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rule; and a page that a browser gets with nothing but what it sends by itself."""
     yield _says(Outcome.SESSION, clients="browser", servers="one")
     yield _says(Outcome.SESSION, clients="browser", servers="several")
-    browser = scene.logged_in("session")
+    browser = sandbox.logged_in("session")
     page = browser.get("/session/profile/", headers={"X-CSRFToken": None})
     sent = [cookie["name"] for cookie in page.exchange.cookies_sent]
     yield holds("the profile page by a link, no script involved", page.status, page.status == 200)
@@ -39,30 +39,30 @@ def pages_of_a_server(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C77")
-def many_services(scene: Stage) -> Iterator[Evidence]:
+def many_services(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rule gives the services tokens, whoever their clients are; one token is verified by each check alone."""
     for clients in KINDS:
         outcome = decide({"clients": clients, "services": "many"}).outcome
         yield holds(f"clients: {clients} and services: many", outcome, outcome.has_tokens)
-    answer = _bearer(scene.logged_in("jwt"), "expiry")
+    answer = _bearer(sandbox.logged_in("jwt"), "expiry")
     asked = answer.exchange.count("sql") + answer.exchange.count("redis")
     yield holds("look-ups of whoever verifies the token alone", asked, answer.status == 200 and asked == 0)
 
 
 @proves("C78")
-def one_server(scene: Stage) -> Iterator[Evidence]:
+def one_server(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rule, for pages and for a script."""
     yield _says(Outcome.SESSION, clients="browser", servers="one", services="one")
     yield _says(Outcome.SESSION, clients="script", servers="one", services="one")
 
 
 @proves("C79")
-def an_old_role(scene: Stage) -> Iterator[Evidence]:
+def an_old_role(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rule, and for how long each kind of login still has the role that was taken away."""
     yield _says(Outcome.SESSION, clients="browser", permissions="often")
     yield _says(Outcome.DENYLIST, clients="both", permissions="often", servers="several")
-    person = scene.person(role=User.Role.ADMIN)
-    session, token = scene.logged_in("session", person), scene.logged_in("jwt", person)
+    person = sandbox.person(role=User.Role.ADMIN)
+    session, token = sandbox.logged_in("session", person), sandbox.logged_in("jwt", person)
     person.user.role = User.Role.MEMBER
     person.user.save()
     demoted = time.monotonic()
@@ -86,7 +86,7 @@ def _claims(token: str) -> dict[str, int]:
 
 
 @proves("C80")
-def tenants(scene: Stage) -> Iterator[Evidence]:
+def tenants(sandbox: Sandbox) -> Iterator[Evidence]:
     """Two tenants with an audience each, one key: whose data a token leads to, and who refuses it."""
     for clients in ("script", "apps", "both"):
         yield _says(Outcome.TOKENS, clients=clients, tenants="many", servers="several")
@@ -113,26 +113,26 @@ def _refused(service: Backend, token: str) -> str:
 
 
 @proves("C81")
-def third_parties(scene: Stage) -> Iterator[Evidence]:
+def third_parties(sandbox: Sandbox) -> Iterator[Evidence]:
     """A JWT serves as an access token; a text that says nothing, and is looked up, serves as well."""
     yield _says(Outcome.TOKENS, clients="partners")
-    yield _says(Outcome.DENYLIST, clients="partners", withdrawal="now")
-    person = scene.person()
-    whoami = scene.logged_in("jwt", person).get("/jwt/api/whoami")
+    yield _says(Outcome.DENYLIST, clients="partners", revocation="now")
+    person = sandbox.person()
+    whoami = sandbox.logged_in("jwt", person).get("/jwt/api/whoami")
     yield holds("a JWT as the bearer", f"{whoami.status}, user {whoami.json.get('userId')}", whoami.status == 200)
-    opaque = scene.logged_in("session", person).cookie(settings.SESSION_COOKIE_NAME)
+    opaque = sandbox.logged_in("session", person).cookie(settings.SESSION_COOKIE_NAME)
     found = SessionStore(opaque).load().get(USER_ID)
     seen = f"user {found}, for {len(opaque)} characters that say nothing"
     yield limit("an opaque text in its place, looked up", seen, found == str(person.user.pk))
 
 
 @proves("C82")
-def high_stakes(scene: Stage) -> Iterator[Evidence]:
+def high_stakes(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rule; the password asked again, after which the id from before is worth nothing; and a logout that ends."""
     yield _says(Outcome.SESSION, clients="browser", stakes="high")
-    person, cookie = scene.person(), settings.SESSION_COOKIE_NAME
-    browser = scene.logged_in("session", person)
-    before = reopened(scene, browser, [cookie])
+    person, cookie = sandbox.person(), settings.SESSION_COOKIE_NAME
+    browser = sandbox.logged_in("session", person)
+    before = reopen(sandbox, browser, [cookie])
     wrong = browser.post("/session/auth/reauthenticate", {"password": "not hers"}).status
     yield holds("the step-up with a wrong password", wrong, wrong == 401)
     reauthenticated = browser.post("/session/auth/reauthenticate", {"password": person.password}).status
@@ -144,28 +144,28 @@ def high_stakes(scene: Stage) -> Iterator[Evidence]:
     )
     old, new = before.get("/session/api/whoami").status, browser.get("/session/api/whoami").status
     yield holds("the id from before, the id from after", [old, new], (old, new) == (401, 200))
-    kept = reopened(scene, browser, [cookie])
+    kept = reopen(sandbox, browser, [cookie])
     browser.post("/session/auth/logout")
     ended = kept.get("/session/api/whoami").status
     yield holds("a copy of the cookie, after the logout", ended, ended == 401)
 
 
 @proves("C83")
-def new_projects(scene: Stage) -> Iterator[Evidence]:
+def new_projects(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rules for the two cases, rotation as it runs here, and the case where current best practice objects."""
     yield _says(Outcome.TOKENS, clients="script", servers="several")
     yield _says(Outcome.SESSION, clients="browser", servers="one")
-    browser, name = scene.logged_in("jwt"), jwt_conf.JWT_REFRESH_COOKIE_NAME
+    browser, name = sandbox.logged_in("jwt"), jwt_conf.JWT_REFRESH_COOKIE_NAME
     before = browser.cookie(name)
     status = browser.post("/jwt/auth/refresh").status
     rotated = status == 200 and browser.cookie(name) not in ("", before)
     yield holds("a refresh", f"{status}, another refresh token: {rotated}", rotated)
-    other = decide({"clients": "script", "servers": "several", "withdrawal": "now"}).outcome
+    other = decide({"clients": "script", "servers": "several", "revocation": "now"}).outcome
     yield limit("the same app, when a login must end at once", other, other is Outcome.BACKEND)
 
 
 @proves("C113")
-def by_kind(scene: Stage) -> Iterator[Evidence]:
+def by_kind(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rules, in the usual case of each."""
     yield _says(Outcome.SESSION, clients="browser")
     yield _says(Outcome.TOKENS, clients="both")
@@ -174,7 +174,7 @@ def by_kind(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C116")
-def the_third_rule(scene: Stage) -> Iterator[Evidence]:
+def the_third_rule(sandbox: Sandbox) -> Iterator[Evidence]:
     """The same, with the simple web app on one server; and on however many servers the others run."""
     yield _says(Outcome.SESSION, clients="browser", servers="one")
     for servers in ("one", "several"):

@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 
 from lab.claims.evidence import Evidence, holds, limit, proves
-from lab.claims.sandbox import Answer, Browser, Stage
+from lab.claims.sandbox import Answer, Browser, Sandbox
 from lab.experiments import clients
-from lab.experiments.clients import NATIVE
+from lab.experiments.clients import NATIVE_HEADERS
 from lab.experiments.decision import decide
 
 # What keeps the credential, in lines of code: a jar and what it needs, or a variable and where it is read.
-KEEPING = {"session": r"(?i)cookie|\bjar\b|schemes", "jwt": r"(?i)tokens?\b|keep|\bfield\b|Bearer"}
-CSRF = r"(?i)csrf"
+CREDENTIAL_LINES = {"session": r"(?i)cookie|\bjar\b|schemes", "jwt": r"(?i)tokens?\b|keep|\bfield\b|Bearer"}
+CSRF_LINES = r"(?i)csrf"
 
 
-def native(scene: Stage) -> Browser:
+def native(sandbox: Sandbox) -> Browser:
     """A client that keeps cookies and has a session, but knows of no CSRF token."""
-    browser = scene.logged_in("session")
+    browser = sandbox.logged_in("session")
     browser.http.headers.pop("Origin")
     return browser
 
@@ -26,28 +26,31 @@ def statuses(answers: list[Answer]) -> list[int]:
 
 
 @proves("C49")
-def awkward(scene: Stage) -> Iterator[Evidence]:
-    bare = {**NATIVE, "X-CSRFToken": None}
-    person, stranger = scene.person(), scene.browser("curl/8")
+def awkward(sandbox: Sandbox) -> Iterator[Evidence]:
+    bare = {**NATIVE_HEADERS, "X-CSRFToken": None}
+    person, stranger = sandbox.person(), sandbox.browser("curl/8")
     login = stranger.post("/session/auth/login", {"email": person.email, "password": person.password}, headers=bare)
     yield holds("a login with no CSRF token", login.status, login.status == 403)
-    logout = native(scene).post("/session/auth/logout", headers=bare)
+    logout = native(sandbox).post("/session/auth/logout", headers=bare)
     yield holds("a logout with the cookie alone", logout.status, logout.status == 403)
     for suffix in ("sh", "py"):
         session, jwt = clients.program("session", suffix), clients.program("jwt", suffix)
-        extra, none = session.about(CSRF), jwt.about(CSRF)
+        extra, none = session.count_lines(CSRF_LINES), jwt.count_lines(CSRF_LINES)
         yield holds(f"{session.language}: lines for CSRF", f"{extra} against {none}", extra > none == 0)
-        jar, tokens = session.about(KEEPING["session"], CSRF), jwt.about(KEEPING["jwt"], CSRF)
+        jar, tokens = (
+            session.count_lines(CREDENTIAL_LINES["session"], CSRF_LINES),
+            jwt.count_lines(CREDENTIAL_LINES["jwt"], CSRF_LINES),
+        )
         yield limit(f"{session.language}: lines that keep the credential", f"{jar} against {tokens}", jar <= tokens)
 
 
 @proves("C76")
-def web_and_mobile(scene: Stage) -> Iterator[Evidence]:
+def web_and_mobile(sandbox: Sandbox) -> Iterator[Evidence]:
     for kind in ("apps", "both"):
         outcome = decide({"clients": kind}).outcome
         yield holds(f"the decision rules, clients: {kind}", outcome, outcome.has_tokens)
     for name, transport in (("a page", "cookie"), ("a native client", "body")):
-        answers = clients.play(scene, "jwt", transport)
+        answers = clients.send_requests(sandbox, "jwt", transport)
         seen = statuses(answers)
         yield holds(f"log in, ask twice, refresh, log out: {name}", seen, set(seen) == {200})
         kept = "refreshToken" in answers[0].json
@@ -56,14 +59,14 @@ def web_and_mobile(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C108")
-def either_from_a_phone(scene: Stage) -> Iterator[Evidence]:
-    by_token, by_session = clients.play(scene, "jwt"), clients.play(scene, "session")
+def either_from_a_phone(sandbox: Sandbox) -> Iterator[Evidence]:
+    by_token, by_session = clients.send_requests(sandbox, "jwt"), clients.send_requests(sandbox, "session")
     seen = statuses(by_token)
     given = [cookie for answer in by_token for cookie in answer.exchange.cookies_set if not cookie["cleared"]]
     yield holds(
         "with tokens", f"{' '.join(map(str, seen))}, {len(given)} cookies to keep", set(seen) == {200} and not given
     )
-    refused = native(scene).post("/session/auth/logout", headers={**NATIVE, "X-CSRFToken": None})
+    refused = native(sandbox).post("/session/auth/logout", headers={**NATIVE_HEADERS, "X-CSRFToken": None})
     yield holds("with a session and a jar alone", refused.status, refused.status == 403)
     seen = statuses(by_session)
     yield limit("with a session, a jar and the CSRF token", seen, set(seen) == {200})

@@ -9,34 +9,34 @@ from django.core.cache import caches
 
 from jwt_demo.conf import conf as jwt_conf
 from lab.claims.evidence import Evidence, holds, proves
-from lab.claims.sandbox import Answer, Browser, Stage
-from lab.tracing.instruments import SAID
+from lab.claims.sandbox import Answer, Browser, Sandbox
+from lab.tracing.instruments import HASH_NAME
 from lab.tracing.sequence import BROWSER, DJANGO, REDIS, SQL, Arrow, arrows
 from lab.tracing.trace import Exchange
 from sessions_demo import store
 from sessions_demo.models import DeviceSession
 
-LOOKED_UP = "SELECT accounts_user"
+USER_SELECT = "SELECT accounts_user"
 # A line of a diagram that is looked for: from, to, and how its text begins.
 Line = tuple[str, str, str]
-SENT, ANSWERED = (BROWSER, DJANGO, "POST "), (DJANGO, BROWSER, "200")
-CHECKED = ((DJANGO, SQL, LOOKED_UP), (DJANGO, DJANGO, SAID))
+REQUEST, RESPONSE = (BROWSER, DJANGO, "POST "), (DJANGO, BROWSER, "200")
+PASSWORD_CHECK = ((DJANGO, SQL, USER_SELECT), (DJANGO, DJANGO, HASH_NAME))
 
 
 @proves("C4")
-def session_credentials(scene: Stage) -> Iterator[Evidence]:
+def session_credentials(sandbox: Sandbox) -> Iterator[Evidence]:
     """Where the password goes, and that it must be there and right."""
-    yield from _credentials(scene, "session", settings.SESSION_COOKIE_NAME)
+    yield from _credentials(sandbox, "session", settings.SESSION_COOKIE_NAME)
 
 
 @proves("C25")
-def token_credentials(scene: Stage) -> Iterator[Evidence]:
+def token_credentials(sandbox: Sandbox) -> Iterator[Evidence]:
     """Likewise."""
-    yield from _credentials(scene, "jwt", jwt_conf.JWT_REFRESH_COOKIE_NAME)
+    yield from _credentials(sandbox, "jwt", jwt_conf.JWT_REFRESH_COOKIE_NAME)
 
 
-def _credentials(scene: Stage, flow: str, cookie: str) -> Iterator[Evidence]:
-    browser, person = scene.browser(), scene.person()
+def _credentials(sandbox: Sandbox, flow: str, cookie: str) -> Iterator[Evidence]:
+    browser, person = sandbox.browser(), sandbox.person()
     browser.get("/session/api/")
     answer = browser.log_in(person, flow)
     sent = answer.exchange
@@ -47,85 +47,85 @@ def _credentials(scene: Stage, flow: str, cookie: str) -> Iterator[Evidence]:
     yield holds("credentials that it carried besides", carried, not carried and not sent.authorization)
     got = any(line.startswith(f"{cookie}=") for line in answer.set_cookies)
     yield holds("credentials that came back", f"Set-Cookie {cookie}" if got else "none", got)
-    empty = scene.browser()
+    empty = sandbox.browser()
     empty.get("/session/api/")
     status = empty.post(f"/{flow}/auth/login").status
     yield holds("the same address without credentials", status, status == 400)
 
 
 @proves("C5")
-def session_check(scene: Stage) -> Iterator[Evidence]:
+def session_check(sandbox: Sandbox) -> Iterator[Evidence]:
     """What is asked before anything is made, and what is not made when the answer is no."""
-    yield from _check(scene, "session", lambda step: step.target == REDIS and step.text.startswith("SET session:"))
+    yield from _check(sandbox, "session", lambda step: step.target == REDIS and step.text.startswith("SET session:"))
 
 
 @proves("C26")
-def token_check(scene: Stage) -> Iterator[Evidence]:
+def token_check(sandbox: Sandbox) -> Iterator[Evidence]:
     """Likewise."""
-    yield from _check(scene, "jwt", lambda step: step.text.startswith("sign "))
+    yield from _check(sandbox, "jwt", lambda step: step.text.startswith("sign "))
 
 
-def _check(scene: Stage, flow: str, makes: Callable[[Arrow], bool]) -> Iterator[Evidence]:
-    person = scene.person()
-    good = _arrows(scene.browser().log_in(person, flow).exchange)
-    made = next((number for number, step in enumerate(good) if makes(step)), 0)
-    before = good[:made]
-    rows, hashes = [step for step in before if step.text == LOOKED_UP], [step for step in before if _is_hash(step)]
+def _check(sandbox: Sandbox, flow: str, makes: Callable[[Arrow], bool]) -> Iterator[Evidence]:
+    person = sandbox.person()
+    good = _arrows(sandbox.browser().log_in(person, flow).exchange)
+    first_new = next((number for number, step in enumerate(good) if makes(step)), 0)
+    before = good[:first_new]
+    rows, hashes = [step for step in before if step.text == USER_SELECT], [step for step in before if _is_hash(step)]
     seen = f"{len(rows)} SELECT of the user, {len(hashes)} password hash"
     yield holds("before the login makes anything", seen, (len(rows), len(hashes)) == (1, 1))
-    wrong = scene.browser()
+    wrong = sandbox.browser()
     wrong.get("/session/api/")
     refused = wrong.post(f"/{flow}/auth/login", {"email": person.email, "password": "not hers"})
     steps = _arrows(refused.exchange)
-    made_none, hashed = not any(makes(step) for step in steps), sum(map(_is_hash, steps))
-    seen = f"{refused.status}, {hashed} password hash, {'nothing' if made_none else 'something'} made"
-    yield holds("with a wrong password", seen, (refused.status, hashed, made_none) == (401, 1, True))
+    nothing_new, hashed = not any(makes(step) for step in steps), sum(map(_is_hash, steps))
+    seen = f"{refused.status}, {hashed} password hash, {'nothing' if nothing_new else 'something'} made"
+    yield holds("with a wrong password", seen, (refused.status, hashed, nothing_new) == (401, 1, True))
 
 
 @proves("C6")
-def session_record(scene: Stage) -> Iterator[Evidence]:
+def session_record(sandbox: Sandbox) -> Iterator[Evidence]:
     """The record is new at each login, whatever id the browser came with."""
-    person, browser = scene.person(), scene.browser()
+    person, browser = sandbox.person(), sandbox.browser()
     answer = browser.log_in(person, "session")
-    key = _records().make_key(store.PREFIX + store.digest(browser.cookie(settings.SESSION_COOKIE_NAME)))
+    key = _session_cache().make_key(store.PREFIX + store.digest(browser.cookie(settings.SESSION_COOKIE_NAME)))
     written = [text for text in answer.exchange.texts("redis") if text == f"SET {key}"]
     yield holds("the login’s commands for its own record", f"{len(written)} SET", len(written) > 0)
-    planted, victim = "a" * 32, scene.browser()
-    victim.give(settings.SESSION_COOKIE_NAME, planted)
-    given = _value(victim.log_in(person, "session"), settings.SESSION_COOKIE_NAME)
-    thief = scene.browser()
-    thief.give(settings.SESSION_COOKIE_NAME, planted)
+    planted, victim = "a" * 32, sandbox.browser()
+    victim.set_cookie(settings.SESSION_COOKIE_NAME, planted)
+    given = _cookie_value(victim.log_in(person, "session"), settings.SESSION_COOKIE_NAME)
+    thief = sandbox.browser()
+    thief.set_cookie(settings.SESSION_COOKIE_NAME, planted)
     seen = f"{'another' if given != planted else 'the same'} id; the planted one gets {_whoami(thief)}"
     yield holds("a login with an id that somebody planted", seen, given != planted and _whoami(thief) == 401)
     before = browser.cookie(settings.SESSION_COOKIE_NAME)
-    again = _value(browser.log_in(person, "session"), settings.SESSION_COOKIE_NAME)
-    old = scene.browser()
-    old.give(settings.SESSION_COOKIE_NAME, before)
+    again = _cookie_value(browser.log_in(person, "session"), settings.SESSION_COOKIE_NAME)
+    old = sandbox.browser()
+    old.set_cookie(settings.SESSION_COOKIE_NAME, before)
     seen = f"{'another' if again != before else 'the same'} id; the one before gets {_whoami(old)}"
     yield holds("a second login of the same browser", seen, again != before and _whoami(old) == 401)
 
 
 @proves("C7")
-def session_cookie(scene: Stage) -> Iterator[Evidence]:
+def session_cookie(sandbox: Sandbox) -> Iterator[Evidence]:
     """The header line, and that its value is the id."""
-    browser = scene.browser()
-    answer = browser.log_in(scene.person(), "session")
+    browser = sandbox.browser()
+    answer = browser.log_in(sandbox.person(), "session")
     lines = [line for line in answer.set_cookies if line.startswith(f"{settings.SESSION_COOKIE_NAME}=")]
-    value = _value(answer, settings.SESSION_COOKIE_NAME)
-    shown = [line.replace(value, f"({len(value)} characters)") for line in lines]
-    yield holds("the login’s answer", [f"Set-Cookie: {line}" for line in shown], len(lines) == 1)
+    value = _cookie_value(answer, settings.SESSION_COOKIE_NAME)
+    without_values = [line.replace(value, f"({len(value)} characters)") for line in lines]
+    yield holds("the login’s answer", [f"Set-Cookie: {line}" for line in without_values], len(lines) == 1)
     found = store.existing([store.digest(value)])
     yield holds("records in Redis under the digest of that value", len(found), len(found) == 1)
-    elsewhere = scene.browser()
-    elsewhere.give(settings.SESSION_COOKIE_NAME, value)
+    elsewhere = sandbox.browser()
+    elsewhere.set_cookie(settings.SESSION_COOKIE_NAME, value)
     yield holds("whoami with that value and nothing else", _whoami(elsewhere), _whoami(elsewhere) == 200)
 
 
 @proves("C8")
-def cookie_comes_back(scene: Stage) -> Iterator[Evidence]:
+def cookie_comes_back(sandbox: Sandbox) -> Iterator[Evidence]:
     """A cookie jar does it; no code of a page takes part, or could."""
-    browser = scene.browser()
-    login = browser.log_in(scene.person(), "session")
+    browser = sandbox.browser()
+    login = browser.log_in(sandbox.person(), "session")
     given = next(cookie for cookie in login.exchange.cookies_set if cookie["name"] == settings.SESSION_COOKIE_NAME)
     asked = browser.get("/session/api/whoami").exchange
     back = [cookie["digest"] for cookie in asked.cookies_sent if cookie["name"] == given["name"]]
@@ -136,11 +136,11 @@ def cookie_comes_back(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C9")
-def looked_up(scene: Stage) -> Iterator[Evidence]:
+def looked_up(sandbox: Sandbox) -> Iterator[Evidence]:
     """One command yields both."""
     for role in ("member", "admin"):
-        person = scene.person(role=role)
-        answer = scene.logged_in("session", person).get("/session/api/whoami")
+        person = sandbox.person(role=role)
+        answer = sandbox.logged_in("session", person).get("/session/api/whoami")
         commands, statements = answer.exchange.texts("redis"), answer.exchange.count("sql")
         names = [text.partition(" ")[0] for text in commands]
         seen = f"{statements} SQL, {len(names)} Redis: {' '.join(names) or 'none'}"
@@ -150,10 +150,10 @@ def looked_up(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C10")
-def authorised(scene: Stage) -> Iterator[Evidence]:
+def authorised(sandbox: Sandbox) -> Iterator[Evidence]:
     """By the role that the look-up yielded, and by nothing else."""
     for role, expected in (("member", 403), ("admin", 200)):
-        browser = scene.logged_in("session", scene.person(role=role))
+        browser = sandbox.logged_in("session", sandbox.person(role=role))
         answer = browser.get("/session/api/staff")
         names = [text.partition(" ")[0] for text in answer.exchange.texts("redis")]
         seen = f"{answer.status}, after {len(names)} {' '.join(names)} and {answer.exchange.count('sql')} SQL"
@@ -162,28 +162,28 @@ def authorised(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C11")
-def session_diagram(scene: Stage) -> Iterator[Evidence]:
+def session_diagram(sandbox: Sandbox) -> Iterator[Evidence]:
     """The arrows of a login and of a profile request, in their order."""
-    person, browser = scene.person(), scene.browser()
+    person, browser = sandbox.person(), sandbox.browser()
     login = _arrows(browser.log_in(person, "session").exchange)
-    order = [SENT, *CHECKED, (DJANGO, REDIS, "SET session:"), ANSWERED]
-    yield holds("the arrows of the login", _drawn(login, order), _in_order(login, order))
+    order = [REQUEST, *PASSWORD_CHECK, (DJANGO, REDIS, "SET session:"), RESPONSE]
+    yield holds("the arrows of the login", _describe_arrows(login, order), _in_order(login, order))
     sets = settings.SESSION_COOKIE_NAME in login[-1].detail
     yield holds("its last arrow", login[-1].detail.partition(" bytes")[0] + " bytes", sets)
-    record = _records().get(store.PREFIX + store.digest(browser.cookie(settings.SESSION_COOKIE_NAME))) or {}
+    record = _session_cache().get(store.PREFIX + store.digest(browser.cookie(settings.SESSION_COOKIE_NAME))) or {}
     user, role = record.get("_auth_user_id"), record.get("role")
     yield holds("what was stored", f"user {user}, role {role}", (user, role) == (str(person.user.pk), "member"))
     profile = _arrows(browser.get("/session/api/profile").exchange)
-    order = [(BROWSER, DJANGO, "GET "), (DJANGO, REDIS, "GET session:"), CHECKED[0], ANSWERED]
-    yield holds("the arrows of the profile", _drawn(profile, order), _in_order(profile, order))
+    order = [(BROWSER, DJANGO, "GET "), (DJANGO, REDIS, "GET session:"), PASSWORD_CHECK[0], RESPONSE]
+    yield holds("the arrows of the profile", _describe_arrows(profile, order), _in_order(profile, order))
     seen = f"{len(profile)} arrows in all"
     yield holds("what else the profile asked for", seen, len(profile) == len(order))
 
 
 @proves("C27")
-def token_signed(scene: Stage) -> Iterator[Evidence]:
+def token_signed(sandbox: Sandbox) -> Iterator[Evidence]:
     """A signature in the trace, and the claims in the token."""
-    person, browser = scene.person(role="admin"), scene.browser()
+    person, browser = sandbox.person(role="admin"), sandbox.browser()
     answer = browser.log_in(person, "jwt")
     signed = [text for text in answer.exchange.texts("jwt") if text.startswith("sign ")]
     yield holds("signatures while the login was answered", f"{len(signed)} × {' '.join(signed[:1])}", len(signed) > 0)
@@ -192,22 +192,22 @@ def token_signed(scene: Stage) -> Iterator[Evidence]:
     yield holds("who the token names", f"user {claims.get('sub')}, role {claims.get('role')}", named)
     seconds = claims.get("exp", 0) - claims.get("iat", 0)
     yield holds("exp, after iat", f"{seconds} s", 0 < seconds <= 3600)
-    status = scene.browser().get("/jwt/api/whoami", headers=_bearer(_swapped(browser.access))).status
+    status = sandbox.browser().get("/jwt/api/whoami", headers=_bearer(_change_signature(browser.access))).status
     yield holds("the same token with another signature", status, status == 401)
 
 
 @proves("C28")
-def token_returned(scene: Stage) -> Iterator[Evidence]:
+def token_returned(sandbox: Sandbox) -> Iterator[Evidence]:
     """Where each of the two is, and where it is not."""
-    browser = scene.browser()
-    answer = browser.log_in(scene.person(), "jwt")
+    browser = sandbox.browser()
+    answer = browser.log_in(sandbox.person(), "jwt")
     access, cookies = answer.json.get("accessToken", ""), " ".join(answer.set_cookies)
-    refresh = _value(answer, jwt_conf.JWT_REFRESH_COOKIE_NAME)
-    status = scene.browser().get("/jwt/api/whoami", headers=_bearer(access)).status
+    refresh = _cookie_value(answer, jwt_conf.JWT_REFRESH_COOKIE_NAME)
+    status = sandbox.browser().get("/jwt/api/whoami", headers=_bearer(access)).status
     yield holds("the body’s accessToken", f"{len(access)} characters; whoami: {status}", status == 200)
     yield holds("the access token in a cookie", "found" if access in cookies else "not there", access not in cookies)
-    holder = scene.browser()
-    holder.give(jwt_conf.JWT_REFRESH_COOKIE_NAME, refresh)
+    holder = sandbox.browser()
+    holder.set_cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME, refresh)
     status = holder.post("/jwt/auth/refresh").status
     yield holds("the cookie’s refresh token", f"{len(refresh)} characters; refresh: {status}", status == 200)
     inside = bool(refresh) and refresh in answer.response.text
@@ -215,9 +215,9 @@ def token_returned(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C30")
-def token_sent(scene: Stage) -> Iterator[Evidence]:
+def token_sent(sandbox: Sandbox) -> Iterator[Evidence]:
     """The header arrives; and it is the header that counts, not the cookie."""
-    browser = scene.logged_in("jwt")
+    browser = sandbox.logged_in("jwt")
     answer = browser.get("/jwt/api/whoami")
     header = answer.exchange.authorization or {"name": "nothing", "length": 0}
     seen = f"Authorization: {header['name']}, {header['length']} characters"
@@ -232,12 +232,12 @@ def token_sent(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C33")
-def token_diagram(scene: Stage) -> Iterator[Evidence]:
+def token_diagram(sandbox: Sandbox) -> Iterator[Evidence]:
     """A login that stores no session, and a request that asks no store, where nothing but expiry ends a token."""
-    person, browser = scene.person(), scene.browser()
+    person, browser = sandbox.person(), sandbox.browser()
     login = _arrows(browser.log_in(person, "jwt").exchange)
-    order = [SENT, *CHECKED, (DJANGO, DJANGO, "sign "), ANSWERED]
-    yield holds("the arrows of the login", _drawn(login, order), _in_order(login, order))
+    order = [REQUEST, *PASSWORD_CHECK, (DJANGO, DJANGO, "sign "), RESPONSE]
+    yield holds("the arrows of the login", _describe_arrows(login, order), _in_order(login, order))
     records = [step.text for step in login if step.target == REDIS and "session" in step.text]
     rows = DeviceSession.objects.filter(user=person.user).count()
     yield holds("sessions stored by it", f"{len(records)} in Redis, {rows} in SQL", not records and not rows)
@@ -247,7 +247,7 @@ def token_diagram(scene: Stage) -> Iterator[Evidence]:
     yield holds("arrows to a store, whoami under the check “expiry”", asked, answer.status == 200 and not asked)
     verified = [step.text for step in steps if step.text.startswith("verify ")]
     yield holds("what it did instead", verified, len(verified) == 1)
-    forged = browser.get("/lab/whoami/expiry", headers=_bearer(_swapped(browser.access))).status
+    forged = browser.get("/lab/whoami/expiry", headers=_bearer(_change_signature(browser.access))).status
     yield holds("the same with another signature", forged, forged == 401)
 
 
@@ -255,29 +255,29 @@ def _arrows(exchange: Exchange) -> list[Arrow]:
     return arrows(exchange.as_json())
 
 
-def _in_order(drawn: list[Arrow], order: Sequence[Line]) -> bool:
+def _in_order(arrows_seen: list[Arrow], order: Sequence[Line]) -> bool:
     # Each is looked for after the one before it.
-    left = iter(drawn)
-    return all(any(_is(arrow, line) for arrow in left) for line in order)
+    left = iter(arrows_seen)
+    return all(any(_matches(arrow, line) for arrow in left) for line in order)
 
 
-def _drawn(drawn: list[Arrow], order: Sequence[Line]) -> str:
-    found = [arrow for arrow in drawn if any(_is(arrow, line) for line in order)]
+def _describe_arrows(arrows_seen: list[Arrow], order: Sequence[Line]) -> str:
+    found = [arrow for arrow in arrows_seen if any(_matches(arrow, line) for line in order)]
     return ", ".join(
         arrow.text if arrow.is_note else f"{arrow.source} → {arrow.target} {arrow.text}" for arrow in found
     )
 
 
-def _is(arrow: Arrow, line: Line) -> bool:
+def _matches(arrow: Arrow, line: Line) -> bool:
     source, target, start = line
     return (arrow.source, arrow.target) == (source, target) and arrow.text.startswith(start)
 
 
 def _is_hash(step: Arrow) -> bool:
-    return step.is_note and step.text == SAID
+    return step.is_note and step.text == HASH_NAME
 
 
-def _value(answer: Answer, name: str) -> str:
+def _cookie_value(answer: Answer, name: str) -> str:
     lines = [line for line in answer.set_cookies if line.startswith(f"{name}=")]
     return lines[0].partition(";")[0].partition("=")[2] if lines else ""
 
@@ -290,10 +290,10 @@ def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _swapped(token: str) -> str:
+def _change_signature(token: str) -> str:
     # Not the last character: some of its bits mean nothing.
     return token[:-10] + ("B" if token[-10] == "A" else "A") + token[-9:]
 
 
-def _records() -> Any:
+def _session_cache() -> Any:
     return caches[settings.SESSION_CACHE_ALIAS]

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from lab.claims.evidence import Evidence, holds, proves
-from lab.claims.sandbox import Stage
+from lab.claims.sandbox import Sandbox
 
 
 @proves("C1")
-def no_memory(scene: Stage) -> Iterator[Evidence]:
+def no_memory(sandbox: Sandbox) -> Iterator[Evidence]:
     """The same browser, a moment after its login, with what the login gave it and without."""
     for flow in ("session", "jwt"):
-        browser, path = scene.logged_in(flow), f"/{flow}/api/profile"
+        browser, path = sandbox.logged_in(flow), f"/{flow}/api/profile"
         status = browser.get(path).status
         yield holds(f"{path} after a login, with what it gave", status, status == 200)
         browser.http.cookies.clear()
@@ -20,12 +20,12 @@ def no_memory(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C2")
-def known_and_allowed(scene: Stage) -> Iterator[Evidence]:
+def known_and_allowed(sandbox: Sandbox) -> Iterator[Evidence]:
     """One address, three visitors, both flows."""
-    member, admin = scene.person(), scene.person(role="admin")
+    member, admin = sandbox.person(), sandbox.person(role="admin")
     for flow in ("session", "jwt"):
-        path, stranger = f"/{flow}/api/staff", scene.browser()
-        visitors = (stranger, scene.logged_in(flow, member), scene.logged_in(flow, admin))
+        path, stranger = f"/{flow}/api/staff", sandbox.browser()
+        visitors = (stranger, sandbox.logged_in(flow, member), sandbox.logged_in(flow, admin))
         statuses = [browser.get(path).status for browser in visitors]
         asked = f"{path} as a stranger, a member, an administrator"
         yield holds(asked, statuses, statuses == [401, 403, 200])

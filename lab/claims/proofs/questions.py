@@ -9,17 +9,17 @@ from jwt_demo import lifecycle
 from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import Policy
 from lab.claims.evidence import Evidence, holds, limit, proves
-from lab.claims.sandbox import FLOWS, Person, Stage
-from lab.experiments.remember_me import Cookie, reopened
+from lab.claims.sandbox import FLOWS, Person, Sandbox
+from lab.experiments.remember_me import Cookie, reopen
 from security.client import Client
 
 
 @proves("C100")
-def logged_in_is_not_allowed(scene: Stage) -> Iterator[Evidence]:
+def logged_in_is_not_allowed(sandbox: Sandbox) -> Iterator[Evidence]:
     """One address, asked by a stranger and by a member who is known and may not."""
-    member = scene.person()
+    member = sandbox.person()
     for flow in FLOWS:
-        stranger, user = scene.browser(), scene.logged_in(flow, member)
+        stranger, user = sandbox.browser(), sandbox.logged_in(flow, member)
         refused = stranger.get(f"/{flow}/api/staff").status
         yield holds(f"/{flow}/api/staff by a stranger", refused, refused == 401)
         known, forbidden = user.get(f"/{flow}/api/whoami"), user.get(f"/{flow}/api/staff").status
@@ -29,11 +29,11 @@ def logged_in_is_not_allowed(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C102")
-def reload(scene: Stage) -> Iterator[Evidence]:
+def reload(sandbox: Sandbox) -> Iterator[Evidence]:
     """A page that is loaded again has the cookie and nothing else; one refresh, and it goes on."""
-    browser, cookie = scene.logged_in("jwt"), jwt_conf.JWT_REFRESH_COOKIE_NAME
+    browser, cookie = sandbox.logged_in("jwt"), jwt_conf.JWT_REFRESH_COOKIE_NAME
     before = browser.get("/jwt/api/whoami").status
-    page = reopened(scene, browser, [cookie])
+    page = reopen(sandbox, browser, [cookie])
     without = page.get("/jwt/api/whoami").status
     yield holds("whoami before and after the reload", [before, without], (before, without) == (200, 401))
     answer = page.keep(page.post("/jwt/auth/refresh"))
@@ -45,33 +45,33 @@ def reload(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C103")
-def remember_me(scene: Stage) -> Iterator[Evidence]:
+def remember_me(sandbox: Sandbox) -> Iterator[Evidence]:
     """Both cookies with and without the box, the tokens inside, and a cookie that outlives its token."""
-    month, person = 30 * 24 * 60 * 60, scene.person()
+    month, person = 30 * 24 * 60 * 60, sandbox.person()
     for flow in FLOWS:
-        age = _login_cookie(scene, flow, person, True).max_age
+        age = _login_cookie(sandbox, flow, person, True).max_age
         yield holds(f"{flow}: the cookie with the box ticked", f"Max-Age {age}", age == month)
-    age = _login_cookie(scene, "jwt", person, False).max_age
+    age = _login_cookie(sandbox, "jwt", person, False).max_age
     yield holds("jwt: the cookie with the box empty", "no Max-Age" if age is None else f"Max-Age {age}", age is None)
     for box, word in ((True, "ticked"), (False, "empty")):
-        life = _life(scene.logged_in("jwt", person, remember=box).access)
+        life = _life(sandbox.logged_in("jwt", person, remember=box).access)
         yield holds(f"the access token with the box {word}", f"{life} s", life == 900)
-    life = _life(scene.logged_in("jwt", person, remember=True).cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME))
+    life = _life(sandbox.logged_in("jwt", person, remember=True).cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME))
     yield holds("the refresh token inside the remembered cookie", f"{life} s", life == month)
     issued = lifecycle.start(person.user, Client(), remember=True, policy=Policy.default(remember=False))
     life = _life(str(issued.family.token())) if issued.family else 0
     yield limit("a remembered login whose token was not given the longer life", f"{life} s", 0 < life < month)
-    age = _login_cookie(scene, "session", person, False).max_age
+    age = _login_cookie(sandbox, "session", person, False).max_age
     yield limit("session: the cookie with the box empty outlives the browser", f"Max-Age {age}", age is not None)
 
 
-def _login_cookie(scene: Stage, flow: str, person: Person, remember: bool) -> Cookie:
-    browser = scene.browser()
+def _login_cookie(sandbox: Sandbox, flow: str, person: Person, remember: bool) -> Cookie:
+    browser = sandbox.browser()
     if flow == "session":
         browser.get("/session/api/")
     name = settings.SESSION_COOKIE_NAME if flow == "session" else jwt_conf.JWT_REFRESH_COOKIE_NAME
     lines = browser.log_in(person, flow, remember=remember).set_cookies
-    return next(cookie for cookie in map(Cookie.of, lines) if cookie.name == name)
+    return next(cookie for cookie in map(Cookie.parse, lines) if cookie.name == name)
 
 
 def _life(token: str) -> int:

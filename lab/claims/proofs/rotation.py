@@ -12,82 +12,90 @@ from rest_framework_simplejwt.tokens import RefreshToken
 from accounts.models import User
 from jwt_demo.conf import conf as jwt_conf
 from lab.claims.evidence import Evidence, holds, limit, proves
-from lab.claims.sandbox import Stage
+from lab.claims.sandbox import Sandbox
 from lab.experiments import revocation, rotation
-from lab.experiments.rotation import REFRESH, WHOAMI, Play, claims, held, put
+from lab.experiments.rotation import REFRESH, WHOAMI, PlayedScene, refresh_claims, refresh_cookie, set_refresh_cookie
 
 DAY = 24 * 60 * 60
-WINDOW = jwt_conf.JWT_GRACE_PERIOD
+GRACE_PERIOD = jwt_conf.JWT_GRACE_PERIOD
 
 
 @proves("C71")
-def the_usual_setup_and_a_case_it_is_not_enough_for(scene: Stage) -> Iterator[Evidence]:
-    person = scene.person()
-    browser = scene.browser()
+def the_usual_setup_and_a_case_it_is_not_enough_for(sandbox: Sandbox) -> Iterator[Evidence]:
+    person = sandbox.person()
+    browser = sandbox.browser()
     answer = browser.log_in(person, "jwt")
     cookie = next(line for line in answer.set_cookies if line.startswith("__Host-refresh="))
-    access, refresh = rotation.lifetime(browser.access), claims(browser)
+    access, refresh = rotation.lifetime(browser.access), refresh_claims(browser)
     life = refresh["exp"] - refresh["iat"]
     yield holds("the access token lives", f"{access} s", access == 15 * 60)
     yield holds("the refresh token lives", f"{life / DAY:g} days", life == 7 * DAY)
     yield holds("its cookie", cookie.partition("; ")[2], "HttpOnly" in cookie)
     again = browser.keep(browser.post(REFRESH))
     yield holds("a refresh with the cookie alone", again.status, again.status == 200)
-    yield holds("the token after it", f"generation {claims(browser)['gen']}", claims(browser)["jti"] != refresh["jti"])
-    revocation.withdraw(person.user.pk, "ban")
+    yield holds(
+        "the token after it",
+        f"generation {refresh_claims(browser)['gen']}",
+        refresh_claims(browser)["jti"] != refresh["jti"],
+    )
+    revocation.revoke(person.user.pk, "ban")
     late = browser.get("/lab/whoami/expiry", headers={"Authorization": f"Bearer {browser.access}"}).status
     yield limit("a case for which it is not enough: whoami right after a ban", late, late == 200)
 
 
 @proves("C72")
-def the_old_token_is_dead_when_its_successor_was_used(scene: Stage) -> Iterator[Evidence]:
-    browser = scene.logged_in("jwt")
-    old = held(browser)
+def the_old_token_is_dead_when_its_successor_was_used(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser = sandbox.logged_in("jwt")
+    old = refresh_cookie(browser)
     first, second = browser.post(REFRESH), browser.post(REFRESH)
-    seen = f"{first.status} and {second.status}, generation {claims(browser)['gen']}"
-    yield holds("two refreshes in a row", seen, claims(browser)["gen"] == 2)
-    put(browser, old)
+    seen = f"{first.status} and {second.status}, generation {refresh_claims(browser)['gen']}"
+    yield holds("two refreshes in a row", seen, refresh_claims(browser)["gen"] == 2)
+    set_refresh_cookie(browser, old)
     used = browser.post(REFRESH)
     yield holds("the first token after that", f"{used.status} {used.json.get('error')}", used.status == 401)
-    late = rotation.play(scene, "lost-response", window=0).steps[1].asked[0]
-    yield holds("the one before, with the window over", f"{late.status} {late.told}", late.status == 401)
-    soon = rotation.play(scene, "lost-response", WINDOW).steps[1].asked[0]
-    again = soon.status == 200 and soon.told.startswith("the same token")
-    yield limit(f"the one before, within {WINDOW} s", f"{soon.status} {soon.told}", again)
+    late = rotation.play_scene(sandbox, "lost-response", grace_period=0).steps[1].requests[0]
+    yield holds("the one before, with the window over", f"{late.status} {late.result}", late.status == 401)
+    soon = rotation.play_scene(sandbox, "lost-response", GRACE_PERIOD).steps[1].requests[0]
+    again = soon.status == 200 and soon.result.startswith("the same token")
+    yield limit(f"the one before, within {GRACE_PERIOD} s", f"{soon.status} {soon.result}", again)
     now, key = int(time.time()), secrets.token_bytes(32)
     twins = {jwt.encode({"sub": "42", "iat": now, "exp": now + 7 * DAY}, key) for _ in range(2)}
     yield limit("two tokens without jti, issued in one second", f"{len(twins)} different", len(twins) == 1)
 
 
 @proves("C73")
-def theft_is_noticed_in_both_orders(scene: Stage) -> Iterator[Evidence]:
+def theft_is_noticed_in_both_orders(sandbox: Sandbox) -> Iterator[Evidence]:
     for name in ("thief-first", "owner-first"):
-        played = rotation.play(scene, name, WINDOW)
+        played = rotation.play_scene(sandbox, name, GRACE_PERIOD)
         yield _alarm(f"{rotation.SCENES[name].name.lower()}", played, wanted=True)
-        owner = [step for step in played.steps if step.actor == "laptop"][-1].asked[-1]
-        yield holds("… the owner's next request", f"{owner.status} {owner.told}", owner.status == 401)
-    yield _alarm("two tabs at once, told apart from a theft", rotation.play(scene, "two-tabs", WINDOW), wanted=False)
-    strict = rotation.play(scene, "two-tabs", window=0)
+        owner = [step for step in played.steps if step.actor == "laptop"][-1].requests[-1]
+        yield holds("… the owner's next request", f"{owner.status} {owner.result}", owner.status == 401)
+    yield _alarm(
+        "two tabs at once, told apart from a theft",
+        rotation.play_scene(sandbox, "two-tabs", GRACE_PERIOD),
+        wanted=False,
+    )
+    strict = rotation.play_scene(sandbox, "two-tabs", grace_period=0)
     number = next((step.number for step in strict.steps if step.late), 0)
     seen = f"their login ends at step {number}" if number else "they stay in"
     yield limit("two tabs at once, not told apart", seen, number > 0)
 
 
-def _alarmed(played: Play) -> int:
+def _alarm_step(played: PlayedScene) -> int:
     return next((step.number for step in played.steps if step.alarm), 0)
 
 
-def _alarm(asked: str, played: Play, wanted: bool) -> Evidence:
-    number = _alarmed(played)
-    return holds(asked, f"alarm at step {number}" if number else "no alarm", bool(number) is wanted)
+def _alarm(requests: str, played: PlayedScene, wanted: bool) -> Evidence:
+    number = _alarm_step(played)
+    return holds(requests, f"alarm at step {number}" if number else "no alarm", bool(number) is wanted)
 
 
 @proves("C74")
-def a_second_use_ends_everything_here(scene: Stage) -> Iterator[Evidence]:
-    person = scene.person()
-    desk, laptop, phone = (scene.logged_in(flow, person) for flow in ("session", "jwt", "jwt"))
-    thief = scene.browser("Thief (lab) curl/1")
-    put(thief, held(laptop))
+def a_second_use_ends_everything_here(sandbox: Sandbox) -> Iterator[Evidence]:
+    person = sandbox.person()
+    desk, laptop, phone = (sandbox.logged_in(flow, person) for flow in ("session", "jwt", "jwt"))
+    thief = sandbox.browser("Thief (lab) curl/1")
+    set_refresh_cookie(thief, refresh_cookie(laptop))
     first, second = thief.keep(thief.post(REFRESH)), laptop.post(REFRESH)
     yield holds("the thief, then the owner", f"{first.status}, then {second.status}", second.status == 401)
     for name, browser in (("the thief", thief), ("the owner's phone", phone)):
@@ -107,9 +115,9 @@ class Stock(RefreshToken):
 def _stock_outcome(user: User) -> tuple[str, bool]:
     """The same theft, rotated as `TokenRefreshSerializer` does with rotation and its blacklist on."""
     stolen = str(Stock.for_user(user))
-    successor = _rotated(stolen)
+    successor = _rotate(stolen)
     try:
-        _rotated(stolen)
+        _rotate(stolen)
         return "the second use was not noticed", False
     except TokenError as error:
         said = str(error)
@@ -120,7 +128,7 @@ def _stock_outcome(user: User) -> tuple[str, bool]:
         return f"the successor: {error}", False
 
 
-def _rotated(text: str) -> str:
+def _rotate(text: str) -> str:
     token = Stock(text)  # type: ignore[arg-type]
     token.blacklist()
     token.set_jti()
@@ -131,29 +139,29 @@ def _rotated(text: str) -> str:
 
 
 @proves("C99")
-def rotation_notices_when_the_loser_comes_back(scene: Stage) -> Iterator[Evidence]:
+def rotation_notices_when_the_loser_comes_back(sandbox: Sandbox) -> Iterator[Evidence]:
     for name, loser in (("thief-first", "laptop"), ("owner-first", "thief")):
-        played = rotation.play(scene, name, WINDOW)
+        played = rotation.play_scene(sandbox, name, GRACE_PERIOD)
         alarm = next((step for step in played.steps if step.alarm), None)
         seen = f"alarm at step {alarm.number}, when the {alarm.actor} comes back" if alarm else "no alarm"
         yield holds(rotation.SCENES[name].name, seen, alarm is not None and alarm.actor == loser)
-    browser, thief = scene.logged_in("jwt"), scene.browser("Thief (lab) curl/1")
-    put(thief, held(browser))
+    browser, thief = sandbox.logged_in("jwt"), sandbox.browser("Thief (lab) curl/1")
+    set_refresh_cookie(thief, refresh_cookie(browser))
     statuses = [thief.keep(thief.post(REFRESH)).status for _ in range(5)]
     statuses.append(thief.get(WHOAMI).status)
     yield limit("the thief alone, while the owner is away: five refreshes, whoami", statuses, set(statuses) == {200})
 
 
 @proves("C115")
-def fifteen_minutes_and_rotated(scene: Stage) -> Iterator[Evidence]:
-    browser = scene.logged_in("jwt")
-    access, before, old = rotation.lifetime(browser.access), claims(browser), held(browser)
+def fifteen_minutes_and_rotated(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser = sandbox.logged_in("jwt")
+    access, before, old = rotation.lifetime(browser.access), refresh_claims(browser), refresh_cookie(browser)
     yield holds("exp − iat of the access token", f"{access} s", access == 900)
     answer = browser.post(REFRESH)
-    after = claims(browser)
+    after = refresh_claims(browser)
     seen = f"{answer.status}, generation {before['gen']} becomes {after['gen']}"
     yield holds("a refresh", seen, answer.status == 200 and before["jti"] != after["jti"])
     browser.post(REFRESH)
-    put(browser, old)
+    set_refresh_cookie(browser, old)
     used = browser.post(REFRESH)
     yield holds("the used token, later", f"{used.status} {used.json.get('error')}", used.status == 401)

@@ -11,30 +11,30 @@ from django_redis import get_redis_connection
 
 from accounts.models import User
 from lab.claims.evidence import Evidence, holds, limit, proves
-from lab.claims.sandbox import Answer, Browser, Person, Stage
+from lab.claims.sandbox import Answer, Browser, Person, Sandbox
 from sessions_demo import store
 from sessions_demo.models import DeviceSession
 
 # What anybody may ask for without a login.
-OPEN = ("/", "/session/login/", "/session/api/", "/accounts/register/", "/accounts/password/reset/", "/jwt/")
-CLOSED = ("/session/api/whoami", "/session/api/profile", "/session/api/staff", "/session/api/devices")
+OPEN_PATHS = ("/", "/session/login/", "/session/api/", "/accounts/register/", "/accounts/password/reset/", "/jwt/")
+CLOSED_PATHS = ("/session/api/whoami", "/session/api/profile", "/session/api/staff", "/session/api/devices")
 # So many tries of each kind, too few for the throttle. The quickest counts: a busy machine only ever adds time.
 TRIES = 5
 # How far apart two of them may be; an early return is fifty times faster and more.
-ALIKE = 3
+MAX_RATIO = 3
 
 
 @proves("C3")
-def only_a_reference(scene: Stage) -> Iterator[Evidence]:
+def only_a_reference(sandbox: Sandbox) -> Iterator[Evidence]:
     """The record is on the server, and without it the cookie is nothing."""
-    person = scene.person(role="admin")
-    browser = scene.logged_in("session", person)
-    cookie, record = browser.cookie(settings.SESSION_COOKIE_NAME), _record(browser)
+    person = sandbox.person(role="admin")
+    browser = sandbox.logged_in("session", person)
+    cookie, record = browser.cookie(settings.SESSION_COOKIE_NAME), _session_record(browser)
     user, role = record.get("_auth_user_id"), record.get("role")
     kept = user == str(person.user.pk) and role == "admin"
     yield holds("the record in Redis under the digest of the cookie", f"user {user}, role {role}", kept)
-    yield holds("a record under the cookie’s own value", _raw_key(cookie), not _raw_key(cookie))
-    other = scene.logged_in("session", person).cookie(settings.SESSION_COOKIE_NAME)
+    yield holds("a record under the cookie’s own value", _keys_with(cookie), not _keys_with(cookie))
+    other = sandbox.logged_in("session", person).cookie(settings.SESSION_COOKIE_NAME)
     bare = all(re.fullmatch(r"[a-z0-9]{32}", value) for value in (cookie, other)) and cookie != other
     yield holds("the cookies of two logins of one person", f"{len(cookie)} and {len(other)} random characters", bare)
     before = browser.get("/session/api/whoami").status
@@ -44,22 +44,22 @@ def only_a_reference(scene: Stage) -> Iterator[Evidence]:
     yield holds("the same cookie, before and after its record is deleted", seen, (before, after) == (200, 401))
 
 
-def _record(browser: Browser) -> dict[str, object]:
+def _session_record(browser: Browser) -> dict[str, object]:
     digest = store.digest(browser.cookie(settings.SESSION_COOKIE_NAME))
     return caches[settings.SESSION_CACHE_ALIAS].get(store.PREFIX + digest) or {}
 
 
-def _raw_key(cookie: str) -> list[str]:
+def _keys_with(cookie: str) -> list[str]:
     found = get_redis_connection(settings.SESSION_CACHE_ALIAS).scan_iter(f"*{cookie}*", count=1000)
     return [key.decode() for key in found]
 
 
 @proves("C12")
-def cookie_attributes(scene: Stage) -> Iterator[Evidence]:
+def cookie_attributes(sandbox: Sandbox) -> Iterator[Evidence]:
     """Read off the header line, and off the record for what the browser is not trusted with."""
-    browser = scene.browser()
+    browser = sandbox.browser()
     browser.get("/session/api/")
-    lines = browser.log_in(scene.person(), "session").set_cookies
+    lines = browser.log_in(sandbox.person(), "session").set_cookies
     line = next(line for line in lines if line.startswith(settings.SESSION_COOKIE_NAME))
     attributes = [attribute.strip() for attribute in line.split(";")[1:]]
     for wanted in ("HttpOnly", "Secure", "SameSite=Strict"):
@@ -72,13 +72,13 @@ def cookie_attributes(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C13")
-def same_answer_to_strangers(scene: Stage) -> Iterator[Evidence]:
+def same_answer_to_strangers(sandbox: Sandbox) -> Iterator[Evidence]:
     """By status, body, work and time; beside it a login that answers sooner when there is nobody to compare with."""
-    known, gone = scene.person(), scene.person()
+    known, gone = sandbox.person(), sandbox.person()
     # Somebody nobody knows, whose traces in the throttle are cleared all the same.
     User.objects.filter(pk=gone.user.pk).delete()
     # In turn, so that whatever else the machine does slows both.
-    tries = [(_fail(scene, known), _fail(scene, gone)) for _ in range(TRIES)]
+    tries = [(_fail_to_log_in(sandbox, known), _fail_to_log_in(sandbox, gone)) for _ in range(TRIES)]
     wrong, unknown = zip(*tries, strict=True)
     statuses = {answer.status for answer in wrong + unknown}
     yield holds("statuses of a wrong password and of an unknown user", sorted(statuses), statuses == {401})
@@ -89,20 +89,20 @@ def same_answer_to_strangers(scene: Stage) -> Iterator[Evidence]:
     stored = identify_hasher(known.user.password).algorithm
     yield holds("what the password is compared with", f"a hash by {stored}", known.password not in known.user.password)
     times = [min(answer.exchange.ms for answer in answers) for answers in (wrong, unknown)]
-    seen, ratio = _compared(*times)
-    yield holds(f"quickest of {TRIES} each: wrong password, unknown user", seen, 1 / ALIKE < ratio < ALIKE)
-    early = [(_early(known), _early(gone)) for _ in range(TRIES)]
-    seen, ratio = _compared(*map(min, zip(*early, strict=True)))
-    yield limit("the same with a login that returns early for an unknown user", seen, ratio > ALIKE)
+    seen, ratio = _compare_times(*times)
+    yield holds(f"quickest of {TRIES} each: wrong password, unknown user", seen, 1 / MAX_RATIO < ratio < MAX_RATIO)
+    early = [(_time_early_return(known), _time_early_return(gone)) for _ in range(TRIES)]
+    seen, ratio = _compare_times(*map(min, zip(*early, strict=True)))
+    yield limit("the same with a login that returns early for an unknown user", seen, ratio > MAX_RATIO)
 
 
-def _fail(scene: Stage, person: Person) -> Answer:
-    browser = scene.browser()
+def _fail_to_log_in(sandbox: Sandbox, person: Person) -> Answer:
+    browser = sandbox.browser()
     browser.get("/session/api/")
     return browser.post("/session/auth/login", {"email": person.email, "password": "not hers"})
 
 
-def _early(person: Person) -> float:
+def _time_early_return(person: Person) -> float:
     started = time.perf_counter()
     user = User.objects.filter(email=person.email).first()
     if user is not None:
@@ -110,28 +110,28 @@ def _early(person: Person) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _compared(wrong: float, unknown: float) -> tuple[str, float]:
+def _compare_times(wrong: float, unknown: float) -> tuple[str, float]:
     return f"{wrong:.1f} ms and {unknown:.1f} ms, ratio {wrong / unknown:.1f}", wrong / unknown
 
 
 @proves("C14")
-def refused_without_session(scene: Stage) -> Iterator[Evidence]:
+def refused_without_session(sandbox: Sandbox) -> Iterator[Evidence]:
     """No cookie, and one that somebody made up."""
-    stranger, inventor, owner = scene.browser(), scene.browser(), scene.logged_in("session")
-    inventor.give(settings.SESSION_COOKIE_NAME, "a" * 32)
+    stranger, inventor, owner = sandbox.browser(), sandbox.browser(), sandbox.logged_in("session")
+    inventor.set_cookie(settings.SESSION_COOKIE_NAME, "a" * 32)
     for asked, browser in (("without a cookie", stranger), ("with an invented id", inventor)):
-        statuses = [browser.get(path).status for path in CLOSED]
-        yield holds(f"{', '.join(CLOSED)} {asked}", statuses, set(statuses) == {401})
-    status = owner.get(CLOSED[0]).status
-    yield holds(f"{CLOSED[0]} with the cookie of a login", status, status == 200)
+        statuses = [browser.get(path).status for path in CLOSED_PATHS]
+        yield holds(f"{', '.join(CLOSED_PATHS)} {asked}", statuses, set(statuses) == {401})
+    status = owner.get(CLOSED_PATHS[0]).status
+    yield holds(f"{CLOSED_PATHS[0]} with the cookie of a login", status, status == 200)
 
 
 @proves("C15")
-def logout_destroys(scene: Stage) -> Iterator[Evidence]:
+def logout_destroys(sandbox: Sandbox) -> Iterator[Evidence]:
     """The record goes, the cookie goes, and a copy of the cookie is worth nothing."""
-    browser, thief = scene.logged_in("session"), scene.browser()
+    browser, thief = sandbox.logged_in("session"), sandbox.browser()
     cookie = browser.cookie(settings.SESSION_COOKIE_NAME)
-    thief.give(settings.SESSION_COOKIE_NAME, cookie)
+    thief.set_cookie(settings.SESSION_COOKIE_NAME, cookie)
     before = thief.get("/session/api/whoami").status
     answer = browser.post("/session/auth/logout")
     deleted = [text for text in answer.exchange.texts("redis") if text.startswith(("DEL", "UNLINK"))]
@@ -145,22 +145,22 @@ def logout_destroys(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C16")
-def strangers_get_none(scene: Stage) -> Iterator[Evidence]:
+def strangers_get_none(sandbox: Sandbox) -> Iterator[Evidence]:
     """Neither by looking around nor by failing to log in."""
-    stranger, before = scene.browser(), _unowned()
-    answers = [stranger.get(path) for path in OPEN]
-    answers.append(_fail(scene, scene.person()))
+    stranger, before = sandbox.browser(), _unowned_digests()
+    answers = [stranger.get(path) for path in OPEN_PATHS]
+    answers.append(_fail_to_log_in(sandbox, sandbox.person()))
     wrote = [text for answer in answers for text in answer.exchange.texts("redis") if "session:" in text]
-    yield holds(f"commands about sessions for {len(OPEN)} pages and a failed login", wrote, not wrote)
+    yield holds(f"commands about sessions for {len(OPEN_PATHS)} pages and a failed login", wrote, not wrote)
     given = [line for answer in answers for line in answer.set_cookies if settings.SESSION_COOKIE_NAME in line]
     yield holds("session cookies given", len(given), not given)
-    new = _unowned() - before
+    new = _unowned_digests() - before
     yield holds("new session records that belong to no login", len(new), not new)
-    user = scene.logged_in("session")
-    yield holds("and to somebody who logs in", f"{len(_record(user))} fields", bool(_record(user)))
+    user = sandbox.logged_in("session")
+    yield holds("and to somebody who logs in", f"{len(_session_record(user))} fields", bool(_session_record(user)))
 
 
-def _unowned() -> set[str]:
+def _unowned_digests() -> set[str]:
     # Others may log in meanwhile; their records are in the registry, a stranger's would not be.
     keys = get_redis_connection(settings.SESSION_CACHE_ALIAS).scan_iter(f"*{store.PREFIX}*", count=1000)
     digests = {key.decode().rpartition(":")[2] for key in keys}

@@ -13,18 +13,20 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 import jwt_demo.models
 import jwt_demo.urls
 import sessions_demo.urls
+from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import TokenFamily
 from lab.claims.evidence import Evidence, holds, proves
-from lab.claims.sandbox import Stage
+from lab.claims.sandbox import Sandbox
 from sessions_demo import store
+from sessions_demo.conf import conf as session_conf
 from sessions_demo.models import DeviceSession
 
 
 @proves("C105")
-def where_the_data_is(scene: Stage) -> Iterator[Evidence]:
+def where_the_data_is(sandbox: Sandbox) -> Iterator[Evidence]:
     """Both credentials of one person are opened, and both places where they lead to."""
-    person = scene.person(role="admin")
-    session, token = scene.logged_in("session", person), scene.logged_in("jwt", person)
+    person = sandbox.person(role="admin")
+    session, token = sandbox.logged_in("session", person), sandbox.logged_in("jwt", person)
     data, cookie = (str(person.user.pk), "admin"), session.cookie(settings.SESSION_COOKIE_NAME)
     record = caches[settings.SESSION_CACHE_ALIAS].get(store.PREFIX + store.digest(cookie)) or {}
     kept = record.get("_auth_user_id"), record.get("role")
@@ -37,12 +39,12 @@ def where_the_data_is(scene: Stage) -> Iterator[Evidence]:
     yield holds("token: user and role inside it, read without a key", carried, carried == data)
     token.get("/jwt/api/whoami")
     answer = token.get("/jwt/api/whoami")
-    told = answer.json.get("userId"), answer.json.get("role")
+    answered = answer.json.get("userId"), answer.json.get("role")
     # What the denylist is asked for is what has ended, and nothing of who somebody is.
     read = [text for text in answer.exchange.texts("redis") if "deny" not in text] + answer.exchange.texts("sql")
-    yield holds("token: what the server read to know both", read, told == data and not read)
+    yield holds("token: what the server read to know both", read, answered == data and not read)
     read = session.get("/session/api/whoami").exchange.texts("redis")
-    yield holds("session: what the server read to know both", [_short(text) for text in read], len(read) == 1)
+    yield holds("session: what the server read to know both", [_shorten(text) for text in read], len(read) == 1)
 
 
 def _payload(token: str) -> dict[str, object]:
@@ -51,25 +53,27 @@ def _payload(token: str) -> dict[str, object]:
     return decoded
 
 
-def _short(command: str) -> str:
+def _shorten(command: str) -> str:
     return command if len(command) <= 32 else command[:32] + "…"
 
 
 @proves("C112")
-def complexity(scene: Stage) -> Iterator[Evidence]:
+def complexity(sandbox: Sandbox) -> Iterator[Evidence]:
     """Counted from the code that is running."""
-    packages = [_lines("sessions_demo", "*.py"), _lines("jwt_demo", "*.py")]
-    yield _more("lines of Python, pages included", *packages)
-    scripts = [sum(_lines("static", f"{name}/*.js") for name in names) for names in (("sessions_demo",), ("jwt_demo",))]
-    yield _more("lines of JavaScript that the client needs", *scripts)
-    addresses = [_auth(module.urlpatterns) for module in (sessions_demo.urls, jwt_demo.urls)]
+    packages = [_count_lines("sessions_demo", "*.py"), _count_lines("jwt_demo", "*.py")]
+    yield _tokens_have_more("lines of Python, pages included", *packages)
+    scripts = [
+        sum(_count_lines("static", f"{name}/*.js") for name in names) for names in (("sessions_demo",), ("jwt_demo",))
+    ]
+    yield _tokens_have_more("lines of JavaScript that the client needs", *scripts)
+    addresses = [_auth_addresses(module.urlpatterns) for module in (sessions_demo.urls, jwt_demo.urls)]
     added = sorted(addresses[1] - addresses[0])
     yield holds("endpoints that only tokens need", added, added == ["auth/refresh"] and addresses[0] < addresses[1])
-    made = [_settings(prefix) for prefix in ("SESSION_", "JWT_", "CSRF_")]
-    yield holds("settings made: SESSION_…, JWT_…, and CSRF_… for every form of the site", made, made[0] < made[1])
+    counts = [_count_settings(prefix) for prefix in ("SESSION_", "JWT_", "CSRF_")]
+    yield holds("settings: SESSION_…, JWT_…, and CSRF_… for every form of the site", counts, counts[0] < counts[1])
     columns = [sum(len(model._meta.local_fields) for model in models) for models in TABLES]
-    yield _more("columns that are kept", *columns)
-    yield _more("outcomes when the credential is shown again", *MEANINGS)
+    yield _tokens_have_more("columns that are kept", *columns)
+    yield _tokens_have_more("outcomes when the credential is shown again", *MEANINGS)
 
 
 TABLES = (DeviceSession,), (TokenFamily, OutstandingToken, BlacklistedToken)
@@ -77,21 +81,22 @@ TABLES = (DeviceSession,), (TokenFamily, OutstandingToken, BlacklistedToken)
 MEANINGS = 2, len(jwt_demo.models.Verdict)
 
 
-def _more(asked: str, sessions: int, tokens: int) -> Evidence:
+def _tokens_have_more(asked: str, sessions: int, tokens: int) -> Evidence:
     return holds(asked, f"{sessions} for sessions, {tokens} for tokens", sessions < tokens)
 
 
-def _lines(folder: str, pattern: str) -> int:
+def _count_lines(folder: str, pattern: str) -> int:
     # Without what is empty or only a comment.
     files = sorted((Path(settings.BASE_DIR) / folder).glob(pattern))
     lines = [line.strip() for file in files for line in file.read_text().splitlines()]
     return sum(bool(line) and not line.startswith(("#", "//", "/*", "*")) for line in lines)
 
 
-def _settings(prefix: str) -> int:
-    names = [name for name in dir(settings) if name.startswith(prefix)]
-    return sum(getattr(settings, name) != getattr(global_settings, name, None) for name in names)
+def _count_settings(prefix: str) -> int:
+    """Settings that a project may set: those of the apps, and those of Django that differ from its default here."""
+    changed = {name for name in dir(settings) if getattr(settings, name) != getattr(global_settings, name, None)}
+    return sum(name.startswith(prefix) for name in {*changed, *session_conf._defaults, *jwt_conf._defaults})
 
 
-def _auth(patterns: list[URLPattern]) -> set[str]:
+def _auth_addresses(patterns: list[URLPattern]) -> set[str]:
     return {str(pattern.pattern) for pattern in patterns if str(pattern.pattern).startswith("auth/")}

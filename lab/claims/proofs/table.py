@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from lab.claims.evidence import Evidence, holds, limit, proves
-from lab.claims.sandbox import Answer, Stage
+from lab.claims.sandbox import Answer, Sandbox
 from lab.experiments import measure, revocation
 from lab.experiments.revocation import BY_KEY, Credential
 
 
 @proves("C43")
-def what_a_login_leaves_in_redis(scene: Stage) -> Iterator[Evidence]:
-    session, token = (measure.kept(scene, BY_KEY[key], logins=1) for key in ("session", "short"))
+def what_a_login_leaves_in_redis(sandbox: Sandbox) -> Iterator[Evidence]:
+    session, token = (measure.count_leftovers(sandbox, BY_KEY[key], logins=1) for key in ("session", "short"))
     keys, size = int(session["keys"]), int(session["bytes"])
     yield holds("what a login with a session leaves in Redis", f"{keys} key, {size} bytes", keys == 1 and size > 0)
     keys = int(token["keys"])
@@ -19,33 +19,33 @@ def what_a_login_leaves_in_redis(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C44")
-def where_each_is_stored(scene: Stage) -> Iterator[Evidence]:
-    session, token = (measure.logged_in(scene, BY_KEY[key]) for key in ("session", "expiry"))
-    keys = measure.lasting(session[1])
+def where_each_is_stored(sandbox: Sandbox) -> Iterator[Evidence]:
+    session, token = (measure.log_in(sandbox, BY_KEY[key]) for key in ("session", "expiry"))
+    keys = measure.remaining_keys(session[1])
     yield holds("the session after its login", f"{len(keys)} record in Redis", len(keys) == 1)
     given = token[1].json.get("accessToken", "")
-    kept = measure.lasting(token[1])
+    kept = measure.remaining_keys(token[1])
     yield holds(
         "the access token", f"{len(given)} characters in the body, {len(kept)} in Redis", bool(given) and not kept
     )
-    rows = int(measure.kept(scene, BY_KEY["expiry"], logins=1)["rows"])
+    rows = int(measure.count_leftovers(sandbox, BY_KEY["expiry"], logins=1)["rows"])
     yield limit("what a login with a refresh token adds to the database", f"{rows} rows", rows > 0)
 
 
 @proves("C45", "C106")
-def what_a_request_looks_up(scene: Stage) -> Iterator[Evidence]:
+def what_a_request_looks_up(sandbox: Sandbox) -> Iterator[Evidence]:
     for key, sql, redis in (("session", 0, 1), ("expiry", 0, 0)):
-        seen = _looked_up(scene, key)
+        seen = _looked_up(sandbox, key)
         yield holds(f"whoami, {BY_KEY[key].name.lower()}", _counted(seen), _counts(seen) == (sql, redis))
     for key in ("denylist", "version"):
-        seen = _looked_up(scene, key)
+        seen = _looked_up(sandbox, key)
         yield limit(
             f"whoami, {BY_KEY[key].name.lower()}", _counted(seen), seen.status == 200 and sum(_counts(seen)) == 1
         )
 
 
-def _looked_up(scene: Stage, key: str) -> Answer:
-    held, _ = measure.logged_in(scene, BY_KEY[key])
+def _looked_up(sandbox: Sandbox, key: str) -> Answer:
+    held, _ = measure.log_in(sandbox, BY_KEY[key])
     # The first request after a quiet spell makes the denylist whole, at a price of its own.
     held.ask()
     return held.ask()
@@ -61,21 +61,23 @@ def _counted(answer: Answer) -> str:
 
 
 @proves("C47", "C107")
-def how_long_each_outlives_its_end(scene: Stage) -> Iterator[Evidence]:
-    session, token = revocation.play(scene, "ban", life=2, only=("session", "expiry"))
-    yield holds("the session after a ban", session.story, session.at_once)
+def how_long_each_outlives_its_end(sandbox: Sandbox) -> Iterator[Evidence]:
+    session, token = revocation.run_round(sandbox, "ban", life=2, only=("session", "expiry"))
+    yield holds("the session after a ban", session.explanation, session.at_once)
     left, last = token.left or 0, token.last_ok or 0
-    yield holds("the token, with nothing looked up", token.story, last > left / 2 and token.reason == "Token expired")
+    yield holds(
+        "the token, with nothing looked up", token.explanation, last > left / 2 and token.reason == "Token expired"
+    )
     later = (token.refused or 0) - (session.refused or 0)
     yield holds("from the session's first 401 to the token's", f"{later:.2f} s", later > left / 2)
 
 
 @proves("C48")
-def how_large_each_is(scene: Stage) -> Iterator[Evidence]:
-    session, token = (measure.logged_in(scene, BY_KEY[key])[0] for key in ("session", "expiry"))
-    id_length, whole = measure.credential(session)
+def how_large_each_is(sandbox: Sandbox) -> Iterator[Evidence]:
+    session, token = (measure.log_in(sandbox, BY_KEY[key])[0] for key in ("session", "expiry"))
+    id_length, whole = measure.credential_size(session)
     yield holds("the session's id", f"{id_length} bytes", id_length <= 40)
-    length, line = measure.credential(token)
+    length, line = measure.credential_size(token)
     yield holds("the access token", f"{length} bytes", 200 <= length <= 500)
     yield holds("token to id", f"{length / id_length:.0f} times", length > 5 * id_length)
     yield limit("the whole header line of each", f"{whole} and {line} bytes", whole > 40)

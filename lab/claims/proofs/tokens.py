@@ -21,7 +21,7 @@ from jwt_demo import checks
 from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.tokens import AccessToken
 from lab.claims.evidence import Evidence, holds, limit, proves
-from lab.claims.sandbox import Answer, Browser, Stage
+from lab.claims.sandbox import Answer, Browser, Sandbox
 from lab.experiments import jws, session_record
 
 WHOAMI = "/jwt/api/whoami"
@@ -46,9 +46,9 @@ def said(answer: Answer) -> str:
 
 
 @proves("C17")
-def nothing_is_stored(scene: Stage) -> Iterator[Evidence]:
-    person = scene.person()
-    browser = scene.logged_in("jwt", person)
+def nothing_is_stored(sandbox: Sandbox) -> Iterator[Evidence]:
+    person = sandbox.person()
+    browser = sandbox.logged_in("jwt", person)
     whoami(browser, browser.access)  # the denylist's marker may have lapsed
     plain, listed = whoami(browser, browser.access, "expiry"), whoami(browser, browser.access, "denylist")
     asked = plain.exchange.count("sql") + plain.exchange.count("redis")
@@ -64,36 +64,40 @@ def nothing_is_stored(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C18")
-def three_parts(scene: Stage) -> Iterator[Evidence]:
-    segments = scene.logged_in("jwt").access.split(".")
+def three_parts(sandbox: Sandbox) -> Iterator[Evidence]:
+    segments = sandbox.logged_in("jwt").access.split(".")
     yield holds("a real token, split at its dots", f"{len(segments)} parts", len(segments) == 3)
     canonical = [bool(re.fullmatch(r"[A-Za-z0-9_-]+", part)) for part in segments]
     yield holds("parts in the alphabet of base64url", f"{sum(canonical)} of {len(segments)}", all(canonical))
-    reading = jws.read(".".join(segments))
-    yield holds("things odd about it", reading.odd, not reading.odd)
+    decoded = jws.decode(".".join(segments))
+    yield holds("things odd about it", decoded.remarks, not decoded.remarks)
 
 
 @proves("C19")
-def header(scene: Stage) -> Iterator[Evidence]:
-    found = jws.read(scene.logged_in("jwt").access).header
+def header(sandbox: Sandbox) -> Iterator[Evidence]:
+    found = jws.decode(sandbox.logged_in("jwt").access).header
     yield holds("the first part, decoded", json.dumps(found), {"alg", "typ"} <= found.keys())
 
 
 @proves("C20")
-def payload(scene: Stage) -> Iterator[Evidence]:
-    person = scene.person(role="admin")
-    found = jws.claims(scene.logged_in("jwt", person).access)
+def payload(sandbox: Sandbox) -> Iterator[Evidence]:
+    person = sandbox.person(role="admin")
+    found = jws.read_claims(sandbox.logged_in("jwt", person).access)
     seen = {name: found.get(name) for name in ("sub", "role", "exp")}
     ours = seen["sub"] == str(person.user.pk) and seen["role"] == "admin"
     yield holds("the second part, decoded", json.dumps(seen), ours and isinstance(seen["exp"], int))
 
 
 @proves("C21")
-def hmac_of_the_other_two(scene: Stage) -> Iterator[Evidence]:
-    browser = scene.logged_in("jwt")
+def hmac_of_the_other_two(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser = sandbox.logged_in("jwt")
     signed, _, sent = browser.access.rpartition(".")
     mac = hmac.digest(jwt_conf.JWT_ACCESS_KEYS[0].encode(), signed.encode(), hashlib.sha256)
-    yield holds("HMAC-SHA256 over header.payload, computed again", f"{jws.b64(mac)[:12]}…", jws.b64(mac) == sent)
+    yield holds(
+        "HMAC-SHA256 over header.payload, computed again",
+        f"{jws.base64url_encode(mac)[:12]}…",
+        jws.base64url_encode(mac) == sent,
+    )
     plain = b64encode(mac).decode()
     yield limit("the same 32 bytes in ordinary base64", f"{len(plain)} characters, not {len(sent)}", plain != sent)
     good, padded = whoami(browser, browser.access), whoami(browser, f"{signed}.{plain}")
@@ -105,26 +109,26 @@ def hmac_of_the_other_two(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C22")
-def copied_sample(scene: Stage) -> Iterator[Evidence]:
-    head, body, sent = jws.sample().split(".")
-    secret = jws.DOE_SECRET.encode()
-    ours = jws.signature(f"{head}.{body}", secret)
-    yield holds(f"its signature under {jws.DOE_SECRET}", f"{ours[:12]}…, not {sent[:12]}…", ours == sent)
-    theirs = jws.made(jws.SAMPLE_HEADER, jws.DOE, secret).rpartition(".")[2]
+def copied_sample(sandbox: Sandbox) -> Iterator[Evidence]:
+    head, body, sent = jws.sample_token().split(".")
+    secret = jws.JOHN_DOE_SECRET.encode()
+    ours = jws.compute_signature(f"{head}.{body}", secret)
+    yield holds(f"its signature under {jws.JOHN_DOE_SECRET}", f"{ours[:12]}…, not {sent[:12]}…", ours == sent)
+    theirs = jws.build_token(jws.SAMPLE_HEADER, jws.JOHN_DOE_PAYLOAD, secret).rpartition(".")[2]
     yield limit("the signature of John Doe's payload, same secret", f"{theirs[:12]}…", theirs == sent)
-    answer = whoami(scene.browser(), jws.sample())
+    answer = whoami(sandbox.browser(), jws.sample_token())
     # Not for the verdict: this server would refuse it whatever its signature, and the claim names no lifetime.
     yield limit("whoami with the sample", said(answer), answer.status == 401)
-    lives = lifetime(jws.claims(jws.sample()))
+    lives = lifetime(jws.read_claims(jws.sample_token()))
     yield limit("exp − iat", f"{lives // 3600} h", lives == DAY)
 
 
 @proves("C23")
-def any_bit(scene: Stage) -> Iterator[Evidence]:
-    browser = scene.logged_in("jwt")
+def any_bit(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser = sandbox.logged_in("jwt")
     untouched = whoami(browser, browser.access)
     yield holds("whoami with the token as it is", untouched.status, untouched.status == 200)
-    for place, name in enumerate(jws.NAMES):
+    for place, name in enumerate(jws.SEGMENT_NAMES):
         flipped = list(every_flip(browser.access, place))
         refused = sum(map(is_refused, flipped))
         seen = f"{refused} of {len(flipped)} refused"
@@ -136,11 +140,11 @@ def any_bit(scene: Stage) -> Iterator[Evidence]:
 def every_flip(token: str, place: int) -> Iterator[str]:
     """The token with one bit of what this segment decodes to turned, for each of them."""
     parts = token.split(".")
-    data = jws.bytes_of(parts[place])
+    data = jws.base64url_decode(parts[place])
     for bit in range(len(data) * 8):
         changed = bytearray(data)
         changed[bit // 8] ^= 1 << bit % 8
-        yield ".".join([*parts[:place], jws.b64(bytes(changed)), *parts[place + 1 :]])
+        yield ".".join([*parts[:place], jws.base64url_encode(bytes(changed)), *parts[place + 1 :]])
 
 
 def is_refused(token: str) -> bool:
@@ -153,18 +157,18 @@ def is_refused(token: str) -> bool:
 
 
 @proves("C24")
-def anyone_reads(scene: Stage) -> Iterator[Evidence]:
-    person = scene.person()
-    found = jws.claims(scene.logged_in("jwt", person).access)
+def anyone_reads(sandbox: Sandbox) -> Iterator[Evidence]:
+    person = sandbox.person()
+    found = jws.read_claims(sandbox.logged_in("jwt", person).access)
     yield holds(
         "claims decoded without a key", f"{len(found)}: {', '.join(found)}", found["sub"] == str(person.user.pk)
     )
 
 
 @proves("C31")
-def no_lookup(scene: Stage) -> Iterator[Evidence]:
-    person = scene.person()
-    browser = scene.logged_in("jwt", person)
+def no_lookup(sandbox: Sandbox) -> Iterator[Evidence]:
+    person = sandbox.person()
+    browser = sandbox.logged_in("jwt", person)
     whoami(browser, browser.access)
     answer = whoami(browser, browser.access)
     sql, verified = answer.exchange.count("sql"), answer.exchange.texts("jwt")
@@ -182,10 +186,10 @@ def no_lookup(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C32")
-def read_from_the_payload(scene: Stage) -> Iterator[Evidence]:
-    person = scene.person(role="admin")
-    browser = scene.logged_in("jwt", person)
-    found, answer = jws.claims(browser.access), whoami(browser, browser.access)
+def read_from_the_payload(sandbox: Sandbox) -> Iterator[Evidence]:
+    person = sandbox.person(role="admin")
+    browser = sandbox.logged_in("jwt", person)
+    found, answer = jws.read_claims(browser.access), whoami(browser, browser.access)
     same = answer.json == {"userId": found["sub"], "role": found["role"]}
     yield holds("whoami against the payload", f"{said(answer)}; the payload says {found['role']}", same)
     person.user.role = "member"
@@ -205,9 +209,9 @@ def lifetime(found: dict[str, Any]) -> int:
 
 
 @proves("C34")
-def quarter_of_an_hour(scene: Stage) -> Iterator[Evidence]:
-    browser = scene.logged_in("jwt")
-    seconds = lifetime(jws.claims(browser.access))
+def quarter_of_an_hour(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser = sandbox.logged_in("jwt")
+    seconds = lifetime(jws.read_claims(browser.access))
     yield holds("exp − iat of an access token", f"{seconds} s", seconds == 15 * MINUTE)
     expired = whoami(browser, aged(browser.access, 15 * MINUTE))
     yield holds(
@@ -217,27 +221,27 @@ def quarter_of_an_hour(scene: Stage) -> Iterator[Evidence]:
 
 def aged(token: str, seconds: int) -> str:
     """The access token as it would be, had it been issued so much earlier."""
-    found = jws.claims(token)
+    found = jws.read_claims(token)
     moved = {name: found[name] - seconds for name in ("iat", "exp", "auth_time")}
-    return jws.resigned(token, jwt_conf.JWT_ACCESS_KEYS[0].encode(), **moved)
+    return jws.resign(token, jwt_conf.JWT_ACCESS_KEYS[0].encode(), **moved)
 
 
 @proves("C35")
-def seven_days(scene: Stage) -> Iterator[Evidence]:
-    seconds = lifetime(jws.claims(refresh_token(scene.logged_in("jwt"))))
+def seven_days(sandbox: Sandbox) -> Iterator[Evidence]:
+    seconds = lifetime(jws.read_claims(refresh_token(sandbox.logged_in("jwt"))))
     yield holds("exp − iat of a refresh token", f"{seconds:,} s", seconds == 7 * DAY)
 
 
 @proves("C36")
-def two_secrets(scene: Stage) -> Iterator[Evidence]:
-    browser = scene.logged_in("jwt")
+def two_secrets(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser = sandbox.logged_in("jwt")
     access, refresh = jwt_conf.JWT_ACCESS_KEYS[0].encode(), jwt_conf.JWT_REFRESH_KEYS[0].encode()
     yield holds("the two keys are different", f"{len(access)} and {len(refresh)} bytes", access != refresh)
-    control = whoami(browser, jws.resigned(browser.access, access))
+    control = whoami(browser, jws.resign(browser.access, access))
     yield holds("an access token signed anew with its own key", control.status, control.status == 200)
-    answer = whoami(browser, jws.resigned(browser.access, refresh))
+    answer = whoami(browser, jws.resign(browser.access, refresh))
     yield holds("an access token signed with the refresh key", said(answer), answer.status == 401)
-    browser.give(jwt_conf.JWT_REFRESH_COOKIE_NAME, jws.resigned(refresh_token(browser), access))
+    browser.set_cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME, jws.resign(refresh_token(browser), access))
     answer = browser.post("/jwt/auth/refresh")
     yield holds("a refresh token signed with the access key", said(answer), answer.status == 401)
     shared = [error.msg for error in checks.configuration(None) if error.id == "jwt.E002"]
@@ -245,13 +249,13 @@ def two_secrets(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C37")
-def kept_to_be_revoked(scene: Stage) -> Iterator[Evidence]:
-    person = scene.person()
-    browser = scene.logged_in("jwt", person)
+def kept_to_be_revoked(sandbox: Sandbox) -> Iterator[Evidence]:
+    person = sandbox.person()
+    browser = sandbox.logged_in("jwt", person)
     text, row = refresh_token(browser), OutstandingToken.objects.get(user=person.user)
     digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
     yield holds("the row of the outstanding token", f"{row.token[:20]}…", row.token == digest and row.token != text)
-    good = jws.claims(text)["jti"] == row.jti
+    good = jws.read_claims(text)["jti"] == row.jti
     yield holds("its jti is that of the token in the cookie", f"{row.jti[:13]}…", good)
     BlacklistedToken.objects.create(token=row)
     answer = browser.post("/jwt/auth/refresh")
@@ -269,15 +273,15 @@ def attributes(line: str) -> list[str]:
 
 
 @proves("C38")
-def strict_cookie(scene: Stage) -> Iterator[Evidence]:
-    found = attributes(refresh_line(scene.browser().log_in(scene.person(), "jwt")))
+def strict_cookie(sandbox: Sandbox) -> Iterator[Evidence]:
+    found = attributes(refresh_line(sandbox.browser().log_in(sandbox.person(), "jwt")))
     wanted = {"httponly", "secure", "samesite=strict"}
     yield holds("the Set-Cookie line of the refresh token", found, wanted <= {name.lower() for name in found})
 
 
 @proves("C39")
-def in_the_body(scene: Stage) -> Iterator[Evidence]:
-    answer = scene.browser().log_in(scene.person(), "jwt")
+def in_the_body(sandbox: Sandbox) -> Iterator[Evidence]:
+    answer = sandbox.browser().log_in(sandbox.person(), "jwt")
     token = answer.json.get("accessToken", "")
     yield holds("the body of the login's answer", f"accessToken, {len(token)} bytes", not is_refused(token))
     inside = [line.partition("=")[0] for line in answer.set_cookies if token in line]
@@ -285,8 +289,8 @@ def in_the_body(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C40")
-def three_refusals(scene: Stage) -> Iterator[Evidence]:
-    browser = scene.logged_in("jwt")
+def three_refusals(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser = sandbox.logged_in("jwt")
     answers = {
         "none": browser.get(WHOAMI, headers={"Authorization": None}),
         "an expired one": whoami(browser, aged(browser.access, DAY)),
@@ -299,8 +303,8 @@ def three_refusals(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C41")
-def a_new_one(scene: Stage) -> Iterator[Evidence]:
-    browser = scene.logged_in("jwt")
+def a_new_one(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser = sandbox.logged_in("jwt")
     before, answer = browser.access, browser.post("/jwt/auth/refresh")
     token = answer.json.get("accessToken", "")
     yield holds("a refresh", f"{answer.status}, {', '.join(answer.json)}", answer.status == 200)
@@ -310,9 +314,9 @@ def a_new_one(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C42")
-def logout(scene: Stage) -> Iterator[Evidence]:
-    browser, thief = scene.logged_in("jwt"), scene.browser()
-    thief.give(jwt_conf.JWT_REFRESH_COOKIE_NAME, refresh_token(browser))
+def logout(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser, thief = sandbox.logged_in("jwt"), sandbox.browser()
+    thief.set_cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME, refresh_token(browser))
     left = browser.post("/jwt/auth/logout", headers={"Authorization": None})
     yield holds("a logout that sends no access token", said(left), left.status == 200)
     cleared = refresh_line(left)
@@ -321,20 +325,20 @@ def logout(scene: Stage) -> Iterator[Evidence]:
     yield holds("a copy of the refresh token", said(answer), answer.status == 401)
     listed, plain = whoami(browser, browser.access, "denylist"), whoami(browser, browser.access, "expiry")
     yield holds("the access token, denylist checked", said(listed), listed.status == 401)
-    left_over = jws.claims(browser.access)["exp"] - int(timezone.now().timestamp())
+    left_over = jws.read_claims(browser.access)["exp"] - int(timezone.now().timestamp())
     yield limit("the access token, only expiry checked", f"{said(plain)}, {left_over} s to go", plain.status == 200)
 
 
 @proves("C53")
-def readable(scene: Stage) -> Iterator[Evidence]:
-    person = scene.person()
-    session, token = scene.logged_in("session", person), scene.logged_in("jwt", person)
-    raw = session_record.raw(session.cookie(settings.SESSION_COOKIE_NAME))
+def readable(sandbox: Sandbox) -> Iterator[Evidence]:
+    person = sandbox.person()
+    session, token = sandbox.logged_in("session", person), sandbox.logged_in("jwt", person)
+    raw = session_record.read_bytes(session.cookie(settings.SESSION_COOKIE_NAME))
     found = json.loads(raw)
     yield holds("the record in Redis, as JSON", f"{len(raw)} bytes: {', '.join(found)}", found["role"] == "member")
     pickled = PickleSerializer({}).dumps(found)
     yield limit("the same as django-redis stores it by default", f"{pickled[:12]!r}…", not is_json(pickled))
-    claims = jws.claims(token.access)
+    claims = jws.read_claims(token.access)
     yield limit("the token, read without a key", f"role {claims['role']}", claims["sub"] == str(person.user.pk))
 
 
@@ -348,14 +352,14 @@ def is_json(data: bytes) -> bool:
 
 
 @proves("C86")
-def secrets_in_the_payload(scene: Stage) -> Iterator[Evidence]:
-    person = scene.person()
-    ours = jws.claims(scene.logged_in("jwt", person).access)
+def secrets_in_the_payload(sandbox: Sandbox) -> Iterator[Evidence]:
+    person = sandbox.person()
+    ours = jws.read_claims(sandbox.logged_in("jwt", person).access)
     yield holds("our payload, read without a key", ", ".join(ours), ours.keys() == AccessToken.claims.keys())
     digest = get_md5_hash_password(person.user.password)
     # What stock SimpleJWT issues with CHECK_REVOKE_TOKEN, under a key the reader has not.
-    stock = jws.made('{"alg":"HS256","typ":"JWT"}', json.dumps({"hash_password": digest}), b"k" * 32)
-    read = jws.claims(stock)["hash_password"]
+    stock = jws.build_token('{"alg":"HS256","typ":"JWT"}', json.dumps({"hash_password": digest}), b"k" * 32)
+    read = jws.read_claims(stock)["hash_password"]
     md5 = hashlib.md5(person.user.password.encode()).hexdigest()  # noqa: S324  # what is shown to be in there
     seen = f"{read[:8]}…, the MD5 of the stored password hash"
     yield holds("SimpleJWT's CHECK_REVOKE_TOKEN, read without a key", seen, read.lower() == md5)
@@ -364,27 +368,27 @@ def secrets_in_the_payload(scene: Stage) -> Iterator[Evidence]:
 
 
 @proves("C93")
-def in_memory(scene: Stage) -> Iterator[Evidence]:
-    browser = scene.browser()
-    token = browser.keep(browser.log_in(scene.person(), "jwt")).json["accessToken"]
+def in_memory(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser = sandbox.browser()
+    token = browser.keep(browser.log_in(sandbox.person(), "jwt")).json["accessToken"]
     jar = [cookie.name for cookie in browser.http.cookies.jar if token in (cookie.value or "")]
     yield holds("cookies with the access token in them", jar, not jar)
     script = (settings.BASE_DIR / "static/jwt_demo/client.js").read_text()
     found = STORAGE.findall(script)
     yield holds("uses of storage in the page's client script", found, not found and "Authorization" in script)
-    seconds = lifetime(jws.claims(token))
+    seconds = lifetime(jws.read_claims(token))
     yield holds("exp − iat", f"{seconds} s", seconds == 15 * MINUTE)
-    browser.give("access", token)
+    browser.set_cookie("access", token)
     answers = whoami(browser, token), browser.get(WHOAMI, headers={"Authorization": None})
     yield holds("in the header, and in a cookie", [said(a) for a in answers], [a.status for a in answers] == [200, 401])
 
 
 @proves("C94")
-def only_to_refresh(scene: Stage) -> Iterator[Evidence]:
-    browser = scene.browser()
-    found = attributes(refresh_line(browser.log_in(scene.person(), "jwt")))
+def only_to_refresh(sandbox: Sandbox) -> Iterator[Evidence]:
+    browser = sandbox.browser()
+    found = attributes(refresh_line(browser.log_in(sandbox.person(), "jwt")))
     yield holds("the Set-Cookie line", found, {"HttpOnly", "Secure"} <= set(found))
-    days = lifetime(jws.claims(refresh_token(browser))) / DAY
+    days = lifetime(jws.read_claims(refresh_token(browser))) / DAY
     yield holds("exp − iat of the token inside", f"{days:g} days", days == 7)
     for method, name in ELSEWHERE:
         answer = browser.ask(method, f"/jwt/{name}", json={}, headers={"Authorization": None})

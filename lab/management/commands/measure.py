@@ -10,15 +10,17 @@ from django.core.management.base import BaseCommand
 from lab.experiments import measure
 from lab.experiments.measure import MODES, Report
 
-MOST = 5000
+MAX_REQUESTS = 5000
 
 
 class Command(BaseCommand):
     help = "Measures whoami with a session and with a token under each check: time, look-ups, bytes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--requests", type=_number, default=500, metavar="N", help=f"of each mode, 1 to {MOST}")
-        parser.add_argument("--modes", type=_modes, default=list(MODES), metavar="M,…", help=", ".join(MODES))
+        parser.add_argument(
+            "--requests", type=_parse_number, default=500, metavar="N", help=f"of each mode, 1 to {MAX_REQUESTS}"
+        )
+        parser.add_argument("--modes", type=_parse_modes, default=list(MODES), metavar="M,…", help=", ".join(MODES))
         form = parser.add_mutually_exclusive_group()
         form.add_argument("--json", action="store_true", help="everything, as JSON")
         form.add_argument("--csv", action="store_true", help="the table, as CSV")
@@ -29,7 +31,9 @@ class Command(BaseCommand):
         logging.disable(logging.CRITICAL)
         try:
             number = options["requests"]
-            report = measure.measure(options["modes"], number, logins=min(20, number), tell=self._told(number))
+            report = measure.measure(
+                options["modes"], number, logins=min(20, number), tell=self._progress_writer(number)
+            )
         finally:
             logging.disable(logging.NOTSET)
         if options["json"]:
@@ -39,9 +43,9 @@ class Command(BaseCommand):
         elif options["markdown"]:
             self.stdout.write(measure.as_markdown(report), ending="")
         else:
-            self.stdout.write(_aligned(report))
+            self.stdout.write(_align(report))
 
-    def _told(self, number: int) -> Any:
+    def _progress_writer(self, number: int) -> Any:
         def tell(done: int) -> None:
             if self.stderr.isatty() and done % 10 == 0:
                 self.stderr.write(f"\r{done} of {number} requests of each", ending="\n" if done == number else "")
@@ -49,26 +53,26 @@ class Command(BaseCommand):
         return tell
 
 
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MOST):
-        raise ArgumentTypeError(f"not a number from 1 to {MOST}")
+def _parse_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MAX_REQUESTS):
+        raise ArgumentTypeError(f"not a number from 1 to {MAX_REQUESTS}")
     return int(text)
 
 
-def _modes(text: str) -> list[str]:
+def _parse_modes(text: str) -> list[str]:
     chosen = text.split(",")
     if not set(chosen) <= set(MODES):
         raise ArgumentTypeError(f"choose from {', '.join(MODES)}")
     return chosen
 
 
-def _aligned(report: Report) -> str:
+def _align(report: Report) -> str:
     """The table turned on its side: a column a mode is narrower than a line of thirteen numbers."""
-    columns = [*zip(*measure.table(report), strict=True)]
+    columns = [*zip(*measure.table_rows(report), strict=True)]
     widths = [max(len(line[at]) for line in columns) for at in range(len(columns[0]))]
-    lines = ["  ".join(_cell(cell, widths[at], at) for at, cell in enumerate(line)) for line in columns]
+    lines = ["  ".join(_pad(cell, widths[at], at) for at, cell in enumerate(line)) for line in columns]
     return "\n".join([*lines, "", measure.caption(report)])
 
 
-def _cell(text: str, width: int, at: int) -> str:
+def _pad(text: str, width: int, at: int) -> str:
     return text.rjust(width) if at else text.ljust(width)

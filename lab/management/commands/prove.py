@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 import lab.claims.proofs  # noqa: F401  (registers them)
 from lab.claims.catalogue import PARTS, Claim
-from lab.claims.evidence import Result, Status, chosen, count, missing, prove
+from lab.claims.evidence import Result, Status, count_by_status, count_missing_proofs, prove, select_claims
 
 MARKS = {Status.PROVED: "✓", Status.CONTRADICTED: "✗", Status.NOT_YET: "…"}
 BAR = 30
@@ -33,32 +33,32 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="everything that was seen, as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        claims = self._chosen(options["ids"], options["part"])
+        claims = self._select_claims(options["ids"], options["part"])
         results = []
-        with quiet():
+        with logging_silenced():
             for number, claim in enumerate(claims):
-                self._progress(number, len(claims), claim)
+                self._draw_progress(number, len(claims), claim)
                 results.append(prove(claim))
                 if not options["json"]:
-                    self._row(results[-1])
-        self._progress(len(claims), len(claims))
-        self.stdout.write(_json(results) if options["json"] else told(results))
-        if count(results)[Status.CONTRADICTED]:
+                    self._write_result(results[-1])
+        self._draw_progress(len(claims), len(claims))
+        self.stdout.write(_as_json(results) if options["json"] else summarize(results))
+        if count_by_status(results)[Status.CONTRADICTED]:
             sys.exit(1)
 
-    def _chosen(self, ids: list[str], part: str) -> list[Claim]:
+    def _select_claims(self, ids: list[str], part: str) -> list[Claim]:
         if part and part not in PARTS:
             raise CommandError(f"There is no part {part}. The parts are {', '.join(PARTS)}.")
         try:
-            claims = chosen(ids, part)
+            claims = select_claims(ids, part)
         except ValueError as error:
             raise CommandError(str(error)) from None
         if not claims:
             raise CommandError(f"None of these claims is in the part {part}.")
         return claims
 
-    def _row(self, result: Result) -> None:
-        self._progress(0, 0)
+    def _write_result(self, result: Result) -> None:
+        self._draw_progress(0, 0)
         claim, verdict = result.claim, result.verdict or "-"
         start = f"{claim.id:5}{MARKS[result.status]} {result.status:15}{verdict:15}"
         width = max(shutil.get_terminal_size().columns - len(start), 20)
@@ -69,7 +69,7 @@ class Command(BaseCommand):
             lines += [f"{'limit, ' * e.limit}{e.asked}: {e.seen}{' (not so)' * (not e.true)}" for e in result.evidence]
             self.stdout.writelines(f"       {line}\n" for line in lines)
 
-    def _progress(self, done: int, of: int, claim: Claim | None = None) -> None:
+    def _draw_progress(self, done: int, of: int, claim: Claim | None = None) -> None:
         """Draws the bar where somebody watches; without a claim it is wiped."""
         if not sys.stderr.isatty():
             return
@@ -79,23 +79,23 @@ class Command(BaseCommand):
         sys.stderr.flush()
 
 
-def told(results: list[Result]) -> str:
+def summarize(results: list[Result]) -> str:
     """The count, in sentences."""
-    counts = ", ".join(f"{number} {status}" for status, number in count(results).items())
+    counts = ", ".join(f"{number} {status}" for status, number in count_by_status(results).items())
     seconds = sum(result.ms for result in results) / 1000
     lines = [f"\n{len(results)} claim{'s' * (len(results) != 1)} in {seconds:.1f} s: {counts}."]
-    waiting = missing(result.claim for result in results)
+    waiting = count_missing_proofs(result.claim for result in results)
     lines += [f"  {number:3} need{'s' * (number == 1)} {needs}." for number, needs in waiting]
     return "\n".join(lines)
 
 
-def _json(results: list[Result]) -> str:
-    told = {"counts": count(results), "results": [result.as_json() for result in results]}
-    return json.dumps(told, indent=2, ensure_ascii=False)
+def _as_json(results: list[Result]) -> str:
+    content = {"counts": count_by_status(results), "results": [result.as_json() for result in results]}
+    return json.dumps(content, indent=2, ensure_ascii=False)
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def logging_silenced() -> Iterator[None]:
     """The site's log lines for requests that nobody made are left out; its errors go to standard error meanwhile."""
     handlers = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)]
     before = [(handler, handler.stream) for handler in handlers if handler.stream is sys.stdout]

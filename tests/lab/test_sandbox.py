@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import Settings
 
-from lab.claims.sandbox import stage
+from lab.claims.sandbox import open_sandbox
 from security import throttle
 from security.client import Client
 from security.models import SecurityEvent
@@ -13,8 +13,8 @@ from tests.running import Store
 @pytest.mark.parametrize("proxies", [0, 1, 2])
 def test_a_client_on_a_stage_has_its_address_behind_proxies_too(db: None, settings: Settings, proxies: int) -> None:
     settings.TRUSTED_PROXIES = proxies
-    with stage() as scene:
-        browser = scene.browser()
+    with open_sandbox() as sandbox:
+        browser = sandbox.browser()
         guess = {"email": "nobody@example.com", "password": "a guess"}
         assert browser.post("/jwt/auth/login", guess).status == 401
         assert SecurityEvent.objects.get().address == browser.address
@@ -23,8 +23,8 @@ def test_a_client_on_a_stage_has_its_address_behind_proxies_too(db: None, settin
 def test_a_stage_leaves_no_attempt_of_its_people_behind_and_takes_nobody_elses(db: None, store: Store) -> None:
     others = throttle.login_limits("alice@example.com", Client("192.0.2.1"), False)
     throttle.attempt(others)
-    with stage() as scene:
-        person, place = scene.person(), Client(scene.browser().address)
+    with open_sandbox() as sandbox:
+        person, place = sandbox.person(), Client(sandbox.browser().address)
         for settled in (False, True):
             attempt = throttle.begin(throttle.login_limits(person.email, place, False))
             if settled:
