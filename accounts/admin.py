@@ -24,7 +24,7 @@ from security.revocation import revoke_access, summary
 from security.users import access_of, user_key
 
 # Users read at a time when many are acted on, and named when somebody is asked whether she means it.
-BATCH, SHOWN = 500, 20
+BATCH, LISTED = 500, 20
 
 
 class UserForm(DjangoUserChangeForm):
@@ -69,7 +69,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     @admin.display(description="token version")
     def token_version(self, user: User) -> int:
         """The version of the user's access: what was issued at an earlier one is void."""
-        return access_of(user).version
+        return access_of(user).token_version
 
     @admin.display(description="compared as")
     def compared_as(self, user: User) -> str:
@@ -113,7 +113,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
             **self.admin_site.each_context(request),
             "title": "Revoke access",
             "number": queryset.count(),
-            "shown": queryset[:SHOWN],
+            "shown": queryset[:LISTED],
             "chosen": chosen,
             "across": across,
             "checkbox": ACTION_CHECKBOX_NAME,

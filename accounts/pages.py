@@ -141,5 +141,5 @@ class DemoMailbox(ListView):
 
 
 @open_page
-class Told(TemplateView):
+class Notice(TemplateView):
     """A page that only says what has happened and what comes next."""

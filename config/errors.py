@@ -119,8 +119,8 @@ def _page_of(request: HttpRequest) -> str:
     if referer.startswith(f"{here}/"):
         page = referer.removeprefix(here)
     else:
-        shown = match and hasattr(getattr(match.func, "view_class", FormView), "get")
-        page = request.get_full_path() if shown else ""
+        has_page = match and hasattr(getattr(match.func, "view_class", FormView), "get")
+        page = request.get_full_path() if has_page else ""
     # A path may begin with two slashes, and as a link that is another site.
     return page if url_has_allowed_host_and_scheme(page, None) else ""
 

@@ -55,7 +55,7 @@ class SecurityHeadersMiddleware(SecurityMiddleware):
 
 def _wrong_proxy(request: HttpRequest) -> str:
     """Why a redirect to https would lead here again; "" where the visitor did come by http."""
-    says = refusals.shown(request, "X-Forwarded-Proto").partition(",")[0].strip()
+    says = refusals.printable_header(request, "X-Forwarded-Proto").partition(",")[0].strip()
     if security_conf.TRUSTED_PROXIES:
         if says == "http":
             return ""

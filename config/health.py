@@ -47,10 +47,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
     checks = {"database": _try(_database)} | {name: _try(partial(_store, alias)) for name, alias in STORES.items()}
     ready = all(check == "ok" for check in checks.values())
     down = checks["database"] == DOWN
-    told = DOWN if down else _try(housekeeping.report)
+    report = DOWN if down else _try(housekeeping.report)
     pending = DOWN if down else _try(_pending)
     forgets = DOWN if checks["denylist"] == DOWN else _try(_eviction)
-    body = {"ready": ready, "checks": checks, "pending": pending, "denylist": forgets, "housekeeping": told}
+    body = {"ready": ready, "checks": checks, "pending": pending, "denylist": forgets, "housekeeping": report}
     response = JsonResponse(body, status=200 if ready else 503)
     if not ready:
         response["Retry-After"] = str(OUTAGE_RETRY_AFTER)

@@ -1,6 +1,6 @@
-"""Families and SimpleJWT's ledger in Django's admin: whose, since when, in what state, and the means to end them.
+"""Families, and SimpleJWT's outstanding and blacklisted tokens, in Django's admin, with the means to end them.
 
-SimpleJWT registers pages of its own for the ledger. A project that wants these instead registers them in their place.
+SimpleJWT registers pages of its own for its tokens. A project that wants these registers them in their place.
 """
 
 from datetime import datetime
@@ -16,14 +16,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from jwt_demo import ledger
+from jwt_demo import blacklist
 from jwt_demo.lifecycle import FLOW
 from jwt_demo.models import TokenFamily
 from security.admin import ActionsAdmin, ByState
 from security.client import name_of
 
 # How much of a chain one page shows: a family that lives for a month may have thousands of generations.
-SHOWN = 200
+LISTED = 200
 
 
 @admin.register(TokenFamily)
@@ -54,8 +54,8 @@ class TokenFamilyAdmin(ActionsAdmin):
     def chain(self, row: TokenFamily) -> SafeString | str:
         """Its refresh tokens that have not expired."""
         lines = [
-            (ledger.generation_of(entry.jti), ledger.state(entry), f"{entry.created_at:%Y-%m-%d %H:%M:%S}")
-            for entry in ledger.chain(row)[:SHOWN]
+            (blacklist.generation_of(entry.jti), blacklist.state(entry), f"{entry.created_at:%Y-%m-%d %H:%M:%S}")
+            for entry in blacklist.chain(row)[:LISTED]
         ]
         return format_html_join("", "<div>{}: {}, issued {}</div>", lines) or "all have expired"
 
@@ -74,22 +74,22 @@ class TokenFamilyAdmin(ActionsAdmin):
         messages.success(request, f"{ended} ended.")
 
 
-class LedgerList(ChangeList):
+class FamilyChangeList(ChangeList):
     """A page of the ledger, with the families of its rows in one statement."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = ledger.with_families(self.result_list)
+        self.result_list = blacklist.with_families(self.result_list)
 
 
-class LedgerAdmin(ActionsAdmin):
+class RefreshTokenAdmin(ActionsAdmin):
     """What the two tables of the ledger share. `entry` is the row that has the `jti`."""
 
     ordering = ["-pk"]
     search_help_text = "The name a user logs in by or a jti, whole"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return LedgerList
+        return FamilyChangeList
 
     @admin.display(description="family")
     def family(self, row: Any) -> SafeString | str:
@@ -103,7 +103,7 @@ class LedgerAdmin(ActionsAdmin):
     @admin.display(description="generation")
     def generation(self, row: Any) -> str:
         """Its place in the family."""
-        return ledger.generation_of(ledger.entry_of(row).jti)
+        return blacklist.generation_of(blacklist.entry_of(row).jti)
 
     @admin.display(description="client")
     def client(self, row: Any) -> str:
@@ -129,7 +129,7 @@ class EntryByState(admin.SimpleListFilter):
         return queryset.filter(expires_at__lte=now) if self.value() == "expired" else queryset
 
 
-class OutstandingTokenAdmin(LedgerAdmin):
+class OutstandingTokenAdmin(RefreshTokenAdmin):
     """Every refresh token that was issued and is not yet purged."""
 
     list_display = ["user", "state", "family", "generation", "client", "created_at", "expires_at"]
@@ -143,7 +143,7 @@ class OutstandingTokenAdmin(LedgerAdmin):
     @admin.display(description="state")
     def state(self, row: OutstandingToken) -> str:
         """Good, expired, or since when blacklisted."""
-        return ledger.state(row)
+        return blacklist.state(row)
 
     @admin.action(description="Blacklist the selected tokens", permissions=["change"])
     def blacklist(self, request: HttpRequest, queryset: QuerySet[OutstandingToken]) -> None:
@@ -151,11 +151,11 @@ class OutstandingTokenAdmin(LedgerAdmin):
         rows = TokenFamily.objects.filter(jti__in=list(queryset.values_list("jti", flat=True)))
         families = list(rows.select_related("user"))
         ended = sum(FLOW.end(row.user, row.pk, self.reason(request)) for row in families if row.user)
-        ledger.blacklist(queryset.values_list("pk", flat=True))
+        blacklist.add(queryset.values_list("pk", flat=True))
         messages.success(request, f"{ended} families ended.")
 
 
-class BlacklistedTokenAdmin(LedgerAdmin):
+class BlacklistedTokenAdmin(RefreshTokenAdmin):
     """The refresh tokens that are no longer good, and since when."""
 
     list_display = ["user", "family", "generation", "client", "blacklisted_at", "expires"]

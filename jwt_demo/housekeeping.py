@@ -38,7 +38,7 @@ def purge() -> str:
     return f"{expired} expired, {removed} removed" if expired or removed else ""
 
 
-class _Told:
+class _Synced:
     """Up to when this process has told Redis what the database knows."""
 
     until: datetime | None = None
@@ -48,7 +48,7 @@ class _Told:
 def keep_complete() -> str:
     """Tells Redis what ended since the last turn, in case whoever ended it could not; all of it if Redis forgot."""
     now = timezone.now()
-    since = _Told.until if revocation.is_complete() else None
-    revocation.tell(since or now - timedelta(seconds=conf.JWT_ACCESS_LIFETIME), renew=bool(since))
-    _Told.until = now
+    since = _Synced.until if revocation.is_complete() else None
+    revocation.sync_denylist(since or now - timedelta(seconds=conf.JWT_ACCESS_LIFETIME), renew=bool(since))
+    _Synced.until = now
     return ""

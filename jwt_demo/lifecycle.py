@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
-from jwt_demo import ledger, revocation
+from jwt_demo import blacklist, revocation
 from jwt_demo.conf import conf
 from jwt_demo.models import Policy, TokenFamilies, TokenFamily, Transport, Verdict
 from jwt_demo.tokens import AccessToken, RefreshToken
@@ -54,7 +54,7 @@ class ReuseDetected(Exception):
 
 
 @dataclass(frozen=True)
-class Issued:
+class IssuedTokens:
     """What a login or a refresh gives. Without a family there is no refresh token."""
 
     access: AccessToken
@@ -67,40 +67,40 @@ def start(
     remember: bool = False,
     transport: str = Transport.COOKIE,
     policy: Policy | None = None,
-) -> Issued:
+) -> IssuedTokens:
     """Logs a verified user in, in a new family.
 
     Raises `InvalidCredentials` when her access was withdrawn while her password was being verified.
     """
     family = TokenFamily.begin(user, client, policy or Policy.default(remember), remember, transport)
     with transaction.atomic():
-        family.version = _record_login(user, client)
+        family.token_version = _record_login(user, client)
         family.save(force_insert=True)
-        ledger.outstanding(family)
+        blacklist.record_outstanding(family)
     events.log("token_issued", client, user_key=user_key(user.pk), family=str(family.pk))
-    return Issued(_access(family, family.started), family)
+    return IssuedTokens(_access(family, family.started), family)
 
 
-def access_token_only(user: Any, client: Client) -> Issued:
+def access_token_only(user: Any, client: Client) -> IssuedTokens:
     """Logs a verified user in for the life of one access token: no refresh token, nothing to keep. Raises likewise."""
     # It lends the token its claims, and is never saved.
     family = TokenFamily.begin(user, client, Policy.default(), False, Transport.BODY)
     with transaction.atomic():
-        family.version = _record_login(user, client, refresh=False)
+        family.token_version = _record_login(user, client, refresh=False)
     events.log("token_issued", client, user_key=user_key(user.pk))
-    return Issued(_access(family, family.started))
+    return IssuedTokens(_access(family, family.started))
 
 
 def _record_login(user: Any, client: Client, **detail: Any) -> int:
-    version = record_login(user, client, flow="jwt", **detail)
+    token_version = record_login(user, client, flow="jwt", **detail)
     note_last_login(user)
-    return version
+    return token_version
 
 
 def _access(family: TokenFamily, now: datetime) -> AccessToken:
     token, user = AccessToken(), family.user
     assert user is not None
-    token["sub"], token["sid"], token["ver"] = str(user.pk), str(family.pk), family.version
+    token["sub"], token["sid"], token["ver"] = str(user.pk), str(family.pk), family.token_version
     token["role"] = role_of(user)
     token["auth_time"] = int(family.authenticated.timestamp())
     token.set_iat(at_time=now)
@@ -111,7 +111,7 @@ def _access(family: TokenFamily, now: datetime) -> AccessToken:
     return token
 
 
-def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKIE) -> Issued:
+def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKIE) -> IssuedTokens:
     """The next tokens of a family, for a refresh token whose signature and expiry are good.
 
     Raises `InvalidRefresh`; or `ReusedAfterGrace` or `ReuseDetected`, after what must end has ended and is committed.
@@ -154,8 +154,8 @@ def _advance(family: TokenFamily, client: Client, **more: Any) -> bool:
     unchanged = TokenFamily.objects.filter(pk=family.pk, generation=family.generation, jti=family.jti, ended=None)
     if not unchanged.update(**family.next(family.generation + 1, client, family.now), **more):
         return False
-    ledger.outstanding(family)
-    ledger.blacklist([family.entry])
+    blacklist.record_outstanding(family)
+    blacklist.add([family.entry])
     return True
 
 
@@ -165,7 +165,7 @@ def _reused_after_grace(family: TokenFamily, client: Client) -> None:
         detail = {"family": str(family.pk), "verdict": "reused after grace", "everything": False}
         events.record(SecurityEvent.Name.TOKEN_REUSED, family.user, client, **detail)
         send_after_commit(token_reuse_detected, user=family.user, client=client, everything=False)
-        transaction.on_commit(lambda: _deny([family]))
+        transaction.on_commit(lambda: _add_to_denylist([family]))
 
 
 def _reused(family: TokenFamily, client: Client) -> None:
@@ -182,11 +182,11 @@ def _mark_ended(family: TokenFamily, reason: str) -> bool:
     # Of two replays at once one ends the family; the other must not withdraw and write to the user again.
     ended = TokenFamily.objects.filter(pk=family.pk).mark_ended(reason) == 1
     if ended:
-        ledger.blacklist_latest([family.pk])
+        blacklist.add_latest([family.pk])
     return ended
 
 
-def _answer(verdict: Verdict, family: TokenFamily | None, client: Client) -> Issued:
+def _answer(verdict: Verdict, family: TokenFamily | None, client: Client) -> IssuedTokens:
     if verdict is Verdict.REUSED_AFTER_GRACE:
         raise ReusedAfterGrace
     if verdict is Verdict.REUSED:
@@ -195,10 +195,10 @@ def _answer(verdict: Verdict, family: TokenFamily | None, client: Client) -> Iss
         raise InvalidRefresh
     name = "token_rotated" if verdict is Verdict.CURRENT else "token_repeated"
     events.log(name, client, user_key=user_key(family.user_id), family=str(family.pk), generation=family.generation)
-    return Issued(_access(family, timezone.now()), family)
+    return IssuedTokens(_access(family, timezone.now()), family)
 
 
-def reauthenticate(family: TokenFamily | None, user: Any, client: Client) -> Issued:
+def reauthenticate(family: TokenFamily | None, user: Any, client: Client) -> IssuedTokens:
     """Notes that the password was proved again just now, in tokens that a thief of the old ones has not.
 
     Raises `InvalidCredentials` when the family was ended meanwhile.
@@ -220,7 +220,7 @@ def cycle_key(family: TokenFamily, user: Any, **more: Any) -> None:
     client = Client(family.address, family.user_agent)
     with transaction.atomic():
         while current := TokenFamily.objects.live().for_rotation().filter(pk=family.pk).first():
-            more |= {"void_below": current.generation + 1, "version": access_of(user).version}
+            more |= {"void_below": current.generation + 1, "token_version": access_of(user).token_version}
             if _advance(current, client, **more):
                 break
     if current is None:
@@ -228,10 +228,10 @@ def cycle_key(family: TokenFamily, user: Any, **more: Any) -> None:
     family.refresh_from_db()
 
 
-def reissue(family: TokenFamily) -> Issued:
+def reissue(family: TokenFamily) -> IssuedTokens:
     """The latest refresh token of a family again, and a new access token; for who just proved the password."""
     # Not from now: an end that came in between counts from before now, and the denylist forgets from then on.
-    return Issued(_access(family, family.issued), family)
+    return IssuedTokens(_access(family, family.issued), family)
 
 
 def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -> bool:
@@ -243,9 +243,9 @@ def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -
     if refresh:
         theirs |= _of(refresh)
     if access:
-        theirs |= Q(pk=access["sid"], version=access["ver"])
+        theirs |= Q(pk=access["sid"], token_version=access["ver"])
     families, _ = _end_rows(TokenFamily.objects.filter(theirs), reason)
-    _deny(families)
+    _add_to_denylist(families)
     if access and not TokenFamily.objects.filter(pk=access["sid"]).exists():
         _end_short(access, reason)
     return refresh is None or _is_last(refresh, families)
@@ -284,7 +284,7 @@ def _end_short(access: AccessToken, reason: str) -> None:
 def _end(rows: TokenFamilies, reason: str) -> int:
     """Ends these families. Denies the access tokens also of those that had ended: a second try mends the first."""
     families, ended = _end_rows(rows, reason)
-    _deny(families)
+    _add_to_denylist(families)
     return ended
 
 
@@ -295,13 +295,13 @@ def _end_rows(rows: TokenFamilies, reason: str) -> tuple[list[TokenFamily], int]
     families = list(rows.order_by("pk").select_for_update(of=("self",)))
     found = [family.pk for family in families]
     ended = TokenFamily.objects.filter(pk__in=found).mark_ended(reason)
-    ledger.blacklist_latest(found)
+    blacklist.add_latest(found)
     for family in families:
         events.log("token_revoked", Client(), user_key=user_key(family.user_id), family=str(family.pk), reason=reason)
     return families, ended
 
 
-def _deny(families: Iterable[TokenFamily]) -> None:
+def _add_to_denylist(families: Iterable[TokenFamily]) -> None:
     # After the commit: a token that was issued a moment before it must be covered too.
     listed = [family for family in families if family.policy["revocation"] != "expiry"]
     revocation.deny_families((user_key(family.user_id), family.pk) for family in listed)
@@ -312,7 +312,7 @@ def end_blacklisted(sender: object, instance: BlacklistedToken, raw: bool, **kwa
     """Ends the family of a token that somebody blacklists by SimpleJWT's own means, which know no families."""
     if raw:
         return  # A backup: the token's own row may still be to come, and the family's row says whether it ended.
-    if family := ledger.family_of(instance.token.jti):
+    if family := blacklist.family_of(instance.token.jti):
         rows = TokenFamily.objects.live().filter(pk=family)
         if rows.filter(jti=instance.token.jti).exists():
             # By its id: its client may rotate right after the commit.
@@ -336,19 +336,19 @@ class TokenFlow:
         """Ends one family of this user."""
         return self._revoke(user, TokenFamily.objects.filter(pk=device), reason) == 1
 
-    def end_all(self, key: str, version: int, reason: str, spare: Any = None) -> int:
-        """Ends all of an earlier epoch; `spare`, if it is a family, gets new tokens instead."""
+    def end_all(self, key: str, token_version: int, reason: str, keep: Any = None) -> int:
+        """Ends all of an earlier epoch; `keep`, if it is a family, gets new tokens instead."""
         pk = pk_of(key)
-        rows = TokenFamily.objects.live().filter(user_id=pk, version__lt=version)
-        keep = isinstance(spare, TokenFamily)
-        _, ended = _end_rows(rows.exclude(pk=spare.pk) if keep else rows, reason)
+        rows = TokenFamily.objects.live().filter(user_id=pk, token_version__lt=token_version)
+        is_ours = isinstance(keep, TokenFamily)
+        _, ended = _end_rows(rows.exclude(pk=keep.pk) if is_ours else rows, reason)
         try:
-            if keep:
-                cycle_key(spare, get_user(pk))
+            if is_ours:
+                cycle_key(keep, get_user(pk))
         finally:
-            # Also when `spare` was ended meanwhile. One entry for all of them, and for short-only
+            # Also when `keep` was ended meanwhile. One entry for all of them, and for short-only
             # tokens, which have no row.
-            revocation.deny_before(key, version)
+            revocation.deny_before(key, token_version)
         return ended
 
     def end_others(self, user: Any, device: str | None, reason: str) -> int:

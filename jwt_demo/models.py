@@ -95,7 +95,7 @@ class TokenFamily(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # Without a constraint: the rows of a deleted user must outlive her until their tokens are ended.
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, db_constraint=False, null=True)
-    version = models.PositiveIntegerField("access epoch")
+    token_version = models.PositiveIntegerField()
     transport = models.CharField(max_length=8, choices=Transport)
     policy = models.JSONField()
     remember = models.BooleanField()
@@ -139,7 +139,7 @@ class TokenFamily(models.Model):
         now = timezone.now()
         family = cls(
             user=user,
-            version=access_of(user).version,
+            token_version=access_of(user).token_version,
             transport=transport,
             policy=asdict(policy),
             remember=remember,
@@ -205,7 +205,7 @@ class TokenFamily(models.Model):
     def is_live(self) -> bool:
         """Whether nobody ended it, no clock has, and its user stands as she did. Reads `user`."""
         user = self.user
-        stands = user is not None and user.is_active and (self.user_version or 0) == self.version
+        stands = user is not None and user.is_active and (self.user_version or 0) == self.token_version
         return stands and self.is_open()
 
     def is_open(self) -> bool:

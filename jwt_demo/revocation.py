@@ -8,8 +8,8 @@
 
 The denylist lies in Redis and can be lost with it, so the database can always tell it again: families
 that ended, withdrawals and revocations of the last 15 minutes. A marker stands beside the entries, as a
-lease that housekeeping renews after it has told Redis what is new. No marker: nobody is let in before the
-list is whole again. While Redis takes no writes it cannot be told what is new, and the database is asked instead.
+lease that housekeeping renews after it has written what is new. Without the lease no token passes before the
+list is complete again. While Redis takes no writes, the database is asked instead.
 """
 
 import hashlib
@@ -29,11 +29,11 @@ from security.models import SecurityEvent
 from security.outages import DATABASE_OUTAGES, OUTAGES, refuses
 from security.users import current_users, pk_of, user_key
 
-MARKER = "denylist:whole"
+LEASE = "denylist:lease"
 # Stands as long as Redis has lost nothing, lease or no lease.
-KEPT = "denylist:kept"
+UNBROKEN = "denylist:unbroken"
 # Never there: a write that is tried on it says whether one is taken.
-TRIED = "denylist:tried"
+NEVER_SET = "denylist:never_set"
 # Clocks of two machines differ, and a transaction may commit after others have read; an entry too many
 # costs nothing.
 SKEW = timedelta(seconds=60)
@@ -66,7 +66,7 @@ class Denylist:
 
     def allows(self, token: AccessToken) -> bool:
         user = user_key(pk_of(token["sub"]))
-        names = [MARKER, _name(user, "jti", token["jti"]), _name(user, "sid", token["sid"]), _name(user, "ver")]
+        names = [LEASE, _name(user, "jti", token["jti"]), _name(user, "sid", token["sid"]), _name(user, "ver")]
         marker, jti, sid, lowest = _redis().mget(names)
         if marker is None:
             try:
@@ -107,9 +107,9 @@ def deny_family(key: str, family: object, redis: Redis | None = None) -> None:
     _or_default(redis).set(_name(key, "sid", family), 1, ex=_lasts())
 
 
-def deny_before(key: str, version: int, redis: Redis | None = None) -> None:
-    """Likewise for every access token of this user from before the epoch `version`."""
-    _or_default(redis).eval(RAISE, 1, _name(key, "ver"), str(version), str(_lasts()))
+def deny_before(key: str, token_version: int, redis: Redis | None = None) -> None:
+    """Likewise for every access token of this user from before the `token_version`."""
+    _or_default(redis).eval(RAISE, 1, _name(key, "ver"), str(token_version), str(_lasts()))
 
 
 def deny_families(families: Iterable[tuple[str, object]]) -> None:
@@ -121,7 +121,7 @@ def deny_families(families: Iterable[tuple[str, object]]) -> None:
         pipe.execute()
 
 
-def tell(since: datetime, renew: bool = False) -> None:
+def sync_denylist(since: datetime, renew: bool = False) -> None:
     """Tells Redis what the database knows to have been withdrawn since then, and that the list is whole.
 
     `renew`: that it is whole still, if the marker stands; a list that was lost meanwhile is not whole by this.
@@ -134,31 +134,31 @@ def tell(since: datetime, renew: bool = False) -> None:
         deny_family(user_key(pk), family, pipe)
     names = [SecurityEvent.Name.ACCESS_REVOKED, SecurityEvent.Name.TOKEN_REVOKED]
     for event in SecurityEvent.objects.filter(name__in=names, at__gte=since):
-        if "version" in event.detail:
-            deny_before(event.user_key, event.detail["version"], pipe)
+        if "token_version" in event.detail:
+            deny_before(event.user_key, event.detail["token_version"], pipe)
         elif "jti" in event.detail:
             deny_token(event.user_key, event.detail["jti"], pipe)
     if not renew:
-        pipe.set(KEPT, 1)
-    pipe.set(MARKER, 1, ex=conf.JWT_DENYLIST_LEASE, xx=renew)
+        pipe.set(UNBROKEN, 1)
+    pipe.set(LEASE, 1, ex=conf.JWT_DENYLIST_LEASE, xx=renew)
     pipe.execute()
 
 
 def _complete_denylist() -> None:
     # First, or a store that takes no writes would cost each request all that the database knows.
-    _redis().set(TRIED, 1, xx=True)
+    _redis().set(NEVER_SET, 1, xx=True)
     try:
-        tell(timezone.now() - timedelta(seconds=conf.JWT_ACCESS_LIFETIME))
+        sync_denylist(timezone.now() - timedelta(seconds=conf.JWT_ACCESS_LIFETIME))
     except DATABASE_OUTAGES:
         # Without the database nobody withdraws anything: what Redis was told stands, unless it has lost that.
-        if not _redis().exists(KEPT):
+        if not _redis().exists(UNBROKEN):
             raise
-        _redis().set(MARKER, 1, ex=conf.JWT_DENYLIST_LEASE)
+        _redis().set(LEASE, 1, ex=conf.JWT_DENYLIST_LEASE)
 
 
 def is_complete() -> bool:
     """Whether Redis still holds the list."""
-    return bool(_redis().exists(MARKER))
+    return bool(_redis().exists(LEASE))
 
 
 def _lasts() -> int:

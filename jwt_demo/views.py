@@ -18,7 +18,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 
 from jwt_demo import cookies, lifecycle
 from jwt_demo.authentication import JWTAuthentication, NoAuthentication
-from jwt_demo.lifecycle import InvalidRefresh, Issued, ReusedAfterGrace, ReuseDetected
+from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.tokens import AccessToken
 from security import passwords
@@ -62,10 +62,10 @@ class TokenView(JsonView):
             response.setdefault("WWW-Authenticate", 'Bearer realm="jwt"')
         return response
 
-    def row(self) -> Any:
+    def get_user(self) -> Any:
         """The user's row, if it still stands as it did at login. Raises 401."""
         user = get_user(self.request.user.pk)
-        if user is None or not user.is_active or access_of(user).version != self.request.auth["ver"]:
+        if user is None or not user.is_active or access_of(user).token_version != self.request.auth["ver"]:
             raise exceptions.AuthenticationFailed("Token revoked")
         return user
 
@@ -76,7 +76,7 @@ class TokenView(JsonView):
             raise exceptions.AuthenticationFailed("Token revoked")
         return family
 
-    def answer(self, issued: Issued, **more: Any) -> Response:
+    def answer(self, issued: IssuedTokens, **more: Any) -> Response:
         """The access token in the body; the refresh token where its family was born to carry it."""
         seconds = issued.access["exp"] - int(timezone.now().timestamp())
         response = Response(more | {"accessToken": str(issued.access), "expiresIn": seconds})
@@ -103,7 +103,7 @@ class RefreshBody(serializers.Serializer):
     refreshToken = Text(required=False, max_length=10_000)
 
 
-class Issue(serializers.Serializer):
+class TokensAnswer(serializers.Serializer):
     """An access token and the seconds it lives; the refresh token only for a native client."""
 
     accessToken = serializers.CharField()
@@ -111,7 +111,7 @@ class Issue(serializers.Serializer):
     refreshToken = serializers.CharField(required=False)
 
 
-class Reissue(Message):
+class RenewedTokensAnswer(Message):
     """New tokens, because the password was proved. None for a short-only login that changed it, or in an outage."""
 
     accessToken = serializers.CharField(required=False)
@@ -125,7 +125,7 @@ class Login(TokenView):
     authentication_classes = [NoAuthentication]
     permission_classes = []
 
-    @extend_schema(request=TokenLoginBody, responses=Issue, auth=[])
+    @extend_schema(request=TokenLoginBody, responses=TokensAnswer, auth=[])
     def post(self, request: Request) -> Response:
         body, client = self.read(TokenLoginBody), Client.of(request._request)
         user = verify(request._request, body["identifier"], body["password"])
@@ -145,7 +145,7 @@ class Refresh(TokenView):
     authentication_classes = [NoAuthentication]
     permission_classes = []
 
-    @extend_schema(request=RefreshBody, responses=Issue, auth=[])
+    @extend_schema(request=RefreshBody, responses=TokensAnswer, auth=[])
     def post(self, request: Request) -> Response:
         text, transport = cookies.presented(request._request, self.read(RefreshBody))
         if not text:
@@ -166,10 +166,10 @@ class Refresh(TokenView):
 class Reauthenticate(TokenView):
     """The password again, before something that matters. The tokens from before it mean less."""
 
-    @extend_schema(request=ReauthenticateBody, responses=Reissue)
+    @extend_schema(request=ReauthenticateBody, responses=RenewedTokensAnswer)
     def post(self, request: Request) -> Response:
         body, family = self.read(ReauthenticateBody), self.family()
-        user = verify(request._request, self.row().get_username(), body["password"])
+        user = verify(request._request, self.get_user().get_username(), body["password"])
         issued = lifecycle.reauthenticate(family, user, Client.of(request._request))
         return self.answer(issued, message="Reauthenticated")
 
@@ -177,16 +177,16 @@ class Reauthenticate(TokenView):
 class Password(TokenView):
     """A new password. Everything else of the user ends; this family goes on with new tokens."""
 
-    @extend_schema(request=PasswordBody, responses=Reissue)
+    @extend_schema(request=PasswordBody, responses=RenewedTokensAnswer)
     def post(self, request: Request) -> Response:
         body, family = self.read(PasswordBody), self.family()
-        user = verify(request._request, self.row().get_username(), body["current"])
+        user = verify(request._request, self.get_user().get_username(), body["current"])
         try:
             passwords.choose(user, body["new"])
         except ValidationError as error:
             raise serializers.ValidationError({"new": error.messages}) from None
         passwords.replace(user, Client.of(request._request), keep=family)
-        if family is None or family.version != access_of(user).version:
+        if family is None or family.token_version != access_of(user).token_version:
             # Short-only; or the store went away before the family had its new tokens, and it ends with the others.
             return Response({"message": "Password changed"})
         return self.answer(lifecycle.reissue(family), message="Password changed")
@@ -226,7 +226,7 @@ class LogoutEverywhere(TokenView):
 
     @extend_schema(request=None, responses=Message)
     def post(self, request: Request) -> Response:
-        revoke_access(self.row(), "logged out everywhere")
+        revoke_access(self.get_user(), "logged out everywhere")
         response = Response({"message": "Logged out everywhere"}, headers=CLEAR)
         if cookies.is_of(request._request, request.auth["sid"]):
             cookies.clear(response)
@@ -259,7 +259,7 @@ class Profile(TokenView):
 
     @extend_schema(responses=ProfileAnswer)
     def get(self, request: Request) -> Response:
-        return Response({"data": profile(self.row())})
+        return Response({"data": profile(self.get_user())})
 
 
 class Staff(TokenView):
@@ -283,7 +283,7 @@ class Devices(TokenView):
 
     @extend_schema(operation_id="jwt_api_devices_end_others", responses={200: Ended})
     def delete(self, request: Request) -> Response:
-        ended = lifecycle.FLOW.end_others(self.row(), request.auth["sid"], "ended by its owner")
+        ended = lifecycle.FLOW.end_others(self.get_user(), request.auth["sid"], "ended by its owner")
         return Response({"message": "The others were ended", "ended": ended})
 
 
@@ -292,7 +292,7 @@ class Device(TokenView):
 
     @extend_schema(responses={200: Message})
     def delete(self, request: Request, device: UUID) -> Response:
-        if not lifecycle.FLOW.end(self.row(), device, "ended by its owner"):
+        if not lifecycle.FLOW.end(self.get_user(), device, "ended by its owner"):
             raise exceptions.NotFound
         response = Response({"message": "Ended"})
         if cookies.is_of(request._request, str(device)):

@@ -100,7 +100,7 @@ def record_login(user: Any, client: Client, **detail: Any) -> int:
     if new:
         send_after_commit(new_client_seen, user=user, client=client)
     events.record(SecurityEvent.Name.LOGIN_SUCCESS, user, client, new_client=new, **detail)
-    return access.version
+    return access.token_version
 
 
 def note_last_login(user: Any) -> None:
@@ -114,7 +114,7 @@ def note_last_login(user: Any) -> None:
 
 
 def _may_enter(user: Any, key: str, access: Access, guarded: dict[str, str]) -> bool:
-    fence = at_version(key, access.version).filter(Exists(active_users().filter(pk=user.pk)))
+    fence = at_version(key, access.token_version).filter(Exists(active_users().filter(pk=user.pk)))
     if fence.update(guarded=guarded):
         return True
     # The first login ever of a user who is older than these apps.

@@ -22,7 +22,7 @@ USER_AGENT_LENGTH = 256
 WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]{1,5})?")
 BLANKS_AND_QUOTES = ' \t"'
 # Seconds between two warnings of one process, and characters of what could not be read.
-WARN_EVERY, SHOWN = 60, 40
+WARN_EVERY, LOGGED_LENGTH = 60, 40
 UNREADABLE = (
     "A client's address cannot be read, so that the throttle does without. TRUSTED_PROXIES must be the number of your "
     "proxies, and each must append the address it sees to X-Forwarded-For."
@@ -125,4 +125,4 @@ def _warn(entry: str) -> None:
     now = time.monotonic()
     if _Warned.at is None or now - _Warned.at >= WARN_EVERY:
         _Warned.at = now
-        logger.warning(UNREADABLE, extra={"trusted_proxies": conf.TRUSTED_PROXIES, "entry": entry[:SHOWN]})
+        logger.warning(UNREADABLE, extra={"trusted_proxies": conf.TRUSTED_PROXIES, "entry": entry[:LOGGED_LENGTH]})

@@ -53,11 +53,11 @@ class Flow(Protocol):
     def end(self, user: Any, device: UUID, reason: str) -> bool:
         """Ends one device of this user; whether there was one. Raises the store's error when it is away."""
 
-    def end_all(self, key: str, version: int, reason: str, spare: Any = None) -> int:
-        """Ends what was issued to a user before the epoch `version`, and returns how many devices that was.
+    def end_all(self, key: str, token_version: int, reason: str, keep: Any = None) -> int:
+        """Ends what was issued to a user before the `token_version`, and returns how many devices that was.
 
         Raises the store's error when it is away.
-        `spare` is re-keyed instead of ended by the flow to which it belongs; others ignore it.
+        `keep` is re-keyed instead of ended by the flow to which it belongs; others ignore it.
         """
 
 

@@ -101,8 +101,8 @@ class Argon2idOverPBKDF2(BasePasswordHasher):
     def safe_summary(self, encoded: str) -> dict[Any, Any]:
         """What the admin shows."""
         algorithm, iterations, costs, salt, hashed = encoded.split("$")
-        shown = {"algorithm": algorithm, "iterations": iterations, "costs": costs}
-        return shown | {"salt": mask_hash(salt), "hash": mask_hash(hashed)}
+        visible = {"algorithm": algorithm, "iterations": iterations, "costs": costs}
+        return visible | {"salt": mask_hash(salt), "hash": mask_hash(hashed)}
 
 
 class Argon2idOverPBKDF2SHA1(Argon2idOverPBKDF2):

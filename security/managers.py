@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import models, transaction
 
-from security.revocation import KEPT, revoke_if_changed
+from security.revocation import KEPT_CREDENTIAL, revoke_if_changed
 from security.users import guarded_fields
 
 
@@ -21,5 +21,5 @@ class RevokingQuerySet(models.QuerySet[Any]):
         with transaction.atomic():
             pks = list(self.select_for_update(of=("self",)).values_list("pk", flat=True))
             count = super().update(**fields)
-            revoke_if_changed(pks, keep=KEPT.get())
+            revoke_if_changed(pks, keep=KEPT_CREDENTIAL.get())
         return count

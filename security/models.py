@@ -27,13 +27,13 @@ class UserAccess(models.Model):
         return f"user {self.user_key} at version {self.token_version}"
 
     @classmethod
-    def begin(cls, key: str, guarded: dict[str, str], version: int) -> bool:
+    def begin(cls, key: str, guarded: dict[str, str], token_version: int) -> bool:
         """Makes the row of a user who has none yet; whether there was none. One statement, and no race to lose."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO security_useraccess (user_key, token_version, guarded) VALUES (%s, %s, %s)"
                 " ON CONFLICT (user_key) DO NOTHING",
-                [key, version, json.dumps(guarded)],
+                [key, token_version, json.dumps(guarded)],
             )
             return cursor.rowcount == 1
 

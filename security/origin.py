@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from security.checks import refuse_mistakes
-from security.refusals import PROXY, Refused, address, refusal, shown
+from security.refusals import PROXY, Refused, address, printable_header, refusal
 
 CHECK = "origin gate"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -49,9 +49,9 @@ def came_from_here(request: HttpRequest) -> bool:
 
 def _refused(request: HttpRequest) -> Refused:
     if "Sec-Fetch-Site" in request.headers:
-        site = shown(request, "Sec-Fetch-Site")
+        site = printable_header(request, "Sec-Fetch-Site")
         return Refused(403, CHECK, f"Origin gate: Sec-Fetch-Site: {site} is neither same-origin nor none.")
-    sentence = f"Origin gate: Origin: {shown(request, 'Origin')} is not {address(request)}."
+    sentence = f"Origin gate: Origin: {printable_header(request, 'Origin')} is not {address(request)}."
     if not _is_same_host(request):
         return Refused(403, CHECK, sentence)
     return Refused(403, CHECK, f"{sentence} {PROXY}", deployment=True)

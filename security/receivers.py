@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.db.models.signals import m2m_changed, post_save, pre_delete
 
 from security.models import UserAccess
-from security.revocation import KEPT, revoke_access, revoke_if_changed
+from security.revocation import KEPT_CREDENTIAL, revoke_access, revoke_if_changed
 from security.users import fingerprints_of, guarded_fields, stored_users, user_key
 
 
@@ -37,7 +37,7 @@ def revoke_from_changed(
     if created:
         UserAccess.begin(user_key(instance.pk), fingerprints_of(instance), 0)
     else:
-        revoke_if_changed([instance.pk], keep=KEPT.get())
+        revoke_if_changed([instance.pk], keep=KEPT_CREDENTIAL.get())
         instance.__dict__.pop("_access", None)
 
 

@@ -76,7 +76,7 @@ def csrf_refusal(request: HttpRequest, reason: str) -> Refused:
 def _csrf_sentence(request: HttpRequest, reason: str, proxy: bool) -> str:
     here, cookie = address(request), settings.CSRF_COOKIE_NAME
     send = f"Send the value of the cookie {cookie} in the header X-CSRFToken or the field csrfmiddlewaretoken."
-    origin = f"Origin: {shown(request, 'Origin')}"
+    origin = f"Origin: {printable_header(request, 'Origin')}"
     if proxy:
         return f"CSRF check: the browser sent {origin}, but this server was asked as {here}. {PROXY}"
     if reason.startswith(BAD_ORIGIN):
@@ -97,6 +97,6 @@ def address(request: HttpRequest) -> str:
     return f"{request.scheme}://{request.get_host()}"
 
 
-def shown(request: HttpRequest, header: str) -> str:
+def printable_header(request: HttpRequest, header: str) -> str:
     """The value of a header, as much of it as an answer and the log can repeat."""
     return "".join(c for c in request.headers.get(header, "") if c.isprintable())[:LONGEST]

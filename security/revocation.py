@@ -32,7 +32,7 @@ OWN_TIME = timedelta(seconds=10)
 # Users read at a time when many are changed at once.
 BATCH = 500
 # The session or the token family from which a password is being changed: it stays, under a new key.
-KEPT: ContextVar[Any] = ContextVar("kept", default=None)
+KEPT_CREDENTIAL: ContextVar[Any] = ContextVar("kept", default=None)
 
 
 def revoke_access(user: Any, reason: str, keep: Any = None) -> PendingRevocation:
@@ -47,11 +47,11 @@ def revoke_access(user: Any, reason: str, keep: Any = None) -> PendingRevocation
 @contextmanager
 def keeping(credential: Any) -> Iterator[None]:
     """Inside, a change of a password keeps this session or token family; `None` keeps none."""
-    token = KEPT.set(credential)
+    token = KEPT_CREDENTIAL.set(credential)
     try:
         yield
     finally:
-        KEPT.reset(token)
+        KEPT_CREDENTIAL.reset(token)
 
 
 def revoke_if_changed(pks: Iterable[Any], keep: Any = None) -> set[Any]:
@@ -88,13 +88,13 @@ def _revoke_if_changed(user: Any, stored: dict[str, str] | None, keep: Any) -> b
 @transaction.atomic
 def _revoke(user: Any, reason: str, keep: Any, guarded: dict[str, str]) -> PendingRevocation:
     key = user_key(user.pk)
-    version = UserAccess.raise_version(key, guarded)
+    token_version = UserAccess.raise_version(key, guarded)
     pending = PendingRevocation.objects.create(
-        user_key=key, token_version=version, reason=reason[:100], due=database_now() + OWN_TIME
+        user_key=key, token_version=token_version, reason=reason[:100], due=database_now() + OWN_TIME
     )
-    events.record(SecurityEvent.Name.ACCESS_REVOKED, user, Client(), reason=reason, version=version)
+    events.record(SecurityEvent.Name.ACCESS_REVOKED, user, Client(), reason=reason, token_version=token_version)
     transaction.on_commit(lambda: carry_out(pending, keep))
-    send_after_commit(access_revoked, user=user, user_key=key, reason=reason, token_version=version)
+    send_after_commit(access_revoked, user=user, user_key=key, reason=reason, token_version=token_version)
     user.__dict__.pop("_access", None)
     return pending
 

@@ -119,21 +119,21 @@ def active_users() -> QuerySet[Any]:
     return stored_users().filter(is_active=True) if has_field("is_active") else stored_users()
 
 
-def current_users(pk: Any, version: int) -> QuerySet[Any]:
+def current_users(pk: Any, token_version: int) -> QuerySet[Any]:
     """The user with this key, if active and still at this `token_version`; no row otherwise."""
-    return active_users().filter(Exists(at_version(user_key(pk), version)), pk=pk)
+    return active_users().filter(Exists(at_version(user_key(pk), token_version)), pk=pk)
 
 
-def at_version(key: str, version: Any) -> QuerySet[UserAccess]:
-    """The row of a user's access, if it is at this version. `version` may be an expression."""
-    return UserAccess.objects.filter(user_key=key, token_version=version)
+def at_version(key: str, token_version: Any) -> QuerySet[UserAccess]:
+    """The row of a user's access, if it is at this version. `token_version` may be an expression."""
+    return UserAccess.objects.filter(user_key=key, token_version=token_version)
 
 
 @dataclass(frozen=True)
 class Access:
     """What was read of a user's access together with the user. `guarded` is `None` before anything was issued."""
 
-    version: int = 0
+    token_version: int = 0
     guarded: dict[str, str] | None = None
     client_is_known: bool = False
 
@@ -232,5 +232,5 @@ def normal_identifier(identifier: str) -> str:
 
 def session_hash(user: Any, secret: str | bytes | None = None) -> str:
     """What a session says of the version of its user's access, for Django to compare at each request."""
-    text = f"{user_key(user.pk)}:{access_of(user).version}"
+    text = f"{user_key(user.pk)}:{access_of(user).token_version}"
     return salted_hmac("security.session_hash", text, secret=secret, algorithm="sha256").hexdigest()

@@ -32,7 +32,7 @@ from security.users import access_of, current_users, get_user, pk_of, role_of, s
 from sessions_demo import store
 from sessions_demo.conf import conf
 from sessions_demo.models import DeviceSession, DeviceSessions
-from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, VERSION, SessionStore
+from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, TOKEN_VERSION, SessionStore
 
 # What the record says besides Django's own: enough to answer who is asking without the database.
 USER_ID, ROLE, REMEMBER, SEEN, REAUTHENTICATED = SESSION_KEY, "role", "remember", "seen", "reauthenticated"
@@ -62,7 +62,7 @@ def register(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> 
     if session.pop(DEVICE, None) or session.session_key is None:
         # Django keeps the id when the same user logs in again, and makes no record when it was another's.
         session.cycle_key()
-    row = _row(request, user, session.get(REMEMBER, False))
+    row = _new_session(request, user, session.get(REMEMBER, False))
     try:
         _save(request, user, row)
     except Exception:
@@ -71,20 +71,20 @@ def register(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> 
         session.flush()
         request.user = AnonymousUser()
         raise
-    session.update(_record(row, user))
+    session.update(_claims(row, user))
     if isinstance(auth.load_backend(session[BACKEND_SESSION_KEY]), PasswordBackend):
         session[HASH_SESSION_KEY] = session_hash(user)
     events.log("session_created", Client.of(request), user_key=user_key(user.pk), device=str(row.pk))
 
 
-def _row(request: HttpRequest, user: Any, remember: bool) -> DeviceSession:
+def _new_session(request: HttpRequest, user: Any, remember: bool) -> DeviceSession:
     session: Any = request.session
     now, client = timezone.now(), Client.of(request)
     absolute = now + _absolute(remember)
     return DeviceSession(
         user=user,
         digest=session.digest,
-        version=access_of(user).version,
+        token_version=access_of(user).token_version,
         address=client.address,
         user_agent=client.user_agent,
         remember=remember,
@@ -101,15 +101,15 @@ def _save(request: HttpRequest, user: Any, row: DeviceSession) -> None:
         row.former = store.digest(before)
         DeviceSession.objects.filter(digest=row.former).mark_ended(AGAIN)
     with transaction.atomic():
-        row.version = record_login(user, Client.of(request), flow="session")
+        row.token_version = record_login(user, Client.of(request), flow="session")
         note_last_login(user)
         row.save(force_insert=True)
 
 
-def _record(row: DeviceSession, user: Any) -> dict[str, Any]:
+def _claims(row: DeviceSession, user: Any) -> dict[str, Any]:
     return {
         ROLE: role_of(user),
-        VERSION: row.version,
+        TOKEN_VERSION: row.token_version,
         DEVICE: str(row.pk),
         REMEMBER: row.remember,
         SEEN: row.started.timestamp(),
@@ -141,7 +141,7 @@ def renew(session: SessionStore) -> None:
     idle_end = min(now + _idle(session[REMEMBER]), absolute)
     pk = pk_of(session[USER_ID])
     row = DeviceSession.objects.live().filter(pk=session[DEVICE])
-    standing = row.filter(Exists(current_users(pk, session[VERSION])), version=session[VERSION])
+    standing = row.filter(Exists(current_users(pk, session[TOKEN_VERSION])), token_version=session[TOKEN_VERSION])
     try:
         revoke_if_changed([pk])
         found = standing.update(last_seen=now, idle_end=idle_end)
@@ -183,11 +183,11 @@ def cycle_key(session: SessionStore, user: Any) -> None:
 
     Raises `InvalidCredentials` when the session was ended, or given another id, meanwhile.
     """
-    version = access_of(user).version
-    session.cycle_key(version)
+    token_version = access_of(user).token_version
+    session.cycle_key(token_version)
     if DEVICE not in session:
         raise InvalidCredentials
-    session[VERSION] = version
+    session[TOKEN_VERSION] = token_version
     if isinstance(auth.load_backend(session[BACKEND_SESSION_KEY]), PasswordBackend):
         session[HASH_SESSION_KEY] = session_hash(user)
 
@@ -205,7 +205,7 @@ def end(request: HttpRequest, reason: str) -> None:
 
     The answer takes the cookie away, unless the browser may hold a newer one by the time it arrives.
     """
-    device, rows = request.session.get(DEVICE), _rows(request)
+    device, rows = request.session.get(DEVICE), _sessions_of(request)
     request.session.flush()
     request.user, request.META[ENDED] = AnonymousUser(), bool(device)
     with suppress(*DATABASE_OUTAGES):
@@ -215,7 +215,7 @@ def end(request: HttpRequest, reason: str) -> None:
         events.log("session_ended", Client.of(request), device=device, reason=reason)
 
 
-def _rows(request: HttpRequest) -> DeviceSessions:
+def _sessions_of(request: HttpRequest) -> DeviceSessions:
     if device := request.session.get(DEVICE):
         return DeviceSession.objects.filter(pk=device)
     if cookie := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
@@ -242,7 +242,7 @@ def _was_replaced(request: HttpRequest) -> bool:
     return DeviceSession.objects.filter(Q(digest=sent, reason=AGAIN) | Q(former=sent)).exists()
 
 
-def abandon(request: HttpRequest) -> None:
+def discard_unsent(request: HttpRequest) -> None:
     """Notes that nobody will hold the id that this request made: without it a device is listed that is none."""
     session: Any = request.session
     if DEVICE in session and session.session_key != request.COOKIES.get(settings.SESSION_COOKIE_NAME):
@@ -267,7 +267,7 @@ def end_reason(request: HttpRequest) -> str:
 
 def unregister(sender: object, request: HttpRequest, **kwargs: Any) -> None:
     """Receiver of Django's `user_logged_out`, for the admin's own logout."""
-    request.META[ENDED] = _end(_rows(request), "logged out") > 0 or not _was_replaced(request)
+    request.META[ENDED] = _end(_sessions_of(request), "logged out") > 0 or not _was_replaced(request)
 
 
 class SessionFlow:
@@ -289,14 +289,14 @@ class SessionFlow:
         """Ends one session of this user."""
         return self._revoke(user, DeviceSession.objects.filter(pk=device), reason) == 1
 
-    def end_all(self, key: str, version: int, reason: str, spare: Any = None) -> int:
-        """Ends all of an earlier epoch; `spare`, if it is a session, gets a new key instead."""
-        rows = DeviceSession.objects.filter(user_id=pk_of(key), version__lt=version)
-        if not isinstance(spare, SessionStore) or DEVICE not in spare or not rows.filter(pk=spare[DEVICE]).exists():
+    def end_all(self, key: str, token_version: int, reason: str, keep: Any = None) -> int:
+        """Ends all of an earlier epoch; `keep`, if it is a session, gets a new key instead."""
+        rows = DeviceSession.objects.filter(user_id=pk_of(key), token_version__lt=token_version)
+        if not isinstance(keep, SessionStore) or DEVICE not in keep or not rows.filter(pk=keep[DEVICE]).exists():
             return _end(rows, reason)
-        ended = _end(rows.exclude(pk=spare[DEVICE]), reason)
+        ended = _end(rows.exclude(pk=keep[DEVICE]), reason)
         try:
-            cycle_key(spare, get_user(pk_of(key)))
+            cycle_key(keep, get_user(pk_of(key)))
         except InvalidCredentials:
             # Another request has given it another id, and that one is of the earlier epoch too.
             _end(rows, reason)

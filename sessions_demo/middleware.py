@@ -44,7 +44,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         try:
             response = self._saved(request, response)
         except OUTAGES:
-            lifecycle.abandon(request)
+            lifecycle.discard_unsent(request)
             return _refusal(503, "store", UNAVAILABLE, OUTAGE_RETRY_AFTER)
         _look_at_cookies(request, response)
         return response

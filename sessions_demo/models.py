@@ -49,7 +49,7 @@ class DeviceSession(models.Model):
     address = models.CharField(max_length=45, blank=True)
     user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
     remember = models.BooleanField()
-    version = models.PositiveIntegerField("access epoch")
+    token_version = models.PositiveIntegerField()
     started = models.DateTimeField()
     last_seen = models.DateTimeField()
     idle_end = models.DateTimeField()

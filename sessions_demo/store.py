@@ -27,7 +27,7 @@ from sessions_demo.models import DeviceSession
 
 # What a record says of its session, beside what Django does: the row in the registry, the version of its user's access,
 # and both ends in seconds since 1970, UTC.
-DEVICE, VERSION, ABSOLUTE_END, IDLE_END = "device", "ver", "absolute_end", "idle_end"
+DEVICE, TOKEN_VERSION, ABSOLUTE_END, IDLE_END = "device", "ver", "absolute_end", "idle_end"
 PREFIX = "session:"
 
 
@@ -98,18 +98,18 @@ class SessionStore(CacheStore):
         with self._noting_outages():
             self._cache.touch(PREFIX + self.digest, ceil(_seconds_left(self._get_session())))
 
-    def cycle_key(self, version: int | None = None) -> None:
+    def cycle_key(self, token_version: int | None = None) -> None:
         """Goes on under a new id, with the same record; the old id is dead.
 
-        A session of a user takes its row in the registry along, and the record and the row are then at `version`, if
+        A session of a user takes its row in the registry along. The record and the row are then at `token_version`, if
         one is given. The session is empty afterwards if it was ended, or given another id, meanwhile.
         """
         if DEVICE not in self:
             return super().cycle_key()
         fresh, rows = SessionStore(), DeviceSession.objects.filter(pk=self[DEVICE])
         fresh.create()
-        before = {} if version is None else {"version": self[VERSION]}
-        if not rows.change_digest(self.digest, fresh.digest, **(before and {"version": version})):
+        before = {} if token_version is None else {"token_version": self[TOKEN_VERSION]}
+        if not rows.change_digest(self.digest, fresh.digest, **(before and {"token_version": token_version})):
             fresh.delete()
             self.flush()
             return None

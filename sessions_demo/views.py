@@ -34,7 +34,7 @@ from security.views import CLEAR, JsonView
 from sessions_demo import lifecycle
 from sessions_demo.authentication import SessionAuthentication
 from sessions_demo.permissions import HasCsrfToken
-from sessions_demo.store import DEVICE, VERSION
+from sessions_demo.store import DEVICE, TOKEN_VERSION
 
 
 class SessionView(JsonView):
@@ -43,10 +43,10 @@ class SessionView(JsonView):
     authentication_classes = [SessionAuthentication]
     permission_classes = [IsAuthenticated, HasCsrfToken]
 
-    def row(self) -> Any:
+    def get_user(self) -> Any:
         """The user's row, if it still stands as it did at login. Raises 401."""
         user = get_user(self.request.user.pk)
-        if user is None or not user.is_active or access_of(user).version != self.request.auth[VERSION]:
+        if user is None or not user.is_active or access_of(user).token_version != self.request.auth[TOKEN_VERSION]:
             raise exceptions.NotAuthenticated
         return user
 
@@ -70,7 +70,7 @@ class Reauthenticate(SessionView):
     @extend_schema(request=ReauthenticateBody, responses=Message)
     def post(self, request: Request) -> Response:
         body = self.read(ReauthenticateBody)
-        user = verify(request._request, self.row().get_username(), body["password"])
+        user = verify(request._request, self.get_user().get_username(), body["password"])
         lifecycle.reauthenticate(request._request, user)
         return Response({"message": "Reauthenticated"})
 
@@ -81,7 +81,7 @@ class Password(SessionView):
     @extend_schema(request=PasswordBody, responses=Message)
     def post(self, request: Request) -> Response:
         body = self.read(PasswordBody)
-        user = verify(request._request, self.row().get_username(), body["current"])
+        user = verify(request._request, self.get_user().get_username(), body["current"])
         try:
             passwords.choose(user, body["new"])
         except ValidationError as error:
@@ -110,7 +110,7 @@ class LogoutEverywhere(SessionView):
 
     @extend_schema(request=None, responses=Message)
     def post(self, request: Request) -> Response:
-        revoke_access(self.row(), "logged out everywhere")
+        revoke_access(self.get_user(), "logged out everywhere")
         lifecycle.end(request._request, "logged out everywhere")
         return Response({"message": "Logged out everywhere"}, headers=CLEAR)
 
@@ -150,7 +150,7 @@ class Profile(SessionView):
 
     @extend_schema(responses=ProfileAnswer)
     def get(self, request: Request) -> Response:
-        return Response({"data": profile(self.row())})
+        return Response({"data": profile(self.get_user())})
 
 
 class Staff(SessionView):
@@ -174,7 +174,7 @@ class Devices(SessionView):
 
     @extend_schema(operation_id="session_api_devices_end_others", responses={200: Ended})
     def delete(self, request: Request) -> Response:
-        ended = lifecycle.FLOW.end_others(self.row(), request.auth[DEVICE], "ended by its owner")
+        ended = lifecycle.FLOW.end_others(self.get_user(), request.auth[DEVICE], "ended by its owner")
         return Response({"message": "The others were ended", "ended": ended})
 
 
@@ -185,6 +185,6 @@ class Device(SessionView):
     def delete(self, request: Request, device: UUID) -> Response:
         if str(device) == request.auth[DEVICE]:
             lifecycle.end(request._request, "ended by its owner")
-        elif not lifecycle.FLOW.end(self.row(), device, "ended by its owner"):
+        elif not lifecycle.FLOW.end(self.get_user(), device, "ended by its owner"):
             raise exceptions.NotFound
         return Response({"message": "Ended"})

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name='TokenFamily',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField(verbose_name='access epoch')),
+                ('token_version', models.PositiveIntegerField()),
                 ('transport', models.CharField(choices=[('cookie', 'Cookie'), ('body', 'Body')], max_length=8)),
                 ('policy', models.JSONField()),
                 ('remember', models.BooleanField()),

@@ -15,13 +15,13 @@ from django_redis import get_redis_connection
 from lab.experiments import jws
 from sessions_demo import store
 from sessions_demo.lifecycle import REAUTHENTICATED, REMEMBER, ROLE, SEEN, USER_ID
-from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, VERSION
+from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, TOKEN_VERSION
 
 # What may be read over somebody's shoulder; `_auth_user_hash` and whatever else there may be, not.
 READABLE_FIELDS = {
     USER_ID,
     ROLE,
-    VERSION,
+    TOKEN_VERSION,
     DEVICE,
     REMEMBER,
     SEEN,

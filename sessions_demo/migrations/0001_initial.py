@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ('address', models.CharField(blank=True, max_length=45)),
                 ('user_agent', models.CharField(blank=True, max_length=256)),
                 ('remember', models.BooleanField()),
-                ('version', models.PositiveIntegerField(verbose_name='access epoch')),
+                ('token_version', models.PositiveIntegerField()),
                 ('started', models.DateTimeField()),
                 ('last_seen', models.DateTimeField()),
                 ('idle_end', models.DateTimeField()),

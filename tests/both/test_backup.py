@@ -18,7 +18,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from accounts import mail
 from accounts.models import DemoMail, OutgoingMail, User
-from jwt_demo import ledger
+from jwt_demo import blacklist
 from jwt_demo.models import TokenFamily
 from lab.claims.sandbox import DOMAIN, PREFIX
 from security import devices
@@ -109,7 +109,7 @@ def fill_other_tables(people: dict[str, User]) -> None:
     HousekeepingRun.finished("mail", "1 handed over")
     LogEntry.objects.create(user=alice, action_flag=ADDITION, object_repr="something")
     # Blacklisted and yet live: a family is ended by its own row alone.
-    ledger.blacklist_latest(TokenFamily.objects.filter(user=alice, ended=None).values_list("pk", flat=True))
+    blacklist.add_latest(TokenFamily.objects.filter(user=alice, ended=None).values_list("pk", flat=True))
 
 
 def rows() -> dict[str, list[Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from jwt_demo.revocation import MARKER
+from jwt_demo.revocation import LEASE
 from security.models import PendingRevocation
 from tests.conftest import Clock, full, read_only
 from tests.jwt_demo.conftest import LOGOUT, PROFILE, WHOAMI, Holder
@@ -50,7 +50,7 @@ def lease_runs_out(store: Store) -> None:
     client = store.client(1)
     client.replicaof("no", "one")
     client.config_set("maxmemory", 0)
-    client.delete(MARKER)
+    client.delete(LEASE)
 
 
 def ban(user: User) -> None:

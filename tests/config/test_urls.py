@@ -147,7 +147,7 @@ def state(store: Store) -> Any:
 
 
 def rows_of_a_family(user: User) -> list[Any]:
-    """A login with tokens, and its rows of the ledger."""
+    """A login with tokens, and its rows of the blacklist."""
     family, token = lifecycle.start(user, Client()).family, OutstandingToken.objects.get()
     return [family, token, BlacklistedToken.objects.create(token=token)]
 

@@ -10,9 +10,9 @@ from django.test import Client
 from accounts.models import User
 from config.stores import DENYLIST
 from jwt_demo.conf import conf as jwt_conf
-from jwt_demo.housekeeping import _Told
+from jwt_demo.housekeeping import _Synced
 from jwt_demo.models import TokenFamily
-from jwt_demo.revocation import MARKER
+from jwt_demo.revocation import LEASE
 from security.hashers import Argon2id
 from tests.conftest import BROWSER_HEADERS, PASSWORDS
 from tests.running import Store
@@ -101,13 +101,13 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def untold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Housekeeping has told Redis nothing yet, whatever ran in other tests, at other times."""
-    monkeypatch.setattr(_Told, "until", None)
+    monkeypatch.setattr(_Synced, "until", None)
 
 
 @pytest.fixture
 def whole(empty_store: None, store: Store) -> None:
     """The denylist is whole, as the running site keeps it, so that what is not told is not found in the database."""
-    store.client(DENYLIST).set(MARKER, 1, ex=3600)
+    store.client(DENYLIST).set(LEASE, 1, ex=3600)
 
 
 @pytest.fixture

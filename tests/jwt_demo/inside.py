@@ -8,7 +8,7 @@ from django.apps import apps
 
 from accounts.models import OutgoingMail, User
 from jwt_demo import lifecycle
-from jwt_demo.lifecycle import InvalidRefresh, Issued, ReusedAfterGrace, ReuseDetected
+from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.revocation import CHECKS
 from jwt_demo.tokens import RefreshToken
@@ -26,18 +26,18 @@ REVOKED, REUSED, WITHDRAWN = (
 committed = pytest.mark.django_db(transaction=True)
 
 
-def begun(user: User, client: Client = HERS, **options: Any) -> Issued:
+def begun(user: User, client: Client = HERS, **options: Any) -> IssuedTokens:
     """A login."""
     return lifecycle.start(User.objects.get(pk=user.pk), client, **options)
 
 
-def text(issued: Issued) -> str:
+def text(issued: IssuedTokens) -> str:
     """The refresh token that was issued."""
     assert issued.family
     return str(issued.family.token())
 
 
-def rotated(refresh: str, client: Client = HERS, transport: str = Transport.COOKIE) -> Issued:
+def rotated(refresh: str, client: Client = HERS, transport: str = Transport.COOKIE) -> IssuedTokens:
     """What a refresh gives."""
     return lifecycle.rotate(RefreshToken(refresh), client, transport)
 
@@ -49,13 +49,13 @@ def refused(refresh: str, client: Client = HERS, transport: str = Transport.COOK
     return {InvalidRefresh: "invalid", ReusedAfterGrace: "late"}.get(caught.type, "reuse")
 
 
-def row(issued: Issued) -> TokenFamily:
+def row(issued: IssuedTokens) -> TokenFamily:
     """The family as it is stored now."""
     assert issued.family
     return TokenFamily.objects.get(pk=issued.family.pk)
 
 
-def counts(issued: Issued, check: str = "denylist") -> bool:
+def counts(issued: IssuedTokens, check: str = "denylist") -> bool:
     """Whether the access token that was issued still counts."""
     return CHECKS[check].allows(issued.access)
 
@@ -83,7 +83,7 @@ def everything(store: Store) -> dict[str, Any]:
     return state
 
 
-def overtaken(monkeypatch: pytest.MonkeyPatch, issued: Issued, then: Callable[[], object]) -> None:
+def overtaken(monkeypatch: pytest.MonkeyPatch, issued: IssuedTokens, then: Callable[[], object]) -> None:
     """Has `then` happen and be committed right after the next rotation has read its family, as on PostgreSQL."""
     assert issued.family
     read, stale = lifecycle._family, [lifecycle._family(str(issued.family.pk))]

@@ -183,7 +183,7 @@ def test_rows_are_not_made_changed_or_removed_by_hand(at_admin: Browser, holder:
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %s)"
 UUID = "printf('%%08x-0000-4000-8000-%%012x', i, i)"
-FILL_FAMILIES = f"""{NUMBERS} INSERT INTO jwt_demo_tokenfamily (id, user_id, version, transport, policy, remember,
+FILL_FAMILIES = f"""{NUMBERS} INSERT INTO jwt_demo_tokenfamily (id, user_id, token_version, transport, policy, remember,
  address, user_agent, generation, void_below, jti, kid, rotated_by, issued, expires, started, authenticated,
  absolute_end, reason) SELECT replace({UUID}, '-', ''), %s, 0, 'cookie', '{{}}', 0,
  '192.0.2.1', '', 1, 0, {UUID} || '.1.x', 'k', '', %s, %s, %s, %s, %s, '' FROM n"""  # noqa: S608

@@ -45,7 +45,7 @@ from tests.jwt_demo.conftest import (
     thief,
 )
 from tests.jwt_demo.inside import committed
-from tests.jwt_demo.test_ledger import dump
+from tests.jwt_demo.test_blacklist import dump
 from tests.running import Store
 
 MANY = 100_000
@@ -121,7 +121,7 @@ def fill(user: User, rows: int = MANY) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"{numbers} INSERT INTO jwt_demo_tokenfamily"  # noqa: S608
-            " (id, user_id, version, transport, policy, remember, address, user_agent, generation, void_below, jti,"
+            " (id, user_id, token_version, transport, policy, remember, address, user_agent, generation, void_below, jti,"
             "  kid, rotated_by, issued, expires, started, authenticated, absolute_end, reason)"
             " SELECT printf('%%032x', i), %s, 0, 'cookie', '{}', 0, '192.0.2.1', '', 0, 0, printf('%%032x', i),"
             "  '', '', %s, %s, %s, %s, %s, '' FROM n",

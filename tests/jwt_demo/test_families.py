@@ -28,9 +28,9 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from accounts.models import User
 from config.stores import DENYLIST
 from jwt_demo import housekeeping, lifecycle
-from jwt_demo.lifecycle import FLOW, InvalidRefresh, Issued, ReusedAfterGrace, ReuseDetected
+from jwt_demo.lifecycle import FLOW, InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
-from jwt_demo.revocation import MARKER
+from jwt_demo.revocation import LEASE
 from jwt_demo.tokens import RefreshToken
 from security.client import Client
 from security.models import SecurityEvent
@@ -67,7 +67,7 @@ class Token:
     text: str
     at: float
     end: float
-    access: Issued
+    access: IssuedTokens
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Family:
     hers: int = 0
     disturbed: bool = False
 
-    def handed_out(self, issued: Issued, client: Client, now: float) -> None:
+    def handed_out(self, issued: IssuedTokens, client: Client, now: float) -> None:
         assert issued.family
         end = min(now + self.idle, self.last_day)
         self.tokens.append(Token(str(issued.family.token()), now, end, issued))
@@ -105,7 +105,7 @@ class Families(RuleBasedStateMachine):
         self.now, self.families, self.mails = 0.0, list[Family](), 0
         self.clock(0)
         self.store.client().flushall()
-        self.store.client(DENYLIST).set(MARKER, 1, ex=36_000)
+        self.store.client(DENYLIST).set(LEASE, 1, ex=36_000)
         for email in ("alice@example.com", "bob@example.com"):
             User.objects.create(email=email)
             self.log_in(email.partition("@")[0], CLIENTS[0], Transport.COOKIE, True)
@@ -219,7 +219,7 @@ class Families(RuleBasedStateMachine):
         return promised
 
     @staticmethod
-    def tried(text: str, client: Client, transport: str) -> tuple[str, Issued | None]:
+    def tried(text: str, client: Client, transport: str) -> tuple[str, IssuedTokens | None]:
         try:
             return NEXT, lifecycle.rotate(RefreshToken(text), client, transport)
         except ReusedAfterGrace:

@@ -666,10 +666,10 @@ def test_a_refresh_that_overlaps_a_withdrawal_gives_nothing_that_lasts(
     except lifecycle.InvalidRefresh:
         latest = issued
     monkeypatch.undo()
-    for pending, spare in work:
+    for pending, keep in work:
         from security.revocation import carry_out
 
-        assert carry_out(pending, spare)
+        assert carry_out(pending, keep)
     assert row(issued).ended is not None
     assert not counts(issued) and not counts(latest)
     assert refused(text(latest)) == "invalid"

@@ -18,9 +18,9 @@ from accounts.models import User
 from jwt_demo import housekeeping, lifecycle, revocation
 from jwt_demo.authentication import JWTAuthentication
 from jwt_demo.conf import conf as jwt_conf
-from jwt_demo.lifecycle import FLOW, Issued
+from jwt_demo.lifecycle import FLOW, IssuedTokens
 from jwt_demo.models import Policy, TokenFamily, Transport
-from jwt_demo.revocation import CHECKS, MARKER, SKEW, prefix_of
+from jwt_demo.revocation import CHECKS, LEASE, SKEW, prefix_of
 from security.housekeeping import TASKS
 from security.models import PendingRevocation, SecurityEvent
 from security.outages import OUTAGES
@@ -49,7 +49,7 @@ LASTS = 900 + 60  # as long as an access token can live, and the skew of two clo
 EXPIRY, DENYLIST, VERSION = "expiry", "denylist", "version"
 
 
-def allowed(issued: Issued) -> dict[str, bool]:
+def allowed(issued: IssuedTokens) -> dict[str, bool]:
     """What each check says of an access token."""
     return {name: check.allows(issued.access) for name, check in CHECKS.items()}
 
@@ -64,11 +64,11 @@ def denied(store: Store) -> dict[str, int]:
     return {key.decode(): client.ttl(key) for key in client.scan_iter("deny:*")}
 
 
-def short(user: User) -> Issued:
+def short(user: User) -> IssuedTokens:
     return lifecycle.access_token_only(User.objects.get(pk=user.pk), HERS)
 
 
-def end_short(issued: Issued) -> None:
+def end_short(issued: IssuedTokens) -> None:
     lifecycle.end(None, issued.access, "logged out")
 
 
@@ -88,7 +88,7 @@ WITHDRAWALS: dict[str, Callable[[User], Any]] = {
 @pytest.mark.parametrize("withdraw", WITHDRAWALS.values(), ids=WITHDRAWALS)
 @pytest.mark.parametrize("begin", [begun, short], ids=["family", "short"])
 def test_a_withdrawal_is_seen_at_once_by_every_check_that_promises_it(
-    alice: User, bob: User, clock: Clock, begin: Callable[[User], Issued], withdraw: Callable[[User], Any]
+    alice: User, bob: User, clock: Clock, begin: Callable[[User], IssuedTokens], withdraw: Callable[[User], Any]
 ) -> None:
     """The clock stands still: the token was signed in the very second of the withdrawal (B14)."""
     hers, bobs = begin(alice), begin(bob)
@@ -140,7 +140,7 @@ def test_a_login_in_the_second_of_a_withdrawal_is_good(alice: User, clock: Clock
     assert (allowed(before), allowed(fresh)) == (says(True, False, False), says(True, True, True))
 
 
-ENDINGS: dict[str, Callable[[User, Issued], Any]] = {
+ENDINGS: dict[str, Callable[[User, IssuedTokens], Any]] = {
     "logged out": lambda alice, issued: lifecycle.end(None, issued.access, "logged out"),
     "ended": lambda alice, issued: FLOW.end(alice, row(issued).pk, "test"),
     "others ended": lambda alice, issued: FLOW.end_others(alice, None, "test"),
@@ -149,7 +149,7 @@ ENDINGS: dict[str, Callable[[User, Issued], Any]] = {
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
 def test_the_end_of_one_device_is_seen_by_the_denylist_alone(
-    alice: User, clock: Clock, ending: Callable[[User, Issued], Any]
+    alice: User, clock: Clock, ending: Callable[[User, IssuedTokens], Any]
 ) -> None:
     issued = begun(alice)
     latest = rotated(text(issued))
@@ -257,7 +257,7 @@ def database_away() -> Any:
 
 # ── Lost and told again (B13) ─────────────────────────────────────────────────────────────────
 
-LOST: dict[str, Callable[[User, Issued], Any]] = {
+LOST: dict[str, Callable[[User, IssuedTokens], Any]] = {
     **ENDINGS,
     "withdrawn": lambda alice, issued: revoke_access(alice, "test"),
     "deleted": lambda alice, issued: alice.delete(),
@@ -268,7 +268,7 @@ LOST: dict[str, Callable[[User, Issued], Any]] = {
 @committed
 @pytest.mark.parametrize("ending", LOST.values(), ids=LOST)
 def test_a_redis_that_comes_back_empty_lets_nobody_in_who_was_out(
-    alice: User, bob: User, clock: Clock, store: Store, ending: Callable[[User, Issued], Any]
+    alice: User, bob: User, clock: Clock, store: Store, ending: Callable[[User, IssuedTokens], Any]
 ) -> None:
     issued, bobs = begun(alice), begun(bob)
     ending(User.objects.get(pk=alice.pk), issued)
@@ -324,9 +324,9 @@ def test_nobody_is_let_in_before_the_list_is_whole(alice: User, store: Store, da
     store.client(1).flushdb()
     with database_away():
         assert holder.whoami() == 503
-    assert not store.client(1).exists(MARKER)
+    assert not store.client(1).exists(LEASE)
     assert holder.whoami() == 200
-    assert store.client(1).exists(MARKER)
+    assert store.client(1).exists(LEASE)
 
 
 def test_a_database_that_is_away_stops_no_token_that_redis_can_answer_for(
@@ -334,13 +334,13 @@ def test_a_database_that_is_away_stops_no_token_that_redis_can_answer_for(
 ) -> None:
     good, ended = logged_in(), logged_in(agent="ended/1.0")
     assert ended.call("POST", "/jwt/auth/logout").status_code == 200
-    store.client(1).delete(MARKER)
+    store.client(1).delete(LEASE)
     assert good.whoami() == 200
     # The lease has run out and cannot be earned, but Redis has lost nothing.
-    store.client(1).delete(MARKER)
+    store.client(1).delete(LEASE)
     with database_away():
         assert [good.whoami(), ended.whoami()] == [200, 401]
-        assert 0 < store.client(1).ttl(MARKER) <= 5
+        assert 0 < store.client(1).ttl(LEASE) <= 5
     assert [good.whoami(), ended.whoami()] == [200, 401]
 
 
@@ -357,7 +357,7 @@ def test_a_rebuilding_that_dies_halfway_leaves_no_marker(
     monkeypatch.setattr(revocation, "deny_family", dies)
     with pytest.raises(OUTAGES):
         counts(issued)
-    assert not store.client(1).exists(MARKER)
+    assert not store.client(1).exists(LEASE)
     monkeypatch.undo()
     assert not counts(issued)
 
@@ -368,7 +368,7 @@ def test_only_what_can_still_matter_is_told_again(alice: User, clock: Clock, sto
     for second, entries in ((LASTS, 1), (LASTS + 1, 0)):
         clock(second)
         store.client(1).flushdb()
-        revocation.tell(timezone.now() - timedelta(seconds=900))
+        revocation.sync_denylist(timezone.now() - timedelta(seconds=900))
         assert len(denied(store)) == entries
     assert issued.access["exp"] < timezone.now().timestamp()
 
@@ -377,10 +377,10 @@ def test_the_marker_is_a_lease_that_housekeeping_renews(
     alice: User, store: Store, settings: Settings, run_housekeeping: Callable[[], None]
 ) -> None:
     run_housekeeping()
-    assert 0 < store.client(1).ttl(MARKER) <= jwt_conf.JWT_DENYLIST_LEASE == 3
-    store.client(1).expire(MARKER, 1)
+    assert 0 < store.client(1).ttl(LEASE) <= jwt_conf.JWT_DENYLIST_LEASE == 3
+    store.client(1).expire(LEASE, 1)
     run_housekeeping()
-    assert store.client(1).ttl(MARKER) > 1
+    assert store.client(1).ttl(LEASE) > 1
     assert 2 * TASKS["denylist"].every < jwt_conf.JWT_DENYLIST_LEASE
 
 
@@ -388,12 +388,12 @@ def test_without_housekeeping_each_lease_is_earned_from_the_database(
     alice: User, store: Store, measured: Callable[..., Any]
 ) -> None:
     issued = begun(alice)
-    store.client(1).delete(MARKER)
+    store.client(1).delete(LEASE)
     for statements in (2, 0):
         with measured() as cost:
             assert counts(issued)
         assert len(cost.sql) == statements
-    store.client(1).delete(MARKER)
+    store.client(1).delete(LEASE)
     with measured() as cost:
         assert counts(issued)
     assert len(cost.sql) == 2
@@ -407,7 +407,7 @@ def test_housekeeping_makes_an_empty_list_whole(alice: User, clock: Clock, store
         housekeeping.keep_complete()
     store.client(1).flushdb()
     housekeeping.keep_complete()
-    assert store.client(1).exists(MARKER)
+    assert store.client(1).exists(LEASE)
     assert len(denied(store)) == 1
 
 
@@ -421,7 +421,7 @@ def test_a_list_that_is_lost_during_a_turn_is_not_called_whole(
         housekeeping.keep_complete()
     after(monkeypatch, "jwt_demo.revocation.is_complete", lambda: store.client(1).flushdb())
     housekeeping.keep_complete()
-    assert not store.client(1).exists(MARKER)
+    assert not store.client(1).exists(LEASE)
     assert not counts(issued)
 
 
@@ -476,7 +476,7 @@ def test_the_spared_family_is_kept_under_new_tokens(alice: User) -> None:
     kept, other = begun(alice), begun(alice)
     family = row(kept)
     revoke_access(alice, "test", keep=family)
-    assert (row(kept).version, row(kept).generation, row(other).ended is None) == (1, 1, False)
+    assert (row(kept).token_version, row(kept).generation, row(other).ended is None) == (1, 1, False)
     fresh = lifecycle.reissue(family)
     assert (counts(kept), counts(other), counts(fresh)) == (False, False, True)
     assert refused(text(kept)) == refused(text(other)) == "invalid"
@@ -541,10 +541,10 @@ def test_end_all_leaves_what_was_begun_since(alice: User) -> None:
     assert not counts(issued)
 
 
-@pytest.mark.parametrize("spare", [None, object(), "a session"])
-def test_what_is_no_family_is_not_spared(alice: User, spare: Any) -> None:
+@pytest.mark.parametrize("keep", [None, object(), "a session"])
+def test_what_is_no_family_is_not_kept(alice: User, keep: Any) -> None:
     issued = begun(alice)
-    assert FLOW.end_all(str(alice.pk), 1, "test", spare) == 1
+    assert FLOW.end_all(str(alice.pk), 1, "test", keep) == 1
     assert not counts(issued)
 
 

@@ -17,7 +17,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from accounts.models import User
 from jwt_demo import urls
 from jwt_demo.models import TokenFamily
-from jwt_demo.revocation import KEPT, MARKER
+from jwt_demo.revocation import LEASE, UNBROKEN
 from jwt_demo.views import TokenView
 from security.models import SecurityEvent
 from tests.access import set_version, version_of
@@ -76,7 +76,7 @@ WITH_BODY = [LOGIN, REFRESH, LOGOUT, EVERYWHERE, REAUTHENTICATE, PASSWORD]
 
 def stored(store: Store) -> dict[str, Any]:
     """Everything but the lease of the denylist, which runs out by itself."""
-    return {name: value for name, value in everything(store).items() if not name.endswith((MARKER, KEPT))}
+    return {name: value for name, value in everything(store).items() if not name.endswith((LEASE, UNBROKEN))}
 
 
 def assert_cleared(response: Any) -> None:

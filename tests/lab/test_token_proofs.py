@@ -42,13 +42,13 @@ def two_weeks(patch: pytest.MonkeyPatch) -> None:
 
 
 def in_clear(patch: pytest.MonkeyPatch) -> None:
-    note = lifecycle.ledger.outstanding
+    record = lifecycle.blacklist.record_outstanding
 
     def plainly(family: Any) -> None:
-        note(family)
+        record(family)
         OutstandingToken.objects.filter(jti=family.jti).update(token=str(family.token()))
 
-    patch.setattr(lifecycle.ledger, "outstanding", plainly)
+    patch.setattr(lifecycle.blacklist, "record_outstanding", plainly)
 
 
 def one_sentence(patch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def test_an_entry_that_cannot_be_read_is_told_once_a_minute_and_in_short(
     assert line["level"] == "WARNING"
     assert "X-Forwarded-For" in line["message"]
     assert "TRUSTED_PROXIES" in line["message"]
-    assert len(line["entry"]) == client.SHOWN
+    assert len(line["entry"]) == client.LOGGED_LENGTH
     monkeypatch.setattr(client._Warned, "at", time.monotonic() - client.WARN_EVERY)
     Client.of(request("unknown"))
     assert len(log.getvalue().splitlines()) == 2

@@ -416,7 +416,7 @@ def test_who_logs_in_after_the_withdrawal_stays_in_when_it_is_carried_out_late(a
 def test_housekeeping_leaves_a_withdrawal_its_own_time_whatever_its_clock_says(
     alice: User, clock: Clock, monkeypatch: pytest.MonkeyPatch, apart: int
 ) -> None:
-    """It knows of no session to spare: too early, it would log out a user who changes the password."""
+    """It knows of no session to keep: too early, it would log out a user who changes the password."""
     by_database = {"now": NOON}
     now = lambda: Value(by_database["now"], output_field=DateTimeField())  # noqa: E731
     monkeypatch.setattr("security.revocation.database_now", now, raising=False)
@@ -496,7 +496,7 @@ def test_the_event_says_who_and_why(alice: User) -> None:
     logged_in()
     saved(role="admin")(alice)
     event = SecurityEvent.objects.get(name=SecurityEvent.Name.ACCESS_REVOKED)
-    detail = {"reason": "role changed", "version": 1}
+    detail = {"reason": "role changed", "token_version": 1}
     assert (event.user_key, event.email, event.detail) == (str(alice.pk), alice.email, detail)
 
 
@@ -505,11 +505,11 @@ def test_the_spared_session_and_no_other_goes_on(alice: User, store: Store) -> N
     from sessions_demo.store import SessionStore
 
     here, there = logged_in(), logged_in(agent=SECOND)
-    spare = SessionStore(here.session_id)
-    revoke_access(alice, "test", spare)
-    spare.save()
-    assert spare.session_key != here.session_id
-    assert [is_out(thief(key)) for key in (here.session_id, there.session_id, str(spare.session_key))] == [
+    keep = SessionStore(here.session_id)
+    revoke_access(alice, "test", keep)
+    keep.save()
+    assert keep.session_key != here.session_id
+    assert [is_out(thief(key)) for key in (here.session_id, there.session_id, str(keep.session_key))] == [
         True,
         True,
         False,

@@ -149,7 +149,7 @@ def test_a_session_is_not_made_changed_or_removed_by_hand(at_admin: Visitor, at_
     answer = at_admin.submit(LIST + path.format(row.pk), {"post": "yes", "remember": "on", "version": "9"})
     assert answer.status_code == 403
     assert at_alice.row == row
-    assert (at_alice.row.remember, at_alice.row.version) == (False, 0)
+    assert (at_alice.row.remember, at_alice.row.token_version) == (False, 0)
 
 
 def test_a_session_can_be_looked_at(at_admin: Visitor, at_alice: Visitor) -> None:

@@ -90,7 +90,7 @@ def fill(user: User, rows: int = MANY) -> None:
         cursor.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %s)"
             " INSERT INTO sessions_demo_devicesession"
-            " (id, user_id, digest, former, address, user_agent, remember, version,"
+            " (id, user_id, digest, former, address, user_agent, remember, token_version,"
             "  started, last_seen, idle_end, absolute_end, reason)"
             " SELECT printf('%%032x', i), %s, printf('%%064x', i), '', '192.0.2.1', '',"
             "  0, 0, %s, %s, %s, %s, '' FROM n",

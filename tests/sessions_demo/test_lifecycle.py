@@ -608,9 +608,9 @@ def test_end_all_spares_what_was_begun_since(at_alice: Visitor, alice: User) -> 
     assert at_alice.whoami() == 401
 
 
-@pytest.mark.parametrize("spare", [None, object(), SessionStore()])
-def test_what_is_no_session_of_ours_is_not_spared(at_alice: Visitor, alice: User, spare: Any) -> None:
-    assert FLOW.end_all(str(alice.pk), 1, "test", spare) == 1
+@pytest.mark.parametrize("keep", [None, object(), SessionStore()])
+def test_what_is_no_session_of_ours_is_not_kept(at_alice: Visitor, alice: User, keep: Any) -> None:
+    assert FLOW.end_all(str(alice.pk), 1, "test", keep) == 1
     assert at_alice.whoami() == 401
 
 

@@ -124,7 +124,7 @@ def withdraw(email: str) -> int:
     from accounts.models import User
     from security.revocation import revoke_access
 
-    return revoke_access(User.objects.get(email=email), "withdrawn by a test").version
+    return revoke_access(User.objects.get(email=email), "withdrawn by a test").token_version
 
 
 def restore(email: str) -> None:
@@ -147,7 +147,7 @@ def rows(email: str) -> dict[str, Any]:
     from sessions_demo.models import DeviceSession
 
     found = DeviceSession.objects.filter(user__email=email)
-    return {row.digest: [row.version, row.reason if row.ended else None] for row in found}
+    return {row.digest: [row.token_version, row.reason if row.ended else None] for row in found}
 
 
 def live() -> dict[str, int]:

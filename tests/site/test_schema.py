@@ -93,10 +93,10 @@ def test_tokens_and_their_bodies_are_described(operations: list[APIOperation]) -
         if path.startswith("/jwt/auth/")
     }
     assert named == {
-        "/jwt/auth/login": ("TokenLoginBody", "Issue"),
-        REFRESH: ("RefreshBody", "Issue"),
-        "/jwt/auth/reauthenticate": ("ReauthenticateBody", "Reissue"),
-        "/jwt/auth/password": ("PasswordBody", "Reissue"),
+        "/jwt/auth/login": ("TokenLoginBody", "TokensAnswer"),
+        REFRESH: ("RefreshBody", "TokensAnswer"),
+        "/jwt/auth/reauthenticate": ("ReauthenticateBody", "RenewedTokensAnswer"),
+        "/jwt/auth/password": ("PasswordBody", "RenewedTokensAnswer"),
         LOGOUT: ("RefreshBody", "Message"),
         "/jwt/auth/logout-everywhere": (None, "Message"),
     }

@@ -17,7 +17,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from jwt_demo.models import TokenFamily
 
 
-def outstanding(family: TokenFamily) -> None:
+def record_outstanding(family: TokenFamily) -> None:
     """Notes the latest token of a family."""
     OutstandingToken.objects.create(
         user_id=family.user_id,
@@ -28,7 +28,7 @@ def outstanding(family: TokenFamily) -> None:
     )
 
 
-def blacklist(entries: Iterable[int | None]) -> None:
+def add(entries: Iterable[int | None]) -> None:
     """Notes that the tokens in these rows are no longer good; one that was noted before stays as it was."""
     now = timezone.now()
     rows = [BlacklistedToken(token_id=entry, blacklisted_at=now) for entry in entries if entry]
@@ -36,13 +36,13 @@ def blacklist(entries: Iterable[int | None]) -> None:
     BlacklistedToken.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def blacklist_latest(families: Iterable[UUID]) -> None:
+def add_latest(families: Iterable[UUID]) -> None:
     """Likewise for the latest token of each of these families, whose rows the caller has locked or changed.
 
-    It looks again: PostgreSQL gives whoever waited for a row the new row, and beside it the old ledger.
+    It looks again: PostgreSQL gives whoever waited for a row the new row, and beside it the old blacklist.
     """
     latest = TokenFamily.objects.filter(pk__in=families).values("jti")
-    blacklist(OutstandingToken.objects.filter(jti__in=latest).values_list("pk", flat=True))
+    add(OutstandingToken.objects.filter(jti__in=latest).values_list("pk", flat=True))
 
 
 def family_of(jti: str) -> UUID | None:

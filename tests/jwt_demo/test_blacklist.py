@@ -12,8 +12,8 @@ from pytest_django import Settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts.models import User
-from jwt_demo import ledger, lifecycle
-from jwt_demo.lifecycle import FLOW, Issued
+from jwt_demo import blacklist, lifecycle
+from jwt_demo.lifecycle import FLOW, IssuedTokens
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.tokens import RefreshToken
 from security.revocation import revoke_access
@@ -26,9 +26,9 @@ from tests.sessions_demo.conftest import Visitor
 HOUR, DAY = 3600, 86_400
 
 
-def entries(issued: Issued) -> list[tuple[int, bool]]:
+def entries(issued: IssuedTokens) -> list[tuple[int, bool]]:
     """The ledger's rows of a family, the first first: which generation, and whether it is still good."""
-    rows = reversed(ledger.chain(row(issued)))
+    rows = reversed(blacklist.chain(row(issued)))
     return [(int(entry.jti.split(".")[1]), not hasattr(entry, "blacklistedtoken")) for entry in rows]
 
 
@@ -41,7 +41,7 @@ def test_a_login_is_outstanding(alice: User, clock: Clock) -> None:
     assert (entry.user, entry.jti, entry.created_at) == (alice, row(issued).jti, NOON)
     assert entry.expires_at == row(issued).expires
     assert entry.jti == RefreshToken(text(issued))["jti"]
-    assert str(ledger.family_of(entry.jti)) == str(row(issued).pk)
+    assert str(blacklist.family_of(entry.jti)) == str(row(issued).pk)
     assert entries(issued) == [(0, True)]
 
 
@@ -54,7 +54,7 @@ def test_each_rotation_blacklists_the_one_before(alice: User, clock: Clock) -> N
     assert entries(issued) == [(0, False), (1, False), (2, True)]
     blacklisted = BlacklistedToken.objects.order_by("pk").values_list("blacklisted_at", flat=True)
     assert [(at - NOON).total_seconds() for at in blacklisted] == [100, 200]
-    assert ledger.chain(row(issued))[0].jti == row(issued).jti
+    assert blacklist.chain(row(issued))[0].jti == row(issued).jti
     assert entries(other) == [(0, True)]
 
 
@@ -67,7 +67,7 @@ def test_a_retry_and_a_short_login_write_nothing(alice: User, clock: Clock) -> N
     assert (entries(issued), OutstandingToken.objects.count(), BlacklistedToken.objects.count()) == before
 
 
-ENDINGS: dict[str, Callable[[User, Issued], Any]] = {
+ENDINGS: dict[str, Callable[[User, IssuedTokens], Any]] = {
     "logged out": lambda alice, issued: lifecycle.end(RefreshToken(text(issued)), None, "test"),
     "ended": lambda alice, issued: FLOW.end(alice, row(issued).pk, "test"),
     "others ended": lambda alice, issued: FLOW.end_others(alice, None, "test"),
@@ -80,7 +80,7 @@ ENDINGS: dict[str, Callable[[User, Issued], Any]] = {
 @committed
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
 def test_an_ended_family_has_nothing_good_left(
-    alice: User, clock: Clock, settings: Settings, ending: Callable[[User, Issued], Any]
+    alice: User, clock: Clock, settings: Settings, ending: Callable[[User, IssuedTokens], Any]
 ) -> None:
     settings.JWT_GRACE_PERIOD = 0
     issued = begun(alice)
@@ -117,7 +117,7 @@ def test_a_rotation_that_fails_leaves_no_row(alice: User, monkeypatch: pytest.Mo
     def fails(_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(ledger, "blacklist", fails)
+    monkeypatch.setattr(blacklist, "add", fails)
     with pytest.raises(ZeroDivisionError):
         rotated(text(issued))
     monkeypatch.undo()
@@ -139,7 +139,7 @@ def test_blacklisting_the_latest_token_ends_its_family(alice: User, rotates: boo
     with transaction.atomic():
         if rotates:
             transaction.on_commit(lambda: rotated(text(issued)))
-        BlacklistedToken.objects.create(token=ledger.chain(row(issued))[0])
+        BlacklistedToken.objects.create(token=blacklist.chain(row(issued))[0])
     assert (row(issued).reason, row(other).ended) == ("blacklisted", None)
     assert (counts(issued), counts(other)) == (False, True)
     assert {good for _, good in entries(issued)} == {False}
@@ -150,7 +150,7 @@ def test_blacklisting_an_earlier_token_changes_nothing(alice: User) -> None:
     issued = begun(alice)
     latest = rotated(text(issued))
     BlacklistedToken.objects.all().delete()
-    BlacklistedToken.objects.create(token=ledger.chain(row(issued))[1])
+    BlacklistedToken.objects.create(token=blacklist.chain(row(issued))[1])
     assert rotated(text(latest))
 
 
