@@ -1,6 +1,6 @@
-"""How a claim is proved: by what was seen just now. The verdict is computed from that; nobody types it.
+"""How a claim is proved: by what was seen just now. The verdict is computed from that evidence.
 
-A proof is a function of a stage that yields evidence. Evidence *for* a claim says whether it holds at all,
+A proof is a function of a `Sandbox` that yields evidence. Evidence *for* a claim says whether it holds at all,
 a *limit* shows where it does not: all of the first and none of the second is "holds", all of both is "holds,
 if", and a claim some of whose evidence is missing does not hold. Where the limits are half there, or nothing was
 seen, there is no verdict.

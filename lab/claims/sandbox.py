@@ -1,7 +1,7 @@
-"""Where proofs are played: throwaway people, in browsers of their own, at the real addresses of this site.
+"""Where proofs run: throwaway people, in browsers of their own, at the real addresses of this site.
 
 The requests go through the whole site, in this process: the same handler, middleware, views and stores that
-answer everybody else. Whoever was made here is gone afterwards, with every row and key.
+answer every client. The people are removed afterwards, with every row and key.
 """
 
 import contextvars
@@ -40,7 +40,7 @@ from sessions_demo import store
 from sessions_demo.models import DeviceSession
 
 PREFIX, DOMAIN = "lab-", "@throwaway.invalid"
-# For documentation only (RFC 3849): nobody else comes from there.
+# For documentation only (RFC 3849): no real client comes from there.
 NETWORK = "2001:db8"
 # Longer than any proof takes: what is older was left behind by a process that was killed.
 FORGOTTEN_AFTER = timedelta(hours=1)
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who exists for one proof."""
+    """A user who exists for one proof."""
 
     user: User
     email: str
@@ -148,12 +148,12 @@ def _site() -> WSGIHandler:
 
 
 class Sandbox:
-    """Makes people and browsers; see `stage`, which also removes them."""
+    """Makes people and browsers; `open_sandbox` also removes them."""
 
     def __init__(self) -> None:
         self.people: list[Person] = []
-        # Each stage has a network of its own, or failures that one proof needs would throttle another; the
-        # throttle itself is the one everybody meets.
+        # Each sandbox has a network of its own, or failures that one proof needs would throttle another; the
+        # throttle itself is that of the site.
         self.network = f"{NETWORK}:{secrets.randbelow(2**16):x}:{secrets.randbelow(2**16):x}"
         self.origin = f"https://{urlsplit(settings.SITE_URL).netloc}"
 
@@ -165,11 +165,11 @@ class Sandbox:
         return person
 
     def browser(self, agent: str = "Mozilla/5.0 (lab) Chrome/1") -> Browser:
-        """A browser that nobody has used."""
+        """A new browser, without cookies."""
         return Browser(f"{self.network}::{secrets.randbelow(2**16):x}", agent, self.origin)
 
     def logged_in(self, flow: str, person: Person | None = None, agent: str = "", **body: Any) -> Browser:
-        """A browser with somebody logged in."""
+        """A browser with `person`, or with a new user, logged in."""
         browser = self.browser(agent) if agent else self.browser()
         browser.log_in(person or self.person(), flow, **body)
         return browser
@@ -190,7 +190,7 @@ class Sandbox:
 
 @contextmanager
 def open_sandbox() -> Iterator[Sandbox]:
-    """A stage, cleared when the proof is over, however it ends."""
+    """A sandbox whose people are removed at the end, also after an error."""
     sandbox = Sandbox()
     try:
         yield sandbox
@@ -228,7 +228,7 @@ def _delete_throttle_counts(network: str) -> None:
 
 
 def _delete_events_of_strangers(network: str, **more: Any) -> None:
-    # A failed login of nobody is recorded without a user; the address is one that only a stage has.
+    # A failed login under an unknown address is recorded without a user; only a sandbox has this network.
     rows = SecurityEvent._base_manager.filter(user_key="", address__startswith=f"{network}:", **more)
     rows._raw_delete(rows.db)
 
@@ -242,14 +242,14 @@ def _delete_keys(alias: str, patterns: list[str]) -> None:
 
 @receiver(pre_save, sender=OutgoingMail)
 def hold_back_mail(sender: object, instance: OutgoingMail, raw: bool, **kwargs: Any) -> None:
-    """Has no mail to a throwaway user handed over: it would be on its way, or in the mailbox, after she is gone."""
+    """Holds back mail to a throwaway user: it would be sent, or lie in the mailbox, after the user is removed."""
     if not raw and instance.to.startswith(PREFIX) and instance.to.endswith(DOMAIN):
         instance.due = timezone.now() + 2 * FORGOTTEN_AFTER
 
 
 @task("lab", every=600)
 def delete_forgotten_people() -> str:
-    """Removes whom a killed proof left behind."""
+    """Removes the people that a killed proof left behind."""
     before = timezone.now() - FORGOTTEN_AFTER
     left = User.objects.filter(email__startswith=PREFIX, email__endswith=DOMAIN, created__lt=before)
     people = dict(left.values_list("pk", "email")[:100])

@@ -1,4 +1,4 @@
-"""The small clients that anybody may copy, and what each flow costs them.
+"""The small clients that a reader may copy, and what each flow costs them.
 
 The programs are files under `static/lab/clients/`. What they ask is written down here a second time, so that
 the requests can be sent by a throwaway person and their bytes be counted; tests hold the two to each other.
@@ -65,7 +65,7 @@ def programs() -> list[Program]:
 
 
 def send_requests(sandbox: Sandbox, flow: str, transport: str = "body") -> list[Answer]:
-    """The requests that the clients of this flow send, in their order, by somebody who is no browser."""
+    """The requests that the clients of this flow send, in their order, by a client that is no browser."""
     person, client = sandbox.person(), sandbox.browser("curl/8")
     return by_session(client, person) if flow == "session" else by_token(client, person, transport)
 

@@ -53,7 +53,7 @@ QUESTIONS = (
     ),
     Question(
         "revocation",
-        "How soon must a login that is taken back stop working?",
+        "How soon must a revoked login stop working?",
         {"minutes": "Within a quarter of an hour", "now": "At once"},
     ),
     Question(
@@ -95,14 +95,14 @@ class Outcome(StrEnum):
 MEANING = {
     Outcome.SESSION: "The server keeps who is logged in; the browser holds a cookie with an id that means nothing "
     "elsewhere. It ends the moment the server forgets it.",
-    Outcome.TOKENS: "An access token of fifteen minutes that nobody looks up, and a refresh token in a cookie that is "
-    "replaced each time it is used. What is taken back works on until the access token ends.",
-    Outcome.DENYLIST: "Access tokens as above, and one look into Redis a request for those that were taken back. It "
+    Outcome.TOKENS: "An access token of fifteen minutes that is not looked up, and a refresh token in a cookie that is "
+    "replaced each time it is used. A revoked login works on until the access token expires.",
+    Outcome.DENYLIST: "Access tokens as above, and one look into Redis a request for those that were revoked. It "
     "counts from the next request.",
     Outcome.VERSION: "Access tokens as above, and one look into the database a request: the user’s version must still "
     "be the token’s. It needs no second store.",
-    Outcome.BOTH: "Browsers log in with a session; apps and services get tokens. The users are the same, and to take a "
-    "login back ends both.",
+    Outcome.BOTH: "Browsers log in with a session; apps and services get tokens. The users are the same, and to revoke "
+    "a login ends both.",
     Outcome.BACKEND: "The script talks to a small server of its own with a session cookie; whatever tokens there are "
     "stay on that server, where no script can read them.",
 }
@@ -131,7 +131,7 @@ ANYTHING_WITH_SESSIONS = (
     "Others would use tokens here as well, so that an app can be added later without a second way to log in."
 )
 NO_LOOK_UP = (
-    "Whoever looks something up at every request has paid the price of a session already, and may as well have one."
+    "A site that looks something up at every request has paid the price of a session already, and may as well use one."
 )
 RULES = (
     Rule(
@@ -140,7 +140,7 @@ RULES = (
         lambda a: a["clients"] == "partners" and _is_strict(a),
         "Software of others acts for your users with an access token of its own, and must lose it at once when a user "
         "says so.",
-        "OAuth allows opaque tokens just as well: they are looked up anyway, and nobody outside can read them.",
+        "OAuth allows opaque tokens just as well: they are looked up anyway, and no client can read them.",
     ),
     Rule(
         "C81",
@@ -177,7 +177,7 @@ RULES = (
         lambda a: a["tenants"] == "many" and not _is_in_browser(a) and _is_strict(a),
         "The tenant stands in the signed token, so each service knows whose data is meant; the denylist ends a token "
         "at once.",
-        "The claim alone separates nobody: each service must refuse a token of another tenant, by its audience.",
+        "The claim alone separates no tenants: each service must refuse a token of another tenant, by its audience.",
     ),
     Rule(
         "C80",
@@ -204,7 +204,7 @@ RULES = (
         "C77",
         Outcome.DENYLIST,
         lambda a: a["services"] == "many" and _is_strict(a),
-        "Each service verifies the token alone, and asks one shared list for those that were taken back.",
+        "Each service verifies the token alone, and asks one shared list for those that were revoked.",
         NO_LOOK_UP,
     ),
     Rule(

@@ -97,7 +97,7 @@ def _strip_surroundings(text: str, remarks: list[str]) -> str:
 def _describe_segment_count(number: int) -> str:
     known = {
         2: "Two segments: the signature is missing altogether.",
-        5: "Five segments: that is the form of an encrypted token (JWE), which nobody reads without its key.",
+        5: "Five segments: that is the form of an encrypted token (JWE), which cannot be read without its key.",
     }
     return known.get(number, f"{number} segment{'s' * (number != 1)}, where a signed token has three.")
 
@@ -105,7 +105,7 @@ def _describe_segment_count(number: int) -> str:
 def _decode_segment(name: str, segment: str, remarks: list[str]) -> bytes | None:
     """What a segment decodes to, with a remark for each thing a strict decoder would refuse."""
     if not segment:
-        remarks.append(f"The {name} is empty." + (" Nobody signed this token." if name == "signature" else ""))
+        remarks.append(f"The {name} is empty." + (" This token is not signed." if name == "signature" else ""))
         return b""
     plain = segment.rstrip("=").replace("+", "-").replace("/", "_")
     if segment.endswith("="):
@@ -189,7 +189,7 @@ def base64url_decode(segment: str) -> bytes:
 
 
 def read_claims(token: str) -> dict[str, Any]:
-    """The payload of a token, as anybody can read it; empty when it is none."""
+    """The payload of a token, as every client can read it; empty when it is no token."""
     payload = decode(token).payload
     return payload if isinstance(payload, dict) else {}
 

@@ -109,7 +109,7 @@ def measure(modes: list[str], requests: int, logins: int, tell: Callable[[int], 
 
 
 def log_in(sandbox: Sandbox, strategy: Strategy) -> tuple[Credential, Answer]:
-    """A login at the site's own address, as long-lived as everybody's."""
+    """A login at the site's own address, with the usual lifetime."""
     browser, person = sandbox.browser(), sandbox.people[0] if sandbox.people else sandbox.person()
     flow = "session" if strategy.kind == "session" else "jwt"
     answer = browser.log_in(person, flow, **({"refresh": False} if strategy.key == "short" else {}))
@@ -165,7 +165,7 @@ def _log_in_probe(sandbox: Sandbox, strategy: Strategy) -> Probe:
 def _time_all(probes: list[Probe], requests: int, tell: Callable[[int], None]) -> None:
     site = WSGIHandler()
     for turn in range(-WARM_UP, requests):
-        # Whoever comes first in a turn is another each time, and so is which of the two is traced.
+        # Another mode comes first in each turn, and the traced request comes first in every second turn.
         at = turn % len(probes)
         for probe in probes[at:] + probes[:at]:
             for on in (turn % 2 == 0, turn % 2 == 1):
@@ -229,7 +229,7 @@ def _answers_after_ban(sandbox: Sandbox, keys: list[str]) -> dict[str, str]:
 
 
 def describe_machine() -> dict[str, str]:
-    """What it ran on. Without the machine's name, which is nobody's business."""
+    """What it ran on. Without the name of the machine, which is private."""
     store = get_redis_connection("default").info("server")
     version = ".".join(map(str, connection.get_database_version()))
     name, number = (

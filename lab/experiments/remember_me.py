@@ -15,7 +15,7 @@ from lab.experiments.decision import describe_duration
 from sessions_demo.models import DeviceSession
 
 MAX_AGE = re.compile(r";\s*Max-Age=(\d+)", re.IGNORECASE)
-# What proves that somebody is still logged in, when a browser was opened again.
+# The request that shows whether the user is still logged in when the browser was opened again.
 REQUESTS = {"session": ("GET", "/session/api/whoami"), "jwt": ("POST", "/jwt/auth/refresh")}
 
 
@@ -80,7 +80,7 @@ class Lane:
 
 
 def try_flow(sandbox: Sandbox, flow: str, remember: bool) -> Lane:
-    """Somebody new logs in by this flow, the browser is closed and opened again, and asks with what it still has."""
+    """Logs a new user in by this flow, closes the browser, opens it again, and asks with the cookies that are left."""
     person, browser = sandbox.person(), sandbox.browser()
     lines = browser.get("/session/api/").set_cookies if flow == "session" else []
     lines += browser.log_in(person, flow, remember=remember).set_cookies

@@ -1,5 +1,5 @@
-"""A round: somebody who is logged in by every strategy at once, and for how long each credential works on after
-her access is withdrawn."""
+"""A round: one user is logged in by every strategy at once, and each credential is tried until it stops working
+after the user's access was revoked."""
 
 import secrets
 import time
@@ -42,7 +42,7 @@ BY_KEY = {strategy.key: strategy for strategy in STRATEGIES}
 
 @dataclass(frozen=True)
 class RevocationAct:
-    """A reason to withdraw access. `do` changes the user as the site itself does."""
+    """A reason to revoke access. `do` changes the user as the site itself does."""
 
     name: str
     description: str
@@ -69,17 +69,17 @@ def _demote(user: User) -> None:
 
 
 ACTS = {
-    "ban": RevocationAct("Ban", "An administrator deactivates her.", _ban),
-    "password": RevocationAct("Change password", "She sets a new password somewhere else.", _change_password),
-    "everywhere": RevocationAct("Sign out everywhere", "She ends all she has open.", _log_out_everywhere),
-    "demote": RevocationAct("Demote", "An administrator makes her a member again.", _demote),
+    "ban": RevocationAct("Ban", "An administrator deactivates the user.", _ban),
+    "password": RevocationAct("Change password", "The user sets a new password in another browser.", _change_password),
+    "everywhere": RevocationAct("Sign out everywhere", "The user ends all sessions and tokens.", _log_out_everywhere),
+    "demote": RevocationAct("Demote", "An administrator makes the user a member again.", _demote),
 }
 
 
 def revoke(user_id: int, act: str) -> None:
-    """Does it to this user, now. Raises `KeyError` for an act there is not, `User.DoesNotExist` when she is gone."""
+    """Revokes this user's access, now. Raises `KeyError` for an unknown act, `User.DoesNotExist` for a deleted user."""
     with transaction.atomic():
-        # Unlocked, she could be removed in between, and saving her would bring her back.
+        # Without the lock another request could delete the user in between, and `save()` would bring the user back.
         ACTS[act].do(User.objects.select_for_update().get(pk=user_id))
 
 
@@ -115,7 +115,7 @@ def log_in(sandbox: Sandbox, person: Person, strategy: Strategy, life: int) -> C
 
 @dataclass
 class Observation:
-    """What became of one credential. Seconds count from the withdrawal; `left` is what its token had left then."""
+    """What became of one credential. Seconds count from the revocation; `left` is what its token had left then."""
 
     strategy: Strategy
     left: float | None
@@ -129,7 +129,7 @@ class Observation:
     ms: list[float] = field(default_factory=list)
 
     def add_answer(self, answer: Answer, seconds: float | None) -> None:
-        """Takes in one answer; `seconds` is `None` before the withdrawal."""
+        """Takes in one answer; `seconds` is `None` before the revocation."""
         if answer.status == 200:
             self.sql, self.redis = answer.exchange.count("sql"), answer.exchange.count("redis")
             self.ms.append(answer.exchange.ms)
@@ -144,7 +144,7 @@ class Observation:
 
     @property
     def at_once(self) -> bool:
-        """Whether the first request after the withdrawal was refused."""
+        """Whether the first request after the revocation was refused."""
         return self.refused is not None and self.asked == 1
 
     @property
@@ -163,9 +163,9 @@ class Observation:
 def run_round(
     sandbox: Sandbox, act: str, life: int, only: tuple[str, ...] = (), most: float = 0, every: float = 0.1
 ) -> list[Observation]:
-    """One whole round: logs in, asks, withdraws, and asks each credential every so many seconds until it is dead.
+    """One whole round: logs in, asks, revokes, and asks with each credential every so many seconds until it is refused.
 
-    `life` is how long access tokens live, in whole seconds; it is over `most` seconds after the withdrawal, or one
+    `life` is how long access tokens live, in whole seconds; it is over `most` seconds after the revocation, or one
     second after the last of them ran out.
     """
     person = sandbox.person(role=User.Role.ADMIN)
@@ -182,7 +182,7 @@ def run_round(
 
 
 def watch_unrevoked(held: Credential, most: float, every: float = 0.1) -> Observation:
-    """What becomes of one credential that nobody withdraws, for so many seconds from now."""
+    """What becomes of one credential that is not revoked, for so many seconds from now."""
     observation = Observation(held.strategy, None)
     observation.add_answer(held.ask(), None)
     _watch([held], {held.strategy.key: observation}, most, every)

@@ -1,4 +1,4 @@
-"""Two holders of one refresh token: scenes that are played at the real endpoints, with two real logins of one user."""
+"""Two clients with one refresh token: scenes played at the real endpoints, with two real logins of one user."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -18,7 +18,7 @@ GRACE_PERIODS = (10, 0)
 
 @dataclass(frozen=True)
 class Move:
-    """One thing somebody does in a scene: `act` is "steal", "refresh", "lose", "both" or "whoami"."""
+    """One action of a scene: `act` is "steal", "refresh", "lose", "both" or "whoami"."""
 
     actor: str
     act: str
@@ -130,7 +130,7 @@ class PlayedScene:
 
 
 def play_scene(sandbox: Sandbox, scene: str, grace_period: int) -> PlayedScene:
-    """Plays a scene with a retry window of so many seconds. Raises `KeyError` for a scene there is not."""
+    """Plays a scene with a grace period of so many seconds. Raises `KeyError` for an unknown scene."""
     person = sandbox.person()
     laptop = sandbox.logged_in("jwt", person, OWNER_AGENT)
     phone = sandbox.logged_in("jwt", person, PHONE_AGENT)

@@ -1,4 +1,4 @@
-"""Short plays for the page `wire`: each is a few real requests of throwaway people, and what to look for in them."""
+"""Short scenarios for the page `wire`: a few real requests of throwaway people each, and what to look for in them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -41,49 +41,49 @@ def _with_caption(caption: str, answer: Answer) -> Entry:
 def session_login(sandbox: Sandbox) -> Iterator[CaptionedAnswer]:
     browser, person = sandbox.browser(), sandbox.person()
     yield "A first visit: the browser is given a CSRF token, and no session.", browser.get("/session/api/")
-    yield "She logs in; the answer carries the id of her new record.", browser.log_in(person, "session")
+    yield "Alice logs in; the answer carries the id of a new record.", browser.log_in(person, "session")
     yield "Who am I? The id is looked up.", browser.get("/session/api/whoami")
-    yield "Her profile: the same look-up, then her row.", browser.get("/session/api/profile")
-    yield "She logs out: the record is deleted, and the cookie with it.", browser.post("/session/auth/logout")
+    yield "Alice’s profile: the same look-up, then the row in the database.", browser.get("/session/api/profile")
+    yield "Alice logs out: the record is deleted, and the cookie with it.", browser.post("/session/auth/logout")
 
 
 def token_login(sandbox: Sandbox) -> Iterator[CaptionedAnswer]:
     browser, person = sandbox.browser(), sandbox.person()
-    yield "She logs in; one token comes in the body, the other as a cookie.", browser.log_in(person, "jwt")
-    yield "Who am I? The token says so, and the key vouches for it.", browser.get("/jwt/api/whoami")
-    yield "Her profile: the same check, then her row.", browser.get("/jwt/api/profile")
+    yield "Alice logs in; one token comes in the body, the other as a cookie.", browser.log_in(person, "jwt")
+    yield "Who am I? The token says so, and its signature is verified.", browser.get("/jwt/api/whoami")
+    yield "Alice’s profile: the same check, then the row in the database.", browser.get("/jwt/api/profile")
     refreshed = browser.keep(browser.post("/jwt/auth/refresh"))
     yield "The access token is replaced before it ends, and the refresh token with it.", refreshed
-    yield "She logs out: what she was given is ended on the server too.", browser.post("/jwt/auth/logout")
+    yield "Alice logs out: the tokens are revoked on the server too.", browser.post("/jwt/auth/logout")
 
 
 def old_cookie(sandbox: Sandbox) -> Iterator[CaptionedAnswer]:
     person, thief = sandbox.person(), sandbox.browser(THIEF)
     browser, login = _log_in(sandbox, person, "session")
-    yield "She logs in.", login
+    yield "Alice logs in.", login
     thief.set_cookie(settings.SESSION_COOKIE_NAME, browser.cookie(settings.SESSION_COOKIE_NAME))
-    yield "Somebody has copied her cookie, and it works for him too.", thief.get("/session/api/whoami")
-    yield "She logs out.", browser.post("/session/auth/logout")
-    yield "His copy points at a record that is gone.", thief.get("/session/api/whoami")
+    yield "A thief has copied the cookie, and it works for the thief too.", thief.get("/session/api/whoami")
+    yield "Alice logs out.", browser.post("/session/auth/logout")
+    yield "The copy points at a record that is gone.", thief.get("/session/api/whoami")
 
 
 def old_refresh(sandbox: Sandbox) -> Iterator[CaptionedAnswer]:
     person, thief = sandbox.person(), sandbox.browser(THIEF)
     browser, login = _log_in(sandbox, person, "jwt")
-    yield "She logs in.", login
+    yield "Alice logs in.", login
     thief.set_cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME, browser.cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME))
-    yield "She refreshes; the token from before is now an old one.", browser.keep(browser.post("/jwt/auth/refresh"))
+    yield "Alice refreshes; the token from before is now an old one.", browser.keep(browser.post("/jwt/auth/refresh"))
     yield (
-        "Somebody who copied the old one presents it: theft, and everything of hers ends.",
+        "A thief who copied the old one presents it: theft, and every login of Alice ends.",
         thief.post("/jwt/auth/refresh"),
     )
-    yield "Her own access token is withdrawn too.", browser.get("/jwt/api/whoami")
-    yield "And she cannot refresh: she must log in again.", browser.post("/jwt/auth/refresh")
+    yield "Alice’s own access token is revoked too.", browser.get("/jwt/api/whoami")
+    yield "Alice cannot refresh either, and must log in again.", browser.post("/jwt/auth/refresh")
 
 
 def strangers(sandbox: Sandbox) -> Iterator[CaptionedAnswer]:
     browser = sandbox.browser()
-    yield "No cookie: nobody is known, and nothing is looked up.", browser.get("/session/api/whoami")
+    yield "No cookie: the user is unknown, and nothing is looked up.", browser.get("/session/api/whoami")
     yield "No token: likewise.", browser.get("/jwt/api/whoami")
     browser.set_cookie(settings.SESSION_COOKIE_NAME, "a" * 32)
     yield "An invented id is looked up in vain.", browser.get("/session/api/whoami")
@@ -130,7 +130,7 @@ SCENARIOS = {
             "token",
             old_refresh,
         ),
-        Scenario("strangers", "Nobody in particular", "No credential, and invented ones.", "", strangers),
+        Scenario("strangers", "Unknown clients", "No credential, and invented ones.", "", strangers),
         Scenario("roles", "Known, and allowed", "One page, three kinds of visitor, both flows.", "", roles),
     )
 }

@@ -1,6 +1,6 @@
 """What Redis holds of one session, to look at: its key, its value, the seconds it has left.
 
-Whoever shows it shows somebody's login, so what would help to take that over, or is not known here, is masked.
+A page that shows it shows a login. What would help to take that login over, and every unknown field, is masked.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from sessions_demo import store
 from sessions_demo.lifecycle import REAUTHENTICATED, REMEMBER, ROLE, SEEN, USER_ID
 from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, TOKEN_VERSION
 
-# What may be read over somebody's shoulder; `_auth_user_hash` and whatever else there may be, not.
+# Fields that help no attacker who sees the page. `_auth_user_hash`, and every field not named here, is masked.
 READABLE_FIELDS = {
     USER_ID,
     ROLE,

@@ -26,7 +26,7 @@ class CheckedAuthentication(JWTAuthentication):
 class Whoami(views.Whoami):
     """Who the token says you are, as long as the check in the address lets it in. 404 for a check there is not."""
 
-    # A measuring device and no part of the API: left out of its description, and JSON whoever asks.
+    # A measuring device and no part of the API: left out of its description, and JSON for every client.
     schema = None
     renderer_classes = [JSONRenderer]
 

@@ -1,4 +1,7 @@
-"""The lab's pages, a module each. A posted form is answered with the page, or with JSON where that was asked for."""
+"""The pages of the lab, in a module each: a view reads the form, runs an experiment or a proof, and renders a
+template. A posted form is answered with the page, or with JSON for a script that asks for JSON. May import every
+other room of the lab; none of them imports a page.
+"""
 
 from typing import Any
 

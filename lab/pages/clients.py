@@ -37,7 +37,7 @@ def row(program: clients.Program) -> dict[str, Any]:
 
 
 def measure_runs() -> dict[str, Any]:
-    """The requests of each flow, sent by somebody made for it."""
+    """The requests of each flow, sent for a throwaway user."""
     with open_sandbox() as sandbox:
         runs = {flow: clients.send_requests(sandbox, flow) for flow in FLOWS}
     return {flow: summarize_run(answers) for flow, answers in runs.items()}

@@ -16,7 +16,7 @@ PAGES = (
     ("inspect", "Inspect", "See the session record in Redis beside the claims of a token, and change the role."),
     ("token", "Take a token apart", "Decode, verify and forge a token, and read exactly why one is refused."),
     ("measure", "Measure", "Compare what each way costs: time, look-ups, header bytes, memory."),
-    ("revocation", "Take a login back", "Ban somebody and watch when each kind of login stops working."),
+    ("revocation", "Revoke a login", "Ban a user and watch when each kind of login stops working."),
     ("refresh", "Refresh and theft", "Play owner and thief with one refresh token, in either order."),
     ("remember", "Remember me", "Tick the box or not, close the browser, and see who is still logged in."),
     ("clients", "Clients", "Run the same login from curl, Python and JavaScript."),

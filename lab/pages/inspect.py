@@ -84,7 +84,7 @@ class StaleRole:
 
 
 def change_role(before: str, after: str) -> dict[str, Any]:
-    """Gives somebody another role while she is logged in, and asks each way of checking until it has noticed."""
+    """Gives a logged-in user another role, and asks each way of checking until it has noticed."""
     with open_sandbox() as sandbox:
         person = sandbox.person(role=before)
         questions = dict(ways_of_checking(sandbox, person.user, sandbox.logged_in("session", person)))

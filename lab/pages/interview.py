@@ -41,9 +41,9 @@ QUESTIONS = (
     InterviewQuestion(
         "C101",
         "What is the weakness of tokens, and what helps?",
-        "A token that nobody looks up cannot be taken back: after a ban it works until it expires. So it is made "
+        "A token that is not looked up cannot be revoked: after a ban it works until it expires. So it is made "
         "short, and renewed with a refresh token that is stored, replaced at each use, and can be revoked. Where a "
-        "withdrawal must count at once, each request looks into a denylist or at a version, for one look-up more.",
+        "revocation must count at once, each request looks into a denylist or at a version, for one look-up more.",
     ),
     InterviewQuestion(
         "C102",
@@ -61,9 +61,9 @@ QUESTIONS = (
     InterviewQuestion(
         "C104",
         "A gateway checks the token and tells the services who is asking. Is that safe?",
-        "Only if the gateway replaces the headers that a client sent under the same names, and only if nobody can "
-        "reach a service around it. Otherwise anybody is whoever they say. Services that verify the token themselves "
-        "need neither promise.",
+        "Only if the gateway replaces the headers that a client sent under the same names, and only if no client can "
+        "reach a service around it. Otherwise a client can claim to be any user. Services that verify the token "
+        "themselves need neither promise.",
     ),
 )
 

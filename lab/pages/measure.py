@@ -13,7 +13,7 @@ from lab.experiments.measure import Report
 from lab.experiments.revocation import STRATEGIES
 from lab.pages import render_page
 
-# A visitor's run must be over before anybody thinks it has broken; the command measures as much as it is told.
+# A request must not take so long that the page seems broken; the command has no such limit.
 MIN_REQUESTS, MAX_REQUESTS, DEFAULT_REQUESTS = 10, 200, 50
 LOGINS = 5
 FORMATS: dict[str, Callable[[Report], HttpResponse]] = {

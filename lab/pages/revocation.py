@@ -1,7 +1,7 @@
-"""`/lab/revocation/`: for how long each credential works on after access was withdrawn.
+"""`/lab/revocation/`: for how long each credential works on after access was revoked.
 
 Without a script the server plays a whole round. With one the browser polls, and this module only begins the
-round, asks for the session, withdraws and clears away; nothing of a round is kept between its requests.
+round, asks with the session, revokes and cleans up; nothing of a round is kept between its requests.
 """
 
 from base64 import urlsafe_b64encode
@@ -25,7 +25,7 @@ from lab.pages import render_page
 from security.backends import InvalidCredentials
 
 # Seconds an access token lives here, when the browser polls and when the server plays alone; and how long a round
-# may take. The site's own access tokens live 15 minutes, which nobody would wait for.
+# may take. The site's own access tokens live 15 minutes, which is too long to wait for.
 ACCESS_LIFETIME, LIFE_WITHOUT_SCRIPT, MAX_ROUND = 10, 5, 15 * 60
 SALT = "lab.revocation"
 OVER = "This round is over. Begin a new one."
@@ -92,7 +92,7 @@ def _percent(seconds: float | None, scale: float) -> str:
 
 
 def _begin() -> dict[str, Any]:
-    # Not `stage()`: this user stays until the round is over. Housekeeping removes whom a closed tab leaves behind.
+    # Not `open_sandbox()`: this user stays until the round is over. Housekeeping deletes the users of closed tabs.
     sandbox = Sandbox()
     person = sandbox.person(role=User.Role.ADMIN)
     held = [revocation.log_in(sandbox, person, strategy, ACCESS_LIFETIME) for strategy in STRATEGIES]
@@ -100,7 +100,7 @@ def _begin() -> dict[str, Any]:
         "round": signing.dumps(person.user.pk, salt=SALT),
         "life": ACCESS_LIFETIME,
         "lanes": [_lane(credential) for credential in held],
-        # Sealed: as a cookie it would open the admin, to whoever pressed a button.
+        # Sealed: as a cookie it would open the admin to every visitor of this page.
         "session": _cipher().encrypt(held[0].browser.cookie(settings.SESSION_COOKIE_NAME).encode()).decode(),
     }
 
@@ -153,8 +153,8 @@ def _revoke(person: Person, act: str) -> dict[str, Any]:
 
 
 def _log_in_again(person: Person) -> dict[str, Any]:
-    """What short-only asks of a person each time her token has run out."""
+    """Logs in again, as a client without a refresh token must when its token has expired."""
     try:
         return _lane(revocation.log_in(Sandbox(), person, BY_KEY["short"], ACCESS_LIFETIME))
     except InvalidCredentials:
-        raise BadRequest("She cannot log in any more.") from None
+        raise BadRequest("The user cannot log in any more.") from None

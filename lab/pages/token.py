@@ -62,7 +62,7 @@ def forgery_form() -> dict[str, str]:
 
 
 def decode(fields: dict[str, str]) -> dict[str, Any]:
-    """What the text says, whoever signed it; and whether the secret that was typed made the signature."""
+    """What the text says, under any signature; and whether the secret that was typed made the signature."""
     decoded = jws.decode(fields.get("token", ""))
     return {
         "reading": describe_token(decoded),
@@ -127,7 +127,7 @@ def forge(fields: dict[str, str]) -> dict[str, Any]:
 
 
 def issue_fresh_token(fields: dict[str, str]) -> dict[str, Any]:
-    """A real access token of a person who is gone again: it says nothing of anybody, and ends soon."""
+    """A real access token of a deleted user: it says nothing about a real user, and expires soon."""
     with open_sandbox() as sandbox:
         policy = replace(Policy.default(), access=FRESH_LIFETIME)
         token = str(lifecycle.start(sandbox.person().user, Client(), policy=policy).access)

@@ -43,7 +43,7 @@ def _begin_recording(request: HttpRequest) -> HttpResponse:
 
 
 def _stop_recording(request: HttpRequest) -> HttpResponse:
-    # Once the cookie is gone nobody can read it, so this is the last look.
+    # Without the cookie the recording cannot be read, so this is the last look.
     response = _render(request, _recording_context(Run.of(request)) | {"recording": False, "stopped": True})
     runs.delete_run_cookie(response)
     return response

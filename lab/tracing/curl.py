@@ -21,8 +21,8 @@ LOGIN_BODY = '{"email": "YOUR E-MAIL", "password": "YOUR PASSWORD"}'
 def curl_command(entry: Entry) -> str:
     """The command, over several lines, for any POSIX shell."""
     method, unsafe = entry["method"], entry["method"] not in ("GET", "HEAD", "OPTIONS")
-    # Anybody's link can lead to a path with a control character, and a terminal obeys what is pasted into it. A masked
-    # part stands in brackets, which curl would read as a pattern.
+    # A link of an attacker can lead to a path with a control character, and a terminal obeys what is pasted into it.
+    # A masked part stands in brackets, which curl would read as a pattern.
     address = settings.SITE_URL + quote(entry["path"], safe="/[]@:!$&'()*+,;=~%")
     parts = [f"curl -i --globoff {_method_option(method)}{shlex.quote(address)}"]
     names = [cookie["name"] for cookie in entry["cookies_sent"] if cookie["name"] in VARIABLES]

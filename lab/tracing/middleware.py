@@ -53,7 +53,7 @@ class TraceMiddleware:
 
 
 def _keep_exchange(request: HttpRequest, response: HttpResponseBase, recording: trace.Recording) -> str:
-    """Keeps the exchange for whoever wants it; what that took, for `Server-Timing`."""
+    """Keeps the exchange where a proof or a run collects it. Returns what that took, for `Server-Timing`."""
     run, sink = Run.of(request), trace.COLLECTED.get()
     if not (run or sink is not None) or not _is_traced(request.path_info):
         return ""

@@ -44,7 +44,7 @@ class Run:
         before = cls.of(request)
         run = cls(before.secret if before else secrets.token_urlsafe(16), secrets.token_hex(4))
         pipe = get_redis_connection("trace").pipeline()
-        # A list that does not exist is not appended to: nobody fills the store with runs of their own invention.
+        # `add` appends only to a list that exists. Otherwise a client with an invented cookie could fill the store.
         pipe.rpush(run._key, "{}")
         pipe.expire(run._key, LIFETIME)
         pipe.execute()

@@ -17,7 +17,7 @@ Entry = dict[str, Any]
 
 TABLE = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?(\w+)"?')
 INNERMOST = re.compile(r"\([^()]*\)")
-# Digests and ids tell nobody anything by their end.
+# The end of a digest or an id tells a reader nothing.
 DIGEST = re.compile(r"[0-9a-f]{8}(?:[0-9a-f-]{8,})")
 KEY_LENGTH = 30
 

@@ -72,7 +72,7 @@ class Recording:
 
 
 CURRENT_RECORDING: ContextVar[Recording | None] = ContextVar("recording", default=None)
-# Where this thread wants to have the exchanges it causes; `None`: nobody asked.
+# Where this thread wants to have the exchanges it causes; `None`: nowhere.
 COLLECTED: ContextVar["list[Exchange] | None"] = ContextVar("sink", default=None)
 # Whether requests are recorded at all: the trace's own cost is measured by leaving it out.
 ENABLED: ContextVar[bool] = ContextVar("on", default=True)

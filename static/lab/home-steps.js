@@ -97,7 +97,7 @@ function atCall(session, token) {
   const verified = token.steps.filter(({ kind, text }) => kind === "jwt" && text.startsWith("verify"));
   return (
     `The session was looked up in Redis: ${looked} GET. The token was verified with a key, in ` +
-    `${time(sum(verified))}; ${asked} MGET asked whether it was withdrawn. To say who is asking, the cookie took ` +
+    `${time(sum(verified))}; ${asked} MGET asked whether it was revoked. To say who is asking, the cookie took ` +
     `${carried(session)} bytes and the token ${carried(token)}.`
   );
 }
@@ -106,7 +106,7 @@ function atLogout(session, token) {
   const [gone, noted] = [count(session, "redis", "DEL"), count(token, "redis", "SET")];
   return (
     `The session’s record was deleted (${gone} DEL), so its cookie is worth nothing. The token is still signed and ` +
-    `not yet expired: it had to be put on a list of withdrawn ones (${noted} SET), and is asked after at every request.`
+    `not yet expired: it had to be put on a list of revoked ones (${noted} SET), and is asked after at every request.`
   );
 }
 

@@ -112,7 +112,7 @@ async function checked(response, allowed) {
 function sentence({ status, message, retryAfter }) {
   if (status === 429) return `Too many failed logins. Try again in ${Math.ceil((retryAfter || 60) / 60)} minutes.`;
   if (status === 503) return "A store of this site does not answer right now, so nothing was decided. Try again shortly.";
-  if (message === "Invalid credentials") return "That password has been changed. Choose somebody else.";
+  if (message === "Invalid credentials") return "That password has been changed. Choose another user.";
   if (status === 401) return `${message}. Log in both ways again.`;
   return message;
 }

@@ -42,7 +42,7 @@ async function unfold(played, mine) {
   document.querySelector("#logins").replaceChildren(...played.end.map(loginRow));
   end.hidden = false;
   const out = played.end.filter((each) => !each.in).map((each) => each.who);
-  say(out.length ? `Out at the end: ${out.join(", ")}.` : "Nobody is out: everyone goes on.");
+  say(out.length ? `Out at the end: ${out.join(", ")}.` : "No client is out.");
 }
 
 function panel(step, address) {
@@ -67,7 +67,7 @@ function family(of) {
 
 function node(of) {
   const holders = of.holders.map((who) => h("span", { class: `holder ${who}` }, who));
-  return h("li", { class: of.state }, h("b", {}, of.number), ` ${of.state}`, h("small", {}, ...(holders.length ? holders : ["nobody holds it"])));
+  return h("li", { class: of.state }, h("b", {}, of.number), ` ${of.state}`, h("small", {}, ...(holders.length ? holders : ["no client holds it"])));
 }
 
 function loginRow(each) {

@@ -28,7 +28,7 @@ function say(text) {
   status.textContent = text;
 }
 
-/** Withdraws, in the running round or in a new one that everybody was seen to be logged in to first. */
+/** Revokes access: in the running round, or in a new one in which every client has been seen to be logged in. */
 async function press(button) {
   if (round?.revokedAt != null) await end();
   if (!round && !(await start())) return;
@@ -53,7 +53,7 @@ async function start() {
   if (beginning) return false;
   beginning = true;
   if (round) await end();
-  say("Logging her in, five ways …");
+  say("Logging the user in, five ways …");
   const given = await submit(form, { do: "begin" }).catch((error) => say(error.message));
   beginning = false;
   if (!given) return false;
@@ -63,7 +63,7 @@ async function start() {
   document.querySelector("#result-title").textContent = "This round";
   round.axis = s("svg", { width: "100%", height: 20 });
   gantt.replaceChildren(h("li", { "aria-hidden": "true" }, round.axis), ...lanes.map(row));
-  say("She is logged in. Press one of the four buttons.");
+  say("The user is logged in. Press one of the four buttons.");
   const current = round;
   poll(current);
   return true;
@@ -124,7 +124,7 @@ async function renew(of, lane) {
   }
 }
 
-/** Short-only asks for the password again and again, as long as nobody withdrew anything. */
+/** A client without a refresh token asks for the password again, until access is revoked. */
 async function died(of, lane, now, why) {
   if (lane.key === "short" && of.revokedAt == null) {
     const given = await submit(form, { do: "login", round: of.id }).catch(() => null);
@@ -164,7 +164,7 @@ function draw(of) {
   numbers.replaceChildren(...of.lanes.map((lane) => figures(of, lane)));
 }
 
-/** When it was withdrawn; until then, the seconds. */
+/** The moment of the revocation; before it, the seconds. */
 function axis(of, scale, at) {
   if (of.revokedAt != null) return [s("text", { x: at(of.revokedAt), y: 14 }, `▼ ${of.act}`)];
   const step = Math.max(5, Math.ceil(scale / 25) * 5);
@@ -191,7 +191,7 @@ function figures(of, lane) {
 
 async function finish(of) {
   const slow = of.lanes.filter((lane) => of.revokedAt != null && lane.until > of.revokedAt).map((lane) => `“${lane.name}”`);
-  if (of.revokedAt == null) say("The round is over: nobody withdrew anything.");
+  if (of.revokedAt == null) say("The round is over: access was not revoked.");
   else say(slow.length ? `All dead. ${slow.join(" and ")} worked on until the token ran out.` : "All dead. Each of them noticed at once.");
   if (round === of) await end();
 }

@@ -1,6 +1,6 @@
 /**
  * Draws recorded exchanges (as GET /lab/runs/… gives them) as a sequence diagram: <sequence-diagram>, then `show()`.
- * Whoever uses it puts the same in words beside it: `transcript`.
+ * A page that uses it puts the same in words beside it: `transcript`.
  */
 import { h, s } from "./dom.js";
 

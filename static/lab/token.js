@@ -16,7 +16,7 @@ form.addEventListener("input", async () => {
   const mine = ++turn;
   const text = form.token.value;
   const parts = text.trim() ? await describeToken(text, form.secret.value) : [];
-  if (mine !== turn) return; // somebody typed on while the signature was computed
+  if (mine !== turn) return; // the visitor typed on while the signature was computed
   place.replaceChildren(...parts);
   status.textContent = parts.length ? "Read in this page." : "";
 });
@@ -48,7 +48,7 @@ function stripSurroundings(text, remarks) {
 }
 
 function decodeSegment(name, segment, remarks) {
-  if (!segment) return void remarks.push(`The ${name} is empty.${name === "signature" ? " Nobody signed this token." : ""}`);
+  if (!segment) return void remarks.push(`The ${name} is empty.${name === "signature" ? " This token is not signed." : ""}`);
   if (segment.endsWith("=")) remarks.push(`The ${name} is padded with “=”; base64url in a token has no padding.`);
   if (/[+/]/.test(segment)) remarks.push(`The ${name} uses the “+” and “/” of ordinary base64.`);
   const plain = segment.replace(/=+$/, "").replaceAll("+", "-").replaceAll("/", "_");

@@ -21,7 +21,7 @@ PRESSED = [
     ("/lab/token/", "The copied sample", "John Doe"),
     ("/lab/refresh/", "Play", "Who is out at the end"),
     ("/lab/remember/", "Log in, close the browser, ask again", "Max-Age"),
-    ("/lab/inspect/", "Log somebody in both ways", "role"),
+    ("/lab/inspect/", "Log a user in both ways", "role"),
     ("/lab/clients/", "Send the requests and count", "bytes"),
     ("/lab/mistakes/", "Check this server", "localStorage"),
     ("/lab/interview/", "Run it", "401"),

@@ -49,7 +49,9 @@ def shown(site: Site) -> str:
 
 @pytest.mark.parametrize("suffix", INTERPRETERS)
 @pytest.mark.parametrize("flow", FLOWS)
-def test_a_client_is_run_exactly_as_it_is_shown(site: Site, shown: str, tmp_path: Path, flow: str, suffix: str) -> None:
+def test_a_client_runs_exactly_as_the_page_shows_it(
+    site: Site, shown: str, tmp_path: Path, flow: str, suffix: str
+) -> None:
     if suffix == "mjs" and not shutil.which("node"):
         pytest.skip("There is no Node here; the browser tests run the same file.")
     name = f"{flow}.{suffix}"

@@ -1,4 +1,4 @@
-"""A session and a token side by side, and one's own: nobody else's, and nothing that could be misused."""
+"""A session and a token side by side, and the visitor's own session alone, without what could be misused."""
 
 import re
 from typing import Any
@@ -30,7 +30,7 @@ def test_only_ones_own_session_is_opened_and_its_secrets_are_masked(
     assert f"&quot;_auth_user_id&quot;: &quot;{alice.pk}&quot;" in page
     assert browser.session_id not in page
     assert alice.get_session_auth_hash() not in page
-    assert "Nobody is logged in here" in mallory.submit(PAGE, {"do": "mine"}).content.decode()
+    assert "This browser is not logged in with a session" in mallory.submit(PAGE, {"do": "mine"}).content.decode()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -88,7 +88,7 @@ def talkative(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def adding(self: Any, token: Any = None) -> None:
         add(self, token)
-        self.payload.setdefault("email", "her address")
+        self.payload.setdefault("email", "an address")
 
     monkeypatch.setattr(tokens.AccessToken, "__init__", adding)
 

@@ -1,4 +1,4 @@
-"""A round: who notices a withdrawal, and that the page leaves nobody behind."""
+"""A round: which credentials notice a revocation, and that the page leaves no user behind."""
 
 from dataclasses import replace
 from typing import Any
@@ -41,7 +41,7 @@ def test_at_the_first_request_after_it_all_but_plain_expiry_are_dead(act: str) -
 
 
 @committed
-def test_a_round_is_driven_by_the_browser_and_nobody_is_left_behind(browser: Browser) -> None:
+def test_a_round_is_driven_by_the_browser_and_leaves_no_user_behind(browser: Browser) -> None:
     def done(**fields: Any) -> Any:
         response = browser.submit(PAGE, fields, **JSON)
         assert response.status_code == 200, response.content
@@ -90,7 +90,7 @@ def test_what_makes_no_sense_is_answered_with_a_sentence(db: None, browser: Brow
     assert (response.status_code, list(response.json())) == (400, ["error"])
 
 
-def test_a_round_opens_nobody_but_a_throwaway_user(alice: User, browser: Browser) -> None:
+def test_a_round_reaches_only_a_throwaway_user(alice: User, browser: Browser) -> None:
     from django.core import signing
 
     name = signing.dumps(alice.pk, salt=revocation_page.SALT)
@@ -113,7 +113,7 @@ def test_a_round_hands_out_no_session_that_opens_the_admin(browser: Browser) -> 
 
 @committed
 @pytest.mark.parametrize("act", ACTS)
-def test_a_round_that_ends_while_it_is_withdrawn_brings_nobody_back(
+def test_a_revocation_after_the_end_of_a_round_creates_no_user(
     browser: Browser, act: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = browser.submit(PAGE, {"do": "begin"}, **JSON).json()
@@ -127,7 +127,7 @@ def test_a_round_that_ends_while_it_is_withdrawn_brings_nobody_back(
 
 @committed
 @pytest.mark.parametrize("act", ACTS)
-def test_who_is_withdrawn_from_cannot_be_removed_meanwhile(act: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_cannot_be_deleted_during_a_revocation(act: str, monkeypatch: pytest.MonkeyPatch) -> None:
     done, seen = ACTS[act].do, []
 
     def do(user: User) -> None:
@@ -142,7 +142,7 @@ def test_who_is_withdrawn_from_cannot_be_removed_meanwhile(act: str, monkeypatch
 
 
 @committed
-def test_of_two_that_end_a_round_at_once_none_fails_over_what_the_other_removed() -> None:
+def test_two_requests_that_end_a_round_at_once_both_succeed() -> None:
     alone = []
 
     def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Where proofs are played: the address a client has there, and what is left of it afterwards."""
+"""Where proofs run: the address a client has there, and what is left of it afterwards."""
 
 import pytest
 from pytest_django import Settings
@@ -11,7 +11,7 @@ from tests.running import Store
 
 
 @pytest.mark.parametrize("proxies", [0, 1, 2])
-def test_a_client_on_a_stage_has_its_address_behind_proxies_too(db: None, settings: Settings, proxies: int) -> None:
+def test_a_client_in_a_sandbox_has_its_address_behind_proxies_too(db: None, settings: Settings, proxies: int) -> None:
     settings.TRUSTED_PROXIES = proxies
     with open_sandbox() as sandbox:
         browser = sandbox.browser()
@@ -20,7 +20,7 @@ def test_a_client_on_a_stage_has_its_address_behind_proxies_too(db: None, settin
         assert SecurityEvent.objects.get().address == browser.address
 
 
-def test_a_stage_leaves_no_attempt_of_its_people_behind_and_takes_nobody_elses(db: None, store: Store) -> None:
+def test_a_sandbox_removes_the_attempts_of_its_people_and_no_others(db: None, store: Store) -> None:
     others = throttle.login_limits("alice@example.com", Client("192.0.2.1"), False)
     throttle.attempt(others)
     with open_sandbox() as sandbox:

@@ -17,7 +17,7 @@ def asked(browser: Browser, check: str) -> tuple[int, int, int]:
     return answer.status, answer.exchange.count("sql"), answer.exchange.count("redis")
 
 
-def test_each_check_costs_what_it_says_and_only_expiry_lets_a_withdrawn_token_in(
+def test_each_check_costs_what_it_says_and_only_expiry_lets_a_revoked_token_in(
     db: None, django_capture_on_commit_callbacks: Any
 ) -> None:
     assert PRICES.keys() == CHECKS.keys()
@@ -32,7 +32,9 @@ def test_each_check_costs_what_it_says_and_only_expiry_lets_a_withdrawn_token_in
 
 
 @pytest.mark.parametrize(("check", "status"), [("expiry", 401), ("Expiry", 404), ("none", 404)])
-def test_nobody_is_let_in_without_a_token_and_an_unknown_check_is_not_found(db: None, check: str, status: int) -> None:
+def test_a_request_without_a_token_is_refused_and_an_unknown_check_is_not_found(
+    db: None, check: str, status: int
+) -> None:
     with open_sandbox() as sandbox:
         answer = sandbox.browser().get(f"/lab/whoami/{check}", headers={"Accept": "text/html, */*"})
         assert (answer.status, "error" in answer.json) == (status, True)

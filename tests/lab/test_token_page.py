@@ -132,7 +132,7 @@ def test_a_forged_token_is_refused_by_the_server(db: None, browser: Browser) -> 
     assert "The server stops at Signature" in page  # what the form offers lacks nothing but the key
 
 
-def test_a_fresh_token_is_good_and_belongs_to_nobody_any_more(db: None, browser: Browser) -> None:
+def test_a_fresh_token_is_good_and_its_user_is_deleted(db: None, browser: Browser) -> None:
     page = browser.submit(PAGE, {"do": "fresh"}).content.decode()
     token = re.search(r"<textarea id=\"token\".*?>(.*?)</textarea>", page)
     assert token and verification.examine(token[1], "access").good

@@ -1,4 +1,4 @@
-"""The trace: what it counts is what the servers saw, it holds no secret, and nobody else can read it."""
+"""The trace: what it counts is what the servers saw, it holds no secret, and no other browser can read it."""
 
 import json
 import re
@@ -191,8 +191,8 @@ def begin(visitor: Visitor) -> str:
     return str(answer.json()["run"])
 
 
-def test_only_the_browser_that_made_a_run_reads_it(db: None, store: Store) -> None:
-    mine, other, nobody = Visitor(), Visitor(), Visitor()
+def test_only_the_browser_that_began_a_run_reads_it(db: None, store: Store) -> None:
+    mine, other, without_cookie = Visitor(), Visitor(), Visitor()
     run = begin(mine)
     begin(other)
     mine.get("/session/api/whoami")
@@ -201,7 +201,7 @@ def test_only_the_browser_that_made_a_run_reads_it(db: None, store: Store) -> No
     assert "redis" not in mine.get(f"/lab/runs/{run}").headers["Server-Timing"]
     invented = Visitor()
     invented.cookies[COOKIE] = f"{'a' * 22}.{run}"
-    for stranger in (other, nobody, invented):
+    for stranger in (other, without_cookie, invented):
         assert stranger.get(f"/lab/runs/{run}").status_code == 404
     assert mine.call("DELETE", "/lab/runs").status_code == 204
     assert mine.get(f"/lab/runs/{run}").status_code == 404
@@ -423,7 +423,7 @@ def test_a_fault_of_the_trace_changes_no_answer(part: str, alice: User, monkeypa
     assert visitor.sign_in().status_code == 200
 
 
-def test_nobody_pays_for_a_record_that_nobody_asked_for(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_run_no_exchange_is_recorded(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "exchange", broken)
     assert Client().get("/session/api/whoami").status_code == 401
     with trace.off():

@@ -40,13 +40,13 @@ def pages_of_a_server(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C77")
 def many_services(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The rule gives the services tokens, whoever their clients are; one token is verified by each check alone."""
+    """The rule gives the services tokens, for every kind of client; one token is verified by each check alone."""
     for clients in KINDS:
         outcome = decide({"clients": clients, "services": "many"}).outcome
         yield holds(f"clients: {clients} and services: many", outcome, outcome.has_tokens)
     answer = _bearer(sandbox.logged_in("jwt"), "expiry")
     asked = answer.exchange.count("sql") + answer.exchange.count("redis")
-    yield holds("look-ups of whoever verifies the token alone", asked, answer.status == 200 and asked == 0)
+    yield holds("look-ups of a service that verifies the token alone", asked, answer.status == 200 and asked == 0)
 
 
 @proves("C78")
@@ -74,7 +74,7 @@ def an_old_role(sandbox: Sandbox) -> Iterator[Evidence]:
     old = _bearer(token, "expiry")
     left = _claims(token.access)["exp"] - time.time()
     still = f"{old.status} as {old.json.get('role')}, for {left:.0f} s more"
-    yield holds("the old role, a token that nobody looks up", still, old.json.get("role") == "admin" and left > 0)
+    yield holds("the old role, a token that is not looked up", still, old.json.get("role") == "admin" and left > 0)
 
 
 def _bearer(browser: Browser, check: str) -> Answer:
@@ -133,7 +133,7 @@ def high_stakes(sandbox: Sandbox) -> Iterator[Evidence]:
     person, cookie = sandbox.person(), settings.SESSION_COOKIE_NAME
     browser = sandbox.logged_in("session", person)
     before = reopen(sandbox, browser, [cookie])
-    wrong = browser.post("/session/auth/reauthenticate", {"password": "not hers"}).status
+    wrong = browser.post("/session/auth/reauthenticate", {"password": "a wrong one"}).status
     yield holds("the step-up with a wrong password", wrong, wrong == 401)
     reauthenticated = browser.post("/session/auth/reauthenticate", {"password": person.password}).status
     changed = browser.cookie(cookie) != before.cookie(cookie)

@@ -75,7 +75,7 @@ def _check(sandbox: Sandbox, flow: str, makes: Callable[[Arrow], bool]) -> Itera
     yield holds("before the login makes anything", seen, (len(rows), len(hashes)) == (1, 1))
     wrong = sandbox.browser()
     wrong.get("/session/api/")
-    refused = wrong.post(f"/{flow}/auth/login", {"email": person.email, "password": "not hers"})
+    refused = wrong.post(f"/{flow}/auth/login", {"email": person.email, "password": "a wrong one"})
     steps = _arrows(refused.exchange)
     nothing_new, hashed = not any(makes(step) for step in steps), sum(map(_is_hash, steps))
     seen = f"{refused.status}, {hashed} password hash, {'nothing' if nothing_new else 'something'} made"
@@ -96,7 +96,7 @@ def session_record(sandbox: Sandbox) -> Iterator[Evidence]:
     thief = sandbox.browser()
     thief.set_cookie(settings.SESSION_COOKIE_NAME, planted)
     seen = f"{'another' if given != planted else 'the same'} id; the planted one gets {_whoami(thief)}"
-    yield holds("a login with an id that somebody planted", seen, given != planted and _whoami(thief) == 401)
+    yield holds("a login with an id that an attacker planted", seen, given != planted and _whoami(thief) == 401)
     before = browser.cookie(settings.SESSION_COOKIE_NAME)
     again = _cookie_value(browser.log_in(person, "session"), settings.SESSION_COOKIE_NAME)
     old = sandbox.browser()

@@ -31,4 +31,4 @@ def known_and_allowed(sandbox: Sandbox) -> Iterator[Evidence]:
         yield holds(asked, statuses, statuses == [401, 403, 200])
         refused = visitors[1].get(f"/{flow}/api/whoami")
         known = (refused.status, refused.json.get("userId")) == (200, str(member.user.pk))
-        yield holds("who the member is, though she is refused there", f"user {refused.json.get('userId')}", known)
+        yield holds("who the member is, although refused", f"user {refused.json.get('userId')}", known)

@@ -15,7 +15,7 @@ from lab.claims.sandbox import Answer, Browser, Person, Sandbox
 from sessions_demo import store
 from sessions_demo.models import DeviceSession
 
-# What anybody may ask for without a login.
+# What a client may ask for without a login.
 OPEN_PATHS = ("/", "/session/login/", "/session/api/", "/accounts/register/", "/accounts/password/reset/", "/jwt/")
 CLOSED_PATHS = ("/session/api/whoami", "/session/api/profile", "/session/api/staff", "/session/api/devices")
 # So many tries of each kind, too few for the throttle. The quickest counts: a busy machine only ever adds time.
@@ -73,9 +73,9 @@ def cookie_attributes(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C13")
 def same_answer_to_strangers(sandbox: Sandbox) -> Iterator[Evidence]:
-    """By status, body, work and time; beside it a login that answers sooner when there is nobody to compare with."""
+    """By status, body, work and time; beside it a login that answers sooner when the user is unknown."""
     known, gone = sandbox.person(), sandbox.person()
-    # Somebody nobody knows, whose traces in the throttle are cleared all the same.
+    # The address is unknown from now on, and the sandbox still removes what the throttle counts under it.
     User.objects.filter(pk=gone.user.pk).delete()
     # In turn, so that whatever else the machine does slows both.
     tries = [(_fail_to_log_in(sandbox, known), _fail_to_log_in(sandbox, gone)) for _ in range(TRIES)]
@@ -99,14 +99,14 @@ def same_answer_to_strangers(sandbox: Sandbox) -> Iterator[Evidence]:
 def _fail_to_log_in(sandbox: Sandbox, person: Person) -> Answer:
     browser = sandbox.browser()
     browser.get("/session/api/")
-    return browser.post("/session/auth/login", {"email": person.email, "password": "not hers"})
+    return browser.post("/session/auth/login", {"email": person.email, "password": "a wrong one"})
 
 
 def _time_early_return(person: Person) -> float:
     started = time.perf_counter()
     user = User.objects.filter(email=person.email).first()
     if user is not None:
-        user.check_password("not hers")
+        user.check_password("a wrong one")
     return (time.perf_counter() - started) * 1000
 
 
@@ -116,7 +116,7 @@ def _compare_times(wrong: float, unknown: float) -> tuple[str, float]:
 
 @proves("C14")
 def refused_without_session(sandbox: Sandbox) -> Iterator[Evidence]:
-    """No cookie, and one that somebody made up."""
+    """No cookie, and an invented one."""
     stranger, inventor, owner = sandbox.browser(), sandbox.browser(), sandbox.logged_in("session")
     inventor.set_cookie(settings.SESSION_COOKIE_NAME, "a" * 32)
     for asked, browser in (("without a cookie", stranger), ("with an invented id", inventor)):
@@ -157,7 +157,7 @@ def strangers_get_none(sandbox: Sandbox) -> Iterator[Evidence]:
     new = _unowned_digests() - before
     yield holds("new session records that belong to no login", len(new), not new)
     user = sandbox.logged_in("session")
-    yield holds("and to somebody who logs in", f"{len(_session_record(user))} fields", bool(_session_record(user)))
+    yield holds("and to a user who logs in", f"{len(_session_record(user))} fields", bool(_session_record(user)))
 
 
 def _unowned_digests() -> set[str]:

@@ -40,7 +40,7 @@ def where_the_data_is(sandbox: Sandbox) -> Iterator[Evidence]:
     token.get("/jwt/api/whoami")
     answer = token.get("/jwt/api/whoami")
     answered = answer.json.get("userId"), answer.json.get("role")
-    # What the denylist is asked for is what has ended, and nothing of who somebody is.
+    # The denylist says what was revoked, and nothing about the user.
     read = [text for text in answer.exchange.texts("redis") if "deny" not in text] + answer.exchange.texts("sql")
     yield holds("token: what the server read to know both", read, answered == data and not read)
     read = session.get("/session/api/whoami").exchange.texts("redis")

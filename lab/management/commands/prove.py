@@ -70,7 +70,7 @@ class Command(BaseCommand):
             self.stdout.writelines(f"       {line}\n" for line in lines)
 
     def _draw_progress(self, done: int, of: int, claim: Claim | None = None) -> None:
-        """Draws the bar where somebody watches; without a claim it is wiped."""
+        """Draws the bar on a terminal; without a claim it is removed."""
         if not sys.stderr.isatty():
             return
         full = BAR * done // max(of, 1)
@@ -96,7 +96,7 @@ def _as_json(results: list[Result]) -> str:
 
 @contextmanager
 def logging_silenced() -> Iterator[None]:
-    """The site's log lines for requests that nobody made are left out; its errors go to standard error meanwhile."""
+    """Leaves out the site's log lines about the proofs' own requests, and sends its errors to standard error."""
     handlers = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)]
     before = [(handler, handler.stream) for handler in handlers if handler.stream is sys.stdout]
     for handler, _ in before:

@@ -6,7 +6,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 base, email, password = sys.argv[1:]
-# Python sends Secure cookies over https alone. On this machine nobody listens in; elsewhere BASE must be https.
+# Python sends Secure cookies over https alone. On this machine that is safe; elsewhere BASE must be https.
 schemes = ("https", "http") if "//localhost:" in base else ("https",)
 jar = CookieJar(DefaultCookiePolicy(secure_protocols=schemes))
 opener = build_opener(HTTPCookieProcessor(jar))
