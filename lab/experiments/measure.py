@@ -222,9 +222,9 @@ def _summarize(probe: Probe, left: dict[str, float]) -> Mode:
 
 def _answers_after_ban(sandbox: Sandbox, keys: list[str]) -> dict[str, str]:
     """What the next request after a ban is answered, in each mode."""
-    most = Policy.default().access
-    observations = revocation.run_round(sandbox, "ban", life=most, only=tuple(keys), most=0.01)
-    late = f"works on, {most} s at most"
+    max_seconds = Policy.default().access
+    observations = revocation.run_round(sandbox, "ban", life=max_seconds, only=tuple(keys), max_seconds=0.01)
+    late = f"works on, {max_seconds} s at most"
     return {observation.strategy.key: "dead at once" if observation.at_once else late for observation in observations}
 
 

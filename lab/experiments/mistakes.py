@@ -18,6 +18,7 @@ from jwt_demo.tokens import ED25519, AccessToken
 from lab.claims.evidence import Evidence, holds
 from lab.claims.sandbox import Answer, Browser, Sandbox, open_sandbox
 from lab.experiments import jws, session_record
+from lab.experiments.scripts import scripts_of
 from security.checks import SECRET_BYTES, is_guessable
 
 DIFFERENCE_MARK, SEPARATOR = "> ", "---\n"
@@ -70,7 +71,7 @@ def run_check(mistake: Mistake) -> list[Evidence]:
 def _check_storage(sandbox: Sandbox) -> Iterator[Evidence]:
     answer = sandbox.browser().log_in(sandbox.person(), "jwt")
     yield holds("What a browser's login puts in the body", ", ".join(answer.json), "refreshToken" not in answer.json)
-    scripts = sorted((settings.BASE_DIR / "static" / "jwt_demo").glob("*.js"))
+    scripts = scripts_of("jwt_demo")
     using = [path.name for path in scripts if STORAGE.search(path.read_text())]
     yield holds(f"Of the {len(scripts)} scripts of the token page, how many use storage", len(using), not using)
 

@@ -161,43 +161,45 @@ class Observation:
 
 
 def run_round(
-    sandbox: Sandbox, act: str, life: int, only: tuple[str, ...] = (), most: float = 0, every: float = 0.1
+    sandbox: Sandbox, act: str, life: int, only: tuple[str, ...] = (), max_seconds: float = 0, interval: float = 0.1
 ) -> list[Observation]:
     """One whole round: logs in, asks, revokes, and asks with each credential every so many seconds until it is refused.
 
-    `life` is how long access tokens live, in whole seconds; it is over `most` seconds after the revocation, or one
+    `life` is how long access tokens live, in whole seconds. It ends `max_seconds` after the revocation, or one
     second after the last of them ran out.
     """
     person = sandbox.person(role=User.Role.ADMIN)
     chosen = [strategy for strategy in STRATEGIES if not only or strategy.key in only]
-    held = [log_in(sandbox, person, strategy, life) for strategy in chosen]
-    observations = {credential.strategy.key: Observation(credential.strategy, None) for credential in held}
+    credentials = [log_in(sandbox, person, strategy, life) for strategy in chosen]
+    observations = {credential.strategy.key: Observation(credential.strategy, None) for credential in credentials}
     for _ in range(2):
         # Twice: the first request after a quiet spell makes the denylist whole, at a price of its own.
-        for credential in held:
+        for credential in credentials:
             observations[credential.strategy.key].add_answer(credential.ask(), None)
     revoke(person.user.pk, act)
-    _watch(held, observations, most or life + 1, every)
+    _watch(credentials, observations, max_seconds or life + 1, interval)
     return list(observations.values())
 
 
-def watch_unrevoked(held: Credential, most: float, every: float = 0.1) -> Observation:
+def watch_unrevoked(credential: Credential, max_seconds: float, interval: float = 0.1) -> Observation:
     """What becomes of one credential that is not revoked, for so many seconds from now."""
-    observation = Observation(held.strategy, None)
-    observation.add_answer(held.ask(), None)
-    _watch([held], {held.strategy.key: observation}, most, every)
+    observation = Observation(credential.strategy, None)
+    observation.add_answer(credential.ask(), None)
+    _watch([credential], {credential.strategy.key: observation}, max_seconds, interval)
     return observation
 
 
-def _watch(held: list[Credential], observations: dict[str, Observation], most: float, every: float) -> None:
+def _watch(
+    credentials: list[Credential], observations: dict[str, Observation], max_seconds: float, interval: float
+) -> None:
     began = time.time()
-    for credential in held:
+    for credential in credentials:
         observations[credential.strategy.key].left = credential.ends - began if credential.ends else None
-    alive = held
-    while alive and time.time() - began < most:
+    alive = credentials
+    while alive and time.time() - began < max_seconds:
         for credential in alive:
             # When it was asked, not answered: a token may run out in between, and was good all the same.
             asked = time.time() - began
             observations[credential.strategy.key].add_answer(credential.ask(), asked)
         alive = [credential for credential in alive if observations[credential.strategy.key].refused is None]
-        time.sleep(every if alive else 0)
+        time.sleep(interval if alive else 0)

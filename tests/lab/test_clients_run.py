@@ -43,22 +43,22 @@ def requests(log: bytes) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def shown(site: Site) -> str:
+def page_text(site: Site) -> str:
     return Visitor(site).get("/lab/clients/").text
 
 
 @pytest.mark.parametrize("suffix", INTERPRETERS)
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_client_runs_exactly_as_the_page_shows_it(
-    site: Site, shown: str, tmp_path: Path, flow: str, suffix: str
+    site: Site, page_text: str, tmp_path: Path, flow: str, suffix: str
 ) -> None:
     if suffix == "mjs" and not shutil.which("node"):
         pytest.skip("There is no Node here; the browser tests run the same file.")
     name = f"{flow}.{suffix}"
-    link = re.search(rf'href="([^"]+)" download="{re.escape(name)}"', shown)
+    link = re.search(rf'href="([^"]+)" download="{re.escape(name)}"', page_text)
     assert link
     text = Visitor(site).get(link[1]).text
-    assert html.escape(text, quote=True).replace("&#x27;", "&#39;") in shown.replace("&#x27;", "&#39;")
+    assert html.escape(text, quote=True).replace("&#x27;", "&#39;") in page_text.replace("&#x27;", "&#39;")
     (tmp_path / name).write_text(text)
     before = site.log.stat().st_size
     command = [INTERPRETERS[suffix], name, site.url, "alice@example.com", "demo-only-alice"]

@@ -129,9 +129,9 @@ def test_as_json_the_command_prints_nothing_else(
     monkeypatch.setitem(PROOFS, "C14", failing)
     # As in a process of its own, where the log is on standard output too.
     monkeypatch.setattr("sys.stdout", log)
-    told = json.loads(proved("C14", "C1", json=True)[0])
-    assert [entry["id"] for entry in told["results"]] == ["C1", "C14"]
-    assert sum(told["counts"].values()) == 2
+    output = json.loads(proved("C14", "C1", json=True)[0])
+    assert [entry["id"] for entry in output["results"]] == ["C1", "C14"]
+    assert sum(output["counts"].values()) == 2
     assert log.getvalue() == ""
     assert "a mistake" in (err := capsys.readouterr().err)
     assert "a request" not in err

@@ -23,7 +23,7 @@ JSON = {"headers": {"Accept": "application/json"}}
 @pytest.mark.parametrize("act", ACTS)
 def test_at_the_first_request_after_it_all_but_plain_expiry_are_dead(act: str) -> None:
     with open_sandbox() as sandbox:
-        observations = revocation.run_round(sandbox, act, life=60, most=0.01)
+        observations = revocation.run_round(sandbox, act, life=60, max_seconds=0.01)
         assert all(observation.works for observation in observations)
         dead = {observation.strategy.key for observation in observations if observation.at_once}
         assert dead == {"session", "denylist", "version"}

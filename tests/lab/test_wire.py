@@ -56,9 +56,9 @@ def secrets_seen(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         return answer
 
     def making(self: sandbox.Sandbox, **fields: Any) -> sandbox.Person:
-        made = person(self, **fields)
-        seen.add(made.password)
-        return made
+        created = person(self, **fields)
+        seen.add(created.password)
+        return created
 
     monkeypatch.setattr(sandbox.Browser, "ask", asking)
     monkeypatch.setattr(sandbox.Sandbox, "person", making)
@@ -75,9 +75,9 @@ def test_a_scenario_is_shown_and_leaves_nothing_behind(
     exchanges = response.context["exchanges"]
     assert [entry["status"] for entry in exchanges] == STATUSES[name]
     page = response.content.decode()
-    told = re.findall(r"Browser → Django</span> <strong>(.*?)</strong>", page)
-    assert told == [f"{entry['method']} {entry['path']}" for entry in exchanges]
-    assert told == FIRST_LINES.get(name, told)
+    request_lines = re.findall(r"Browser → Django</span> <strong>(.*?)</strong>", page)
+    assert request_lines == [f"{entry['method']} {entry['path']}" for entry in exchanges]
+    assert request_lines == FIRST_LINES.get(name, request_lines)
     secrets_seen -= {"", "a" * 32}
     assert len(secrets_seen) >= (0 if name == "strangers" else 2)
     assert [secret for secret in secrets_seen if secret in page] == []

@@ -20,7 +20,7 @@ def a_token_outlives_the_ban_and_a_session_does_not(sandbox: Sandbox) -> Iterato
     session, token = revocation.run_round(sandbox, "ban", LIFE, only=("session", "expiry"))
     yield holds("the session after the ban", session.explanation, session.at_once)
     yield _worked_on("the token after the ban", token)
-    session, token = revocation.run_round(sandbox, "password", LIFE, only=("session", "expiry"), most=0.2)
+    session, token = revocation.run_round(sandbox, "password", LIFE, only=("session", "expiry"), max_seconds=0.2)
     yield holds("the session after a new password", session.explanation, session.at_once)
     yield holds(
         "the token after a new password", token.explanation, token.last_ok is not None and token.refused is None
@@ -82,7 +82,7 @@ def _compared(sandbox: Sandbox, key: str) -> tuple[Observation, Observation]:
     """How this strategy fares beside plain expiry, to which its price is compared."""
     observations = {
         observation.strategy.key: observation
-        for observation in revocation.run_round(sandbox, "ban", LIFE, only=(key, "expiry"), most=0.2)
+        for observation in revocation.run_round(sandbox, "ban", LIFE, only=(key, "expiry"), max_seconds=0.2)
     }
     return observations[key], observations["expiry"]
 
@@ -104,7 +104,9 @@ def without_refresh_the_password_is_asked_for_again_and_again(sandbox: Sandbox) 
     yield holds("what a login without refresh gives", list(answer.json), "refreshToken" not in answer.json)
     refused = browser.post(rotation.REFRESH)
     yield holds("a refresh after it", f"{refused.status} {refused.json.get('error')}", refused.status == 401)
-    observation = revocation.watch_unrevoked(revocation.log_in(sandbox, person, BY_KEY["short"], LIFE), most=LIFE + 1)
+    observation = revocation.watch_unrevoked(
+        revocation.log_in(sandbox, person, BY_KEY["short"], LIFE), max_seconds=LIFE + 1
+    )
     yield holds(
         f"with a life of {LIFE} s", observation.explanation, observation.works and observation.reason == "Token expired"
     )
@@ -133,7 +135,7 @@ def an_intercepted_token_works_until_its_end_and_no_longer(sandbox: Sandbox) -> 
     token = revocation.log_in(sandbox, sandbox.person(), BY_KEY["expiry"], LIFE)
     thief = revocation.Credential(token.strategy, sandbox.browser("Thief (lab) curl/1"), ends=token.ends)
     thief.browser.access = token.browser.access
-    observation = revocation.watch_unrevoked(thief, most=LIFE + 1)
+    observation = revocation.watch_unrevoked(thief, max_seconds=LIFE + 1)
     ended = observation.reason == "Token expired" and (observation.last_ok or 0) <= (observation.left or 0)
     yield holds("from another client, since the theft", observation.explanation, observation.works and ended)
     issued = sandbox.logged_in("jwt").access

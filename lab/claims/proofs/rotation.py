@@ -85,9 +85,9 @@ def _alarm_step(played: PlayedScene) -> int:
     return next((step.number for step in played.steps if step.alarm), 0)
 
 
-def _alarm(requests: str, played: PlayedScene, wanted: bool) -> Evidence:
+def _alarm(question: str, played: PlayedScene, wanted: bool) -> Evidence:
     number = _alarm_step(played)
-    return holds(requests, f"alarm at step {number}" if number else "no alarm", bool(number) is wanted)
+    return holds(question, f"alarm at step {number}" if number else "no alarm", bool(number) is wanted)
 
 
 @proves("C74")

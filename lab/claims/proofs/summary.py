@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from django.conf import global_settings, settings
@@ -17,6 +17,7 @@ from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import TokenFamily
 from lab.claims.evidence import Evidence, holds, proves
 from lab.claims.sandbox import Sandbox
+from lab.experiments.scripts import scripts_of
 from sessions_demo import store
 from sessions_demo.conf import conf as session_conf
 from sessions_demo.models import DeviceSession
@@ -60,11 +61,11 @@ def _shorten(command: str) -> str:
 @proves("C112")
 def complexity(sandbox: Sandbox) -> Iterator[Evidence]:
     """Counted from the code that is running."""
-    packages = [_count_lines("sessions_demo", "*.py"), _count_lines("jwt_demo", "*.py")]
-    yield _tokens_have_more("lines of Python, pages included", *packages)
-    scripts = [
-        sum(_count_lines("static", f"{name}/*.js") for name in names) for names in (("sessions_demo",), ("jwt_demo",))
-    ]
+    apps = ("sessions_demo", "jwt_demo")
+    yield _tokens_have_more(
+        "lines of Python, pages included", *(_count_lines((settings.BASE_DIR / app).glob("*.py")) for app in apps)
+    )
+    scripts = [_count_lines(scripts_of(app)) for app in apps]
     yield _tokens_have_more("lines of JavaScript that the client needs", *scripts)
     addresses = [_auth_addresses(module.urlpatterns) for module in (sessions_demo.urls, jwt_demo.urls)]
     added = sorted(addresses[1] - addresses[0])
@@ -85,9 +86,8 @@ def _tokens_have_more(asked: str, sessions: int, tokens: int) -> Evidence:
     return holds(asked, f"{sessions} for sessions, {tokens} for tokens", sessions < tokens)
 
 
-def _count_lines(folder: str, pattern: str) -> int:
+def _count_lines(files: Iterable[Path]) -> int:
     # Without what is empty or only a comment.
-    files = sorted((Path(settings.BASE_DIR) / folder).glob(pattern))
     lines = [line.strip() for file in files for line in file.read_text().splitlines()]
     return sum(bool(line) and not line.startswith(("#", "//", "/*", "*")) for line in lines)
 

@@ -36,11 +36,13 @@ def where_each_is_stored(sandbox: Sandbox) -> Iterator[Evidence]:
 def what_a_request_looks_up(sandbox: Sandbox) -> Iterator[Evidence]:
     for key, sql, redis in (("session", 0, 1), ("expiry", 0, 0)):
         seen = _looked_up(sandbox, key)
-        yield holds(f"whoami, {BY_KEY[key].name.lower()}", _counted(seen), _counts(seen) == (sql, redis))
+        yield holds(f"whoami, {BY_KEY[key].name.lower()}", _describe_lookups(seen), _lookups(seen) == (sql, redis))
     for key in ("denylist", "version"):
         seen = _looked_up(sandbox, key)
         yield limit(
-            f"whoami, {BY_KEY[key].name.lower()}", _counted(seen), seen.status == 200 and sum(_counts(seen)) == 1
+            f"whoami, {BY_KEY[key].name.lower()}",
+            _describe_lookups(seen),
+            seen.status == 200 and sum(_lookups(seen)) == 1,
         )
 
 
@@ -51,12 +53,12 @@ def _looked_up(sandbox: Sandbox, key: str) -> Answer:
     return held.ask()
 
 
-def _counts(answer: Answer) -> tuple[int, int]:
+def _lookups(answer: Answer) -> tuple[int, int]:
     return answer.exchange.count("sql"), answer.exchange.count("redis")
 
 
-def _counted(answer: Answer) -> str:
-    sql, redis = _counts(answer)
+def _describe_lookups(answer: Answer) -> str:
+    sql, redis = _lookups(answer)
     return f"{answer.status}: {sql} SQL, {redis} Redis"
 
 

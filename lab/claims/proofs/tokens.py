@@ -23,6 +23,7 @@ from jwt_demo.tokens import AccessToken
 from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import Answer, Browser, Sandbox
 from lab.experiments import jws, session_record
+from lab.experiments.scripts import scripts_of
 
 WHOAMI = "/jwt/api/whoami"
 STORAGE = re.compile(r"\b(localStorage|sessionStorage|indexedDB|document\.cookie)\b")
@@ -373,7 +374,7 @@ def in_memory(sandbox: Sandbox) -> Iterator[Evidence]:
     token = browser.keep(browser.log_in(sandbox.person(), "jwt")).json["accessToken"]
     jar = [cookie.name for cookie in browser.http.cookies.jar if token in (cookie.value or "")]
     yield holds("cookies with the access token in them", jar, not jar)
-    script = (settings.BASE_DIR / "static/jwt_demo/client.js").read_text()
+    script = next(path for path in scripts_of("jwt_demo") if path.name == "client.js").read_text()
     found = STORAGE.findall(script)
     yield holds("uses of storage in the page's client script", found, not found and "Authorization" in script)
     seconds = lifetime(jws.read_claims(token))
