@@ -4,13 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 
 from accounts.models import User
 from security import throttle
 from security.hashers import Argon2id
+from security.users import stored_users
 from tests.conftest import PASSWORDS
 from tests.jwt_demo import conftest as jwt
+from tests.running import Store
 from tests.sessions_demo import conftest as session
 
 RIGHT = {"password": session.RIGHT}
@@ -46,3 +49,16 @@ def test_no_password_is_proved_while_a_transaction_is_open(way: str, monkeypatch
     assert WAYS[way]().status_code in (200, 302)
     assert inside
     assert not any(inside)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refresh_that_notices_a_password_changed_past_the_signals_spares_no_session(
+    alice: User, store: Store
+) -> None:
+    """A browser may send a session's cookie along; only the request that sets the password keeps its session."""
+    visitor, holder = session.logged_in(), jwt.logged_in()
+    holder.cookies[session.SESSION] = visitor.session_id
+    stored_users().filter(pk=alice.pk).update(password=make_password(CHANGE["new"]))
+    answer = holder.rotate()
+    assert (answer.status_code, session.SESSION in answer.cookies) == (401, False)
+    assert (visitor.whoami(), session.keys(store)) == (401, set())
