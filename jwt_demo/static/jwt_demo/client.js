@@ -1,152 +1,669 @@
-/** Logging in with tokens, from a web page. Copy this file; it needs no other.
- * NEEDS, under one address of the page's origin: `auth/login`, `auth/refresh`, `auth/reauthenticate`, `auth/password`, giving
- * {accessToken, expiresIn} and keeping the refresh token in an HttpOnly cookie; `auth/logout` and
- * `auth/logout-everywhere`; refusals as {error}; a server that repeats a refresh for ten seconds (answers get lost).
- * GIVES `createClient(base)`, an EventTarget that sends `change` when the token or one of these is another:
- *   state, reason   "unknown" (nobody was asked), "signed in", "signed out", "offline" (no logout); a sentence, or ""
- *   restore()       for page load: the cookie brings the login back, if it can; true or false
- *   login(email, password, remember), logout(), logoutEverywhere(), reauthenticate(password), changePassword(current, next)
- *   request(path, options)   `fetch` with the token, under `base` only. A token that ends within 30 seconds is replaced
- *       first (no timer: one sleeps with the tab, and keeps alive what nobody uses), one that is refused once after
- *   inspect()       the token, its claims, the seconds left: for a page that explains tokens
- * They reject with an Error: `status` is 0 if no answer came; `fields` and `retryAfter` (seconds) are as answered.
- * The token is in a closure: not in storage, the document or a global. Tabs take turns (Web Locks) with what changes
- * the cookie; without locks, each with itself. A logout reaches the other tabs. A tab never goes on as another person:
- * when somebody else logs in elsewhere it is signed out, says so, and waits to be loaded again. */
-const [AHEAD, PATIENCE] = [30, 8]; // seconds; a refresh and its repetition must fit into the ten
-const REFUSED = ["No token provided", "Token expired", "Invalid token", "Token revoked"];
-const SAY = {
-  "Invalid refresh token": "Your login has ended, by time or from elsewhere. If not by you, change your password.",
+/**
+ * Logs the user in with tokens, from a web page. Copy this file. It needs no other file.
+ *
+ *     const client = createClient("/jwt/");
+ *     client.addEventListener("change", () => console.log(client.state, client.reason));
+ *     await client.restore();
+ *     const response = await client.request("api/profile");
+ *
+ * The server answers POST requests at these addresses. They are under one address of the page's origin.
+ *
+ * - `auth/login`, `auth/refresh`, `auth/reauthenticate` and `auth/password` answer `{accessToken, expiresIn}`, with
+ *   `expiresIn` in seconds. They keep the refresh token in an HttpOnly cookie.
+ * - `auth/logout` and `auth/logout-everywhere` end the login and clear the cookie.
+ * - Each address refuses a request with `{error}`, and with `{error, fields}` when single fields are wrong.
+ * - An answer can get lost. For ten seconds the server repeats its answer to a refresh that is sent again.
+ *
+ * The access token is in a private field. It is not in storage, in the document or in a global variable.
+ *
+ * Tabs take turns with everything that changes the cookie, by Web Locks. In a browser without Web Locks, each tab takes
+ * turns only with itself. A logout reaches the other tabs. A tab never continues as another user: when another user
+ * logs in in another tab, this tab is signed out, says so, and waits until the user loads the page again.
+ */
+
+/**
+ * What the client knows about the login.
+ *
+ * - `"unknown"`: the client has not heard from the server since the page was shown.
+ * - `"signed in"`: the client has a token.
+ * - `"signed out"`: the user is not logged in.
+ * - `"offline"`: the server cannot be reached. This is not a logout, and the client tries again by itself.
+ *
+ * @typedef {"unknown" | "signed in" | "signed out" | "offline"} ClientState
+ */
+
+/**
+ * The error with which the methods of the client reject.
+ *
+ * - `status` is the HTTP status of the refusal. It is 0 when no answer came, 401 when the login has ended or another
+ *   one has begun, and 503 when the server gives no token where it should.
+ * - `fields` says what is wrong with each field, as the server answers it.
+ * - `retryAfter` is the number of seconds to wait, as the server answers it, or 0.
+ *
+ * @typedef {Error & {status: number, fields?: Record<string, string[]>, retryAfter?: number}} ClientError
+ */
+
+/**
+ * A response whose body has arrived and can still be read, and the text of that body. Without the text, the client
+ * would have to wait for the body again, and the user could log out meanwhile.
+ *
+ * @typedef {{response: Response, text: string}} Answer
+ */
+
+// All times are in seconds.
+
+// A token that ends sooner is replaced before it is sent, because it could end on its way. A timer would not do: it
+// stops while the tab sleeps, and it keeps a login alive that the user no longer uses.
+const REFRESH_AHEAD = 30;
+const PATIENCE = 30;
+// With ten or more, the server would get the second attempt at a refresh when it no longer repeats its answer, and
+// would end the login.
+const REFRESH_PATIENCE = 8;
+// The delay doubles with each attempt until it is the longest.
+const FIRST_RETRY_DELAY = 2;
+const LONGEST_RETRY_DELAY = 60;
+
+// The server is away: no answer came, or the server says that it is unavailable.
+const OUTAGE_STATUSES = [0, 503];
+// A new token can cure these errors. It would not help after another 401, such as that for a wrong password.
+const TOKEN_REFUSALS = ["No token provided", "Token expired", "Invalid token", "Token revoked"];
+
+// What the user reads.
+const SENTENCES = {
+  loggedOut: "You are logged out.",
+  loggedOutInAnotherTab: "You logged out in another tab.",
+  anotherUser: "Somebody logged in here, in another tab. Load this page again to go on as them.",
+  unreachable: "The server cannot be reached right now.",
+  loginEnded: "Your login has ended, by time or from elsewhere. If not by you, change your password.",
+};
+
+/** @type {Record<string, string>} What the user reads when the server refuses a refresh with this error. */
+const REFRESH_REFUSALS = {
+  "Invalid refresh token": SENTENCES.loginEnded,
   "Refresh token already used":
     "An answer to this browser was lost on its way, so this login has ended. Your other logins have not. Log in again.",
   "Token reuse detected": "Somebody used an old token of yours; everything was logged out. Change your password.",
-  out: "You are logged out.",
-  elsewhere: "You logged out in another tab.",
-  stranger: "Somebody logged in here, in another tab. Load this page again to go on as them.",
-  away: "The server cannot be reached right now.",
 };
 
+/**
+ * Creates a client for the server at `base`. It sends nothing until one of its methods is called.
+ *
+ * @param {string} [base] The address of the server, with a slash at its end. The client sends the token to addresses
+ *     that begin with it, and to no others.
+ * @returns {TokenClient}
+ * @throws {TypeError} When `base` is not an address.
+ */
 export function createClient(base = "/jwt/") {
-  const client = Object.assign(new EventTarget(), { state: "unknown", reason: "" });
-  const root = new URL(base, location.href).href;
-  const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel(root) : null;
-  // `login` counts logins and logouts: what was asked for before one of them is not handed out after it.
-  let [token, subject, left, login, refreshing, turn, timer, pause] = ["", "", () => 0, 0, null, null, 0, 1];
-  const exclusive = (work) => navigator.locks?.request(root, work) ?? (turn = Promise.resolve(turn).then(work, work));
-  const restore = () => refresh().then(() => true, () => false);
-  const forget = () => ([token, left, login] = ["", () => 0, login + 1]);
-  const check = (mine) => mine === login || fail(client.reason || SAY.out, 401);
-  function become(state, reason = "") {
-    clearTimeout(timer);
-    pause = state === "offline" ? Math.min(pause * 2, 60) : 1;
-    if (state === "offline") timer = setTimeout(restore, pause * 1000);
-    if (state === "signed out") forget((subject = ""));
-    Object.assign(client, { state, reason }).dispatchEvent(new Event("change"));
-  }
-  function end(reason) {
-    become("signed out", reason);
-    fail(reason || SAY.out, 401);
-  }
-  function lose(error) {
-    if ([0, 503].includes(error.status) && client.state !== "signed out") become("offline", error.message);
-    throw error;
+  return new TokenClient(base);
+}
+
+/**
+ * A login that the page can use. It sends the event `change` when the token, `state` or `reason` changes.
+ *
+ * The public methods are arrow functions, so that a page can pass `client.logout` on as it is.
+ */
+class TokenClient extends EventTarget {
+  /** @type {ClientState} */
+  state = "unknown";
+  /** A sentence for the user that says why the state is what it is, or an empty string. */
+  reason = "";
+  /** The address with which every request begins. It is also the name of the lock and of the channel. */
+  #baseUrl;
+  /** @type {BroadcastChannel | null} It is `null` in a browser that has no such channels. */
+  #channel = null;
+  /** The token, or an empty string. */
+  #accessToken = "";
+  /** The user that this tab belongs to, or an empty string. It outlives the token while the page is hidden. */
+  #userId = "";
+  /** Tells how many seconds the token has left. */
+  #countSecondsLeft = () => 0;
+  /** Grows with each login and logout. Without it, an answer to one user could be handed out to the next one. */
+  #loginNumber = 0;
+  /** @type {Promise<void> | null} */
+  #refreshUnderWay = null;
+  /** @type {Promise<any>} Ends with the last turn of this tab. Only a browser without Web Locks uses it. */
+  #lastTurn = Promise.resolve();
+  /** @type {ReturnType<typeof setTimeout> | undefined} It is `undefined` when no attempt is due. */
+  #retryTimer;
+  #retryDelay = FIRST_RETRY_DELAY;
+
+  /** @param {string} base */
+  constructor(base) {
+    super();
+    this.#baseUrl = new URL(base, location.href).href;
+    if ("BroadcastChannel" in globalThis) this.#channel = new BroadcastChannel(this.#baseUrl);
+    this.#channel?.addEventListener("message", (event) => this.#hearOtherTab(event.data));
+    globalThis.addEventListener("online", () => this.#handleOnline());
+    globalThis.addEventListener("offline", () => this.#handleOffline());
+    globalThis.addEventListener("pagehide", () => this.#handlePageHide());
+    globalThis.addEventListener("pageshow", (event) => this.#handlePageShow(event));
   }
 
-  async function send(path, { patience = 30, ...options } = {}, bearer = token) {
-    const [url, headers, mine] = [new URL(path, root).href, new Headers(options.headers), login];
-    if (!url.startsWith(root)) throw new TypeError(`The token is for ${root} and not for ${url}.`);
-    if (bearer) headers.set("Authorization", `Bearer ${bearer}`);
-    const signal = options.signal ?? AbortSignal.timeout(patience * 1000);
-    const response = await fetch(url, { cache: "no-store", ...options, headers, signal })
-      .then(async (answer) => (await answer.clone().text(), answer)) // half of one is none
-      .catch((error) => (options.signal?.aborted ? Promise.reject(error) : fail(SAY.away)));
-    check(mine);
+  /**
+   * Brings the login back with the cookie. A page calls this when it loads, or to get a new token.
+   *
+   * @returns {Promise<boolean>} Whether the client has a token now. It never rejects. `state` and `reason` say why.
+   */
+  restore = async () => {
+    try {
+      await this.#refresh();
+    } catch {
+      return false;
+    }
+    // The user may have logged out while the refresh waited for its turn.
+    return this.#accessToken !== "";
+  };
+
+  /**
+   * Sends a request with the token, as `fetch` does.
+   *
+   * A token that ends within 30 seconds is replaced first. When the server refuses the token, the client replaces it
+   * and sends the request a second time. As with `fetch`, an answer with any HTTP status resolves.
+   *
+   * @param {string | URL} path An address under the base of the client.
+   * @param {RequestInit} [options]
+   * @returns {Promise<Response>} The answer. Its body has arrived and can still be read.
+   * @throws {ClientError} When no answer comes, or when there is no login or it changes before the answer comes.
+   * @throws {TypeError} When the address is not under the base of the client.
+   * @throws {any} The reason of the abort, when the `signal` in the options is aborted.
+   */
+  request = async (path, options = {}) => {
+    const sent = this.#sendWithToken(path, options, () => this.#refresh());
+    const { response } = await this.#noticeOutage(sent);
+    if (response.status === 503) {
+      this.#changeState("offline", SENTENCES.unreachable);
+    } else if (this.state === "offline") {
+      this.#changeState("signed in");
+    }
     return response;
-  }
-  async function authorized(path, options, replace) {
-    const mine = login;
-    if (client.state === "signed out") end(client.reason);
-    if (left() < AHEAD) await replace();
-    check(mine);
-    const [used, response] = [token, await send(path, options)];
-    if (response.status !== 401 || !REFUSED.includes((await bodyOf(response)).error)) return response;
-    if (used === token) await replace();
-    check(mine);
-    return send(path, options);
+  };
+
+  /**
+   * Logs the user in. The user who was logged in before, if any, is forgotten.
+   *
+   * @param {string} email
+   * @param {string} password
+   * @param {boolean} [remember] Whether the login outlives the browser session.
+   * @returns {Promise<void>}
+   * @throws {ClientError}
+   */
+  login = (email, password, remember = false) =>
+    this.#takeTurn(() => this.#logInNow({ email, password, remember }));
+
+  /**
+   * Logs the user out in this browser, and in its other tabs.
+   *
+   * @returns {Promise<void>}
+   * @throws {ClientError} This tab then stays logged in, unless the status is 401.
+   */
+  logout = () => this.#takeTurn(() => this.#logOutHere());
+
+  /**
+   * Logs the user out in every browser.
+   *
+   * @returns {Promise<void>}
+   * @throws {ClientError} This tab then stays logged in, unless the status is 401.
+   */
+  logoutEverywhere = () => this.#takeTurn(() => this.#logOutEverywhere());
+
+  /**
+   * Proves the password again and gets a new token, which the server trusts for what needs a recent proof.
+   *
+   * @param {string} password
+   * @returns {Promise<void>}
+   * @throws {ClientError} With status 401 also when the password is wrong.
+   */
+  reauthenticate = (password) => this.#takeTurn(() => this.#provePassword("auth/reauthenticate", { password }));
+
+  /**
+   * Gives the user a new password, and this tab a new token.
+   *
+   * @param {string} current
+   * @param {string} next
+   * @returns {Promise<void>}
+   * @throws {ClientError} With status 401 also when the current password is wrong.
+   */
+  changePassword = (current, next) =>
+    this.#takeTurn(() => this.#provePassword("auth/password", { current, new: next }));
+
+  /**
+   * Tells what is in the token, for a page that explains tokens.
+   *
+   * @returns {{token: string, claims: Record<string, any>, secondsLeft: number} | null} `null` without a token.
+   */
+  inspect = () => {
+    if (!this.#accessToken) return null;
+    const claims = claimsOf(this.#accessToken);
+    const secondsLeft = this.#countSecondsLeft();
+    return { token: this.#accessToken, claims, secondsLeft };
+  };
+
+  // ── Other tabs and the browser ──
+
+  /** @param {string} userId The user who logged in in another tab, or an empty string after a logout there. */
+  #hearOtherTab(userId) {
+    if (this.state === "signed out") {
+      // The old reason may no longer be true, such as that another user is logged in.
+      const reason = userId ? SENTENCES.anotherUser : "";
+      this.#changeState("signed out", reason);
+    } else if (!userId) {
+      this.#changeState("signed out", SENTENCES.loggedOutInAnotherTab);
+    } else if (this.#userId && this.#userId !== userId) {
+      this.#changeState("signed out", SENTENCES.anotherUser);
+    }
   }
 
-  async function renew() {
-    const elapsed = stopwatch();
-    const ask = () => send("auth/refresh", { method: "POST", patience: PATIENCE }, "");
-    // If only the answer was lost, the server has rotated: again at once, while it repeats itself.
-    const response = await ask().catch((error) => (error.status === 0 ? ask() : Promise.reject(error)));
-    const body = await bodyOf(response);
-    if (response.status === 401) end(SAY[body.error] ?? (subject && SAY["Invalid refresh token"]));
-    if (!body.accessToken) fail(SAY.away, 503); // nothing but a 401 is a logout
-    accept(body, elapsed);
+  #handleOnline() {
+    if (this.state !== "offline") return;
+    // The event can come before the network works. With a long delay, the next attempt would be a minute away.
+    this.#stopRetrying();
+    this.restore();
   }
-  function refresh(used = token) {
-    refreshing ??= exclusive(() => used === token && renew()).catch(lose).finally(() => (refreshing = null));
-    return refreshing; // one for all who ask, and none if the token was replaced before our turn came
+
+  #handleOffline() {
+    if (this.state !== "signed out") this.#changeState("offline", SENTENCES.unreachable);
   }
-  function accept({ accessToken, expiresIn }, elapsed) {
+
+  #handlePageHide() {
+    if (this.state === "signed out") return;
+    // The Back button can show a hidden page again, and another person may press it. With the token, that person
+    // would be logged in. The user id stays, or the page would continue as the other person.
+    this.#forgetToken();
+    // A page that is shown again would share the failure of a refresh from before, and its state would stay unknown.
+    this.#refreshUnderWay = null;
+    this.#changeState("unknown");
+  }
+
+  /** @param {PageTransitionEvent} event */
+  #handlePageShow(event) {
+    // The script of a page that the Back button shows again does not run again, so nothing else asks the server.
+    if (event.persisted && this.state === "unknown") this.restore();
+  }
+
+  // ── Login, logout and password. Each of these runs within a turn. ──
+
+  /** @param {{email: string, password: string, remember: boolean}} credentials */
+  async #logInNow(credentials) {
+    const readStopwatch = startStopwatch();
+    const options = postOptions(credentials);
+    const sent = this.#send("auth/login", options, "");
+    const answer = await this.#noticeOutage(sent);
+    const content = contentOf(answer);
+    assertToken(content);
+    // Without this, `#accept` would refuse a user who is not the previous one, and the next user could get an answer
+    // to a request of the previous one.
+    this.#forgetUser();
+    this.#accept(content, readStopwatch);
+    this.#channel?.postMessage(this.#userId);
+  }
+
+  async #logOutHere() {
+    const options = postOptions();
+    const answer = await this.#send("auth/logout", options);
+    this.#completeLogout(answer);
+  }
+
+  async #logOutEverywhere() {
+    const options = postOptions();
+    const answer = await this.#sendWithToken("auth/logout-everywhere", options, () => this.#refreshNow());
+    this.#completeLogout(answer);
+  }
+
+  /** @param {Answer} answer */
+  #completeLogout(answer) {
+    // Without this, the page would say that a user is logged out whom the server has refused to log out.
+    contentOf(answer);
+    this.#channel?.postMessage("");
+    this.#changeState("signed out", SENTENCES.loggedOut);
+  }
+
+  /**
+   * @param {string} path
+   * @param {object} proof
+   */
+  async #provePassword(path, proof) {
+    const readStopwatch = startStopwatch();
+    const options = postOptions(proof);
+    const sent = this.#sendWithToken(path, options, () => this.#refreshNow());
+    const answer = await this.#noticeOutage(sent);
+    const content = contentOf(answer);
+    assertToken(content);
+    this.#accept(content, readStopwatch);
+  }
+
+  // ── Requests with the token ──
+
+  /**
+   * Sends a request with a token that is fresh, and once more when the server refuses that token.
+   *
+   * @param {string | URL} path
+   * @param {RequestInit} options
+   * @param {() => Promise<void>} replaceToken Within a turn it is `#refreshNow`. `#refresh` would wait for a turn of
+   *     its own, and that wait would never end.
+   * @returns {Promise<Answer>}
+   */
+  async #sendWithToken(path, options, replaceToken) {
+    if (this.state === "signed out") throw this.#loggedOutError();
+    const loginNumber = this.#loginNumber;
+    if (this.#countSecondsLeft() < REFRESH_AHEAD) await replaceToken();
+    this.#assertLogin(loginNumber);
+    const tokenSent = this.#accessToken;
+    const answer = await this.#send(path, options);
+    if (!isTokenRefused(answer)) return answer;
+    // Another request may have replaced the token while this one waited. A second refresh would waste that token.
+    if (tokenSent === this.#accessToken) await replaceToken();
+    this.#assertLogin(loginNumber);
+    return this.#send(path, options);
+  }
+
+  /**
+   * Lets the state become offline when `pending` finds the server away.
+   *
+   * @template Result
+   * @param {Promise<Result>} pending
+   * @returns {Promise<Result>}
+   */
+  async #noticeOutage(pending) {
+    try {
+      return await pending;
+    } catch (error) {
+      const isOutage = OUTAGE_STATUSES.includes(error.status);
+      // A user who is signed out needs the login form, which a page takes away when the client is offline.
+      if (isOutage && this.state !== "signed out") this.#changeState("offline", error.message);
+      throw error;
+    }
+  }
+
+  // ── The refresh ──
+
+  /** Replaces the token. All callers share one refresh. */
+  #refresh() {
+    this.#refreshUnderWay ??= this.#startRefresh();
+    return this.#refreshUnderWay;
+  }
+
+  async #startRefresh() {
+    const tokenBefore = this.#accessToken;
+    const turn = this.#takeTurn(async () => {
+      // A login may have replaced the token before the turn came, and a second new token would be of no use. A logout
+      // may have removed it, and a refresh would ask for a login that has ended.
+      if (tokenBefore === this.#accessToken) await this.#refreshNow();
+    });
+    try {
+      await this.#noticeOutage(turn);
+    } finally {
+      this.#refreshUnderWay = null;
+    }
+  }
+
+  /** Replaces the token. The caller holds the turn. */
+  async #refreshNow() {
+    const readStopwatch = startStopwatch();
+    const answer = await this.#askForRefresh();
+    if (answer.response.status === 401) {
+      const reason = this.#reasonOfRefusal(answer);
+      this.#endLogin(reason);
+    }
+    const content = jsonOf(answer);
+    assertToken(content);
+    this.#accept(content, readStopwatch);
+  }
+
+  async #askForRefresh() {
+    const loginNumber = this.#loginNumber;
+    const send = () => this.#send("auth/refresh", { method: "POST" }, "", REFRESH_PATIENCE);
+    try {
+      return await send();
+    } catch (error) {
+      if (error.status !== 0) throw error;
+      // Without this, the second attempt would undo a logout that happened during the first one.
+      this.#assertLogin(loginNumber);
+      // Perhaps only the answer was lost, and the server repeats it for ten seconds. A later attempt would be refused,
+      // and the login would be over.
+      return send();
+    }
+  }
+
+  /** @param {Answer} answer */
+  #reasonOfRefusal(answer) {
+    const { error } = jsonOf(answer);
+    // A browser without a login is refused too. Its user would read that a login has ended which never was.
+    const otherwise = this.#userId ? SENTENCES.loginEnded : "";
+    return REFRESH_REFUSALS[error] ?? otherwise;
+  }
+
+  /**
+   * Runs `work` when no other turn is running, in this tab or in another one. Without turns, two tabs would change
+   * the cookie at once, and the answer that arrives last would overwrite the other one.
+   *
+   * @param {() => Promise<void>} work
+   * @returns {Promise<any>} It rejects when `work` does.
+   */
+  #takeTurn(work) {
+    if (navigator.locks) return navigator.locks.request(this.#baseUrl, work);
+    // With only the first `work`, one turn that fails would make all later turns fail.
+    this.#lastTurn = this.#lastTurn.then(work, work);
+    return this.#lastTurn;
+  }
+
+  // ── One request ──
+
+  /**
+   * @param {string | URL} path
+   * @param {RequestInit} options
+   * @param {string} [bearerToken] The token to send, or an empty string to send none.
+   * @param {number} [patience] The seconds to wait for the answer.
+   * @returns {Promise<Answer>}
+   */
+  async #send(path, options, bearerToken = this.#accessToken, patience = PATIENCE) {
+    const loginNumber = this.#loginNumber;
+    const url = this.#urlOf(path);
+    const headers = new Headers(options.headers);
+    if (bearerToken) headers.set("Authorization", `Bearer ${bearerToken}`);
+    // With the cache, one user could get an answer that was meant for another.
+    const answer = await fetchWhole(url, { cache: "no-store", ...options, headers }, patience);
+    this.#assertLogin(loginNumber);
+    return answer;
+  }
+
+  /** @param {string | URL} path */
+  #urlOf(path) {
+    const url = new URL(path, this.#baseUrl);
+    // Without this check, the page could send the token to another server.
+    if (!url.href.startsWith(this.#baseUrl)) {
+      throw new TypeError(`The token is for ${this.#baseUrl} and not for ${url.href}.`);
+    }
+    return url.href;
+  }
+
+  // ── The login ──
+
+  /**
+   * Takes a new token, unless it belongs to another user.
+   *
+   * @param {{accessToken: string, expiresIn: number}} content
+   * @param {() => number} readStopwatch It was started before the request, because the token ages while its answer is
+   *     on its way.
+   */
+  #accept({ accessToken, expiresIn }, readStopwatch) {
     const { sub } = claimsOf(accessToken);
-    if (subject && subject !== sub) end(SAY.stranger);
-    [token, subject, left] = [accessToken, sub, () => expiresIn - elapsed()];
-    become("signed in");
+    // The tabs share one cookie. After a login in another tab it brings the token of the user who logged in there.
+    if (this.#userId && this.#userId !== sub) this.#endLogin(SENTENCES.anotherUser);
+    this.#accessToken = accessToken;
+    this.#userId = sub;
+    this.#countSecondsLeft = () => expiresIn - readStopwatch();
+    this.#changeState("signed in");
   }
 
-  const obtain = (ask, anew = false) => exclusive(async () => {
-    const elapsed = stopwatch();
-    const body = await read(ask().catch(lose));
-    if (anew) forget((subject = ""));
-    accept(body, elapsed);
-    if (anew) channel?.postMessage(subject);
-  });
-  const leave = (ask) => exclusive(async () => {
-    await read(ask());
-    channel?.postMessage("");
-    become("signed out", SAY.out);
-  });
-  channel?.addEventListener("message", ({ data }) => {
-    if (client.state === "signed out") become("signed out", data && SAY.stranger);
-    else if (!data) become("signed out", SAY.elsewhere);
-    else if (subject && subject !== data) become("signed out", SAY.stranger);
-  });
-  addEventListener("online", () => client.state === "offline" && restore((pause = 1))); // it may come too early
-  addEventListener("offline", () => client.state !== "signed out" && become("offline", SAY.away));
-  // A page that Back brings to life again begins anew: somebody else may press that button.
-  addEventListener("pagehide", () => client.state !== "signed out" && become("unknown", "", forget()));
-  addEventListener("pageshow", (event) => event.persisted && client.state === "unknown" && restore());
-  return Object.assign(client, {
-    restore,
-    async request(path, options) {
-      const response = await authorized(path, options, refresh).catch(lose);
-      if (response.status === 503) become("offline", SAY.away);
-      else if (client.state === "offline") become("signed in");
-      return response;
-    },
-    login: (email, password, remember = false) =>
-      obtain(() => send("auth/login", post({ email, password, remember }), ""), true),
-    logout: () => leave(() => send("auth/logout", post())),
-    logoutEverywhere: () => leave(() => authorized("auth/logout-everywhere", post(), renew)),
-    reauthenticate: (password) => obtain(() => authorized("auth/reauthenticate", post({ password }), renew)),
-    changePassword: (current, next) => obtain(() => authorized("auth/password", post({ current, new: next }), renew)),
-    inspect: () => token && { token, claims: claimsOf(token), secondsLeft: left() },
-  });
+  /**
+   * @param {string} reason
+   * @returns {never}
+   */
+  #endLogin(reason) {
+    this.#changeState("signed out", reason);
+    throw this.#loggedOutError();
+  }
+
+  /** @param {number} loginNumber The number of the login when the request began. */
+  #assertLogin(loginNumber) {
+    if (loginNumber !== this.#loginNumber) throw this.#loggedOutError();
+  }
+
+  #loggedOutError() {
+    const message = this.reason || SENTENCES.loggedOut;
+    return clientError(message, 401);
+  }
+
+  /**
+   * @param {ClientState} state
+   * @param {string} [reason]
+   */
+  #changeState(state, reason = "") {
+    if (state === "offline") {
+      this.#scheduleRetry();
+    } else {
+      this.#stopRetrying();
+    }
+    // A tab that is signed out may be logging in. To forget the user again would make that login fail.
+    if (state === "signed out" && this.state !== "signed out") this.#forgetUser();
+    this.state = state;
+    this.reason = reason;
+    const event = new Event("change");
+    this.dispatchEvent(event);
+  }
+
+  #scheduleRetry() {
+    // Each request that waits reports the outage. Without this, each of them would postpone the attempt.
+    this.#retryTimer ??= setTimeout(() => this.#retry(), this.#retryDelay * 1000);
+  }
+
+  #retry() {
+    this.#retryTimer = undefined;
+    this.#retryDelay = Math.min(this.#retryDelay * 2, LONGEST_RETRY_DELAY);
+    this.restore();
+  }
+
+  #stopRetrying() {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
+    this.#retryDelay = FIRST_RETRY_DELAY;
+  }
+
+  #forgetUser() {
+    this.#userId = "";
+    this.#forgetToken();
+  }
+
+  #forgetToken() {
+    this.#accessToken = "";
+    this.#countSecondsLeft = () => 0;
+    this.#loginNumber += 1;
+  }
 }
 
-const bodyOf = (response) => response.clone().json().catch(() => ({}));
-const claimsOf = (token) => JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
-const post = (it) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(it) });
-function fail(message, status = 0, more = {}) {
-  throw Object.assign(new Error(message), { status, ...more });
+/**
+ * @param {object} [content] What to send as JSON. Without it, the request has no body.
+ * @returns {RequestInit}
+ */
+function postOptions(content) {
+  const headers = { "Content-Type": "application/json" };
+  const body = JSON.stringify(content);
+  return { method: "POST", headers, body };
 }
-async function read(sent) {
-  const response = await sent;
-  const [body, retryAfter] = [await bodyOf(response), Number(response.headers.get("Retry-After"))];
-  return response.ok ? body : fail(body.error ?? SAY.away, response.status, { ...body, retryAfter });
+
+/**
+ * @param {Answer} answer
+ * @returns {any} What the server answers.
+ * @throws {ClientError} With the status of the answer when the server refuses.
+ */
+function contentOf(answer) {
+  const { response } = answer;
+  const content = jsonOf(answer);
+  if (response.ok) return content;
+  const message = content.error ?? SENTENCES.unreachable;
+  const retryAfter = Number(response.headers.get("Retry-After"));
+  throw clientError(message, response.status, { fields: content.fields, retryAfter });
 }
-// Durations, for the clock may be wrong; the longer, for one stops while the machine sleeps and one can be set back.
-const stopwatch = (steady = performance.now(), wall = Date.now()) =>
-  () => Math.max(performance.now() - steady, Date.now() - wall) / 1000;
+
+/** @param {any} content */
+function assertToken(content) {
+  // Without this, the error page of a proxy would end in an exception without a status, and the client would not try
+  // again. Only a 401 is a logout.
+  if (!content.accessToken) throw clientError(SENTENCES.unreachable, 503);
+}
+
+/** @param {Answer} answer */
+function isTokenRefused(answer) {
+  if (answer.response.status !== 401) return false;
+  const { error } = jsonOf(answer);
+  return TOKEN_REFUSALS.includes(error);
+}
+
+/**
+ * @param {Answer} answer
+ * @returns {any} The body, or an empty object when the body is not JSON.
+ */
+function jsonOf(answer) {
+  try {
+    return JSON.parse(answer.text) ?? {};
+  } catch {
+    // A proxy answers with HTML. The caller would get a SyntaxError and never see the status.
+    return {};
+  }
+}
+
+/**
+ * @param {string} url
+ * @param {RequestInit} options With a `signal`, the caller decides how long to wait.
+ * @param {number} patience Seconds.
+ * @returns {Promise<Answer>}
+ */
+async function fetchWhole(url, options, patience) {
+  const signal = options.signal ?? AbortSignal.timeout(patience * 1000);
+  try {
+    const response = await fetch(url, { ...options, signal });
+    // The connection can break in the middle of the body, and the caller could not read the same body again.
+    const copy = response.clone();
+    const text = await copy.text();
+    return { response, text };
+  } catch (error) {
+    // An abort by the caller is not an outage, and must not make the client offline.
+    if (options.signal?.aborted) throw error;
+    throw clientError(SENTENCES.unreachable, 0);
+  }
+}
+
+/**
+ * @param {string} message
+ * @param {number} status
+ * @param {{fields?: Record<string, string[]>, retryAfter?: number}} [details]
+ * @returns {ClientError}
+ */
+function clientError(message, status, details = {}) {
+  const error = new Error(message);
+  return Object.assign(error, { status, ...details });
+}
+
+/**
+ * @param {string} accessToken
+ * @returns {Record<string, any>} The claims in the token. They are not verified: only the server can do that.
+ */
+function claimsOf(accessToken) {
+  const payload = accessToken.split(".")[1];
+  const base64 = payload.replaceAll("-", "+").replaceAll("_", "/");
+  const json = atob(base64);
+  return JSON.parse(json);
+}
+
+/** @returns {() => number} Tells how many seconds have passed since now. */
+function startStopwatch() {
+  const steadyStart = performance.now();
+  const clockStart = Date.now();
+  return () => {
+    const steadyMilliseconds = performance.now() - steadyStart;
+    const clockMilliseconds = Date.now() - clockStart;
+    // The steady time can stop while the machine sleeps, and the clock can be set back. With one of them alone, a
+    // token could seem to have more time left than it has.
+    return Math.max(steadyMilliseconds, clockMilliseconds) / 1000;
+  };
+}

@@ -1,4 +1,6 @@
-/** What a device is called in a list, as the server's pages call it. The first mark that is found decides. */
+/** Names a device for a list, as the server's pages name it. */
+
+/** @type {Record<string, string>} The first mark that is found decides: most browsers claim to be others as well. */
 const BROWSERS = {
   "Edg": "Edge",
   "OPR/": "Opera",
@@ -10,17 +12,36 @@ const BROWSERS = {
   "Safari/": "Safari",
   "curl/": "curl",
 };
+
+/** @type {Record<string, string>} The first mark that is found decides. */
 const SYSTEMS = {
-  iPhone: "iPhone",
-  iPad: "iPad",
-  Android: "Android",
-  Windows: "Windows",
+  "iPhone": "iPhone",
+  "iPad": "iPad",
+  "Android": "Android",
+  "Windows": "Windows",
   "Mac OS X": "macOS",
-  CrOS: "ChromeOS",
-  Linux: "Linux",
+  "CrOS": "ChromeOS",
+  "Linux": "Linux",
 };
 
+/**
+ * @param {string} userAgent What the browser calls itself.
+ * @returns {string} Such as "Firefox on Linux". A browser that is not known is named by the first part of its own words.
+ */
 export function deviceName(userAgent) {
-  const found = [BROWSERS, SYSTEMS].map((marks) => marks[Object.keys(marks).find((mark) => userAgent.includes(mark))]);
-  return found.filter(Boolean).join(" on ") || userAgent.slice(0, 60) || "unknown";
+  const browser = nameIn(BROWSERS, userAgent);
+  const system = nameIn(SYSTEMS, userAgent);
+  const name = [browser, system].filter(Boolean).join(" on ");
+  return name || userAgent.slice(0, 60) || "unknown";
+}
+
+/**
+ * @param {Record<string, string>} names
+ * @param {string} userAgent
+ * @returns {string | undefined}
+ */
+function nameIn(names, userAgent) {
+  const marks = Object.keys(names);
+  const found = marks.find((mark) => userAgent.includes(mark));
+  return found && names[found];
 }

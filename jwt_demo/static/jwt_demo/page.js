@@ -1,35 +1,94 @@
 /**
- * The page of the token flow: draws what client.js says and asks it for what is pressed.
- * Whatever belongs to somebody is made from a <template> when she is in, and taken out of the page when she is not.
+ * The page of the token flow. It draws the state of the client, and asks the client for what the user presses.
+ * What belongs to a user is made from a <template> at the login, and taken out of the page at the logout.
  */
 import { createClient } from "./client.js";
 import { deviceName } from "./device-name.js";
 import { momentOf, showToken, textIn } from "./token-view.js";
 
-const find = (selector) => document.querySelector(selector);
-const [title, lead, status, outside, inside] = ["#title", "#lead", "#state", "#outside", "#inside"].map(find);
-const anonymous = { title: title.textContent, lead: lead.textContent };
+/** @typedef {import("./client.js").ClientError} ClientError */
+
+/**
+ * One login of the user, as the server tells it. The moments are in ISO 8601.
+ *
+ * @typedef {object} Device
+ * @property {string} id
+ * @property {string} address
+ * @property {string} started
+ * @property {string} lastSeen
+ * @property {string} ends
+ * @property {boolean} remember
+ * @property {string} userAgent
+ * @property {boolean} current Whether it is the login of this browser.
+ */
+
+const title = find("#title");
+const lead = find("#lead");
+const status = find("#state");
+const outside = find("#outside");
+const inside = find("#inside");
 const client = createClient(status.dataset.base);
+
+/** What a user reads who is not logged in. */
+const TEXTS_OUTSIDE = { title: title.textContent, lead: lead.textContent };
+
 const STATES = {
-  unknown: "Asking the server whether you are logged in …",
+  "unknown": "Asking the server whether you are logged in …",
   "signed in": "You are logged in.",
   "signed out": "You are not logged in.",
-  offline: "Offline.",
+  "offline": "Offline.",
 };
-let [busy, last, loading] = [false, "", null];
+
+/** Seconds. */
+const FIRST_RETRY_DELAY = 2;
+const LONGEST_RETRY_DELAY = 60;
+
+/** @type {Record<string, () => Promise<void>>} What the buttons marked `data-do` do. */
+const ACTIONS = {
+  staff: tryStaffPage,
+  refresh: getNewToken,
+  logout: () => leaveBy(client.logout),
+  others: endOtherDevices,
+  everywhere: () => leaveBy(client.logoutEverywhere),
+};
+
+/** Whether an action is under way. Without this, a second press would send the same request again. */
+let isBusy = false;
+
+/** The sentence about the state that was said last. */
+let stateSaid = "";
+
+/** @type {Promise<unknown>} Ends when the page shows what belongs to the user. */
+let loading = Promise.resolve();
 
 client.addEventListener("change", update);
-find("#login").addEventListener("submit", submitted(logIn));
+find("#login").addEventListener("submit", (event) => submit(event, logIn));
+update();
+client.restore();
 
-function update() {
-  const now = client.reason || STATES[client.state];
-  status.dataset.state = client.state;
-  if (now !== last) say((last = now));
-  outside.hidden = client.state !== "signed out";
-  if (client.state === "signed in" && !inside.firstChild) enter();
-  if (["signed out", "unknown"].includes(client.state) && inside.firstChild) leave();
+/**
+ * @param {string} selector
+ * @returns {any} The element. Its kind depends on the template.
+ */
+function find(selector) {
+  return document.querySelector(selector);
 }
 
+/** Draws the state of the client. */
+function update() {
+  const sentence = client.reason || STATES[client.state];
+  status.dataset.state = client.state;
+  // The event also comes when only the token has changed. What an action has said stays then.
+  if (sentence !== stateSaid) {
+    stateSaid = sentence;
+    say(sentence);
+  }
+  outside.hidden = client.state !== "signed out";
+  if (client.state === "signed in" && !inside.firstChild) enter();
+  if ((client.state === "signed out" || client.state === "unknown") && inside.firstChild) leave();
+}
+
+/** @param {string} sentence */
 function say(sentence) {
   status.textContent = sentence;
 }
@@ -37,199 +96,321 @@ function say(sentence) {
 // ── In and out ──
 
 function enter() {
-  inside.replaceChildren(find("#signed-in").content.cloneNode(true));
+  const content = find("#signed-in").content.cloneNode(true);
+  inside.replaceChildren(content);
   for (const button of inside.querySelectorAll("[data-do]")) {
-    button.addEventListener("click", pressed(ACTIONS[button.dataset.do]));
+    button.addEventListener("click", () => press(ACTIONS[button.dataset.do]));
   }
-  find("#reauthenticate").addEventListener("submit", submitted(reauthenticate));
-  find("#change").addEventListener("submit", submitted(change));
+  find("#reauthenticate").addEventListener("submit", (event) => submit(event, reauthenticate));
+  find("#change").addEventListener("submit", (event) => submit(event, changePassword));
   showToken(client, find("[data-token]"));
   lead.textContent = "You are logged in with a token.";
   load();
 }
 
-function load(wait = 2) {
-  const again = () => inside.firstChild && load(Math.min(wait * 2, 60));
-  loading = Promise.all([profile(), devices()]).catch((error) => {
+/**
+ * Shows what the server knows about the user, and tries again when it does not answer.
+ *
+ * @param {number} [retryDelay] Seconds.
+ */
+function load(retryDelay = FIRST_RETRY_DELAY) {
+  const shown = [showProfile(), showDevices()];
+  loading = Promise.all(shown).catch((error) => {
     report(error);
-    setTimeout(again, wait * 1000);
+    setTimeout(() => loadAgain(retryDelay), retryDelay * 1000);
   });
 }
 
+/** @param {number} retryDelay The seconds that have passed since the last attempt. */
+function loadAgain(retryDelay) {
+  const nextDelay = Math.min(retryDelay * 2, LONGEST_RETRY_DELAY);
+  if (inside.firstChild) load(nextDelay);
+}
+
 function leave() {
-  const wasInside = inside.contains(document.activeElement);
+  const hadFocus = inside.contains(document.activeElement);
   inside.replaceChildren();
-  title.textContent = anonymous.title;
-  lead.textContent = anonymous.lead;
-  if (wasInside) title.focus();
+  title.textContent = TEXTS_OUTSIDE.title;
+  lead.textContent = TEXTS_OUTSIDE.lead;
+  // The focused element is gone, and the keyboard would start again at the top of the page.
+  if (hadFocus) title.focus();
 }
 
 async function logIn() {
-  await client.login(find("#id_email").value, find("#id_password").value, find("#id_remember").checked);
+  const email = find("#id_email").value;
+  const password = find("#id_password").value;
+  const remember = find("#id_remember").checked;
+  await client.login(email, password, remember);
   find("#login").reset();
   await loading;
   title.focus();
 }
 
-// ── What is asked for ──
+// ── What the server knows about the user ──
 
+async function showProfile() {
+  const { data } = await ask("api/profile");
+  // The user may be logged out by now, and the places for the data are gone.
+  if (!inside.firstChild) return;
+  title.textContent = data.name;
+  find("[data-name]").textContent = data.name;
+  find("dd[data-email]").textContent = data.email;
+  find("[data-role]").textContent = data.role;
+  for (const field of inside.querySelectorAll("input[data-email]")) {
+    field.value = data.email;
+  }
+}
+
+async function showDevices() {
+  const { devices } = await ask("api/devices");
+  if (!inside.firstChild) return;
+  const items = devices.map(deviceItem);
+  find("#inside .devices").replaceChildren(...items);
+  find("#others").hidden = devices.length < 2;
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [options]
+ * @returns {Promise<any>} The body of the answer.
+ * @throws {ClientError} Also when the server refuses.
+ */
 async function ask(path, options) {
   const response = await client.request(path, options);
   const body = await response.json();
-  if (!response.ok) throw Object.assign(new Error(`${body.error}.`), { status: response.status });
-  return body;
+  if (response.ok) return body;
+  const error = new Error(`${body.error}.`);
+  throw Object.assign(error, { status: response.status });
 }
 
-async function profile() {
-  const { data } = await ask("api/profile");
-  find("[data-name]").textContent = data.name; // fails if she has left meanwhile
-  title.textContent = data.name;
-  find("dd[data-email]").textContent = data.email;
-  find("[data-role]").textContent = data.role;
-  for (const field of inside.querySelectorAll("input[data-email]")) field.value = data.email;
-}
-
-async function devices() {
-  const list = (await ask("api/devices")).devices;
-  inside.querySelector(".devices").replaceChildren(...list.map(deviceItem));
-  find("#others").hidden = list.length < 2;
-}
-
+/** @param {Device} device */
 function deviceItem(device) {
   const item = find("#device").content.firstElementChild.cloneNode(true);
-  const [heading, button] = [item.querySelector("h3"), item.querySelector("button")];
-  const fill = (name, ...content) => item.querySelector(`[data-${name}]`).append(...content);
+  const heading = item.querySelector("h3");
+  const name = deviceName(device.userAgent);
   heading.id = `device-${device.id}`;
-  heading.append(deviceName(device.userAgent));
-  fill("address", device.address || "unknown");
-  fill("started", momentOf(device.started));
-  fill("seen", momentOf(device.lastSeen));
-  fill("remember", device.remember ? "yes" : "no");
-  fill("ends", momentOf(device.ends));
-  fill("agent", device.userAgent || "nothing");
-  if (device.current) mark(item, heading);
-  button.textContent = device.current ? "End this one and log out" : "End";
-  button.setAttribute("aria-describedby", heading.id);
-  button.addEventListener("click", pressed(device.current ? ACTIONS.logout : () => end(device)));
+  heading.append(name);
+  fillFacts(item, device);
+  if (device.current) markAsCurrent(item, heading);
+  setUpEndButton(item.querySelector("button"), device, heading.id);
   return item;
 }
 
-function mark(item, heading) {
+/**
+ * @param {Element} item
+ * @param {Device} device
+ */
+function fillFacts(item, device) {
+  const facts = {
+    "[data-address]": device.address || "unknown",
+    "[data-started]": momentOf(device.started),
+    "[data-seen]": momentOf(device.lastSeen),
+    "[data-remember]": device.remember ? "yes" : "no",
+    "[data-ends]": momentOf(device.ends),
+    "[data-agent]": device.userAgent || "nothing",
+  };
+  for (const [selector, fact] of Object.entries(facts)) {
+    item.querySelector(selector)?.append(fact);
+  }
+}
+
+/**
+ * @param {Element} item
+ * @param {Element} heading
+ */
+function markAsCurrent(item, heading) {
   const badge = textIn("span", "this device");
   badge.className = "badge";
   item.classList.add("token");
   heading.append(" ", badge);
 }
 
-// ── What is done ──
+/**
+ * @param {HTMLButtonElement} button
+ * @param {Device} device
+ * @param {string} headingId
+ */
+function setUpEndButton(button, device, headingId) {
+  const action = device.current ? ACTIONS.logout : () => endDevice(device);
+  button.textContent = device.current ? "End this one and log out" : "End";
+  button.setAttribute("aria-describedby", headingId);
+  button.addEventListener("click", () => press(action));
+}
 
-const ACTIONS = {
-  logout: () => leaving(client.logout),
-  everywhere: () => leaving(client.logoutEverywhere),
-  async refresh() {
-    if (await client.restore()) say("You have a new token.");
-  },
-  async staff() {
-    const { message, error } = await (await client.request("api/staff")).json();
-    say(`The staff page says: ${message ?? error}.`);
-  },
-  async others() {
-    await ask("api/devices", { method: "DELETE" });
-    await ended("The others were ended.");
-  },
-};
+// ── What the buttons and the forms do ──
 
-async function leaving(out) {
-  await out().catch((error) => {
+async function tryStaffPage() {
+  const response = await client.request("api/staff");
+  const { message, error } = await response.json();
+  say(`The staff page says: ${message ?? error}.`);
+}
+
+async function getNewToken() {
+  const isRestored = await client.restore();
+  if (isRestored) say("You have a new token.");
+}
+
+/** @param {() => Promise<void>} logOut */
+async function leaveBy(logOut) {
+  try {
+    await logOut();
+  } catch (error) {
+    // After a 401 the user is logged out, and the client has said why.
     if (error.status !== 401) say(`${error.message} You are still logged in.`);
-  });
+  }
 }
 
-async function end(device) {
+async function endOtherDevices() {
+  await ask("api/devices", { method: "DELETE" });
+  await showEnd("The others were ended.");
+}
+
+/** @param {Device} device */
+async function endDevice(device) {
+  const name = deviceName(device.userAgent);
   await ask(`api/devices/${device.id}`, { method: "DELETE" });
-  await ended(`Ended: ${deviceName(device.userAgent)}.`);
+  await showEnd(`Ended: ${name}.`);
 }
 
-async function ended(sentence) {
+/** @param {string} sentence */
+async function showEnd(sentence) {
+  // The button that the user pressed goes away with its device.
   find("#devices").focus();
-  await devices();
+  await showDevices();
   say(sentence);
 }
 
 async function reauthenticate() {
-  await client.reauthenticate(find("#id_reauthenticate").value);
+  const password = find("#id_reauthenticate").value;
+  await client.reauthenticate(password);
   find("#reauthenticate").reset();
   say("Your password is confirmed.");
 }
 
-async function change() {
-  await client.changePassword(find("#id_current").value, find("#id_new").value);
+async function changePassword() {
+  const current = find("#id_current").value;
+  const next = find("#id_new").value;
+  await client.changePassword(current, next);
   find("#change").reset();
-  await devices();
+  await showDevices();
   say("Your password is changed. Every other login has ended.");
 }
 
-// ── How it is done ──
+// ── How an action runs and fails ──
 
-function submitted(action) {
-  return (event) => {
-    const form = event.currentTarget;
-    event.preventDefault();
-    form.querySelector(".problem")?.remove();
-    for (const part of form.querySelectorAll(".wrong")) part.classList.remove("wrong");
-    for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
-    attempt(action, (error) => complain(form, error));
-  };
+/** @param {() => Promise<void>} action */
+function press(action) {
+  return attempt(action, report);
 }
 
-function pressed(action) {
-  return () => attempt(action, report);
+/**
+ * @param {SubmitEvent} event
+ * @param {() => Promise<void>} action
+ */
+function submit(event, action) {
+  const form = /** @type {HTMLFormElement} */ (event.currentTarget);
+  event.preventDefault();
+  clearComplaints(form);
+  return attempt(action, (error) => complain(form, error));
 }
 
-async function attempt(action, failed) {
-  if (busy) return;
-  busy = true;
+/** @param {HTMLFormElement} form */
+function clearComplaints(form) {
+  form.querySelector(".problem")?.remove();
+  for (const part of form.querySelectorAll(".wrong")) {
+    part.classList.remove("wrong");
+  }
+  for (const field of form.querySelectorAll("[aria-invalid]")) {
+    field.removeAttribute("aria-invalid");
+  }
+}
+
+/**
+ * Runs the action, unless another one is under way.
+ *
+ * @param {() => Promise<void>} action
+ * @param {(error: ClientError) => void} handleFailure
+ * @throws {Error} When the error is a fault of the script.
+ */
+async function attempt(action, handleFailure) {
+  if (isBusy) return;
+  isBusy = true;
   try {
     await action();
   } catch (error) {
     if (error.status === undefined) throw error;
-    failed(error);
+    handleFailure(error);
   } finally {
-    busy = false;
+    isBusy = false;
   }
 }
 
+/** @param {ClientError} error */
 function report(error) {
-  // That the login ended or the server is away has been said by then.
-  if (client.state === "signed in") say(sentence(error));
+  // In another state, the client has said that the login has ended or that the server is away.
+  if (client.state === "signed in") say(failureSentence(error));
 }
 
+/**
+ * Shows above the fields of the form what is wrong.
+ *
+ * @param {HTMLFormElement} form
+ * @param {ClientError} error
+ */
 function complain(form, error) {
-  const [box, list] = [document.createElement("div"), document.createElement("ul")];
-  Object.assign(box, { className: "problem", role: "alert", tabIndex: -1 });
-  const fields = Object.entries(error.fields ?? {}).map(([name, errors]) => wrong(form, name, errors.join(" ")));
-  list.append(...(fields.length ? fields : [textIn("li", sentence(error, form))]));
+  const box = document.createElement("div");
+  const list = document.createElement("ul");
+  const items = complaintItems(form, error);
+  list.append(...items);
   box.append(list);
-  form.querySelector(".field").before(box);
+  box.className = "problem";
+  box.role = "alert";
+  box.tabIndex = -1;
+  form.querySelector(".field")?.before(box);
   box.focus();
 }
 
-function wrong(form, name, text) {
-  const [field, item] = [form.querySelector(`[data-field="${CSS.escape(name)}"]`), document.createElement("li")];
+/**
+ * @param {HTMLFormElement} form
+ * @param {ClientError} error
+ * @returns {HTMLLIElement[]} One for each field that is wrong, or one for the whole form.
+ */
+function complaintItems(form, error) {
+  const fields = Object.entries(error.fields ?? {});
+  if (fields.length > 0) return fields.map(([name, errors]) => fieldItem(form, name, errors.join(" ")));
+  const sentence = failureSentence(error, form);
+  return [textIn("li", sentence)];
+}
+
+/**
+ * Marks the field as wrong.
+ *
+ * @param {HTMLFormElement} form
+ * @param {string} name
+ * @param {string} text
+ * @returns {HTMLLIElement} It leads to the field, when the form has that field.
+ */
+function fieldItem(form, name, text) {
+  const field = /** @type {HTMLInputElement | null} */ (form.querySelector(`[data-field="${CSS.escape(name)}"]`));
   if (!field) return textIn("li", text);
-  const link = textIn("a", `${field.labels[0].textContent}: ${text}`);
+  const item = document.createElement("li");
+  const label = field.labels?.[0].textContent;
+  const link = textIn("a", `${label}: ${text}`);
   link.href = `#${field.id}`;
-  field.closest(".field").classList.add("wrong");
+  field.closest(".field")?.classList.add("wrong");
   field.setAttribute("aria-invalid", "true");
   item.append(link);
   return item;
 }
 
-function sentence(error, form) {
-  if (error.status === 429) return `Too many attempts. Try again in ${Math.ceil(error.retryAfter / 60)} minutes.`;
-  if (error.message !== "Invalid credentials") return error.message;
-  return form.id === "login" ? "This e-mail address and password do not belong together." : "This is not your password.";
+/**
+ * @param {ClientError} error
+ * @param {HTMLFormElement} [form] The form whose password may be wrong.
+ * @returns {string}
+ */
+function failureSentence({ status, message, retryAfter = 0 }, form) {
+  if (status === 429) return `Too many attempts. Try again in ${Math.ceil(retryAfter / 60)} minutes.`;
+  if (message !== "Invalid credentials") return message;
+  if (form?.id === "login") return "This e-mail address and password do not belong together.";
+  return "This is not your password.";
 }
-
-update();
-client.restore();

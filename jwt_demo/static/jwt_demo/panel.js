@@ -1,127 +1,201 @@
 /**
- * The panel on the browsable API's pages: logs in, and asks the page's own address with the token.
- * Navigation carries no token, so what DRF drew below is the answer to nobody.
+ * The panel on the pages of the browsable API. It logs the user in, and asks the page's own address with the token.
+ * A browser sends no token when it opens an address, so the rest of the page shows the answer to a stranger.
  */
 import { createClient } from "./client.js";
 import { showToken, textIn } from "./token-view.js";
 
-const find = (selector) => document.querySelector(selector);
+/** @typedef {import("./client.js").ClientError} ClientError */
+
 const panel = find("#token-panel");
-const [status, form, inside] = ["[role=status]", "#token-login", "#token-inside"].map((part) => panel.querySelector(part));
+const title = find("#token-panel-title");
+const status = find("#token-panel [role=status]");
+const loginForm = find("#token-login");
+const inside = find("#token-inside");
 const client = createClient(panel.dataset.base);
-const methods = panel.dataset.methods.split(" ").filter((method) => method !== "OPTIONS");
+
+/** The methods that the page's address allows. */
+const METHODS = panel.dataset.methods.split(" ").filter((method) => method !== "OPTIONS");
+
+/** The page's address under the base of the client. */
+const PATH = location.pathname.slice(new URL(panel.dataset.base, location.href).pathname.length);
+
 const STATES = {
-  unknown: "Asking the server whether you are logged in …",
+  "unknown": "Asking the server whether you are logged in …",
   "signed in": "You are logged in.",
   "signed out": "You are not logged in.",
-  offline: "Offline.",
+  "offline": "Offline.",
 };
-// What changes the tokens is the client's to do: it waits for its turn among the tabs, and keeps what comes.
-const VERBS = {
+
+/**
+ * What the client does by itself at these addresses. It waits for its turn among the tabs, and keeps the new token. A
+ * plain request would throw that token away.
+ *
+ * @type {Record<string, (body: any) => Promise<unknown>>}
+ */
+const CLIENT_METHODS = {
   "auth/refresh": () => client.restore(),
-  "auth/reauthenticate": ({ password }) => client.reauthenticate(password),
+  "auth/reauthenticate": (body) => client.reauthenticate(body.password),
   "auth/password": (body) => client.changePassword(body.current, body.new),
   "auth/logout": () => client.logout(),
   "auth/logout-everywhere": () => client.logoutEverywhere(),
 };
-const path = location.pathname.slice(new URL(panel.dataset.base, location).pathname.length);
 
 client.addEventListener("change", update);
-form.addEventListener("submit", logIn);
+loginForm.addEventListener("submit", logIn);
+update();
+client.restore();
 
+/**
+ * @param {string} selector
+ * @returns {any} The element. Its kind depends on the template.
+ */
+function find(selector) {
+  return document.querySelector(selector);
+}
+
+/** Draws the state of the client. */
 function update() {
   status.textContent = client.reason || STATES[client.state];
-  form.hidden = client.state !== "signed out";
+  loginForm.hidden = client.state !== "signed out";
   if (client.state === "signed in" && !inside.firstChild) enter();
-  if (["signed out", "unknown"].includes(client.state)) inside.replaceChildren();
+  if (client.state === "signed out" || client.state === "unknown") inside.replaceChildren();
 }
+
+// ── What the user sees who is logged in ──
 
 function enter() {
-  inside.replaceChildren(find("#token-signed-in").content.cloneNode(true));
+  const content = find("#token-signed-in").content.cloneNode(true);
+  const options = METHODS.map((method) => textIn("option", method));
+  inside.replaceChildren(content);
   showToken(client, find("[data-token]"));
-  find("#token-logout").addEventListener("click", logOut);
-  find("#token-method").append(...methods.map((method) => textIn("option", method)));
-  find("#token-method").addEventListener("change", chosen);
-  find("#token-send").addEventListener("submit", submitted);
-  find("#token-send").hidden = path === "auth/login";
+  find("#token-method").append(...options);
+  find("#token-method").addEventListener("change", showBodyField);
+  find("#token-send").addEventListener("submit", submit);
+  find("#token-send").hidden = PATH === "auth/login";
   find("#token-answer").hidden = true;
-  chosen();
-  if (methods.includes("GET")) answer(() => send("GET"));
+  find("#token-logout").addEventListener("click", logOut);
+  showBodyField();
+  if (METHODS.includes("GET")) showAnswer(send("GET"));
 }
 
-function chosen() {
-  find("#token-body").parentElement.hidden = !["POST", "PUT", "PATCH"].includes(find("#token-method").value);
+/** Shows the field for the body with the methods that send one. */
+function showBodyField() {
+  const method = find("#token-method").value;
+  find("#token-body").parentElement.hidden = !["POST", "PUT", "PATCH"].includes(method);
 }
 
-function submitted(event) {
+/** @param {SubmitEvent} event */
+function submit(event) {
   event.preventDefault();
-  const [method, body] = [find("#token-method").value, find("#token-body").value];
-  answer(() => (path in VERBS ? change(body) : send(method, body)));
+  const method = find("#token-method").value;
+  const body = find("#token-body").value;
+  const answer = PATH in CLIENT_METHODS ? callClient(body) : send(method, body);
+  showAnswer(answer);
 }
 
+/**
+ * Sends the request that the user has put together.
+ *
+ * @param {string} method
+ * @param {string} [body]
+ * @returns {Promise<string>} The answer, for the user to read.
+ */
 async function send(method, body) {
-  const written = !find("#token-body").parentElement.hidden && body;
-  const options = written ? { body, headers: { "Content-Type": "application/json" } } : {};
-  const response = await client.request(location.href, { method, ...options });
-  return `HTTP ${response.status} ${response.statusText}\n\n${await readable(response)}`;
+  const isBodySent = body && !find("#token-body").parentElement.hidden;
+  const content = isBodySent ? { body, headers: { "Content-Type": "application/json" } } : {};
+  const response = await client.request(location.href, { method, ...content });
+  const text = await readableText(response);
+  return `HTTP ${response.status} ${response.statusText}\n\n${text}`;
 }
 
-async function change(body) {
-  await VERBS[path](JSON.parse(body || "{}"));
-  return "Done. The new tokens are not shown here: one is in a cookie, the other with this panel.";
-}
-
-/** Shows what `ask` resolves to, or why it failed. */
-async function answer(ask) {
-  let text;
-  try {
-    text = await ask();
-  } catch (error) {
-    if (error.status === undefined && !(error instanceof SyntaxError)) throw error;
-    const details = error.fields ? `\n\n${JSON.stringify(error.fields, null, 4)}` : "";
-    text = error.status ? `HTTP ${error.status}\n\n${error.message}${details}` : error.message;
-  }
-  if (!inside.firstChild) return;
-  find("#token-answer pre").textContent = text;
-  find("#token-answer").hidden = false;
-}
-
-async function readable(response) {
+/**
+ * @param {Response} response
+ * @returns {Promise<string>}
+ */
+async function readableText(response) {
   const text = await response.text();
   try {
-    return JSON.stringify(JSON.parse(text), null, 4);
+    const content = JSON.parse(text);
+    return JSON.stringify(content, null, 4);
   } catch {
     return text;
   }
 }
 
+/**
+ * Lets the client do what the page's address does.
+ *
+ * @param {string} body
+ * @returns {Promise<string>}
+ */
+async function callClient(body) {
+  const content = JSON.parse(body || "{}");
+  await CLIENT_METHODS[PATH](content);
+  return "Done. The new tokens are not shown here: one is in a cookie, the other with this panel.";
+}
+
+/**
+ * Shows the answer, or why there is none.
+ *
+ * @param {Promise<string>} answer
+ */
+async function showAnswer(answer) {
+  const text = await answer.catch(failureText);
+  // The user may be logged out by now, and the place for the answer is gone.
+  if (!inside.firstChild) return;
+  find("#token-answer pre").textContent = text;
+  find("#token-answer").hidden = false;
+}
+
+/**
+ * @param {ClientError | SyntaxError} error
+ * @returns {string}
+ * @throws {Error} When the error is a fault of the script.
+ */
+function failureText(error) {
+  if (error instanceof SyntaxError) return error.message;
+  if (error.status === undefined) throw error;
+  if (error.status === 0) return error.message;
+  const details = error.fields ? `\n\n${JSON.stringify(error.fields, null, 4)}` : "";
+  return `HTTP ${error.status}\n\n${error.message}${details}`;
+}
+
+// ── Login and logout ──
+
+/** @param {SubmitEvent} event */
 async function logIn(event) {
   event.preventDefault();
-  const complaint = form.querySelector("[role=alert]");
+  const complaint = find("#token-login [role=alert]");
+  const email = find("#token-email").value;
+  const password = find("#token-password").value;
+  const remember = find("#token-remember").checked;
   complaint.textContent = "";
   try {
-    await client.login(find("#token-email").value, find("#token-password").value, find("#token-remember").checked);
-    form.reset();
-    find("#token-panel-title").focus();
+    await client.login(email, password, remember);
+    loginForm.reset();
+    title.focus();
   } catch (error) {
     if (error.status === undefined) throw error;
-    complaint.textContent = sentence(error);
+    complaint.textContent = loginFailureText(error);
   }
 }
 
-function sentence({ status, message, retryAfter }) {
+/**
+ * @param {ClientError} error
+ * @returns {string}
+ */
+function loginFailureText({ status, message, retryAfter = 0 }) {
   if (status === 401) return "This e-mail address and password do not belong together.";
-  return status === 429 ? `Too many attempts. Try again in ${Math.ceil(retryAfter / 60)} minutes.` : message;
+  if (status === 429) return `Too many attempts. Try again in ${Math.ceil(retryAfter / 60)} minutes.`;
+  return message;
 }
 
 async function logOut() {
   try {
     await client.logout();
-    find("#token-panel-title").focus();
+    title.focus();
   } catch (error) {
     status.textContent = `${error.message} You are still logged in.`;
   }
 }
-
-update();
-client.restore();

@@ -1,8 +1,9 @@
-/**
- * Shows the access token a client holds: its claims, the seconds it has left, and itself when asked to.
- * Needs, in `place`, elements marked data-claims (a <dl>), data-left, data-raw, data-reveal (a button).
- */
-const MEANING = {
+/** Shows the access token of a client: its claims, the seconds it has left, and the token itself when asked to. */
+
+/** @typedef {ReturnType<typeof import("./client.js").createClient>} Client */
+
+/** @type {Record<string, string>} */
+const MEANINGS = {
   token_type: "what it may be used as",
   sub: "the user",
   role: "what the user may do",
@@ -12,54 +13,116 @@ const MEANING = {
   iss: "who issued it",
   aud: "for whom",
 };
+
+/** @type {Record<string, string>} The claims whose value is a moment. */
 const MOMENTS = { iat: "issued", exp: "ends", auth_time: "when the password was last proved" };
+
 const MASK = "•".repeat(24);
 
-/** Keeps `place` up to date until it leaves the document. */
+/**
+ * Keeps `place` up to date until it leaves the document.
+ *
+ * @param {Client} client
+ * @param {Element} place It holds elements marked `data-claims` (a `<dl>`), `data-left`, `data-raw` and `data-reveal`
+ *     (a button).
+ */
 export function showToken(client, place) {
-  const [claims, left, raw, reveal] = ["claims", "left", "raw", "reveal"].map((name) =>
-    place.querySelector(`[data-${name}]`),
-  );
-  let shown = false;
-
-  function mask(hidden) {
-    shown = !hidden;
-    raw.textContent = (shown && client.inspect()?.token) || MASK;
-    reveal.textContent = shown ? "Hide the token" : "Show the token";
-  }
-  function tick() {
-    const seconds = Math.max(0, Math.floor(client.inspect()?.secondsLeft ?? 0));
-    left.textContent = seconds ? `${seconds} seconds` : "no time";
-  }
-  function update() {
-    if (!place.isConnected) return stop();
-    const said = client.inspect()?.claims ?? {};
-    claims.replaceChildren(...Object.entries(said).map(row));
-    mask(true);
-    tick();
-  }
-  function stop() {
-    clearInterval(timer);
-    client.removeEventListener("change", update);
-  }
-
-  const timer = setInterval(tick, 1000);
-  reveal.addEventListener("click", () => mask(shown));
-  client.addEventListener("change", update);
-  update();
+  const view = new TokenView(client, place);
+  view.start();
 }
 
-function row([name, value]) {
-  const line = document.createElement("div");
-  const [term, description] = [document.createElement("dt"), document.createElement("dd")];
-  term.append(textIn("code", name));
-  description.append(name in MOMENTS ? momentOf(value * 1000) : String(value));
-  description.append(textIn("small", MOMENTS[name] ?? MEANING[name] ?? ""));
-  line.append(term, description);
-  return line;
+class TokenView {
+  /** Whether the token itself can be read. */
+  #isRevealed = false;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
+  #client;
+  #place;
+  #claims;
+  #left;
+  #raw;
+  #button;
+
+  /**
+   * @param {Client} client
+   * @param {Element} place
+   */
+  constructor(client, place) {
+    this.#client = client;
+    this.#place = place;
+    this.#claims = part(place, "[data-claims]");
+    this.#left = part(place, "[data-left]");
+    this.#raw = part(place, "[data-raw]");
+    this.#button = part(place, "[data-reveal]");
+  }
+
+  start() {
+    this.#timer = setInterval(() => this.#showTimeLeft(), 1000);
+    this.#button.addEventListener("click", () => this.#reveal(!this.#isRevealed));
+    this.#client.addEventListener("change", this.#update);
+    this.#update();
+  }
+
+  // A field and not a method: only the function that was added can be removed.
+  #update = () => {
+    if (!this.#place.isConnected) {
+      this.#stop();
+      return;
+    }
+    const claims = this.#client.inspect()?.claims ?? {};
+    const rows = Object.entries(claims).map(claimRow);
+    this.#claims.replaceChildren(...rows);
+    this.#reveal(false);
+    this.#showTimeLeft();
+  };
+
+  #stop() {
+    clearInterval(this.#timer);
+    this.#client.removeEventListener("change", this.#update);
+  }
+
+  /** @param {boolean} isRevealed */
+  #reveal(isRevealed) {
+    const token = this.#client.inspect()?.token;
+    this.#isRevealed = isRevealed;
+    this.#raw.textContent = isRevealed && token ? token : MASK;
+    this.#button.textContent = isRevealed ? "Hide the token" : "Show the token";
+  }
+
+  #showTimeLeft() {
+    const secondsLeft = this.#client.inspect()?.secondsLeft ?? 0;
+    const seconds = Math.max(0, Math.floor(secondsLeft));
+    this.#left.textContent = seconds ? `${seconds} seconds` : "no time";
+  }
 }
 
-/** <time> in the words of the other pages. */
+/**
+ * @param {Element} place
+ * @param {string} selector
+ * @returns {Element}
+ */
+function part(place, selector) {
+  return /** @type {Element} */ (place.querySelector(selector));
+}
+
+/** @param {[string, any]} claim Its name and its value. */
+function claimRow([name, value]) {
+  const row = document.createElement("div");
+  const term = document.createElement("dt");
+  const description = document.createElement("dd");
+  const code = textIn("code", name);
+  const content = name in MOMENTS ? momentOf(value * 1000) : String(value);
+  const meaning = textIn("small", MOMENTS[name] ?? MEANINGS[name] ?? "");
+  term.append(code);
+  description.append(content, meaning);
+  row.append(term, description);
+  return row;
+}
+
+/**
+ * @param {string | number} at
+ * @returns {HTMLTimeElement} It is written as on the other pages.
+ */
 export function momentOf(at) {
   const date = new Date(at);
   const day = date.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
@@ -69,6 +132,14 @@ export function momentOf(at) {
   return time;
 }
 
+/**
+ * Creates an element with a text in it. The text is never read as HTML.
+ *
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {string} text
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 export function textIn(tag, text) {
   const element = document.createElement(tag);
   element.textContent = text;
