@@ -86,7 +86,7 @@ class Witness:
     def objections(self) -> list[str]:
         """All of it, but for Chromium's remarks about what a page asked for in vain.
 
-        That is: a page the test opened is an error page; nobody is logged in with a token; or the test said
+        That is: a page the test opened is an error page; no user is logged in with a token; or the test said
         that what lies under `refusals` will be refused or out of reach.
         """
         return [text for url, text in self.complaints if not self.is_expected(url.partition("#")[0], text)]
@@ -221,7 +221,7 @@ def keeps_pages(chromium_that_keeps_pages: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def cast(backstage: Backstage) -> dict[str, Any]:
-    """People beside the demo's, a key of the last one's for each kind of link, and her number."""
+    """People beside the demo's, a key of the last one's for each kind of link, and the number of that user."""
     links: dict[str, Any] = backstage.ask("cast", PAYLOAD)
     return links
 

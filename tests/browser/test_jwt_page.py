@@ -47,7 +47,7 @@ def people(backstage: Backstage) -> None:
 # ── In ──
 
 
-def test_one_logs_in_and_finds_herself(visit: Callable[..., Page], site: Site) -> None:
+def test_a_user_logs_in_and_sees_the_profile(visit: Callable[..., Page], site: Site) -> None:
     page = visit(refusals=ALL)
     page.goto(f"{site.url}/jwt/")
     expect(state(page)).to_have_text(OUT)
@@ -289,7 +289,7 @@ def test_a_token_that_is_about_to_end_is_replaced_first_whatever_the_clock_says(
     press(page, "Try the staff page")
     expect(state(page)).to_contain_text("Forbidden")
     assert refreshes == []
-    page.evaluate("window.ahead += 1000 * (15 * 60 - 20)")  # she closed her laptop
+    page.evaluate("window.ahead += 1000 * (15 * 60 - 20)")  # the machine slept
     press(page, "Try the staff page")
     expect(state(page)).to_contain_text("Forbidden")
     page.wait_for_function("document.querySelector('[data-left]').textContent.startsWith('8')")
@@ -332,7 +332,7 @@ def test_a_replayed_token_throws_everybody_out(visit: Callable[..., Page], site:
         assert "anna@example.com" not in window.content()
 
 
-def test_she_is_told_when_it_was_her_token_that_had_been_used(visit: Callable[..., Page], site: Site) -> None:
+def test_the_user_is_told_when_the_token_of_this_browser_had_been_used(visit: Callable[..., Page], site: Site) -> None:
     page = visit(refusals=ALL)
     token_login(page, site, "bert")
     assert refresh_elsewhere(site, refresh_cookie(page.context)["value"], "mallory/1.0")[0] == 200

@@ -301,7 +301,7 @@ def test_the_browsable_api_ends_the_other_devices(visit: Callable[..., Page], si
 def test_the_reference_can_be_tried_out(page: Page, site: Site) -> None:
     session_login(page, site, "victor")
     page.goto(f"{site.url}/docs/")
-    operation = page.locator("#operations-session-session_auth_confirm_create")
+    operation = page.locator("#operations-session-session_auth_reauthenticate_create")
     operation.locator(".opblock-summary").click()
     operation.get_by_role("button", name="Try it out").click()
     operation.get_by_role("textbox").fill(json.dumps({"password": "correct horse victor"}))

@@ -1,4 +1,4 @@
-"""An administrator acts in one browser; somebody in two others is out on her next action, and is told why."""
+"""An administrator acts in one browser. A user in two others is out on the next action, and is told why."""
 
 import re
 from collections.abc import Callable
@@ -21,13 +21,13 @@ def ban(admin: Page) -> None:
     admin.get_by_role("button", name="Save", exact=True).click()
 
 
-def withdraw(admin: Page) -> None:
-    admin.get_by_role("link", name="Withdraw access").click()
+def revoke(admin: Page) -> None:
+    admin.get_by_role("link", name="Revoke access").click()
     admin.get_by_label("Reason").fill("phone stolen")
-    admin.get_by_role("button", name="Withdraw access").click()
+    admin.get_by_role("button", name="Revoke access").click()
 
 
-ACTS = [("bertha", ban), ("carla", withdraw)]
+ACTS = [("bertha", ban), ("carla", revoke)]
 
 
 @pytest.mark.parametrize(("name", "act"), sampled(ACTS, ACTS[:1]))

@@ -19,7 +19,8 @@ LOST = (
 )
 REUSED = "Somebody used an old token of yours; everything was logged out. Change your password."
 
-# Where a script could find a token that is not in a closure: `parts` is what to look for.
+# Each place where a script of the page could find a token. The client keeps it in a private field, which no other
+# script can read. `parts` are the texts to look for.
 SEARCH = """async parts => {
     const found = [], seen = new Set();
     const look = (where, text) => { if (parts.some(part => String(text).includes(part))) found.push(where); };
