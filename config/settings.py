@@ -67,7 +67,6 @@ INSTALLED_APPS = [
     "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    # After Django's: accounts takes over what auth does at each login.
     "security",
     "accounts",
     "sessions_demo",

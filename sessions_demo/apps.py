@@ -15,9 +15,6 @@ class SessionsDemoConfig(AppConfig):
         from security import devices
         from sessions_demo import checks, housekeeping, lifecycle, schema  # noqa: F401  (they register on import)
 
-        # Django's own note comes before ours and outside our transaction. Were the database away, or the user deleted
-        # meanwhile, it would fail before we could take the half-made session back. `register` notes the time instead.
-        user_logged_in.disconnect(dispatch_uid="update_last_login")
         user_logged_in.connect(lifecycle.register, dispatch_uid="sessions_demo.registry")
         user_logged_out.connect(lifecycle.unregister, dispatch_uid="sessions_demo.registry")
         devices.FLOWS.append(lifecycle.FLOW)

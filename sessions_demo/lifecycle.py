@@ -15,20 +15,20 @@ from django.contrib import auth
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import UpdateError
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Exists, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
 from security import events
-from security.backends import InvalidCredentials, PasswordBackend, note_last_login, record_login
+from security.backends import InvalidCredentials, PasswordBackend, record_login
 from security.client import Client
 from security.database_time import database_now
 from security.devices import Device
 from security.models import SecurityEvent
 from security.outages import DATABASE_OUTAGES, OUTAGES, refuses
 from security.revocation import revoke_if_changed
-from security.users import access_of, current_users, get_user, pk_of, role_of, session_hash, user_key
+from security.users import access_of, current_users, get_user, pk_of, role_of, session_hash, stored_users, user_key
 from sessions_demo import store
 from sessions_demo.conf import conf
 from sessions_demo.models import DeviceSession, DeviceSessions
@@ -47,13 +47,34 @@ ENDED = "SESSION_ENDED"
 def start(request: HttpRequest, user: Any, remember: bool) -> None:
     """Logs a verified user in, in a new session.
 
-    Raises `InvalidCredentials` when her access was withdrawn while her password was being verified.
+    Raises `InvalidCredentials` when the user's access was revoked while the password was being verified.
     """
-    # An id that was there before is never kept: somebody else may have planted it (fixation), or the
-    # same user may be logging in again because she fears for the old one.
+    # An id that was there before is never kept: an attacker may have planted it (fixation), or the user logs in again
+    # because the old one may be in other hands.
     end(request, AGAIN)
     request.session[REMEMBER] = remember
-    auth.login(request, user)
+    try:
+        auth.login(request, user)
+    except Exception as error:
+        discard_half_login(request)
+        outage = isinstance(error, DATABASE_OUTAGES)
+        if isinstance(error, DatabaseError) and not outage and not stored_users().filter(pk=user.pk).exists():
+            # Django notes the time in the user's row, which was deleted meanwhile.
+            raise InvalidCredentials from None
+        raise
+
+
+def discard_half_login(request: HttpRequest) -> None:
+    """Ends a session that has a user and no row yet: saved with the answer, it would be one that cannot be ended.
+
+    Django's own receiver, or the project's, may fail before `register` is called.
+    """
+    # Not read for this: in an outage of the store there is no session, and no need to wait for it again.
+    record = getattr(request.session, "_session_cache", {})
+    if SESSION_KEY in record and DEVICE not in record:
+        request.session.clear()
+        request.session.flush()
+        request.user = AnonymousUser()
 
 
 def register(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> None:
@@ -66,10 +87,7 @@ def register(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> 
     try:
         _save(request, user, row)
     except Exception:
-        # Half a login must not be saved with the answer: no row would name it, so nobody could end it.
-        session.clear()
-        session.flush()
-        request.user = AnonymousUser()
+        discard_half_login(request)
         raise
     session.update(_claims(row, user))
     if isinstance(auth.load_backend(session[BACKEND_SESSION_KEY]), PasswordBackend):
@@ -102,7 +120,6 @@ def _save(request: HttpRequest, user: Any, row: DeviceSession) -> None:
         DeviceSession.objects.filter(digest=row.former).mark_ended(AGAIN)
     with transaction.atomic():
         row.token_version = record_login(user, Client.of(request), flow="session")
-        note_last_login(user)
         row.save(force_insert=True)
 
 

@@ -42,6 +42,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         503 when the session cannot be saved.
         """
         try:
+            if response.status_code >= 500:
+                lifecycle.discard_half_login(request)
             response = self._saved(request, response)
         except OUTAGES:
             lifecycle.discard_unsent(request)

@@ -121,8 +121,8 @@ def fill(user: User, rows: int = MANY) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"{numbers} INSERT INTO jwt_demo_tokenfamily"  # noqa: S608
-            " (id, user_id, token_version, transport, policy, remember, address, user_agent, generation, void_below, jti,"
-            "  kid, rotated_by, issued, expires, started, authenticated, absolute_end, reason)"
+            " (id, user_id, token_version, transport, policy, remember, address, user_agent, generation, void_below,"
+            "  jti, kid, rotated_by, issued, expires, started, authenticated, absolute_end, reason)"
             " SELECT printf('%%032x', i), %s, 0, 'cookie', '{}', 0, '192.0.2.1', '', 0, 0, printf('%%032x', i),"
             "  '', '', %s, %s, %s, %s, %s, '' FROM n",
             [rows, user.pk, now, later, now, now, later],

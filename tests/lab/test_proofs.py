@@ -18,7 +18,7 @@ from security.models import HousekeepingRun
 from tests.running import Store
 
 # The denylist's own notes of how complete it is, which it makes anew whenever it is asked.
-MARKERS = {b"denylist:whole", b"denylist:kept"}
+MARKERS = {b"denylist:lease", b"denylist:unbroken"}
 
 
 def everything(store: Store) -> set[tuple[Any, ...]]:

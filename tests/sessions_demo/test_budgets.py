@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings as site_settings
-from django.contrib.auth.models import update_last_login
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core.cache import caches
 from django.db import connection
@@ -138,9 +137,7 @@ def stock(settings: Settings) -> Iterator[None]:
     name = "sessions_demo.registry"
     user_logged_in.disconnect(dispatch_uid=name)
     user_logged_out.disconnect(dispatch_uid=name)
-    user_logged_in.connect(update_last_login, dispatch_uid="update_last_login")
     yield
-    user_logged_in.disconnect(dispatch_uid="update_last_login")
     user_logged_in.connect(lifecycle.register, dispatch_uid=name)
     user_logged_out.connect(lifecycle.unregister, dispatch_uid=name)
     caches["default"].close()

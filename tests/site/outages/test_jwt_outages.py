@@ -20,7 +20,7 @@ PASSWORD = "demo-only-alice"
 CHANGE = {"current": PASSWORD, "new": "correct horse alice"}
 JSON = ["/jwt/api/whoami", "/jwt/api/profile", "/jwt/api/staff", "/jwt/api/devices"]
 INVALID = {"error": "Invalid refresh token"}
-MARKER = "denylist:whole"
+MARKER = "denylist:lease"
 # Times housekeeping's second, and then some; the outage itself is over.
 SOON = 5
 
