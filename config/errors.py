@@ -78,7 +78,7 @@ class ErrorPageMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """429 with the seconds to wait (RFC 6585 section 4); 403 for a login that a withdrawal overtook."""
+        """429 with the seconds to wait (RFC 6585 section 4); 403 for a login that a revocation overtook."""
         if isinstance(exception, InvalidCredentials):
             return answer(request, 403)
         if isinstance(exception, Throttled):

@@ -38,7 +38,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when every store answers and takes writes, else 503, and which one does not; how many withdrawals a store has
+    """200 when every store answers and takes writes, else 503, and which one does not; how many revocations a store has
     yet to hear of; when housekeeping ran.
 
     Late housekeeping, and a denylist that may forget, are told but are no 503: that would take every web

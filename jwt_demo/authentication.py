@@ -32,7 +32,7 @@ class JWTAuthentication(SimpleJWTAuthentication):
         return token.strip()
 
     def get_validated_token(self, raw_token: bytes) -> AccessToken:
-        """The token, if it is good and was not withdrawn. Raises a 401 that says why not."""
+        """The token, if it is good and was not revoked. Raises a 401 that says why not."""
         try:
             token = AccessToken(raw_token)
         except ExpiredTokenError:

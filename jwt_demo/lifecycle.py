@@ -70,7 +70,7 @@ def start(
 ) -> IssuedTokens:
     """Logs a verified user in, in a new family.
 
-    Raises `InvalidCredentials` when her access was withdrawn while her password was being verified.
+    Raises `InvalidCredentials` when her access was revoked while her password was being verified.
     """
     family = TokenFamily.begin(user, client, policy or Policy.default(remember), remember, transport)
     with transaction.atomic():
@@ -161,7 +161,7 @@ def _advance(family: TokenFamily, client: Client, **more: Any) -> bool:
 
 def _reused_after_grace(family: TokenFamily, client: Client) -> None:
     """The same client, too late: a lost answer, or a copy of the cookie. Only this family pays for it."""
-    if _mark_ended(family, "token reused after the retry window"):
+    if _mark_ended(family, "token reused after the grace period"):
         detail = {"family": str(family.pk), "verdict": "reused after grace", "everything": False}
         events.record(SecurityEvent.Name.TOKEN_REUSED, family.user, client, **detail)
         send_after_commit(token_reuse_detected, user=family.user, client=client, everything=False)
@@ -179,7 +179,7 @@ def _reused(family: TokenFamily, client: Client) -> None:
 
 
 def _mark_ended(family: TokenFamily, reason: str) -> bool:
-    # Of two replays at once one ends the family; the other must not withdraw and write to the user again.
+    # Of two replays at once one ends the family; the other must not revoke and write to the user again.
     ended = TokenFamily.objects.filter(pk=family.pk).mark_ended(reason) == 1
     if ended:
         blacklist.add_latest([family.pk])
@@ -213,7 +213,7 @@ def reauthenticate(family: TokenFamily | None, user: Any, client: Client) -> Iss
 
 
 def cycle_key(family: TokenFamily, user: Any, **more: Any) -> None:
-    """Gives a family a new refresh token and `user`'s present epoch. The old tokens mean nothing from now on.
+    """Gives a family a new refresh token and the user's present version. The old tokens mean nothing from now on.
 
     Raises `InvalidCredentials` when the family was ended meanwhile.
     """
@@ -337,7 +337,7 @@ class TokenFlow:
         return self._revoke(user, TokenFamily.objects.filter(pk=device), reason) == 1
 
     def end_all(self, key: str, token_version: int, reason: str, keep: Any = None) -> int:
-        """Ends all of an earlier epoch; `keep`, if it is a family, gets new tokens instead."""
+        """Ends all of an earlier version; `keep`, if it is a family, gets new tokens instead."""
         pk = pk_of(key)
         rows = TokenFamily.objects.live().filter(user_id=pk, token_version__lt=token_version)
         is_ours = isinstance(keep, TokenFamily)

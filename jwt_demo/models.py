@@ -21,7 +21,7 @@ from security.users import access_of, key_expression
 
 @dataclass(frozen=True)
 class Policy:
-    """How long the tokens of one login live, in seconds, and how they are withdrawn. Kept with the family."""
+    """How long the tokens of one login live, in seconds, and how they are revoked. Kept with the family."""
 
     access: int
     refresh: int

@@ -1,13 +1,13 @@
 """Whether an access token that is signed and not expired still counts: three answers, and what each costs.
 
-    check       looked up           a withdrawn token still works      without its store
+    check       looked up           a revoked token still works      without its store
     expiry      nothing             until it expires: up to 15 min     works
     denylist    Redis, one MGET     not at all                         503; takes no writes: the database is asked
     version     one SQL statement   not at all; a device that was      503
                                     logged out: until it expires
 
 The denylist lies in Redis and can be lost with it, so the database can always tell it again: families
-that ended, withdrawals and revocations of the last 15 minutes. A marker stands beside the entries, as a
+that ended, and revocations of the last 15 minutes. A marker stands beside the entries, as a
 lease that housekeeping renews after it has written what is new. Without the lease no token passes before the
 list is complete again. While Redis takes no writes, the database is asked instead.
 """
@@ -37,7 +37,7 @@ NEVER_SET = "denylist:never_set"
 # Clocks of two machines differ, and a transaction may commit after others have read; an entry too many
 # costs nothing.
 SKEW = timedelta(seconds=60)
-# The lowest epoch only rises: of two withdrawals the earlier may be carried out last.
+# The lowest version only rises: of two revocations the earlier may be carried out last.
 RAISE = """
 if tonumber(redis.call('GET', KEYS[1]) or '0') <= tonumber(ARGV[1]) then
     redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
@@ -53,14 +53,14 @@ class Check(Protocol):
 
 
 class Expiry:
-    """Looks nothing up and needs no store. A withdrawn token works until it expires, up to `JWT_ACCESS_LIFETIME`."""
+    """Looks nothing up and needs no store. A revoked token works until it expires, up to `JWT_ACCESS_LIFETIME`."""
 
     def allows(self, token: AccessToken) -> bool:
         return True
 
 
 class Denylist:
-    """One MGET: this token, its family, its user's lowest epoch. No times are compared, so a withdrawal
+    """One MGET: this token, its family, its user's lowest version. No times are compared, so a revocation
     in the second of the issue counts, and a login right after it works. Redis away: 503. Redis takes no
     writes (a replica, full): one SQL statement more, from when the lease of the list has run out."""
 
@@ -80,7 +80,7 @@ class Denylist:
 
 
 class Version:
-    """One SQL statement: the user is active and her epoch is the token's. Nothing to lose, nothing to rebuild."""
+    """One SQL statement: the user is active and at the token's version. Nothing to lose, nothing to rebuild."""
 
     def allows(self, token: AccessToken) -> bool:
         return current_users(pk_of(token["sub"]), token["ver"]).exists()
@@ -122,7 +122,7 @@ def deny_families(families: Iterable[tuple[str, object]]) -> None:
 
 
 def sync_denylist(since: datetime, renew: bool = False) -> None:
-    """Tells Redis what the database knows to have been withdrawn since then, and that the list is whole.
+    """Tells Redis what the database knows to have been revoked since then, and that the list is whole.
 
     `renew`: that it is whole still, if the marker stands; a list that was lost meanwhile is not whole by this.
     """
@@ -150,7 +150,7 @@ def _complete_denylist() -> None:
     try:
         sync_denylist(timezone.now() - timedelta(seconds=conf.JWT_ACCESS_LIFETIME))
     except DATABASE_OUTAGES:
-        # Without the database nobody withdraws anything: what Redis was told stands, unless it has lost that.
+        # Without the database nobody revokes anything: what Redis was told stands, unless it has lost that.
         if not _redis().exists(UNBROKEN):
             raise
         _redis().set(LEASE, 1, ex=conf.JWT_DENYLIST_LEASE)

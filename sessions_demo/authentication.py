@@ -14,7 +14,7 @@ from sessions_demo.store import DEVICE
 
 
 class SessionAuthentication(BaseAuthentication):
-    """Believes the record in Redis, one GET: a withdrawal deletes the record, so there is nothing to look up.
+    """Believes the record in Redis, one GET: a revocation deletes the record, so there is nothing to look up.
 
     Once a minute, when the session is noted as in use, its rows are asked too. So a record that could not be deleted
     is believed for a minute and no longer.

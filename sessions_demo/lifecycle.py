@@ -2,7 +2,7 @@
 
 The order within each is what keeps an ended session ended: the record in Redis is made before its row
 is committed, and from then on only written if it still exists. Whoever ends a session deletes the
-record first. So a withdrawal that reads the rows finds everything there is to delete.
+record first. So a revocation that reads the rows finds everything there is to delete.
 """
 
 from contextlib import suppress
@@ -196,7 +196,7 @@ def _note(session: SessionStore, times: dict[str, float]) -> None:
 
 
 def cycle_key(session: SessionStore, user: Any) -> None:
-    """Gives a session a new id and `user`'s present epoch: whoever knew the old id has nothing.
+    """Gives a session a new id and the user's present version: whoever knew the old id has nothing.
 
     Raises `InvalidCredentials` when the session was ended, or given another id, meanwhile.
     """
@@ -277,7 +277,7 @@ def end_reason(request: HttpRequest) -> str:
             return ""
         if row.reason == "expired" or row.state() == "expired":
             return "expired"
-        # One that has not ended is withdrawn, and an outage has kept that from being noted.
+        # One that has not ended is revoked, and an outage has kept that from being noted.
         return "owner" if row.reason in BY_OWNER else "revoked"
     return ""
 
@@ -307,7 +307,7 @@ class SessionFlow:
         return self._revoke(user, DeviceSession.objects.filter(pk=device), reason) == 1
 
     def end_all(self, key: str, token_version: int, reason: str, keep: Any = None) -> int:
-        """Ends all of an earlier epoch; `keep`, if it is a session, gets a new key instead."""
+        """Ends all of an earlier version; `keep`, if it is a session, gets a new key instead."""
         rows = DeviceSession.objects.filter(user_id=pk_of(key), token_version__lt=token_version)
         if not isinstance(keep, SessionStore) or DEVICE not in keep or not rows.filter(pk=keep[DEVICE]).exists():
             return _end(rows, reason)
@@ -315,7 +315,7 @@ class SessionFlow:
         try:
             cycle_key(keep, get_user(pk_of(key)))
         except InvalidCredentials:
-            # Another request has given it another id, and that one is of the earlier epoch too.
+            # Another request has given it another id, and that one is of the earlier version too.
             _end(rows, reason)
             raise
         return ended

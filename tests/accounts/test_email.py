@@ -270,7 +270,7 @@ def test_every_spelling_of_an_unknown_address_is_one_series(db: None) -> None:
     assert first == second
 
 
-def test_a_user_is_withdrawn_by_any_spelling(db: None) -> None:
+def test_a_user_is_revoked_by_any_spelling(db: None) -> None:
     User.objects.create_user(POSTED)
     call_command("revoke_access", MUNICH, reason="phone stolen", stdout=io.StringIO())
     assert version_of(User.objects.get()) == 1

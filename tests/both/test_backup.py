@@ -99,7 +99,7 @@ def end_logins(people: dict[str, User]) -> None:
 
 def fill_other_tables(people: dict[str, User]) -> None:
     alice, carol = people["alice@example.com"], people["carol@example.com"]
-    # As an outage leaves it: the epoch was raised, the flows have not been told.
+    # As an outage leaves it: the version was raised, the flows have not ended anything yet.
     set_version(carol, 1)
     PendingRevocation.objects.create(user_key=str(carol.pk), token_version=1, reason="password changed")
     for to in (alice.email, f"{PREFIX}1{DOMAIN}"):
@@ -177,7 +177,7 @@ def test_a_backup_names_each_user_by_id(world: World, tmp_path: Path) -> None:
     assert owners - set(users.values()), "the families of a deleted user are among them"
 
 
-def test_after_a_restore_a_change_by_hand_withdraws_as_ever(world: World, empty: Path, tmp_path: Path) -> None:
+def test_after_a_restore_a_change_by_hand_revokes_as_ever(world: World, empty: Path, tmp_path: Path) -> None:
     restore((), empty, tmp_path)
     alice = User.objects.get(email="alice@example.com")
     alice.groups.remove(Group.objects.get(name="readers"))

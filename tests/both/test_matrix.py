@@ -1,4 +1,4 @@
-"""How long what was withdrawn still works: each way to withdraw against each way to check, by a frozen clock.
+"""How long what was revoked still works: each way to revoke against each way to check, by a frozen clock.
 
 The table in docs/revocation.md is what this run finds; a table that says something else fails.
 """
@@ -18,8 +18,8 @@ from tests.running import ROOT
 from tests.sessions_demo import conftest as session
 
 NEW = "a new and longer one"
-# Seconds after the login at which something is withdrawn, and at which the old credential is tried.
-WITHDRAWN, TRIED = 60, (60, 61, 600, 899, 900)
+# Seconds after the login at which something is revoked, and at which the old credential is tried.
+REVOKED, TRIED = 60, (60, 61, 600, 899, 900)
 COLUMNS = ("session", "expiry", "denylist", "version", "short-only")
 
 
@@ -86,17 +86,17 @@ def cell(row: str, column: str, settings: Settings, clock: Clock) -> str:
     User.objects.all().delete()
     User.objects.create_user("alice@example.com", jwt.RIGHT)
     member = Member(column)
-    clock(WITHDRAWN)
+    clock(REVOKED)
     ROWS[row](member)
     return in_words(first_refusal(member.here, clock))
 
 
 def first_refusal(holder: Any, clock: Clock) -> int:
-    """Seconds from the withdrawal to the first 401."""
+    """Seconds from the revocation to the first 401."""
     for second in TRIED:
         clock(second)
         if holder.whoami() == 401:
-            return second - WITHDRAWN
+            return second - REVOKED
     raise AssertionError("still in after its expiry")
 
 
@@ -105,12 +105,12 @@ def in_words(seconds: int) -> str:
 
 
 def test_the_table_in_the_docs_is_what_happens(table: dict[str, list[str]]) -> None:
-    lines = [f"| withdrawn by | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+    lines = [f"| revoked by | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
     lines += [f"| {row} | {' | '.join(cells)} |" for row, cells in table.items()]
     assert "\n".join(lines) in (ROOT / "docs/revocation.md").read_text(), "\n" + "\n".join(lines)
 
 
-def test_what_is_checked_ends_at_once_however_it_was_withdrawn(table: dict[str, list[str]]) -> None:
+def test_what_is_checked_ends_at_once_however_it_was_revoked(table: dict[str, list[str]]) -> None:
     for row, cells in table.items():
         found = dict(zip(COLUMNS, cells, strict=True))
         assert found["denylist"] == "at once"

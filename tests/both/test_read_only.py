@@ -144,7 +144,7 @@ ENDINGS: dict[str, Callable[[User, Holder], Any]] = {
 
 @pytest.mark.parametrize("outage", [read_only, full])
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
-def test_what_is_withdrawn_while_the_list_cannot_be_told_is_401_at_once(
+def test_what_is_revoked_while_the_list_cannot_be_told_is_401_at_once(
     holder: Holder, alice: User, store: Store, outage: Outage, ending: Callable[[User, Holder], Any]
 ) -> None:
     lease_runs_out(store)

@@ -18,7 +18,7 @@ from tests.running import Store
 
 HERS = Client("192.0.2.1", "Mozilla/5.0 (test)")
 OTHER = Client("203.0.113.66", "thief/1.0")
-REVOKED, REUSED, WITHDRAWN = (
+TOKENS_REVOKED, REUSED, ACCESS_REVOKED = (
     SecurityEvent.Name.TOKEN_REVOKED,
     SecurityEvent.Name.TOKEN_REUSED,
     SecurityEvent.Name.ACCESS_REVOKED,

@@ -71,7 +71,7 @@ ENDINGS: dict[str, Callable[[User, IssuedTokens], Any]] = {
     "logged out": lambda alice, issued: lifecycle.end(RefreshToken(text(issued)), None, "test"),
     "ended": lambda alice, issued: FLOW.end(alice, row(issued).pk, "test"),
     "others ended": lambda alice, issued: FLOW.end_others(alice, None, "test"),
-    "withdrawn": lambda alice, issued: revoke_access(alice, "test"),
+    "revoked": lambda alice, issued: revoke_access(alice, "test"),
     "late": lambda alice, issued: refused(text(issued)),
     "theft": lambda alice, issued: refused(text(issued), OTHER),
 }

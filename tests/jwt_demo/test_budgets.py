@@ -80,8 +80,8 @@ OURS = {
     "everywhere": Count(12, 2, 3),
     "theft": Count(14, 1, 3),
 }
-# What a withdrawal leaves to be carried out, by both flows.
-OURS_WITHDRAWAL = Count(7, 1, 2)
+# What a revocation leaves to be carried out, by both flows.
+OURS_REVOCATION = Count(7, 1, 2)
 STOCK = {
     "whoami": Count(1, 0, 0),
     "profile": Count(1, 0, 0),
@@ -229,7 +229,7 @@ def test_ending_everything_grows_with_her_devices_and_in_rows_not_in_statements(
         counts.append(measure(carry_out_pending))
         assert [holder.whoami() for holder in holders] == [401] * devices
     empty()
-    assert counts == [OURS_WITHDRAWAL] * 3
+    assert counts == [OURS_REVOCATION] * 3
 
 
 def test_the_indexes_are_what_finds_a_family_and_the_families_of_a_user(alice: User) -> None:

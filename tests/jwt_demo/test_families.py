@@ -184,7 +184,7 @@ class Families(RuleBasedStateMachine):
             entry.over = True
 
     @rule(email=st.sampled_from(["alice", "bob"]))
-    def withdraw(self, email: str) -> None:
+    def revoke(self, email: str) -> None:
         revoke_access(User.objects.get(email=f"{email}@example.com"), "test")
         self.over_for(f"{email}@example.com")
 

@@ -38,11 +38,11 @@ from tests.jwt_demo.conftest import (
     thief,
 )
 from tests.jwt_demo.inside import (
+    ACCESS_REVOKED,
     HERS,
     OTHER,
     REUSED,
-    REVOKED,
-    WITHDRAWN,
+    TOKENS_REVOKED,
     begun,
     committed,
     counts,
@@ -156,8 +156,8 @@ def test_the_predecessor_after_the_window_ends_its_family_and_no_other(
     clock(second)
     fresh, session = rotated(text(other)), in_a_session()
     assert refused(text(first)) == "late"
-    assert (row(first).ended, row(first).reason) == (timezone.now(), "token reused after the retry window")
-    assert [told(REUSED), told(WITHDRAWN), mails()] == [[LATE | {"family": str(row(first).pk)}], [], []]
+    assert (row(first).ended, row(first).reason) == (timezone.now(), "token reused after the grace period")
+    assert [told(REUSED), told(ACCESS_REVOKED), mails()] == [[LATE | {"family": str(row(first).pk)}], [], []]
     assert [refused(text(token)) for token in (first, latest)] == ["invalid"] * 2
     assert [counts(token) for token in (first, latest, other, fresh)] == [False, False, True, True]
     assert session.whoami() == 200
@@ -291,7 +291,7 @@ def test_a_theft_ends_everything_of_that_user_and_of_nobody_else(
         [REUSE | {"family": str(row(tokens[0]).pk)}],
         [("token_reuse", alice.email)],
     ]
-    assert [detail["reason"] for detail in told(WITHDRAWN)] == ["token reused"]
+    assert [detail["reason"] for detail in told(ACCESS_REVOKED)] == ["token reused"]
     assert [counts(token) for token in (*tokens, other)] == [False] * 4
     assert {refused(text(token)) for token in (tokens[2], other)} == {"invalid"}
     assert counts(bobs) and rotated(text(bobs))
@@ -334,22 +334,22 @@ def test_owner_first_both_are_out(alice: User, clock: Clock, later: int) -> None
 
 
 @committed
-def test_two_replays_at_once_withdraw_and_write_once(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_replays_at_once_revoke_and_write_once(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     first = begun(alice)
     rotated(text(rotated(text(first))))
     overtaken(monkeypatch, first, lambda: refused(text(first), OTHER))
     assert refused(text(first), HERS) == "reuse"
-    assert len(told(REUSED)) == len(told(WITHDRAWN)) == len(mails()) == 1
+    assert len(told(REUSED)) == len(told(ACCESS_REVOKED)) == len(mails()) == 1
     assert version_of(User.objects.get()) == 1
 
 
 @pytest.mark.usefixtures("file_database")
-def test_eight_replays_at_once_withdraw_and_write_once(at_once: Callable[..., list[Any]]) -> None:
+def test_eight_replays_at_once_revoke_and_write_once(at_once: Callable[..., list[Any]]) -> None:
     first = begun(User.objects.create_user("alice@example.com"))
     rotated(text(first))
     answers = at_once(8, lambda _: refused(text(first), OTHER))
     assert sorted(answers) == ["invalid"] * 7 + ["reuse"]
-    assert (len(told(REUSED)), len(told(WITHDRAWN)), len(mails())) == (1, 1, 1)
+    assert (len(told(REUSED)), len(told(ACCESS_REVOKED)), len(mails())) == (1, 1, 1)
 
 
 @committed
@@ -361,7 +361,7 @@ def test_two_that_are_late_at_once_end_the_family_once(
     clock(HOUR)
     overtaken(monkeypatch, first, lambda: refused(text(first)))
     assert refused(text(first)) == "late"
-    assert (len(told(REUSED)), row(first).reason) == (1, "token reused after the retry window")
+    assert (len(told(REUSED)), row(first).reason) == (1, "token reused after the grace period")
 
 
 @pytest.mark.usefixtures("file_database")
@@ -421,8 +421,8 @@ def test_a_replay_while_redis_is_away_ends_what_it_must(
 ENDS: dict[str, Callable[[User, Any], Any]] = {
     "logged out": lambda alice, issued: lifecycle.end(RefreshToken(text(issued)), None, "logged out"),
     "ended from a list": lambda alice, issued: FLOW.end_others(alice, None, "test"),
-    "withdrawn": lambda alice, issued: revoke_access(alice, "test"),
-    "withdrawn, and not carried out yet": lambda alice, issued: set_version(alice, 7),
+    "revoked": lambda alice, issued: revoke_access(alice, "test"),
+    "revoked, and not carried out yet": lambda alice, issued: set_version(alice, 7),
     "inactive": lambda alice, issued: User.objects.update(is_active=False),
     "deleted": lambda alice, issued: alice.delete(),
     "gone without a trace": lambda alice, issued: User.objects.all().delete(),
@@ -607,7 +607,7 @@ def test_a_family_that_was_ended_meanwhile_gets_no_new_tokens(alice: User, monke
 
 # ── Two things at once (B11) ──────────────────────────────────────────────────────────────────
 
-WITHDRAWALS: dict[str, Callable[[User], Any]] = {
+REVOCATIONS: dict[str, Callable[[User], Any]] = {
     "everywhere": lambda alice: revoke_access(alice, "test"),
     "banned": lambda alice: (setattr(alice, "is_active", False), alice.save()),
     "role": lambda alice: (setattr(alice, "role", "admin"), alice.save()),
@@ -617,13 +617,13 @@ WITHDRAWALS: dict[str, Callable[[User], Any]] = {
 
 
 @committed
-@pytest.mark.parametrize("withdraw", WITHDRAWALS.values(), ids=WITHDRAWALS)
+@pytest.mark.parametrize("revoke", REVOCATIONS.values(), ids=REVOCATIONS)
 @pytest.mark.parametrize("body", [{}, {"transport": "body"}, {"refresh": False}], ids=["cookie", "body", "short"])
-def test_a_login_that_overlaps_a_withdrawal_loses(
-    alice: User, monkeypatch: pytest.MonkeyPatch, withdraw: Callable[[User], Any], body: dict[str, Any]
+def test_a_login_that_overlaps_a_revocation_loses(
+    alice: User, monkeypatch: pytest.MonkeyPatch, revoke: Callable[[User], Any], body: dict[str, Any]
 ) -> None:
-    """The withdrawal comes while her password is being hashed."""
-    after(monkeypatch, "jwt_demo.views.verify", lambda: withdraw(User.objects.get()))
+    """The revocation comes while her password is being hashed."""
+    after(monkeypatch, "jwt_demo.views.verify", lambda: revoke(User.objects.get()))
     holder = Holder()
     answer = holder.sign_in(**body)
     assert (answer.status_code, answer.json()) == (401, {"error": "Invalid credentials"})
@@ -634,7 +634,7 @@ def test_a_login_that_overlaps_a_withdrawal_loses(
 @committed
 @pytest.mark.parametrize("body", [{}, {"refresh": False}], ids=["family", "short"])
 @pytest.mark.parametrize("carried_out", [True, False])
-def test_a_confirmation_that_overlaps_a_withdrawal_loses(
+def test_a_confirmation_that_overlaps_a_revocation_loses(
     alice: User, monkeypatch: pytest.MonkeyPatch, carried_out: bool, body: dict[str, Any]
 ) -> None:
     holder = logged_in(**body)
@@ -651,16 +651,16 @@ def test_a_confirmation_that_overlaps_a_withdrawal_loses(
 
 
 @committed
-@pytest.mark.parametrize("withdraw", WITHDRAWALS.values(), ids=WITHDRAWALS)
+@pytest.mark.parametrize("revoke", REVOCATIONS.values(), ids=REVOCATIONS)
 @pytest.mark.parametrize("carried_out", [True, False])
-def test_a_refresh_that_overlaps_a_withdrawal_gives_nothing_that_lasts(
-    alice: User, monkeypatch: pytest.MonkeyPatch, withdraw: Callable[[User], Any], carried_out: bool
+def test_a_refresh_that_overlaps_a_revocation_gives_nothing_that_lasts(
+    alice: User, monkeypatch: pytest.MonkeyPatch, revoke: Callable[[User], Any], carried_out: bool
 ) -> None:
     """It is committed after the rotation has read its family, and carried out before or after it writes."""
     issued, work = begun(alice), []
     if not carried_out:
         monkeypatch.setattr("security.revocation.carry_out", lambda *given: work.append(given))
-    overtaken(monkeypatch, issued, lambda: withdraw(User.objects.get()))
+    overtaken(monkeypatch, issued, lambda: revoke(User.objects.get()))
     try:
         latest = rotated(text(issued))
     except lifecycle.InvalidRefresh:
@@ -759,7 +759,7 @@ def test_a_short_login_leaves_no_row_and_its_logout_ends_it(alice: User, store: 
     assert (short.refresh, TokenFamily.objects.count()) == ("", 0)
     assert short.call("POST", LOGOUT).status_code == 200
     assert (short.whoami(), other.whoami()) == (401, 200)
-    assert told(REVOKED) == [{"jti": short.claims["jti"], "reason": "logged out"}]
+    assert told(TOKENS_REVOKED) == [{"jti": short.claims["jti"], "reason": "logged out"}]
 
 
 def test_a_logout_ends_the_short_login_beside_a_family_too(alice: User) -> None:

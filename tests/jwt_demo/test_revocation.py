@@ -1,4 +1,4 @@
-"""Withdrawn access tokens: what each of the three checks looks up, misses, and does without its store."""
+"""Revoked access tokens: what each of the three checks looks up, misses, and does without its store."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -30,7 +30,7 @@ from tests.conftest import Clock
 from tests.jwt_demo.conftest import DEVICES, LOGOUT, NEW, PROFILE, SECOND, WHOAMI, Holder, logged_in
 from tests.jwt_demo.inside import (
     HERS,
-    REVOKED,
+    TOKENS_REVOKED,
     begun,
     committed,
     counts,
@@ -74,7 +74,7 @@ def end_short(issued: IssuedTokens) -> None:
 
 # ── What ends a token, and what each check sees of it (A19, B11) ───────────────────────────────
 
-WITHDRAWALS: dict[str, Callable[[User], Any]] = {
+REVOCATIONS: dict[str, Callable[[User], Any]] = {
     "everywhere": lambda alice: revoke_access(alice, "test"),
     "deactivated": lambda alice: (setattr(alice, "is_active", False), alice.save()),
     "deleted": lambda alice: alice.delete(),
@@ -85,28 +85,28 @@ WITHDRAWALS: dict[str, Callable[[User], Any]] = {
 
 
 @committed
-@pytest.mark.parametrize("withdraw", WITHDRAWALS.values(), ids=WITHDRAWALS)
+@pytest.mark.parametrize("revoke", REVOCATIONS.values(), ids=REVOCATIONS)
 @pytest.mark.parametrize("begin", [begun, short], ids=["family", "short"])
-def test_a_withdrawal_is_seen_at_once_by_every_check_that_promises_it(
-    alice: User, bob: User, clock: Clock, begin: Callable[[User], IssuedTokens], withdraw: Callable[[User], Any]
+def test_a_revocation_is_seen_at_once_by_every_check_that_promises_it(
+    alice: User, bob: User, clock: Clock, begin: Callable[[User], IssuedTokens], revoke: Callable[[User], Any]
 ) -> None:
-    """The clock stands still: the token was signed in the very second of the withdrawal (B14)."""
+    """The clock stands still: the token was signed in the very second of the revocation (B14)."""
     hers, bobs = begin(alice), begin(bob)
     assert allowed(hers) == says(True, True, True)
-    withdraw(User.objects.get(pk=alice.pk))
+    revoke(User.objects.get(pk=alice.pk))
     assert allowed(hers) == says(True, False, False)
     assert allowed(bobs) == says(True, True, True)
 
 
 @committed
 @pytest.mark.parametrize("check", [DENYLIST, VERSION, EXPIRY])
-@pytest.mark.parametrize("withdraw", WITHDRAWALS.values(), ids=WITHDRAWALS)
+@pytest.mark.parametrize("revoke", REVOCATIONS.values(), ids=REVOCATIONS)
 def test_over_http_she_is_out_at_the_next_call(
-    alice: User, clock: Clock, settings: Settings, check: str, withdraw: Callable[[User], Any]
+    alice: User, clock: Clock, settings: Settings, check: str, revoke: Callable[[User], Any]
 ) -> None:
     settings.JWT_REVOCATION = check
     holder = logged_in()
-    withdraw(User.objects.get(pk=alice.pk))
+    revoke(User.objects.get(pk=alice.pk))
     answer = holder.call("GET", WHOAMI)
     assert answer.status_code == (200 if check == EXPIRY else 401)
     # Where her row is read anyway, no check is needed.
@@ -132,7 +132,7 @@ def test_the_version_check_reads_the_row_as_it_is(alice: User, change: Callable[
 
 
 @committed
-def test_a_login_in_the_second_of_a_withdrawal_is_good(alice: User, clock: Clock) -> None:
+def test_a_login_in_the_second_of_a_revocation_is_good(alice: User, clock: Clock) -> None:
     before = begun(alice)
     revoke_access(User.objects.get(), "test")
     fresh = begun(alice)
@@ -203,7 +203,7 @@ def test_the_lowest_epoch_only_rises(store: Store) -> None:
     assert store.client(1).ttl(prefix_of("1") + "ver:") > 900
 
 
-def test_of_two_withdrawals_the_earlier_may_be_carried_out_last(alice: User, store: Store) -> None:
+def test_of_two_revocations_the_earlier_may_be_carried_out_last(alice: User, store: Store) -> None:
     between = begun(alice)
     first, second = revoke_access(alice, "first"), revoke_access(alice, "second")
     assert carry_out(second) and carry_out(first)
@@ -259,7 +259,7 @@ def database_away() -> Any:
 
 LOST: dict[str, Callable[[User, IssuedTokens], Any]] = {
     **ENDINGS,
-    "withdrawn": lambda alice, issued: revoke_access(alice, "test"),
+    "revoked": lambda alice, issued: revoke_access(alice, "test"),
     "deleted": lambda alice, issued: alice.delete(),
     "stolen": lambda alice, issued: [rotated(text(issued)), refused(text(issued), HERS, Transport.BODY)],
 }
@@ -289,13 +289,13 @@ def test_a_short_login_that_was_ended_stays_so_in_an_empty_redis(alice: User, cl
 
 
 @committed
-@pytest.mark.parametrize("withdraw", WITHDRAWALS.values(), ids=WITHDRAWALS)
-def test_a_short_login_that_was_withdrawn_stays_so_in_an_empty_redis(
-    alice: User, clock: Clock, store: Store, withdraw: Callable[[User], Any]
+@pytest.mark.parametrize("revoke", REVOCATIONS.values(), ids=REVOCATIONS)
+def test_a_short_login_that_was_revoked_stays_so_in_an_empty_redis(
+    alice: User, clock: Clock, store: Store, revoke: Callable[[User], Any]
 ) -> None:
-    """It has no row: the withdrawal's own event is what the list is rebuilt from, also when she is gone."""
+    """It has no row: the revocation's own event is what the list is rebuilt from, also when she is gone."""
     once = short(alice)
-    withdraw(User.objects.get())
+    revoke(User.objects.get())
     clock(899)
     store.client(1).flushdb()
     assert not counts(once)
@@ -306,7 +306,7 @@ def test_a_short_login_that_was_withdrawn_stays_so_in_an_empty_redis(
 def test_what_was_committed_and_not_carried_out_is_told_too(
     alice: User, store: Store, monkeypatch: pytest.MonkeyPatch, run_housekeeping: Callable[[], None], lost: bool
 ) -> None:
-    """The process that withdrew died right after its commit."""
+    """The process that revoked died right after its commit."""
     issued = begun(alice)
     monkeypatch.setattr("security.revocation.carry_out", lambda *_: False)
     revoke_access(alice, "test")
@@ -457,11 +457,11 @@ def test_what_was_begun_before_the_last_turn_and_committed_after_is_told(
     assert not counts(issued)
 
 
-# ── Our part of a withdrawal (B11) ────────────────────────────────────────────────────────────
+# ── Our part of a revocation (B11) ────────────────────────────────────────────────────────────
 
 
 @committed
-def test_a_withdrawal_ends_her_devices_and_leaves_no_row_behind(alice: User, bob: User) -> None:
+def test_a_revocation_ends_her_devices_and_leaves_no_row_behind(alice: User, bob: User) -> None:
     mine, bobs = [logged_in(), logged_in(agent=SECOND), logged_in(refresh=False)], logged_in(bob.email)
     revoke_access(alice, "the reason")
     assert [holder.whoami() for holder in (*mine, bobs)] == [401, 401, 401, 200]
@@ -485,7 +485,7 @@ def test_the_spared_family_is_kept_under_new_tokens(alice: User) -> None:
 
 @committed
 @pytest.mark.parametrize("emptied", [True, False])
-def test_a_withdrawal_in_an_outage_is_applied_on_return(
+def test_a_revocation_in_an_outage_is_applied_on_return(
     alice: User, clock: Clock, store: Store, run_housekeeping: Callable[[], None], emptied: bool
 ) -> None:
     issued, once = begun(alice), short(alice)
@@ -522,7 +522,7 @@ def test_an_outage_between_the_re_key_and_the_denial_keeps_the_spared_family(
     assert rotated(text(fresh))
 
 
-def test_a_withdrawal_is_left_to_its_own_process_for_a_while(alice: User, clock: Clock) -> None:
+def test_a_revocation_is_left_to_its_own_process_for_a_while(alice: User, clock: Clock) -> None:
     issued = begun(alice)
     revoke_access(alice, "test")
     clock(OWN_TIME.total_seconds() - 1)
@@ -555,7 +555,7 @@ def test_devices_are_told_apart_by_user(alice: User, bob: User) -> None:
     assert (counts(hers), counts(his)) == (True, True)
     assert FLOW.end_others(bob, None, "test") == 1
     assert (counts(hers), counts(his)) == (True, False)
-    assert told(REVOKED) == [{"ended": 1, "reason": "test"}]
+    assert told(TOKENS_REVOKED) == [{"ended": 1, "reason": "test"}]
     assert FLOW.end(alice, row(hers).pk, "first")
     assert not FLOW.end(alice, row(hers).pk, "second")
     assert row(hers).reason == "first"

@@ -438,7 +438,7 @@ def test_the_role_in_the_token_decides_and_a_change_of_role_ends_the_token(admin
     assert [logged_in(user.email).call("GET", STAFF).status_code for user in (admin, alice)] == [403, 200]
 
 
-def test_a_withdrawal_shows_at_every_endpoint_that_reads_the_row(holder: Holder, alice: User) -> None:
+def test_a_revocation_shows_at_every_endpoint_that_reads_the_row(holder: Holder, alice: User) -> None:
     """Even where the denylist has not been told yet."""
     set_version(alice, 1)
     assert holder.whoami() == 200

@@ -53,9 +53,9 @@ def test_deleting_a_user_changes_no_history(event: SecurityEvent, alice: User) -
     KnownClient.remember(str(alice.pk), CLIENT)
     before = rows()
     alice.delete()
-    *after, withdrawn = sorted(rows())
+    *after, revoked = sorted(rows())
     assert after == sorted(before)
-    assert withdrawn[2] == "authn_access_revoked"
+    assert revoked[2] == "authn_access_revoked"
     assert {event.email for event in SecurityEvent.objects.all()} == {"alice@example.com"}
 
 

@@ -1,4 +1,4 @@
-"""Withdrawing access: at once, with the change that called for it, and after an outage when it is over."""
+"""Revoking access: at once, with the change that called for it, and after an outage when it is over."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -133,10 +133,8 @@ CHANGES: dict[str, Callable[[User], Any]] = {
     "into a group": lambda user: user.groups.add(a_group()),
     "into a group, from its side": lambda user: a_group().user_set.add(user),
     "given a permission": lambda user: user.user_permissions.set([a_permission()]),
-    "withdrawn by the command": lambda user: call_command(
-        "revoke_access", user.email, reason="test", stdout=StringIO()
-    ),
-    "withdrawn in the admin": lambda user: at_work().submit(
+    "revoked by the command": lambda user: call_command("revoke_access", user.email, reason="test", stdout=StringIO()),
+    "revoked in the admin": lambda user: at_work().submit(
         USERS, {"action": "revoke_access_of", "_selected_action": [user.pk], "reason": "test"}
     ),
 }
@@ -205,7 +203,7 @@ def test_who_loses_what_she_was_allowed_is_out(alice: User, leave: Callable[[Use
 
 
 @committed
-def test_a_query_that_bans_many_withdraws_from_each_it_changed_and_no_other(alice: User, bob: User) -> None:
+def test_a_query_that_bans_many_revokes_from_each_it_changed_and_no_other(alice: User, bob: User) -> None:
     updated(is_active=False)(bob)
     before, visitor = version_of(bob), logged_in()
     assert User.objects.update(is_active=False) == 2
@@ -215,7 +213,7 @@ def test_a_query_that_bans_many_withdraws_from_each_it_changed_and_no_other(alic
 
 
 @committed
-def test_a_change_by_query_that_is_rolled_back_withdraws_nothing(alice: User) -> None:
+def test_a_change_by_query_that_is_rolled_back_revokes_nothing(alice: User) -> None:
     visitor = logged_in()
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         updated(is_active=False)(alice)
@@ -261,7 +259,7 @@ def test_an_administrator_is_asked_why_and_told_what_was_ended(alice: User, bob:
 
 
 @pytest.mark.parametrize("key", ["{}", "999999", "x"])
-def test_who_may_not_change_users_withdraws_nothing(alice: User, key: str) -> None:
+def test_who_may_not_change_users_revokes_nothing(alice: User, key: str) -> None:
     clerk = at_work()
     User.objects.filter(email="admin@example.com").update(is_superuser=False)
     assert clerk.log_in("admin@example.com").status_code == 302
@@ -313,12 +311,12 @@ def test_ones_own_password_page_spares_this_session_only(alice: User) -> None:
 
 @committed
 @pytest.mark.parametrize(
-    "withdraw", [lambda user: revoke_access(user, "test"), saved(is_active=False), lambda user: user.delete()]
+    "revoke", [lambda user: revoke_access(user, "test"), saved(is_active=False), lambda user: user.delete()]
 )
-def test_a_change_that_is_rolled_back_withdraws_nothing(alice: User, withdraw: Callable[[User], Any]) -> None:
+def test_a_change_that_is_rolled_back_revokes_nothing(alice: User, revoke: Callable[[User], Any]) -> None:
     visitor = logged_in()
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        withdraw(alice)
+        revoke(alice)
         assert PendingRevocation.objects.count() == 1
         raise ZeroDivisionError
     assert version_of(User.objects.get()) == 0
@@ -340,7 +338,7 @@ def test_within_the_transaction_the_epoch_and_the_work_are_noted_and_nothing_is_
     assert keys(store) == set()
 
 
-def test_each_withdrawal_is_an_epoch_of_its_own(alice: User) -> None:
+def test_each_revocation_is_an_epoch_of_its_own(alice: User) -> None:
     stale = User.objects.get()
     assert [revoke_access(user, "test").token_version for user in (alice, stale, alice)] == [1, 2, 3]
 
@@ -359,7 +357,7 @@ def test_a_row_that_was_read_before_never_sets_the_epoch_back(alice: User) -> No
     assert version_of(User.objects.get()) == 2
 
 
-def test_taking_up_new_hash_parameters_withdraws_nothing(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_taking_up_new_hash_parameters_revokes_nothing(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     visitor, before = logged_in(), alice.password
     monkeypatch.setattr("security.hashers.Argon2id.memory_cost", 16)
     assert Visitor().sign_in().status_code == 200
@@ -399,7 +397,7 @@ def test_what_an_outage_leaves_undone_is_done_when_it_is_over(
 
 
 @committed
-def test_who_logs_in_after_the_withdrawal_stays_in_when_it_is_carried_out_late(alice: User, store: Store) -> None:
+def test_who_logs_in_after_the_revocation_stays_in_when_it_is_carried_out_late(alice: User, store: Store) -> None:
     before = logged_in()
     store.kill()
     revoke_access(alice, "test")
@@ -413,7 +411,7 @@ def test_who_logs_in_after_the_withdrawal_stays_in_when_it_is_carried_out_late(a
 
 @committed
 @pytest.mark.parametrize("apart", [-30, -2, 0, 2, 30])
-def test_housekeeping_leaves_a_withdrawal_its_own_time_whatever_its_clock_says(
+def test_housekeeping_leaves_a_revocation_its_own_time_whatever_its_clock_says(
     alice: User, clock: Clock, monkeypatch: pytest.MonkeyPatch, apart: int
 ) -> None:
     """It knows of no session to keep: too early, it would log out a user who changes the password."""
@@ -461,9 +459,9 @@ def test_what_one_flow_cannot_do_now_keeps_no_other_from_what_it_can(
 ) -> None:
     monkeypatch.setattr(devices, "FLOWS", [Broken(), *devices.FLOWS])
     visitor = logged_in()
-    withdrawn = revoke_access(alice, "test")
+    revoked = revoke_access(alice, "test")
     assert is_out(visitor)
-    assert withdrawn.ended is None
+    assert revoked.ended is None
     assert PendingRevocation.objects.count() == 1
 
 

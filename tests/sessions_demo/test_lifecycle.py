@@ -232,7 +232,7 @@ ENDINGS: dict[str, Callable[[Visitor], Any]] = {
     "logout": lambda visitor: thief(visitor.session_id).call("POST", LOGOUT),
     "end": lambda visitor: FLOW.end(visitor.row.user, visitor.row.pk, "test"),
     "end all": lambda visitor: FLOW.end_others(visitor.row.user, None, "test"),
-    "withdrawal": lambda visitor: revoke_access(visitor.row.user, "test"),
+    "revocation": lambda visitor: revoke_access(visitor.row.user, "test"),
 }
 
 
@@ -315,7 +315,7 @@ def test_the_two_store_objects_of_one_session(at_alice: Visitor, store: Store) -
 
 @committed
 @pytest.mark.parametrize(
-    "withdraw",
+    "revoke",
     [
         lambda alice: revoke_access(alice, "test"),
         lambda alice: (setattr(alice, "is_active", False), alice.save()),
@@ -326,12 +326,12 @@ def test_the_two_store_objects_of_one_session(at_alice: Visitor, store: Store) -
     ids=["everywhere", "banned", "role", "password", "deleted"],
 )
 @pytest.mark.parametrize("way", [Visitor.sign_in, Visitor.sign_in_by_page])
-def test_a_login_that_overlaps_a_withdrawal_loses(
-    alice: User, store: Store, monkeypatch: pytest.MonkeyPatch, withdraw: Callable[[User], Any], way: Any
+def test_a_login_that_overlaps_a_revocation_loses(
+    alice: User, store: Store, monkeypatch: pytest.MonkeyPatch, revoke: Callable[[User], Any], way: Any
 ) -> None:
-    """The withdrawal comes while her password is being hashed."""
+    """The revocation comes while her password is being hashed."""
     module = "views" if way is Visitor.sign_in else "pages"
-    after(monkeypatch, f"sessions_demo.{module}.verify", lambda: withdraw(User.objects.get()))
+    after(monkeypatch, f"sessions_demo.{module}.verify", lambda: revoke(User.objects.get()))
     visitor = Visitor()
     refused = way(visitor)
     assert refused.status_code == 401
@@ -344,7 +344,7 @@ def test_a_login_that_overlaps_a_withdrawal_loses(
 
 
 @committed
-def test_a_login_to_the_admin_that_overlaps_a_withdrawal_loses(
+def test_a_login_to_the_admin_that_overlaps_a_revocation_loses(
     admin: User, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     after(monkeypatch, "security.backends.PasswordBackend.authenticate", lambda: revoke_access(admin, "test"))
@@ -356,7 +356,7 @@ def test_a_login_to_the_admin_that_overlaps_a_withdrawal_loses(
 
 @committed
 @pytest.mark.parametrize("way", [Visitor.sign_in, Visitor.sign_in_by_page])
-def test_a_withdrawal_between_a_login_and_its_answer_ends_it(
+def test_a_revocation_between_a_login_and_its_answer_ends_it(
     alice: User, store: Store, monkeypatch: pytest.MonkeyPatch, way: Callable[..., Any]
 ) -> None:
     after(monkeypatch, "sessions_demo.lifecycle.start", lambda: revoke_access(alice, "test"))
@@ -367,7 +367,7 @@ def test_a_withdrawal_between_a_login_and_its_answer_ends_it(
 
 
 @committed
-def test_a_confirmation_that_overlaps_a_withdrawal_loses(
+def test_a_confirmation_that_overlaps_a_revocation_loses(
     alice: User, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     visitor = logged_in()

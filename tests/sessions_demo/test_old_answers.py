@@ -188,7 +188,7 @@ def test_a_logout_with_another_dead_id_clears_it(alice: User, log_out: Act, dead
     assert_cleared(log_out(tab))
 
 
-def test_a_withdrawn_session_keeps_its_cookie_and_opens_nothing(at_alice: Visitor, alice: User) -> None:
+def test_a_revoked_session_keeps_its_cookie_and_opens_nothing(at_alice: Visitor, alice: User) -> None:
     FLOW.end_all(str(alice.pk), version_of(alice) + 1, "test")
     for ask in READS.values():
         assert_untouched(ask(at_alice))
@@ -200,7 +200,7 @@ def test_a_withdrawn_session_keeps_its_cookie_and_opens_nothing(at_alice: Visito
 def test_a_session_that_djangos_own_check_empties_keeps_its_cookie(alice: User, clock: Clock) -> None:
     """Django empties such a session while another request may be giving it a new id."""
     visitor = logged_in()
-    with connection.cursor() as cursor:  # which withdraws nothing
+    with connection.cursor() as cursor:  # which revokes nothing
         cursor.execute("UPDATE security_useraccess SET token_version = token_version + 1")
     answer = visitor.get(PROFILE_PAGE)
     assert answer.status_code == 302

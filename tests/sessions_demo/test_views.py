@@ -690,7 +690,7 @@ def test_logging_in_uses_nothing_up(alice: User) -> None:
     assert [Visitor().sign_in().status_code for _ in range(12)] == [200] * 12
 
 
-def test_a_withdrawal_shows_at_every_endpoint_that_reads_the_row(at_alice: Visitor, alice: User) -> None:
+def test_a_revocation_shows_at_every_endpoint_that_reads_the_row(at_alice: Visitor, alice: User) -> None:
     """Even where the record still stands, as it does while the store has not been told."""
     set_version(alice, 1)
     device = f"{DEVICES}/{uuid4()}"

@@ -1,4 +1,4 @@
-"""A running site, the people in it, and the means to look behind it: what races and withdrawals play in."""
+"""A running site, the people in it, and the means to look behind it: what races and revocations play in."""
 
 import json
 

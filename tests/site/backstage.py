@@ -119,12 +119,12 @@ def ban(email: str) -> None:
     user.save()
 
 
-def withdraw(email: str) -> int:
-    """Withdraws a user's access, and returns the epoch that has begun."""
+def revoke_all(email: str) -> int:
+    """Revokes a user's access, and returns the version that has begun."""
     from accounts.models import User
     from security.revocation import revoke_access
 
-    return revoke_access(User.objects.get(email=email), "withdrawn by a test").token_version
+    return revoke_access(User.objects.get(email=email), "revoked by a test").token_version
 
 
 def restore(email: str) -> None:
@@ -135,7 +135,7 @@ def restore(email: str) -> None:
     user.save()
 
 
-def epoch(email: str) -> int:
+def token_version(email: str) -> int:
     from accounts.models import User
     from tests.access import version_of
 
@@ -143,7 +143,7 @@ def epoch(email: str) -> int:
 
 
 def rows(email: str) -> dict[str, Any]:
-    """The registry's rows of a user by digest: the epoch and why it ended, `None` if it did not."""
+    """The registry's rows of a user by digest: the version and why it ended, `None` if it did not."""
     from sessions_demo.models import DeviceSession
 
     found = DeviceSession.objects.filter(user__email=email)
@@ -159,7 +159,7 @@ def live() -> dict[str, int]:
 
 
 def pending() -> list[str]:
-    """The withdrawals that are still to be carried out."""
+    """The revocations that are still to be carried out."""
     from security.models import PendingRevocation
 
     return list(PendingRevocation.objects.values_list("reason", flat=True))
@@ -168,7 +168,7 @@ def pending() -> list[str]:
 def families(email: str, number: int, agent: str, window: int | None = None) -> list[list[str]]:
     """So many new logins of a user by the JWT flow: the refresh and the access token of each.
 
-    `window` takes the place of the usual retry window.
+    `window` takes the place of the usual grace period.
     """
     from dataclasses import replace
 

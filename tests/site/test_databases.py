@@ -141,13 +141,13 @@ MORE = """
 from django.contrib.auth.models import Group
 from security.client import Client
 from accounts.models import User
-from security.revocation import access_withdrawn
+from security.revocation import revoke_access
 from jwt_demo import lifecycle
 user = User.objects.create_user("after@example.com", "correct horse after")
 user.groups.add(Group.objects.create(name="after"))
 user.refresh_from_db()
 lifecycle.start(user, Client(user_agent="after/1.0"))
-access_withdrawn(user, "by a test")
+revoke_access(user, "by a test")
 print(user.groups.count())
 """
 

@@ -71,7 +71,7 @@ def test_parallel_refreshes_of_one_token_all_get_the_same_successor(arena: Arena
 
 
 @pytest.mark.parametrize("number", sampled([8, 32], {8}))
-def test_without_a_retry_window_parallel_refreshes_end_the_family(arena: Arena, number: int) -> None:
+def test_without_a_grace_period_parallel_refreshes_end_the_family(arena: Arena, number: int) -> None:
     [email] = arena.people(f"strict{number}-", 1)
     for holder in arena.holders(email, ROUNDS, window=0):
         answers = together(*[holder.rotate] * number)
@@ -85,7 +85,7 @@ def test_without_a_retry_window_parallel_refreshes_end_the_family(arena: Arena, 
     assert len(families) == ROUNDS
     assert all(family["ended"] and not family["good"] for family in families.values()), families
     # It costs one family each, and nothing else of the user.
-    assert arena.backstage.ask("epoch", email) == 0
+    assert arena.backstage.ask("token_version", email) == 0
     assert len(arena.backstage.ask("events", email, "authn_token_reuse")) == ROUNDS
 
 
@@ -102,8 +102,8 @@ def test_thief_and_owner_at_once_are_both_out(arena: Arena) -> None:
         holders = [owner.given(answer) for answer in answers if answer.status == 200]
         assert_ended(arena, email, [owner, elsewhere, *holders])
         assert member.whoami() == 401
-        # Of the replays one was the first: one withdrawal, one event, one mail.
-        assert arena.backstage.ask("epoch", email) == 1
+        # Of the replays one was the first: one revocation, one event, one mail.
+        assert arena.backstage.ask("token_version", email) == 1
         [event] = arena.backstage.ask("events", email, "authn_token_reuse")
         assert event["everything"]
     for email in emails:

@@ -1,4 +1,4 @@
-"""Two things at once: whoever ends a session, or withdraws access, wins against whatever else is under way.
+"""Two things at once: whoever ends a session, or revokes access, wins against whatever else is under way.
 
 Against the running site with two processes. `SOAK=1` repeats each race as often as `make soak` promises.
 """
@@ -124,7 +124,7 @@ def when(monitor: Any, after: int, act: Callable[..., Any], *arguments: Any) -> 
     return act(*arguments)
 
 
-# ── Logins that overlap a withdrawal ───────────────────────────────────────────────────────────
+# ── Logins that overlap a revocation ───────────────────────────────────────────────────────────
 
 OVERLAPS, LOGINS = (500 if SOAK else 6), 8
 # The commands of eight logins: each counts an attempt, takes it back, makes a record and writes it.
@@ -143,40 +143,40 @@ def end_everything(arena: Arena, email: str, owner: Member) -> None:
     assert owner.post("/session/auth/logout-everywhere").status == 200
 
 
-WITHDRAWALS = (be_banned, change_password, end_everything)
+REVOCATIONS = (be_banned, change_password, end_everything)
 
 
-def test_a_login_that_overlaps_a_withdrawal_loses(arena: Arena) -> None:
+def test_a_login_that_overlaps_a_revocation_loses(arena: Arena) -> None:
     emails, outcomes = arena.people("overlap", OVERLAPS), Counter()
     for number, email in enumerate(emails):
-        withdraw = WITHDRAWALS[number % len(WITHDRAWALS)]
-        outcomes += overlap(arena, email, withdraw, after=number * 5 % COMMANDS)
+        revoke = REVOCATIONS[number % len(REVOCATIONS)]
+        outcomes += overlap(arena, email, revoke, after=number * 5 % COMMANDS)
     # It was a race: some logins were let in and then ended, others were refused.
     assert outcomes["ended"], outcomes
     assert outcomes["refused"], outcomes
 
 
-def overlap(arena: Arena, email: str, withdraw: Callable[..., None], after: int) -> Counter[str]:
-    """One round: eight logins, and a withdrawal when the store has seen so many of their commands."""
+def overlap(arena: Arena, email: str, revoke: Callable[..., None], after: int) -> Counter[str]:
+    """One round: eight logins, and a revocation when the store has seen so many of their commands."""
     arena.store(1).flushdb()  # the refused logins of earlier rounds
     owner, members = arena.member(email), [Member(arena.site) for _ in range(LOGINS)]
     logins = [lambda member=member: member.log_in(email, PASSWORD) for member in members]
     with arena.store().monitor() as monitor:
-        *answers, _ = together(*logins, lambda: when(monitor, after, withdraw, arena, email, owner))
+        *answers, _ = together(*logins, lambda: when(monitor, after, revoke, arena, email, owner))
     statuses = {answer.status for answer in answers}
-    assert statuses <= {200, 401}, (withdraw, after, statuses)
-    assert owner.whoami() == (200 if withdraw is change_password else 401)
+    assert statuses <= {200, 401}, (revoke, after, statuses)
+    assert owner.whoami() == (200 if revoke is change_password else 401)
     alive = [digest(member.session) for member in members if member.whoami() == 200]
-    rows, epoch = arena.backstage.ask("rows", email), arena.backstage.ask("epoch", email)
-    # Only "everywhere" leaves the password good: whoever proved it after that is in, under the new epoch.
-    assert not alive or withdraw is end_everything, (withdraw, after)
-    assert all(rows[name] == [epoch, None] for name in alive), (withdraw, after, rows, epoch)
-    assert sum(why is None for _, why in rows.values()) == len(alive) + (withdraw is change_password)
+    rows, token_version = arena.backstage.ask("rows", email), arena.backstage.ask("token_version", email)
+    # Only "everywhere" leaves the password good: whoever proved it after that is in, under the new version.
+    assert not alive or revoke is end_everything, (revoke, after)
+    assert all(rows[name] == [token_version, None] for name in alive), (revoke, after, rows, token_version)
+    assert sum(why is None for _, why in rows.values()) == len(alive) + (revoke is change_password)
     let_in = sum(answer.status == 200 for answer in answers)
     return Counter(ended=let_in - len(alive), refused=LOGINS - let_in, after=len(alive))
 
 
-def test_housekeeping_leaves_a_withdrawal_to_whoever_began_it(
+def test_housekeeping_leaves_a_revocation_to_whoever_began_it(
     alice: User, clock: Clock, django_capture_on_commit_callbacks: Callable[[], Any]
 ) -> None:
     with django_capture_on_commit_callbacks():  # whoever began it has not carried it out yet

@@ -8,7 +8,7 @@ const MEANINGS = {
   sub: "the user",
   role: "what the user may do",
   sid: "the device it was issued to",
-  ver: "rises when all access is withdrawn",
+  ver: "rises when all access is revoked",
   jti: "this token",
   iss: "who issued it",
   aud: "for whom",

@@ -203,7 +203,7 @@ def test_a_confirmation_under_way_when_the_store_dies_has_happened_or_has_not(
         assert (holder.given(answer).whoami(), holder.given(answer).rotate().status) == (200, 200)
 
 
-# One more than a confirmation: the withdrawal's. With a session there is its deletion before that.
+# One more than a confirmation: the revocation's. With a session there is its deletion before that.
 CHANGES = [(2, False), (3, False), (4, False), (3, True), (4, True), (5, True)]
 
 
@@ -219,7 +219,7 @@ def test_a_password_change_under_way_when_the_store_dies_ends_all_else_or_change
         [answer] = dying(store, after, site, partial(holder.send, "POST", "/jwt/auth/password", CHANGE))
     assert answer.status == 200 or assert_unavailable(answer) is None
     until(lambda: not backstage.ask("pending"), 20)
-    changed = backstage.ask("epoch", email) > 0
+    changed = backstage.ask("token_version", email) > 0
     assert answer.status == 503 or changed
     until(lambda: (holder.whoami(), other.whoami()) == ((401, 401) if changed else (200, 200)), SOON)
     assert {holder.rotate().status, other.rotate().status} == {401 if changed else 200}

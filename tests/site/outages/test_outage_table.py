@@ -244,7 +244,7 @@ def during(outage: AbstractContextManager[None], name: str, site: Site, backstag
     return {row: [answers[row] for answers in found] for row in found[0]}
 
 
-def test_a_mail_server_that_hangs_holds_up_no_withdrawal(site: Site, store: Store, backstage: Backstage) -> None:
+def test_a_mail_server_that_hangs_holds_up_no_revocation(site: Site, store: Store, backstage: Backstage) -> None:
     [email] = backstage.ask("people", "unsent", 1, "alice@example.com")
     holder = Holder(site)
     assert holder.log_in(email, PASSWORD).status == 200

@@ -113,7 +113,7 @@ def test_a_password_change_under_way_when_the_store_dies_ends_every_old_id_or_ch
     [answer] = dying(store, after, site, lambda: member.post("/session/auth/password", change))
     assert answer.status == 200 or assert_unavailable(answer) is None
     until(lambda: not backstage.ask("pending"))
-    changed = backstage.ask("epoch", email) > 0
+    changed = backstage.ask("token_version", email) > 0
     assert (old.whoami(), elsewhere.whoami()) == ((401, 401) if changed else (200, 200))
     assert backstage.ask("live").get(email, 0) == (member.whoami() == 200) + (elsewhere.whoami() == 200)
 
@@ -135,7 +135,7 @@ def test_a_ban_during_an_outage_counts_at_once_and_is_carried_out_on_the_stores_
         assert bob.whoami() == 200
         assert bob.send("GET", "/session/api/profile").status == 401
         page = bob.send("GET", "/session/profile/", Accept="text/html")
-        assert (page.status, page.headers["Location"]) == (302, "/session/login/?next=/session/profile/&over=withdrawn")
+        assert (page.status, page.headers["Location"]) == (302, "/session/login/?next=/session/profile/&over=revoked")
     until(lambda: bob.whoami() == 401, 5)
     until(lambda: bob.get("/readyz").json["pending"] == 0, 5)
     assert backstage.ask("pending") == []

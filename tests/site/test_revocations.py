@@ -1,4 +1,4 @@
-"""Access is withdrawn while its owner's clients call and log in: what was issued before is dead when it returns.
+"""Access is revoked while its owner's clients call and log in: what was issued before is dead when it returns.
 
 Against the running site with two processes, on both databases. `SOAK=1` repeats it as often as `make soak` promises.
 """
@@ -21,7 +21,7 @@ from tests.site.holder import AGENT, Holder
 from tests.site.member import PATIENCE, Member, together
 
 pytestmark = [pytest.mark.soak, pytest.mark.site]
-# On each of two databases. In each flow the withdrawal comes after none, one, … all of the callers.
+# On each of two databases. In each flow the revocation comes after none, one, … all of the callers.
 ROUNDS = 5000 if os.environ.get("SOAK") else 16
 CALLERS = 7
 # What reads Redis alone, and what reads the user's row as well: `denylist` and `version`, of a token.
@@ -30,11 +30,11 @@ PATHS = ("whoami", "profile")
 
 @dataclass(frozen=True)
 class Credential:
-    """Something somebody logged in with, and the epoch it was issued in."""
+    """Something somebody logged in with, and the version it was issued in."""
 
     client: Any
     flow: str
-    epoch: int
+    token_version: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Target:
 
     def __init__(self, arena: Arena) -> None:
         self.site, self.backstage, self.store = arena.site, arena.backstage, arena.store()
-        [self.email] = arena.people("withdrawn", 1)
+        [self.email] = arena.people("revoked", 1)
         self.held: list[Credential] = []
         self.answered = Semaphore(0)
 
@@ -77,7 +77,7 @@ class Target:
         return Call(credential, path, sent, answer.status)
 
     def log_in_anew(self) -> None:
-        """A session and a token of the present epoch for the next round; the token without another hash."""
+        """A session and a token of the present version for the next round; the token without another hash."""
         self.answered = Semaphore(0)
         session = self.by_session()
         [[refresh, access]] = self.backstage.ask("families", self.email, 1, AGENT)
@@ -93,14 +93,14 @@ class Target:
             self.answered.release()
         return calls
 
-    def withdraw(self, after: int) -> tuple[int, float]:
-        """Withdraws after so many answers; the epoch that has begun, and when that was certain."""
+    def revoke(self, after: int) -> tuple[int, float]:
+        """Revokes after so many answers; the version that has begun, and when that was certain."""
         for _ in range(after):
             assert self.answered.acquire(timeout=PATIENCE)
-        return self.backstage.ask("withdraw", self.email), monotonic()
+        return self.backstage.ask("revoke_all", self.email), monotonic()
 
 
-def test_nothing_issued_before_a_withdrawal_is_let_in_after_it(arena: Arena) -> None:
+def test_nothing_issued_before_a_revocation_is_let_in_after_it(arena: Arena) -> None:
     seen: Counter[str] = Counter()
     target = Target(arena)
     for number in range(ROUNDS):
@@ -108,13 +108,15 @@ def test_nothing_issued_before_a_withdrawal_is_let_in_after_it(arena: Arena) -> 
         callers: list[Callable[[], Any]] = [partial(target.keep_calling, caller) for caller in range(CALLERS)]
         log_in = target.by_token if number % 2 else target.by_session
         # In some rounds all of them have been let in once by then, in some none.
-        *made, new, (epoch, returned) = together(*callers, log_in, partial(target.withdraw, number % (CALLERS + 1)))
+        *made, new, (token_version, returned) = together(
+            *callers, log_in, partial(target.revoke, number % (CALLERS + 1))
+        )
         for call in (call for calls in made for call in calls):
             late = call.sent > returned
-            assert not (late and call.status == 200), (call, epoch)
+            assert not (late and call.status == 200), (call, token_version)
             seen[f"{call.credential.flow} {call.path} {call.status}{' late' * late}"] += 1
-        assert_out(target, target.held + ([new] if new and new.epoch < epoch else []))
-        seen["logins that lost" if new is None or new.epoch < epoch else "logins that came after"] += 1
+        assert_out(target, target.held + ([new] if new and new.token_version < token_version else []))
+        seen["logins that lost" if new is None or new.token_version < token_version else "logins that came after"] += 1
     assert_it_was_a_race(seen)
 
 
