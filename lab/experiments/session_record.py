@@ -57,20 +57,20 @@ def read_record(session_id: str) -> SessionRecord | None:
         return None
     value = {name: seen if name in READABLE_FIELDS else _mask(seen) for name, seen in json.loads(data).items()}
     digest = hashlib.sha256(session_id.encode()).hexdigest()
-    ttl = int(_redis().ttl(_redis_key(session_id)))
+    ttl = int(_connection().ttl(_redis_key(session_id)))
     return SessionRecord(len(session_id), session_id[:6], digest, _redis_key(session_id), ttl, len(data), value)
 
 
 def read_bytes(session_id: str) -> bytes:
     """What Redis holds of it, byte for byte; empty when that is nothing."""
-    return _redis().get(_redis_key(session_id)) or b""
+    return _connection().get(_redis_key(session_id)) or b""
 
 
 def _redis_key(session_id: str) -> str:
     return str(caches[settings.SESSION_CACHE_ALIAS].make_key(store.PREFIX + store.digest(session_id)))
 
 
-def _redis() -> Any:
+def _connection() -> Any:
     return get_redis_connection(settings.SESSION_CACHE_ALIAS)
 
 

@@ -160,7 +160,7 @@ def _describe_difference(name: str, value: Any, wanted: Any) -> str:
 
 
 def _shorten(value: Any) -> str:
-    # It is a stranger's text, and goes into a sentence.
+    # It is text from a client, and goes into a sentence.
     return " ".join(jws.format_json(value).split())[:60].strip('"')
 
 

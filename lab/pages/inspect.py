@@ -99,7 +99,7 @@ def change_role(before: str, after: str) -> dict[str, Any]:
 
 
 def ways_of_checking(sandbox: Sandbox, user: User, session: Browser) -> Iterator[tuple[str, Callable[[], Answer]]]:
-    """Each way of checking, with whom to ask; `expiry` last, for it alone has to be waited for."""
+    """Each way of checking, with a function that asks it; `expiry` last, because only it must be waited for."""
     yield "session", lambda: session.get("/session/api/whoami")
     policy = replace(Policy.default(), access=ACCESS_LIFETIME)
     header = {"Authorization": f"Bearer {lifecycle.start(user, Client(), policy=policy).access}"}

@@ -1,6 +1,6 @@
-"""Three verbs for a token, kept apart: read it, verify it, forge one. Nothing here signs behind one's back.
+"""Reads a token, verifies it, or forges one. Each is an action of its own, and none of them signs unasked.
 
-What is sent in is shown once and forgotten: it stands in no address, no store and no log.
+A token that is sent in is shown once and not kept: it is in no address, no store and no log.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ from lab.pages import render_page
 from security.client import Client
 
 TEMPLATE = "lab/token.html"
-# Seconds. Enough to read it, verify it and see it expire; whose it is, is gone at once.
+# Seconds. Enough to read it, verify it and see it expire; its user is deleted at once.
 FRESH_LIFETIME = 120
 MAX_SECRET = 200
 SIGNED_WITH = ("HS256", "HS384", "HS512", "none")
@@ -30,7 +30,7 @@ SIGNED_WITH = ("HS256", "HS384", "HS512", "none")
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The page; posted, with what came of the verb that was pressed. 400 with a sentence for what is too much."""
+    """The page; posted, with the result of the chosen action. 400 with a sentence for a text that is too long."""
     posted = request.POST
     fields = {**forgery_form(), **posted.dict()}
     context: dict[str, Any] = {

@@ -8,7 +8,7 @@ from django.conf import settings
 from jwt_demo.conf import conf as jwt_conf
 from lab.tracing.sequence import Entry
 
-# By the name of the cookie that each stands in for. What else a browser sent is none of ours.
+# By the name of the cookie whose value they replace. Other cookies of a browser are left out.
 VARIABLES = {
     settings.SESSION_COOKIE_NAME: "SESSION_ID",
     settings.CSRF_COOKIE_NAME: "CSRF_TOKEN",

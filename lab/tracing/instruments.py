@@ -16,14 +16,14 @@ from lab.tracing.trace import CURRENT_RECORDING, note
 from security.hashers import Argon2id
 from security.pool import GuardedPool
 
-# What a connection says when it is made: part of no operation.
+# What a new connection sends: part of no operation.
 CONNECTION_SETUP = {"HELLO", "CLIENT", "SELECT", "AUTH", "PING"}
 # The commands whose first key is not their first argument.
 SCRIPT_COMMANDS = {"EVAL", "EVALSHA"}
 
 
-# The same for both: for an unknown user Django makes a hash where it would check one, and who sees the difference
-# knows who is registered.
+# The same for both: for an unknown user Django makes a hash where it would check one. A difference would tell a
+# client who is registered.
 HASH_NAME = "Argon2id"
 
 
@@ -57,7 +57,7 @@ class TracedConnection:
         return super().pack_commands(self.packed)  # type: ignore[misc]
 
     def send_packed_command(self, *args: Any, **options: Any) -> None:
-        # Taken away first: to send may mean to connect, and that sends commands of its own.
+        # Removed first: `super()` may connect first, and a new connection sends commands of its own.
         commands, started = self.__dict__.pop("packed", []), time.perf_counter()
         super().send_packed_command(*args, **options)  # type: ignore[misc]
         # Whatever was never answered before belongs to a request that is over.

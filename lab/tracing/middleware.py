@@ -1,4 +1,4 @@
-"""The trace's place: around everything else, so that it sees what was asked and what was answered."""
+"""The outermost middleware, which sees the whole request and the whole answer."""
 
 import logging
 import time
@@ -36,7 +36,7 @@ class TraceMiddleware:
             # Last, so that no size in the exchange counts it.
             response["Server-Timing"] = timing
         except Exception:
-            # What was asked is done by now, and an error in its place would say that it is not.
+            # The request has been carried out. An error as the answer would say that it was not.
             logger.exception("trace failed")
         return response
 

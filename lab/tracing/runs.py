@@ -25,7 +25,7 @@ LIFETIME, MAX_EXCHANGES = 60 * 60, 200
 
 @dataclass(frozen=True)
 class Run:
-    """One stretch of recording. `secret` is the browser's; `name` may be shown, and opens nothing without it."""
+    """One recording. `secret` is in the browser's cookie; `name` may be shown, and is of no use without the secret."""
 
     secret: str
     name: str
@@ -61,7 +61,7 @@ class Run:
         )
 
     def add(self, exchange: Exchange) -> None:
-        """Keeps an exchange, if the run was begun. A store that is away costs the trace and nothing else."""
+        """Keeps an exchange, if the run was begun. While the store is away, only the trace is lost."""
         try:
             pipe = get_redis_connection("trace").pipeline()
             pipe.rpushx(self._key, json.dumps(exchange.as_json()))

@@ -1,4 +1,4 @@
-"""A recorded exchange as a sequence of arrows: who spoke to whom, in the order in which it happened.
+"""A recorded exchange as a sequence of arrows: who sent what to which server, in order.
 
 The diagrams draw them, the transcripts read them out, and proofs look for them; so all three show the same.
 """

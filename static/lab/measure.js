@@ -33,9 +33,9 @@ function draw(report) {
   say(`Measured in ${report.seconds} seconds.`);
 }
 
-function bar(of) {
+function bar(mode) {
   const length = (name, width) => s("rect", { class: name, width, height: 22, rx: 4 });
-  const times = h("p", {}, "p50 ", h("b", {}, `${of.p50} ms`), `, p95 ${of.p95} ms, ratio ${of.ratio}`);
-  const drawn = s("svg", { width: "100%", height: 22, "aria-hidden": "true" }, length("track", "100%"), length("tail", of.most), length("alive", of.half));
-  return h("li", { class: of.kind }, h("div", { class: "fate" }, h("h4", {}, of.name), times), drawn);
+  const times = h("p", {}, "p50 ", h("b", {}, `${mode.p50} ms`), `, p95 ${mode.p95} ms, ratio ${mode.ratio}`);
+  const drawn = s("svg", { width: "100%", height: 22, "aria-hidden": "true" }, length("track", "100%"), length("tail", mode.most), length("alive", mode.half));
+  return h("li", { class: mode.kind }, h("div", { class: "fate" }, h("h4", {}, mode.name), times), drawn);
 }

@@ -48,7 +48,7 @@ async function unfold(played, mine) {
 function panel(step, address) {
   const number = h("a", { href: `${address}#step-${step.number}` }, step.number);
   const explanation = step.note && h("p", { class: "explanation" }, step.alarm ? h("span", { "aria-hidden": "true" }, "⚠ ") : "", step.note);
-  const parts = [h("h3", {}, number, ` ${step.description}`), ...step.requests.map(exchange), explanation || null, h("div", { class: "families" }, ...step.families.map(family))];
+  const parts = [h("h3", {}, number, ` ${step.description}`), ...step.requests.map(exchange), explanation || null, h("div", { class: "families" }, ...step.families.map(familyItem))];
   return h("li", { id: `step-${step.number}`, class: `panel actor-${step.actor}${step.alarm ? " alarm" : ""}` }, ...parts);
 }
 
@@ -59,15 +59,15 @@ function exchange(item) {
   return h("dl", { class: "facts" }, request, answered);
 }
 
-function family(of) {
-  const reason = of.reason ? h("small", { class: "muted" }, ` ${of.reason}`) : null;
-  const state = h("p", {}, `The ${of.name}’s login: `, h("b", {}, of.alive ? "✓ alive" : "✕ ended"), reason);
-  return h("div", { class: "family" }, state, h("ol", { role: "list" }, ...of.nodes.map(node)));
+function familyItem(family) {
+  const reason = family.reason ? h("small", { class: "muted" }, ` ${family.reason}`) : null;
+  const state = h("p", {}, `The ${family.name}’s login: `, h("b", {}, family.alive ? "✓ alive" : "✕ ended"), reason);
+  return h("div", { class: "family" }, state, h("ol", { role: "list" }, ...family.nodes.map(nodeItem)));
 }
 
-function node(of) {
-  const holders = of.holders.map((who) => h("span", { class: `holder ${who}` }, who));
-  return h("li", { class: of.state }, h("b", {}, of.number), ` ${of.state}`, h("small", {}, ...(holders.length ? holders : ["no client holds it"])));
+function nodeItem(node) {
+  const holders = node.holders.map((who) => h("span", { class: `holder ${who}` }, who));
+  return h("li", { class: node.state }, h("b", {}, node.number), ` ${node.state}`, h("small", {}, ...(holders.length ? holders : ["no client holds it"])));
 }
 
 function loginRow(each) {

@@ -69,33 +69,33 @@ async function start() {
   return true;
 }
 
-const seconds = (of) => (performance.now() - of.began) / 1000;
+const seconds = (current) => (performance.now() - current.began) / 1000;
 const endOf = (lane, now) => (lane.left == null ? null : now + lane.left);
 
-async function poll(of) {
-  while (round === of) {
-    await Promise.all(of.lanes.filter((lane) => !lane.dead).map((lane) => one(of, lane)));
-    if (round !== of) return;
-    draw(of);
-    if (of.lanes.every((lane) => lane.dead) || seconds(of) > LONGEST) return finish(of);
+async function poll(current) {
+  while (round === current) {
+    await Promise.all(current.lanes.filter((lane) => !lane.dead).map((lane) => one(current, lane)));
+    if (round !== current) return;
+    draw(current);
+    if (current.lanes.every((lane) => lane.dead) || seconds(current) > LONGEST) return finish(current);
     await new Promise((resolve) => setTimeout(resolve, EVERY));
   }
 }
 
-async function one(of, lane) {
-  if (lane.refresh && lane.ends - seconds(of) < RENEW) await renew(of, lane);
-  const answer = await (lane.left == null ? askForSession(of) : askWithToken(lane)).catch(() => null);
-  const now = seconds(of);
+async function one(current, lane) {
+  if (lane.refresh && lane.ends - seconds(current) < RENEW) await renew(current, lane);
+  const answer = await (lane.left == null ? askForSession(current) : askWithToken(lane)).catch(() => null);
+  const now = seconds(current);
   if (answer?.status === 200) {
     Object.assign(lane, { until: now, sql: answer.sql, redis: answer.redis, role: answer.body.role });
     lane.times.push(answer.ms);
   } else if (answer?.status === 401) {
-    await died(of, lane, now, answer.body.error);
+    await died(current, lane, now, answer.body.error);
   }
 }
 
 /** The session's cookie is sent by the server: in this browser it would take the place of the visitor's own. */
-const askForSession = (of) => submit(form, { do: "ask", round: of.id, session: of.session });
+const askForSession = (current) => submit(form, { do: "ask", round: current.id, session: current.session });
 
 /** A token needs no cookie, so none is sent. What it cost stands in a header that the lab adds to every answer. */
 async function askWithToken(lane) {
@@ -107,7 +107,7 @@ async function askWithToken(lane) {
   return { status: response.status, body: await response.json(), sql: count("sql"), redis: count("redis"), ms };
 }
 
-async function renew(of, lane) {
+async function renew(current, lane) {
   const response = await fetch("/jwt/auth/refresh", {
     method: "POST",
     credentials: "omit",
@@ -116,8 +116,8 @@ async function renew(of, lane) {
   }).catch(() => null);
   if (response?.ok) {
     const given = await response.json();
-    Object.assign(lane, { access: given.accessToken, refresh: given.refreshToken, ends: seconds(of) + given.expiresIn });
-    lane.marks.push(seconds(of));
+    Object.assign(lane, { access: given.accessToken, refresh: given.refreshToken, ends: seconds(current) + given.expiresIn });
+    lane.marks.push(seconds(current));
   } else if (response?.status === 401) {
     lane.refresh = "";
     lane.note = "its refresh was refused";
@@ -125,14 +125,14 @@ async function renew(of, lane) {
 }
 
 /** A client without a refresh token asks for the password again, until access is revoked. */
-async function died(of, lane, now, why) {
-  if (lane.key === "short" && of.revokedAt == null) {
-    const given = await submit(form, { do: "login", round: of.id }).catch(() => null);
-    if (given && round === of) {
+async function died(current, lane, now, why) {
+  if (lane.key === "short" && current.revokedAt == null) {
+    const given = await submit(form, { do: "login", round: current.id }).catch(() => null);
+    if (given && round === current) {
       lane.marks.push(now);
       lane.logins = (lane.logins ?? 0) + 1;
       lane.note = `the password was asked for ${lane.logins === 1 ? "once" : `${lane.logins} times`} more`;
-      return Object.assign(lane, given, { ends: endOf(given, seconds(of)), until: now });
+      return Object.assign(lane, given, { ends: endOf(given, seconds(current)), until: now });
     }
   }
   Object.assign(lane, { dead: now, why });
@@ -147,53 +147,53 @@ function row(lane) {
   return h("li", { class: lane.kind, id: `lane-${lane.key}` }, h("div", { class: "fate" }, title, lane.outcome), lane.svg, lane.about);
 }
 
-function draw(of) {
-  const now = seconds(of);
+function draw(current) {
+  const now = seconds(current);
   const scale = Math.max(15, now * 1.05);
   const at = (time) => `${((time / scale) * 100).toFixed(2)}%`;
-  of.axis.replaceChildren(...axis(of, scale, at));
-  for (const lane of of.lanes) {
+  current.axis.replaceChildren(...axis(current, scale, at));
+  for (const lane of current.lanes) {
     lane.bar.setAttribute("width", at(lane.dead == null ? now : lane.until));
     const marks = lane.marks.map((time) => s("circle", { class: "renewed", cx: at(time), cy: 13, r: 4 }));
-    if (of.revokedAt != null) for (const name of ["revoked", ""]) marks.push(s("line", { class: name, x1: at(of.revokedAt), x2: at(of.revokedAt), y1: 0, y2: 26 }));
+    if (current.revokedAt != null) for (const name of ["revoked", ""]) marks.push(s("line", { class: name, x1: at(current.revokedAt), x2: at(current.revokedAt), y1: 0, y2: 26 }));
     if (lane.dead != null) marks.push(s("text", { x: at(lane.dead), dx: 6, y: 18 }, "✕ 401"));
     lane.svg.lastChild.replaceChildren(...marks);
-    lane.outcome.replaceChildren(...outcome(of, lane));
+    lane.outcome.replaceChildren(...outcome(current, lane));
     lane.about.textContent = [lane.how, lane.note].filter(Boolean).join("; ");
   }
-  numbers.replaceChildren(...of.lanes.map((lane) => figures(of, lane)));
+  numbers.replaceChildren(...current.lanes.map((lane) => figures(current, lane)));
 }
 
 /** The moment of the revocation; before it, the seconds. */
-function axis(of, scale, at) {
-  if (of.revokedAt != null) return [s("text", { x: at(of.revokedAt), y: 14 }, `▼ ${of.act}`)];
+function axis(current, scale, at) {
+  if (current.revokedAt != null) return [s("text", { x: at(current.revokedAt), y: 14 }, `▼ ${current.act}`)];
   const step = Math.max(5, Math.ceil(scale / 25) * 5);
   const times = Array.from({ length: Math.ceil(scale / step) }, (_, index) => index * step);
   return times.map((time) => s("text", { x: at(time), y: 14 }, `${time} s`));
 }
 
-function outcome(of, lane) {
-  if (lane.dead == null) return [h("b", {}, "✓ works"), of.revokedAt == null ? "" : `, as ${lane.role}`];
-  if (of.revokedAt == null) return [h("b", {}, "✕ dead"), ` ${lane.why}`];
+function outcome(current, lane) {
+  if (lane.dead == null) return [h("b", {}, "✓ works"), current.revokedAt == null ? "" : `, as ${lane.role}`];
+  if (current.revokedAt == null) return [h("b", {}, "✕ dead"), ` ${lane.why}`];
   // No 200 after it: the very next request was refused.
-  const after = lane.dead - of.revokedAt;
-  return lane.until <= of.revokedAt ? [h("b", {}, "✕ dead at once"), `, next request after ${after.toFixed(1)} s`] : [h("b", {}, `✕ dead after ${after.toFixed(1)} s`)];
+  const after = lane.dead - current.revokedAt;
+  return lane.until <= current.revokedAt ? [h("b", {}, "✕ dead at once"), `, next request after ${after.toFixed(1)} s`] : [h("b", {}, `✕ dead after ${after.toFixed(1)} s`)];
 }
 
-function figures(of, lane) {
-  const since = (time) => (of.revokedAt == null || time == null ? "–" : `${(time - of.revokedAt).toFixed(2)} s`);
-  const last = of.revokedAt != null && lane.until <= of.revokedAt ? "none" : since(lane.until);
+function figures(current, lane) {
+  const since = (time) => (current.revokedAt == null || time == null ? "–" : `${(time - current.revokedAt).toFixed(2)} s`);
+  const last = current.revokedAt != null && lane.until <= current.revokedAt ? "none" : since(lane.until);
   const left = lane.ends == null ? "–" : since(lane.ends);
   const median = lane.times.toSorted((a, b) => a - b)[Math.floor(lane.times.length / 2)] ?? 0;
   const cells = [last, lane.dead == null ? "none yet" : since(lane.dead), left, lane.sql ?? 0, lane.redis ?? 0, `${median.toFixed(2)} ms`];
   return h("tr", {}, h("th", { scope: "row" }, lane.name), ...cells.map((cell) => h("td", {}, cell)));
 }
 
-async function finish(of) {
-  const slow = of.lanes.filter((lane) => of.revokedAt != null && lane.until > of.revokedAt).map((lane) => `“${lane.name}”`);
-  if (of.revokedAt == null) say("The round is over: access was not revoked.");
+async function finish(current) {
+  const slow = current.lanes.filter((lane) => current.revokedAt != null && lane.until > current.revokedAt).map((lane) => `“${lane.name}”`);
+  if (current.revokedAt == null) say("The round is over: access was not revoked.");
   else say(slow.length ? `All dead. ${slow.join(" and ")} worked on until the token ran out.` : "All dead. Each of them noticed at once.");
-  if (round === of) await end();
+  if (round === current) await end();
 }
 
 addEventListener("pagehide", () => {

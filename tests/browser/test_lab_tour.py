@@ -12,7 +12,7 @@ from tests.sampling import sampled
 pytestmark = pytest.mark.browser
 
 ROUTES = [str(route.pattern) for route in urlpatterns]
-# All 117 claims at once are too much for axe, and each part is made of the same rows.
+# All claims at once are too much for axe, and each part is made of the same rows.
 PAGES = sorted(f"/{route}" for route in ROUTES if route.endswith("/") and "<" not in route and route != "claims/")
 # What is pressed on a page, and what stands there when the server has done it.
 PRESSED = [
@@ -43,4 +43,18 @@ def test_what_a_page_of_the_lab_shows_is_sound(
     page.goto(site.url + path)
     page.get_by_role("main").get_by_role("button", name=button).first.click()
     expect(page.get_by_role("main").get_by_text(shown).first).to_be_visible(timeout=20_000)
+    sound(page, unsure=False)
+
+
+@pytest.mark.exhaustive
+def test_a_round_of_revocation_ends_with_all_credentials_refused(
+    visit: Callable[..., Page], sound: Callable[..., None], site: Site
+) -> None:
+    page = visit(refusals=("/lab/whoami/",))
+    page.goto(f"{site.url}/lab/revocation/")
+    page.get_by_role("button", name="Ban").click()
+    # An access token lives ten seconds there, and the ban comes after two.
+    expect(page.get_by_role("status")).to_contain_text("All dead.", timeout=20_000)
+    for lane in ("session", "denylist", "version"):
+        expect(page.locator(f"#lane-{lane}")).to_contain_text("dead at once")
     sound(page, unsure=False)

@@ -21,16 +21,16 @@ from sessions_demo.store import SessionStore
 KINDS = ("browser", "script", "apps", "both")
 
 
-def _says(*expected: Outcome, **answers: str) -> Evidence:
+def _rule_says(*expected: Outcome, **answers: str) -> Evidence:
     outcome = decide(answers).outcome
     return holds(" and ".join(f"{name}: {value}" for name, value in answers.items()), outcome, outcome in expected)
 
 
 @proves("C75")
-def pages_of_a_server(sandbox: Sandbox) -> Iterator[Evidence]:
+def sessions_for_server_rendered_pages(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rule; and a page that a browser gets with nothing but what it sends by itself."""
-    yield _says(Outcome.SESSION, clients="browser", servers="one")
-    yield _says(Outcome.SESSION, clients="browser", servers="several")
+    yield _rule_says(Outcome.SESSION, clients="browser", servers="one")
+    yield _rule_says(Outcome.SESSION, clients="browser", servers="several")
     browser = sandbox.logged_in("session")
     page = browser.get("/session/profile/", headers={"X-CSRFToken": None})
     sent = [cookie["name"] for cookie in page.exchange.cookies_sent]
@@ -39,45 +39,45 @@ def pages_of_a_server(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C77")
-def many_services(sandbox: Sandbox) -> Iterator[Evidence]:
+def tokens_for_many_services(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rule gives the services tokens, for every kind of client; one token is verified by each check alone."""
     for clients in KINDS:
         outcome = decide({"clients": clients, "services": "many"}).outcome
         yield holds(f"clients: {clients} and services: many", outcome, outcome.has_tokens)
-    answer = _bearer(sandbox.logged_in("jwt"), "expiry")
+    answer = _whoami_with_token(sandbox.logged_in("jwt"), "expiry")
     asked = answer.exchange.count("sql") + answer.exchange.count("redis")
     yield holds("look-ups of a service that verifies the token alone", asked, answer.status == 200 and asked == 0)
 
 
 @proves("C78")
-def one_server(sandbox: Sandbox) -> Iterator[Evidence]:
+def sessions_on_one_server(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rule, for pages and for a script."""
-    yield _says(Outcome.SESSION, clients="browser", servers="one", services="one")
-    yield _says(Outcome.SESSION, clients="script", servers="one", services="one")
+    yield _rule_says(Outcome.SESSION, clients="browser", servers="one", services="one")
+    yield _rule_says(Outcome.SESSION, clients="script", servers="one", services="one")
 
 
 @proves("C79")
-def an_old_role(sandbox: Sandbox) -> Iterator[Evidence]:
+def how_long_an_old_role_works(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rule, and for how long each kind of login still has the role that was taken away."""
-    yield _says(Outcome.SESSION, clients="browser", permissions="often")
-    yield _says(Outcome.DENYLIST, clients="both", permissions="often", servers="several")
+    yield _rule_says(Outcome.SESSION, clients="browser", permissions="often")
+    yield _rule_says(Outcome.DENYLIST, clients="both", permissions="often", servers="several")
     person = sandbox.person(role=User.Role.ADMIN)
     session, token = sandbox.logged_in("session", person), sandbox.logged_in("jwt", person)
     person.user.role = User.Role.MEMBER
     person.user.save()
     demoted = time.monotonic()
     answers = {"session": session.get("/session/api/whoami")}
-    answers |= {check: _bearer(token, check) for check in ("denylist", "version")}
+    answers |= {check: _whoami_with_token(token, check) for check in ("denylist", "version")}
     for name, answer in answers.items():
         waited = time.monotonic() - demoted
         yield holds(f"the old role, {name}", f"{answer.status} after {waited:.2f} s", answer.status == 401)
-    old = _bearer(token, "expiry")
+    old = _whoami_with_token(token, "expiry")
     left = _claims(token.access)["exp"] - time.time()
     still = f"{old.status} as {old.json.get('role')}, for {left:.0f} s more"
     yield holds("the old role, a token that is not looked up", still, old.json.get("role") == "admin" and left > 0)
 
 
-def _bearer(browser: Browser, check: str) -> Answer:
+def _whoami_with_token(browser: Browser, check: str) -> Answer:
     return browser.get(f"/lab/whoami/{check}", headers={"Authorization": f"Bearer {browser.access}"})
 
 
@@ -86,10 +86,10 @@ def _claims(token: str) -> dict[str, int]:
 
 
 @proves("C80")
-def tenants(sandbox: Sandbox) -> Iterator[Evidence]:
+def tenant_in_the_token(sandbox: Sandbox) -> Iterator[Evidence]:
     """Two tenants with an audience each, one key: whose data a token leads to, and who refuses it."""
     for clients in ("script", "apps", "both"):
-        yield _says(Outcome.TOKENS, clients=clients, tenants="many", servers="several")
+        yield _rule_says(Outcome.TOKENS, clients=clients, tenants="many", servers="several")
     data, key = {"north": "the orders of north", "south": "the orders of south"}, secrets.token_urlsafe(48)
     services = {name: Backend("at+jwt", (key,), jwt_conf.JWT_ISSUER, f"/tenants/{name}/") for name in data}
     times = {"iat": int(time.time()), "exp": int(time.time()) + 60}
@@ -97,7 +97,7 @@ def tenants(sandbox: Sandbox) -> Iterator[Evidence]:
     for name, other in (("north", "south"), ("south", "north")):
         found = data[services[name].decode(tokens[name])["tenant"]]
         yield holds(f"the token of {name}, at its own service", found, found == data[name])
-        refused = _refused(services[other], tokens[name])
+        refused = _try_token(services[other], tokens[name])
         yield holds(f"the token of {name}, at the service of {other}", refused, refused == "refused")
     careless = jwt.decode(tokens["north"], key, ["HS256"], options={"verify_aud": False})
     yield limit(
@@ -105,7 +105,7 @@ def tenants(sandbox: Sandbox) -> Iterator[Evidence]:
     )
 
 
-def _refused(service: Backend, token: str) -> str:
+def _try_token(service: Backend, token: str) -> str:
     try:
         return f"let {service.decode(token)['tenant']} in"
     except TokenBackendError:
@@ -113,10 +113,10 @@ def _refused(service: Backend, token: str) -> str:
 
 
 @proves("C81")
-def third_parties(sandbox: Sandbox) -> Iterator[Evidence]:
+def tokens_for_third_parties(sandbox: Sandbox) -> Iterator[Evidence]:
     """A JWT serves as an access token; a text that says nothing, and is looked up, serves as well."""
-    yield _says(Outcome.TOKENS, clients="partners")
-    yield _says(Outcome.DENYLIST, clients="partners", revocation="now")
+    yield _rule_says(Outcome.TOKENS, clients="partners")
+    yield _rule_says(Outcome.DENYLIST, clients="partners", revocation="now")
     person = sandbox.person()
     whoami = sandbox.logged_in("jwt", person).get("/jwt/api/whoami")
     yield holds("a JWT as the bearer", f"{whoami.status}, user {whoami.json.get('userId')}", whoami.status == 200)
@@ -127,9 +127,9 @@ def third_parties(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C82")
-def high_stakes(sandbox: Sandbox) -> Iterator[Evidence]:
+def sessions_for_high_stakes(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rule; the password asked again, after which the id from before is worth nothing; and a logout that ends."""
-    yield _says(Outcome.SESSION, clients="browser", stakes="high")
+    yield _rule_says(Outcome.SESSION, clients="browser", stakes="high")
     person, cookie = sandbox.person(), settings.SESSION_COOKIE_NAME
     browser = sandbox.logged_in("session", person)
     before = reopen(sandbox, browser, [cookie])
@@ -151,10 +151,10 @@ def high_stakes(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C83")
-def new_projects(sandbox: Sandbox) -> Iterator[Evidence]:
+def choice_for_new_projects(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rules for the two cases, rotation as it runs here, and the case where current best practice objects."""
-    yield _says(Outcome.TOKENS, clients="script", servers="several")
-    yield _says(Outcome.SESSION, clients="browser", servers="one")
+    yield _rule_says(Outcome.TOKENS, clients="script", servers="several")
+    yield _rule_says(Outcome.SESSION, clients="browser", servers="one")
     browser, name = sandbox.logged_in("jwt"), jwt_conf.JWT_REFRESH_COOKIE_NAME
     before = browser.cookie(name)
     status = browser.post("/jwt/auth/refresh").status
@@ -165,19 +165,19 @@ def new_projects(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C113")
-def by_kind(sandbox: Sandbox) -> Iterator[Evidence]:
+def choice_by_kind_of_client(sandbox: Sandbox) -> Iterator[Evidence]:
     """The rules, in the usual case of each."""
-    yield _says(Outcome.SESSION, clients="browser")
-    yield _says(Outcome.TOKENS, clients="both")
-    yield _says(Outcome.TOKENS, clients="apps")
-    yield _says(Outcome.TOKENS, clients="apps", services="many")
+    yield _rule_says(Outcome.SESSION, clients="browser")
+    yield _rule_says(Outcome.TOKENS, clients="both")
+    yield _rule_says(Outcome.TOKENS, clients="apps")
+    yield _rule_says(Outcome.TOKENS, clients="apps", services="many")
 
 
 @proves("C116")
-def the_third_rule(sandbox: Sandbox) -> Iterator[Evidence]:
+def choice_for_simple_apps(sandbox: Sandbox) -> Iterator[Evidence]:
     """The same, with the simple web app on one server; and on however many servers the others run."""
-    yield _says(Outcome.SESSION, clients="browser", servers="one")
+    yield _rule_says(Outcome.SESSION, clients="browser", servers="one")
     for servers in ("one", "several"):
         for clients in ("both", "apps"):
-            yield _says(Outcome.TOKENS, clients=clients, servers=servers)
-        yield _says(Outcome.TOKENS, clients="apps", services="many", servers=servers)
+            yield _rule_says(Outcome.TOKENS, clients=clients, servers=servers)
+        yield _rule_says(Outcome.TOKENS, clients="apps", services="many", servers=servers)

@@ -13,7 +13,7 @@ CREDENTIAL_LINES = {"session": r"(?i)cookie|\bjar\b|schemes", "jwt": r"(?i)token
 CSRF_LINES = r"(?i)csrf"
 
 
-def native(sandbox: Sandbox) -> Browser:
+def client_without_csrf_token(sandbox: Sandbox) -> Browser:
     """A client that keeps cookies and has a session, but knows of no CSRF token."""
     browser = sandbox.logged_in("session")
     browser.http.headers.pop("Origin")
@@ -26,12 +26,12 @@ def statuses(answers: list[Answer]) -> list[int]:
 
 
 @proves("C49")
-def awkward(sandbox: Sandbox) -> Iterator[Evidence]:
+def csrf_makes_sessions_awkward(sandbox: Sandbox) -> Iterator[Evidence]:
     bare = {**NATIVE_HEADERS, "X-CSRFToken": None}
     person, stranger = sandbox.person(), sandbox.browser("curl/8")
     login = stranger.post("/session/auth/login", {"email": person.email, "password": person.password}, headers=bare)
     yield holds("a login with no CSRF token", login.status, login.status == 403)
-    logout = native(sandbox).post("/session/auth/logout", headers=bare)
+    logout = client_without_csrf_token(sandbox).post("/session/auth/logout", headers=bare)
     yield holds("a logout with the cookie alone", logout.status, logout.status == 403)
     for suffix in ("sh", "py"):
         session, jwt = clients.program("session", suffix), clients.program("jwt", suffix)
@@ -45,7 +45,7 @@ def awkward(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C76")
-def web_and_mobile(sandbox: Sandbox) -> Iterator[Evidence]:
+def one_api_for_web_and_mobile(sandbox: Sandbox) -> Iterator[Evidence]:
     for kind in ("apps", "both"):
         outcome = decide({"clients": kind}).outcome
         yield holds(f"the decision rules, clients: {kind}", outcome, outcome.has_tokens)
@@ -59,14 +59,16 @@ def web_and_mobile(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C108")
-def either_from_a_phone(sandbox: Sandbox) -> Iterator[Evidence]:
+def either_flow_from_an_app(sandbox: Sandbox) -> Iterator[Evidence]:
     by_token, by_session = clients.send_requests(sandbox, "jwt"), clients.send_requests(sandbox, "session")
     seen = statuses(by_token)
     given = [cookie for answer in by_token for cookie in answer.exchange.cookies_set if not cookie["cleared"]]
     yield holds(
         "with tokens", f"{' '.join(map(str, seen))}, {len(given)} cookies to keep", set(seen) == {200} and not given
     )
-    refused = native(sandbox).post("/session/auth/logout", headers={**NATIVE_HEADERS, "X-CSRFToken": None})
+    refused = client_without_csrf_token(sandbox).post(
+        "/session/auth/logout", headers={**NATIVE_HEADERS, "X-CSRFToken": None}
+    )
     yield holds("with a session and a jar alone", refused.status, refused.status == 403)
     seen = statuses(by_session)
     yield limit("with a session, a jar and the CSRF token", seen, set(seen) == {200})

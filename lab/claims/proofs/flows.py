@@ -56,16 +56,18 @@ def _credentials(sandbox: Sandbox, flow: str, cookie: str) -> Iterator[Evidence]
 @proves("C5")
 def session_check(sandbox: Sandbox) -> Iterator[Evidence]:
     """What is asked before anything is made, and what is not made when the answer is no."""
-    yield from _check(sandbox, "session", lambda step: step.target == REDIS and step.text.startswith("SET session:"))
+    yield from _check_before_login(
+        sandbox, "session", lambda step: step.target == REDIS and step.text.startswith("SET session:")
+    )
 
 
 @proves("C26")
 def token_check(sandbox: Sandbox) -> Iterator[Evidence]:
     """Likewise."""
-    yield from _check(sandbox, "jwt", lambda step: step.text.startswith("sign "))
+    yield from _check_before_login(sandbox, "jwt", lambda step: step.text.startswith("sign "))
 
 
-def _check(sandbox: Sandbox, flow: str, makes: Callable[[Arrow], bool]) -> Iterator[Evidence]:
+def _check_before_login(sandbox: Sandbox, flow: str, makes: Callable[[Arrow], bool]) -> Iterator[Evidence]:
     person = sandbox.person()
     good = _arrows(sandbox.browser().log_in(person, flow).exchange)
     first_new = next((number for number, step in enumerate(good) if makes(step)), 0)
@@ -136,7 +138,7 @@ def cookie_comes_back(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C9")
-def looked_up(sandbox: Sandbox) -> Iterator[Evidence]:
+def one_lookup_yields_user_and_role(sandbox: Sandbox) -> Iterator[Evidence]:
     """One command yields both."""
     for role in ("member", "admin"):
         person = sandbox.person(role=role)
@@ -150,7 +152,7 @@ def looked_up(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C10")
-def authorised(sandbox: Sandbox) -> Iterator[Evidence]:
+def role_decides(sandbox: Sandbox) -> Iterator[Evidence]:
     """By the role that the look-up yielded, and by nothing else."""
     for role, expected in (("member", 403), ("admin", 200)):
         browser = sandbox.logged_in("session", sandbox.person(role=role))
@@ -192,7 +194,7 @@ def token_signed(sandbox: Sandbox) -> Iterator[Evidence]:
     yield holds("who the token names", f"user {claims.get('sub')}, role {claims.get('role')}", named)
     seconds = claims.get("exp", 0) - claims.get("iat", 0)
     yield holds("exp, after iat", f"{seconds} s", 0 < seconds <= 3600)
-    status = sandbox.browser().get("/jwt/api/whoami", headers=_bearer(_change_signature(browser.access))).status
+    status = sandbox.browser().get("/jwt/api/whoami", headers=_bearer_header(_change_signature(browser.access))).status
     yield holds("the same token with another signature", status, status == 401)
 
 
@@ -203,7 +205,7 @@ def token_returned(sandbox: Sandbox) -> Iterator[Evidence]:
     answer = browser.log_in(sandbox.person(), "jwt")
     access, cookies = answer.json.get("accessToken", ""), " ".join(answer.set_cookies)
     refresh = _cookie_value(answer, jwt_conf.JWT_REFRESH_COOKIE_NAME)
-    status = sandbox.browser().get("/jwt/api/whoami", headers=_bearer(access)).status
+    status = sandbox.browser().get("/jwt/api/whoami", headers=_bearer_header(access)).status
     yield holds("the body’s accessToken", f"{len(access)} characters; whoami: {status}", status == 200)
     yield holds("the access token in a cookie", "found" if access in cookies else "not there", access not in cookies)
     holder = sandbox.browser()
@@ -241,13 +243,13 @@ def token_diagram(sandbox: Sandbox) -> Iterator[Evidence]:
     records = [step.text for step in login if step.target == REDIS and "session" in step.text]
     rows = DeviceSession.objects.filter(user=person.user).count()
     yield holds("sessions stored by it", f"{len(records)} in Redis, {rows} in SQL", not records and not rows)
-    answer = browser.get("/lab/whoami/expiry", headers=_bearer(browser.access))
+    answer = browser.get("/lab/whoami/expiry", headers=_bearer_header(browser.access))
     steps = _arrows(answer.exchange)
     asked = [step.text for step in steps if step.target in (REDIS, SQL)]
     yield holds("arrows to a store, whoami under the check “expiry”", asked, answer.status == 200 and not asked)
     verified = [step.text for step in steps if step.text.startswith("verify ")]
     yield holds("what it did instead", verified, len(verified) == 1)
-    forged = browser.get("/lab/whoami/expiry", headers=_bearer(_change_signature(browser.access))).status
+    forged = browser.get("/lab/whoami/expiry", headers=_bearer_header(_change_signature(browser.access))).status
     yield holds("the same with another signature", forged, forged == 401)
 
 
@@ -286,7 +288,7 @@ def _whoami(browser: Browser) -> int:
     return browser.get("/session/api/whoami").status
 
 
-def _bearer(token: str) -> dict[str, str]:
+def _bearer_header(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 

@@ -1,4 +1,4 @@
-"""Before anything is compared: what HTTP does not remember, and that being known is not being allowed."""
+"""Before the comparison: HTTP has no memory, and to be known is not to be allowed."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from lab.claims.sandbox import Sandbox
 
 
 @proves("C1")
-def no_memory(sandbox: Sandbox) -> Iterator[Evidence]:
+def http_has_no_memory(sandbox: Sandbox) -> Iterator[Evidence]:
     """The same browser, a moment after its login, with what the login gave it and without."""
     for flow in ("session", "jwt"):
         browser, path = sandbox.logged_in(flow), f"/{flow}/api/profile"

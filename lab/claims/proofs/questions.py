@@ -29,7 +29,7 @@ def logged_in_is_not_allowed(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C102")
-def reload(sandbox: Sandbox) -> Iterator[Evidence]:
+def refresh_after_reload(sandbox: Sandbox) -> Iterator[Evidence]:
     """A page that is loaded again has the cookie and nothing else; one refresh, and it goes on."""
     browser, cookie = sandbox.logged_in("jwt"), jwt_conf.JWT_REFRESH_COOKIE_NAME
     before = browser.get("/jwt/api/whoami").status
@@ -45,7 +45,7 @@ def reload(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C103")
-def remember_me(sandbox: Sandbox) -> Iterator[Evidence]:
+def remember_me_cookies(sandbox: Sandbox) -> Iterator[Evidence]:
     """Both cookies with and without the box, the tokens inside, and a cookie that outlives its token."""
     month, person = 30 * 24 * 60 * 60, sandbox.person()
     for flow in FLOWS:
@@ -54,12 +54,12 @@ def remember_me(sandbox: Sandbox) -> Iterator[Evidence]:
     age = _login_cookie(sandbox, "jwt", person, False).max_age
     yield holds("jwt: the cookie with the box empty", "no Max-Age" if age is None else f"Max-Age {age}", age is None)
     for box, word in ((True, "ticked"), (False, "empty")):
-        life = _life(sandbox.logged_in("jwt", person, remember=box).access)
+        life = _lifetime(sandbox.logged_in("jwt", person, remember=box).access)
         yield holds(f"the access token with the box {word}", f"{life} s", life == 900)
-    life = _life(sandbox.logged_in("jwt", person, remember=True).cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME))
+    life = _lifetime(sandbox.logged_in("jwt", person, remember=True).cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME))
     yield holds("the refresh token inside the remembered cookie", f"{life} s", life == month)
     issued = lifecycle.start(person.user, Client(), remember=True, policy=Policy.default(remember=False))
-    life = _life(str(issued.family.token())) if issued.family else 0
+    life = _lifetime(str(issued.family.token())) if issued.family else 0
     yield limit("a remembered login whose token was not given the longer life", f"{life} s", 0 < life < month)
     age = _login_cookie(sandbox, "session", person, False).max_age
     yield limit("session: the cookie with the box empty outlives the browser", f"Max-Age {age}", age is not None)
@@ -74,6 +74,6 @@ def _login_cookie(sandbox: Sandbox, flow: str, person: Person, remember: bool) -
     return next(cookie for cookie in map(Cookie.parse, lines) if cookie.name == name)
 
 
-def _life(token: str) -> int:
+def _lifetime(token: str) -> int:
     claims = jwt.decode(token, options={"verify_signature": False})
     return int(claims["exp"] - claims["iat"])

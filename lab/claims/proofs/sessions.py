@@ -72,7 +72,7 @@ def cookie_attributes(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C13")
-def same_answer_to_strangers(sandbox: Sandbox) -> Iterator[Evidence]:
+def same_answer_for_unknown_user(sandbox: Sandbox) -> Iterator[Evidence]:
     """By status, body, work and time; beside it a login that answers sooner when the user is unknown."""
     known, gone = sandbox.person(), sandbox.person()
     # The address is unknown from now on, and the sandbox still removes what the throttle counts under it.
@@ -145,7 +145,7 @@ def logout_destroys(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C16")
-def strangers_get_none(sandbox: Sandbox) -> Iterator[Evidence]:
+def no_session_before_login(sandbox: Sandbox) -> Iterator[Evidence]:
     """Neither by looking around nor by failing to log in."""
     stranger, before = sandbox.browser(), _unowned_digests()
     answers = [stranger.get(path) for path in OPEN_PATHS]

@@ -41,7 +41,7 @@ def refresh_token(browser: Browser) -> str:
     return browser.cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME)
 
 
-def said(answer: Answer) -> str:
+def describe_answer(answer: Answer) -> str:
     """The status and the sentence of a refusal, or the role that was granted."""
     return f"{answer.status} {answer.json.get('error') or answer.json.get('role') or ''}".strip()
 
@@ -75,13 +75,13 @@ def three_parts(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C19")
-def header(sandbox: Sandbox) -> Iterator[Evidence]:
+def header_names_algorithm_and_type(sandbox: Sandbox) -> Iterator[Evidence]:
     found = jws.decode(sandbox.logged_in("jwt").access).header
     yield holds("the first part, decoded", json.dumps(found), {"alg", "typ"} <= found.keys())
 
 
 @proves("C20")
-def payload(sandbox: Sandbox) -> Iterator[Evidence]:
+def payload_carries_claims(sandbox: Sandbox) -> Iterator[Evidence]:
     person = sandbox.person(role="admin")
     found = jws.read_claims(sandbox.logged_in("jwt", person).access)
     seen = {name: found.get(name) for name in ("sub", "role", "exp")}
@@ -90,7 +90,7 @@ def payload(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C21")
-def hmac_of_the_other_two(sandbox: Sandbox) -> Iterator[Evidence]:
+def signature_is_hmac_of_header_and_payload(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("jwt")
     signed, _, sent = browser.access.rpartition(".")
     mac = hmac.digest(jwt_conf.JWT_ACCESS_KEYS[0].encode(), signed.encode(), hashlib.sha256)
@@ -104,7 +104,7 @@ def hmac_of_the_other_two(sandbox: Sandbox) -> Iterator[Evidence]:
     good, padded = whoami(browser, browser.access), whoami(browser, f"{signed}.{plain}")
     yield limit(
         "the token with it instead",
-        f"{said(padded)}; unchanged {good.status}",
+        f"{describe_answer(padded)}; unchanged {good.status}",
         (good.status, padded.status) == (200, 401),
     )
 
@@ -119,13 +119,13 @@ def copied_sample(sandbox: Sandbox) -> Iterator[Evidence]:
     yield limit("the signature of John Doe's payload, same secret", f"{theirs[:12]}…", theirs == sent)
     answer = whoami(sandbox.browser(), jws.sample_token())
     # Not for the verdict: this server would refuse it whatever its signature, and the claim names no lifetime.
-    yield limit("whoami with the sample", said(answer), answer.status == 401)
+    yield limit("whoami with the sample", describe_answer(answer), answer.status == 401)
     lives = lifetime(jws.read_claims(jws.sample_token()))
     yield limit("exp − iat", f"{lives // 3600} h", lives == DAY)
 
 
 @proves("C23")
-def any_bit(sandbox: Sandbox) -> Iterator[Evidence]:
+def a_flipped_bit_is_refused(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("jwt")
     untouched = whoami(browser, browser.access)
     yield holds("whoami with the token as it is", untouched.status, untouched.status == 200)
@@ -135,7 +135,7 @@ def any_bit(sandbox: Sandbox) -> Iterator[Evidence]:
         seen = f"{refused} of {len(flipped)} refused"
         yield holds(f"each bit of the {name} flipped in turn", seen, 0 < refused == len(flipped))
         answer = whoami(browser, flipped[len(flipped) // 2])
-        yield holds(f"whoami with one of the {name}", said(answer), answer.status == 401)
+        yield holds(f"whoami with one of the {name}", describe_answer(answer), answer.status == 401)
 
 
 def every_flip(token: str, place: int) -> Iterator[str]:
@@ -158,7 +158,7 @@ def is_refused(token: str) -> bool:
 
 
 @proves("C24")
-def anyone_reads(sandbox: Sandbox) -> Iterator[Evidence]:
+def payload_is_readable(sandbox: Sandbox) -> Iterator[Evidence]:
     person = sandbox.person()
     found = jws.read_claims(sandbox.logged_in("jwt", person).access)
     yield holds(
@@ -167,7 +167,7 @@ def anyone_reads(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C31")
-def no_lookup(sandbox: Sandbox) -> Iterator[Evidence]:
+def verification_without_lookup(sandbox: Sandbox) -> Iterator[Evidence]:
     person = sandbox.person()
     browser = sandbox.logged_in("jwt", person)
     whoami(browser, browser.access)
@@ -177,31 +177,33 @@ def no_lookup(sandbox: Sandbox) -> Iterator[Evidence]:
     yield holds("whoami: what was done with keys", verified, any(text.startswith("verify") for text in verified))
     statements: list[str] = []
 
-    def heard(execute: Any, sql: str, *rest: Any) -> Any:
+    def collect(execute: Any, sql: str, *rest: Any) -> Any:
         statements.append(sql)
         return execute(sql, *rest)
 
-    with connection.execute_wrapper(heard):
+    with connection.execute_wrapper(collect):
         JWTAuthentication().get_user(AccessToken(browser.access))
     yield limit("the same token in SimpleJWT's default class", f"{len(statements)} SQL", len(statements) > 0)
 
 
 @proves("C32")
-def read_from_the_payload(sandbox: Sandbox) -> Iterator[Evidence]:
+def role_comes_from_the_payload(sandbox: Sandbox) -> Iterator[Evidence]:
     person = sandbox.person(role="admin")
     browser = sandbox.logged_in("jwt", person)
     found, answer = jws.read_claims(browser.access), whoami(browser, browser.access)
     same = answer.json == {"userId": found["sub"], "role": found["role"]}
-    yield holds("whoami against the payload", f"{said(answer)}; the payload says {found['role']}", same)
+    yield holds("whoami against the payload", f"{describe_answer(answer)}; the payload says {found['role']}", same)
     person.user.role = "member"
     person.user.save()
     stale = whoami(browser, browser.access, "expiry")
     yield limit(
-        "demoted, only expiry is checked", f"{said(stale)}; the row says member", stale.json.get("role") == "admin"
+        "demoted, only expiry is checked",
+        f"{describe_answer(stale)}; the row says member",
+        stale.json.get("role") == "admin",
     )
     for check in ("denylist", "version"):
         answer = whoami(browser, browser.access, check)
-        yield holds(f"demoted, the {check} is checked", said(answer), answer.status == 401)
+        yield holds(f"demoted, the {check} is checked", describe_answer(answer), answer.status == 401)
 
 
 def lifetime(found: dict[str, Any]) -> int:
@@ -210,17 +212,19 @@ def lifetime(found: dict[str, Any]) -> int:
 
 
 @proves("C34")
-def quarter_of_an_hour(sandbox: Sandbox) -> Iterator[Evidence]:
+def access_token_lifetime(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("jwt")
     seconds = lifetime(jws.read_claims(browser.access))
     yield holds("exp − iat of an access token", f"{seconds} s", seconds == 15 * MINUTE)
-    expired = whoami(browser, aged(browser.access, 15 * MINUTE))
+    expired = whoami(browser, issued_earlier(browser.access, 15 * MINUTE))
     yield holds(
-        "the same token, issued 15 minutes earlier", said(expired), expired.json.get("error") == "Token expired"
+        "the same token, issued 15 minutes earlier",
+        describe_answer(expired),
+        expired.json.get("error") == "Token expired",
     )
 
 
-def aged(token: str, seconds: int) -> str:
+def issued_earlier(token: str, seconds: int) -> str:
     """The access token as it would be, had it been issued so much earlier."""
     found = jws.read_claims(token)
     moved = {name: found[name] - seconds for name in ("iat", "exp", "auth_time")}
@@ -228,29 +232,29 @@ def aged(token: str, seconds: int) -> str:
 
 
 @proves("C35")
-def seven_days(sandbox: Sandbox) -> Iterator[Evidence]:
+def refresh_token_lifetime(sandbox: Sandbox) -> Iterator[Evidence]:
     seconds = lifetime(jws.read_claims(refresh_token(sandbox.logged_in("jwt"))))
     yield holds("exp − iat of a refresh token", f"{seconds:,} s", seconds == 7 * DAY)
 
 
 @proves("C36")
-def two_secrets(sandbox: Sandbox) -> Iterator[Evidence]:
+def keys_differ(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("jwt")
     access, refresh = jwt_conf.JWT_ACCESS_KEYS[0].encode(), jwt_conf.JWT_REFRESH_KEYS[0].encode()
     yield holds("the two keys are different", f"{len(access)} and {len(refresh)} bytes", access != refresh)
     control = whoami(browser, jws.resign(browser.access, access))
     yield holds("an access token signed anew with its own key", control.status, control.status == 200)
     answer = whoami(browser, jws.resign(browser.access, refresh))
-    yield holds("an access token signed with the refresh key", said(answer), answer.status == 401)
+    yield holds("an access token signed with the refresh key", describe_answer(answer), answer.status == 401)
     browser.set_cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME, jws.resign(refresh_token(browser), access))
     answer = browser.post("/jwt/auth/refresh")
-    yield holds("a refresh token signed with the access key", said(answer), answer.status == 401)
+    yield holds("a refresh token signed with the access key", describe_answer(answer), answer.status == 401)
     shared = [error.msg for error in checks.configuration(None) if error.id == "jwt.E002"]
     yield holds("what the check at start finds shared", shared, not shared)
 
 
 @proves("C37")
-def kept_to_be_revoked(sandbox: Sandbox) -> Iterator[Evidence]:
+def refresh_token_is_stored(sandbox: Sandbox) -> Iterator[Evidence]:
     person = sandbox.person()
     browser = sandbox.logged_in("jwt", person)
     text, row = refresh_token(browser), OutstandingToken.objects.get(user=person.user)
@@ -260,7 +264,7 @@ def kept_to_be_revoked(sandbox: Sandbox) -> Iterator[Evidence]:
     yield holds("its jti is that of the token in the cookie", f"{row.jti[:13]}…", good)
     BlacklistedToken.objects.create(token=row)
     answer = browser.post("/jwt/auth/refresh")
-    yield holds("a refresh once the row is blacklisted", said(answer), answer.status == 401)
+    yield holds("a refresh once the row is blacklisted", describe_answer(answer), answer.status == 401)
 
 
 def refresh_line(answer: Answer) -> str:
@@ -274,14 +278,14 @@ def attributes(line: str) -> list[str]:
 
 
 @proves("C38")
-def strict_cookie(sandbox: Sandbox) -> Iterator[Evidence]:
+def refresh_cookie_attributes(sandbox: Sandbox) -> Iterator[Evidence]:
     found = attributes(refresh_line(sandbox.browser().log_in(sandbox.person(), "jwt")))
     wanted = {"httponly", "secure", "samesite=strict"}
     yield holds("the Set-Cookie line of the refresh token", found, wanted <= {name.lower() for name in found})
 
 
 @proves("C39")
-def in_the_body(sandbox: Sandbox) -> Iterator[Evidence]:
+def access_token_in_the_body(sandbox: Sandbox) -> Iterator[Evidence]:
     answer = sandbox.browser().log_in(sandbox.person(), "jwt")
     token = answer.json.get("accessToken", "")
     yield holds("the body of the login's answer", f"accessToken, {len(token)} bytes", not is_refused(token))
@@ -290,48 +294,50 @@ def in_the_body(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C40")
-def three_refusals(sandbox: Sandbox) -> Iterator[Evidence]:
+def each_refusal_has_its_own_body(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("jwt")
     answers = {
         "none": browser.get(WHOAMI, headers={"Authorization": None}),
-        "an expired one": whoami(browser, aged(browser.access, DAY)),
+        "an expired one": whoami(browser, issued_earlier(browser.access, DAY)),
         "an invalid one": whoami(browser, browser.access[:-9]),
     }
     for name, answer in answers.items():
-        yield holds(f"whoami with {name}", said(answer), answer.status == 401)
+        yield holds(f"whoami with {name}", describe_answer(answer), answer.status == 401)
     bodies = {answer.response.text for answer in answers.values()}
     yield holds("different bodies", f"{len(bodies)} of {len(answers)}", len(bodies) == len(answers))
 
 
 @proves("C41")
-def a_new_one(sandbox: Sandbox) -> Iterator[Evidence]:
+def refresh_issues_an_access_token(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("jwt")
     before, answer = browser.access, browser.post("/jwt/auth/refresh")
     token = answer.json.get("accessToken", "")
     yield holds("a refresh", f"{answer.status}, {', '.join(answer.json)}", answer.status == 200)
     yield holds("its access token is another one", f"{len(token)} bytes", bool(token) and token != before)
     used = whoami(browser, token)
-    yield holds("whoami with it", said(used), used.status == 200)
+    yield holds("whoami with it", describe_answer(used), used.status == 200)
 
 
 @proves("C42")
-def logout(sandbox: Sandbox) -> Iterator[Evidence]:
+def logout_revokes_the_refresh_token(sandbox: Sandbox) -> Iterator[Evidence]:
     browser, thief = sandbox.logged_in("jwt"), sandbox.browser()
     thief.set_cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME, refresh_token(browser))
     left = browser.post("/jwt/auth/logout", headers={"Authorization": None})
-    yield holds("a logout that sends no access token", said(left), left.status == 200)
+    yield holds("a logout that sends no access token", describe_answer(left), left.status == 200)
     cleared = refresh_line(left)
     yield holds("the cookie", attributes(cleared), "Max-Age=0" in cleared and not refresh_token(browser))
     answer = thief.post("/jwt/auth/refresh")
-    yield holds("a copy of the refresh token", said(answer), answer.status == 401)
+    yield holds("a copy of the refresh token", describe_answer(answer), answer.status == 401)
     listed, plain = whoami(browser, browser.access, "denylist"), whoami(browser, browser.access, "expiry")
-    yield holds("the access token, denylist checked", said(listed), listed.status == 401)
+    yield holds("the access token, denylist checked", describe_answer(listed), listed.status == 401)
     left_over = jws.read_claims(browser.access)["exp"] - int(timezone.now().timestamp())
-    yield limit("the access token, only expiry checked", f"{said(plain)}, {left_over} s to go", plain.status == 200)
+    yield limit(
+        "the access token, only expiry checked", f"{describe_answer(plain)}, {left_over} s to go", plain.status == 200
+    )
 
 
 @proves("C53")
-def readable(sandbox: Sandbox) -> Iterator[Evidence]:
+def record_and_token_are_readable(sandbox: Sandbox) -> Iterator[Evidence]:
     person = sandbox.person()
     session, token = sandbox.logged_in("session", person), sandbox.logged_in("jwt", person)
     raw = session_record.read_bytes(session.cookie(settings.SESSION_COOKIE_NAME))
@@ -353,7 +359,7 @@ def is_json(data: bytes) -> bool:
 
 
 @proves("C86")
-def secrets_in_the_payload(sandbox: Sandbox) -> Iterator[Evidence]:
+def no_secret_in_the_payload(sandbox: Sandbox) -> Iterator[Evidence]:
     person = sandbox.person()
     ours = jws.read_claims(sandbox.logged_in("jwt", person).access)
     yield holds("our payload, read without a key", ", ".join(ours), ours.keys() == AccessToken.claims.keys())
@@ -369,7 +375,7 @@ def secrets_in_the_payload(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 @proves("C93")
-def in_memory(sandbox: Sandbox) -> Iterator[Evidence]:
+def access_token_is_kept_in_memory(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.browser()
     token = browser.keep(browser.log_in(sandbox.person(), "jwt")).json["accessToken"]
     jar = [cookie.name for cookie in browser.http.cookies.jar if token in (cookie.value or "")]
@@ -381,11 +387,15 @@ def in_memory(sandbox: Sandbox) -> Iterator[Evidence]:
     yield holds("exp − iat", f"{seconds} s", seconds == 15 * MINUTE)
     browser.set_cookie("access", token)
     answers = whoami(browser, token), browser.get(WHOAMI, headers={"Authorization": None})
-    yield holds("in the header, and in a cookie", [said(a) for a in answers], [a.status for a in answers] == [200, 401])
+    yield holds(
+        "in the header, and in a cookie",
+        [describe_answer(a) for a in answers],
+        [a.status for a in answers] == [200, 401],
+    )
 
 
 @proves("C94")
-def only_to_refresh(sandbox: Sandbox) -> Iterator[Evidence]:
+def refresh_token_only_refreshes(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.browser()
     found = attributes(refresh_line(browser.log_in(sandbox.person(), "jwt")))
     yield holds("the Set-Cookie line", found, {"HttpOnly", "Secure"} <= set(found))
@@ -393,9 +403,9 @@ def only_to_refresh(sandbox: Sandbox) -> Iterator[Evidence]:
     yield holds("exp − iat of the token inside", f"{days:g} days", days == 7)
     for method, name in ELSEWHERE:
         answer = browser.ask(method, f"/jwt/{name}", json={}, headers={"Authorization": None})
-        yield holds(f"{method} {name} with the cookie alone", said(answer), answer.status == 401)
+        yield holds(f"{method} {name} with the cookie alone", describe_answer(answer), answer.status == 401)
     as_access = whoami(browser, refresh_token(browser))
-    yield holds("whoami with it as a bearer token", said(as_access), as_access.status == 401)
+    yield holds("whoami with it as a bearer token", describe_answer(as_access), as_access.status == 401)
     answer = browser.post("/jwt/auth/refresh", headers={"Authorization": None})
     yield holds("a refresh with the cookie alone", answer.status, answer.status == 200)
 
