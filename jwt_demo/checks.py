@@ -12,7 +12,7 @@ from jwt_demo.conf import conf
 from jwt_demo.models import Policy
 from jwt_demo.revocation import CHECKS
 from jwt_demo.tokens import ED25519, Key
-from security.checks import HOW_TO_MAKE, SECRET_BYTES, has_middleware, is_guessable
+from security.checks import HOW_TO_MAKE, SECRET_BYTES, has_middleware, in_redis, is_guessable
 from security.outages import OUTAGES
 
 RINGS = ("JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
@@ -69,6 +69,12 @@ def _lifetimes() -> Iterator[Error]:
 
 
 def _eviction() -> Iterator[Error]:
+    if not in_redis("denylist"):
+        sentence = (
+            'CACHES["denylist"] must have the BACKEND django_redis.cache.RedisCache: what was withdrawn is kept there.'
+        )
+        yield Error(sentence, id="jwt.E007")
+        return
     policy = ""
     with suppress(*OUTAGES):  # a command must not need the store to say what else is wrong
         policy = revocation.evicts()

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.core.signals import request_finished
 from django.db.models import Exists
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -48,8 +49,8 @@ logger = logging.getLogger("site.security")
 
 # Of Django's `authenticate`, which turns every refusal of a backend into `None`.
 THROTTLED: ContextVar[Throttled | None] = ContextVar("throttled", default=None)
-# Stands in a request's META while backends after ours have not said yet whether they know the password.
-UNSETTLED = "SECURITY_UNSETTLED_ATTEMPT"
+# An attempt that our backend refused, while those after it have not said yet whether they know the password.
+UNSETTLED: ContextVar[tuple[throttle.Attempt, Any, str, Client] | None] = ContextVar("unsettled", default=None)
 
 
 class InvalidCredentials(Exception):
@@ -66,7 +67,7 @@ def verify(request: HttpRequest, identifier: str, password: str) -> Any:
         user = authenticate(request, username=identifier, password=password)
     if user is None:
         raise InvalidCredentials
-    _settle(request, failed=False)
+    _settle(failed=False)
     return user
 
 
@@ -180,28 +181,37 @@ def _refuse(request: HttpRequest | None, attempt: throttle.Attempt, user: Any, i
         attempt.settle(failed=True)
         events.login_failed(user, identifier, Client.of(request))
     else:
-        # A backend after this one may know the password; then it was no failure.
-        request.META[UNSETTLED] = attempt, user, identifier
+        # A backend after this one may know the password; then it was no failure. So it was with one that still stands.
+        _settle(failed=False)
+        UNSETTLED.set((attempt, user, identifier, Client.of(request)))
 
 
-def _settle(request: HttpRequest | None, failed: bool) -> None:
-    attempt, user, identifier = request.META.pop(UNSETTLED, (None, None, "")) if request else (None, None, "")
-    if attempt:
+def _settle(failed: bool) -> None:
+    if unsettled := UNSETTLED.get():
+        UNSETTLED.set(None)
+        attempt, user, identifier, client = unsettled
         attempt.settle(failed)
         if failed:
-            events.login_failed(user, identifier, Client.of(request))
+            events.login_failed(user, identifier, client)
 
 
 @receiver(user_login_failed, dispatch_uid="security.settle")
-def settle_failure(sender: object, request: HttpRequest | None = None, **kwargs: Any) -> None:
+def settle_failure(sender: object, **kwargs: Any) -> None:
     """No backend knows the password."""
-    _settle(request, failed=True)
+    _settle(failed=True)
 
 
 @receiver(user_logged_in, dispatch_uid="security.settle")
-def settle_success(sender: object, request: HttpRequest, **kwargs: Any) -> None:
+def settle_success(sender: object, **kwargs: Any) -> None:
     """One of them does: the login is that of a form of the project's own, which has not called `verify()`."""
-    _settle(request, failed=False)
+    _settle(failed=False)
+
+
+@receiver(request_finished, dispatch_uid="security.settle")
+def settle_rest(sender: object, **kwargs: Any) -> None:
+    """One of them does, and no login follows, as with DRF's `BasicAuthentication`: Django says nothing of a success."""
+    with suppress(*OUTAGES):
+        _settle(failed=False)
 
 
 def _password_fits(user: Any, password: str) -> bool:

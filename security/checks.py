@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
+from django_redis.cache import RedisCache
 
 from security.conf import conf
 
@@ -73,7 +74,7 @@ def _middleware() -> Iterator[type]:
 @register("security")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
-    return [*_secret(), *_proxies(), *_door(), *_cookies()]
+    return [*_secret(), *_proxies(), *_door(), *_cookies(), *_store(), *_clock()]
 
 
 def _secret() -> Iterator[Error]:
@@ -117,15 +118,42 @@ def _cookies() -> Iterator[Error]:
     )
 
 
+def _store() -> Iterator[Error]:
+    if not in_redis("default"):
+        sentence = (
+            'CACHES["default"] must have the BACKEND django_redis.cache.RedisCache: failed logins are counted there.'
+        )
+        yield Error(sentence, id="security.E005")
+
+
+def in_redis(alias: str) -> bool:
+    """Whether this cache is one of django-redis, so that Redis itself can be asked."""
+    with suppress(ImportError):
+        return issubclass(import_string(settings.CACHES.get(alias, {}).get("BACKEND", "")), RedisCache)
+    return False
+
+
+def _clock() -> Iterator[Error]:
+    if not settings.USE_TZ:
+        sentence = (
+            "USE_TZ must be True: in local time a token expires hours too soon or too late, and one hour a year twice."
+        )
+        yield Error(sentence, id="security.E006")
+
+
 @register(Tags.database)
 def wrapped(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[Warning]:
-    """Hashes that are not wrapped yet. Asked by `migrate` and by `check --database default`."""
+    """Hashes that are not wrapped yet, in a project that has taken up the hashers for it.
+
+    Asked by `migrate` and by `check --database default`. Its id has another number than those of Django, which begin
+    alike: a project that silences one of Django's would not see this one.
+    """
     from security import old_hashes  # it loads the models, and a server asks for the checks before they can be
 
     try:
-        number = old_hashes.bare().count() if databases else 0
+        number = old_hashes.bare().count() if databases and old_hashes.can_be_read() else 0
     except DatabaseError:
         return []  # the table is not there yet, or the database is away: others say so
     sentence = f"{number} users have a password hash by PBKDF2 alone. Until it is wrapped, refused logins take longer."
     hint = "Run: manage.py wrap_password_hashes"
-    return [Warning(sentence, hint=hint, id="security.W001")] if number else []
+    return [Warning(sentence, hint=hint, id="security.W901")] if number else []

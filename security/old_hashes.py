@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import get_hashers, make_password
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Left, StrIndex, Substr
 
@@ -90,6 +90,11 @@ def _most_iterations() -> dict[str, int]:
 def bare() -> QuerySet[Any]:
     """The users whose hash is not wrapped."""
     return stored_users().filter(BARE)
+
+
+def can_be_read() -> bool:
+    """Whether `PASSWORD_HASHERS` names what reads a wrapped hash: without it no user with one could log in."""
+    return {wrapper.algorithm for wrapper in WRAPPERS.values()} <= {hasher.algorithm for hasher in get_hashers()}
 
 
 def wrap() -> Counter[str]:

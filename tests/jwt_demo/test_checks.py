@@ -164,3 +164,8 @@ def test_what_else_is_wrong_can_be_said_without_the_store(store: Store) -> None:
 def test_a_part_without_the_middleware_that_guards_it_is_refused(settings: Settings, name: str) -> None:
     settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if one != name]
     assert ids() == ["jwt.E010"]
+
+
+def test_e007_no_redis_to_keep_the_denylist_in(settings: Settings) -> None:
+    settings.CACHES = {name: cache for name, cache in settings.CACHES.items() if name != "denylist"}
+    assert ids() == ["jwt.E007"]

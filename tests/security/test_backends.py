@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
+from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import get_hasher
+from django.core.signals import request_finished
 from django.http import HttpRequest
-from django.test import RequestFactory
+from django.test import RequestFactory, override_settings
 
 from accounts.models import User
+from config.stores import THROTTLE
 from security.backends import InvalidCredentials, throttled_is_raised, verify
 from security.models import KnownClient, SecurityEvent
 from security.throttle import Throttled
@@ -206,3 +209,27 @@ def test_an_inactive_user_is_out_at_the_next_request(admin: User, browser: Brows
     assert browser.get("/accounts/password/").status_code == 200
     User.objects.filter(pk=admin.pk).update(is_active=False)
     assert browser.get("/accounts/password/").status_code == 302
+
+
+class Elsewhere(BaseBackend):
+    """Knows a password that is not kept here."""
+
+    def authenticate(self, request: HttpRequest | None, username: str = "", password: str = "", **_: Any) -> Any:
+        return User.objects.get(email=username) if password == "kept elsewhere" else None
+
+
+TWO = ["security.backends.PasswordBackend", "tests.security.test_backends.Elsewhere"]
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(AUTHENTICATION_BACKENDS=TWO)
+def test_a_password_that_another_backend_knows_is_no_failure(alice: User, store: Store, request_: HttpRequest) -> None:
+    """Without a login too: Django tells of none when an API is asked with the password itself."""
+    for _ in range(2):
+        assert authenticate(request_, username=alice.email, password="kept elsewhere") == alice
+    request_finished.send(None)
+    assert not store.client(THROTTLE).keys("throttle:*")
+    assert authenticate(request_, username=alice.email, password="wrong") is None
+    request_finished.send(None)
+    assert store.client(THROTTLE).keys("throttle:*")
+    assert SecurityEvent.objects.filter(name=SecurityEvent.Name.LOGIN_FAIL).count() == 1

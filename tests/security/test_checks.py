@@ -64,6 +64,16 @@ def test_e002_a_number_of_proxies_below_none(settings: Settings) -> None:
     assert ids(settings, TRUSTED_PROXIES=2) == set()
 
 
+@pytest.mark.parametrize("backend", ["django.core.cache.backends.redis.RedisCache", "no.such.Cache", ""])
+def test_e005_a_default_cache_that_cannot_count(settings: Settings, backend: str) -> None:
+    caches = settings.CACHES | {"default": {"BACKEND": backend}}
+    assert ids(settings, CACHES=caches) == {"security.E005"}
+
+
+def test_e006_local_time(settings: Settings) -> None:
+    assert ids(settings, USE_TZ=False) == {"security.E006"}
+
+
 OURS = "security.backends.PasswordBackend"
 
 

@@ -14,10 +14,10 @@ import pytest
 from django.contrib.auth import hashers as django_hashers
 from django.contrib.auth.hashers import identify_hasher, make_password
 from django.core.checks import run_checks
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.http import HttpRequest
-from django.test import RequestFactory
+from django.test import RequestFactory, override_settings
 
 from accounts.models import User
 from security import hashers, old_hashes
@@ -313,20 +313,29 @@ def test_the_admin_shows_a_wrapped_hash_without_telling_it(admin: User, alice: U
 
 def warnings() -> list[str]:
     return [
-        str(found.id) for found in run_checks(tags=["database"], databases=["default"]) if found.id == "security.W001"
+        str(found.id) for found in run_checks(tags=["database"], databases=["default"]) if found.id == "security.W901"
     ]
 
 
-def test_w001_hashes_that_are_not_wrapped(alice: User) -> None:
+def test_w901_hashes_that_are_not_wrapped(alice: User) -> None:
     assert warnings() == []
     give(alice, pbkdf2(RIGHT))
-    assert warnings() == ["security.W001"]
-    assert not [found for found in run_checks() if found.id == "security.W001"]
+    assert warnings() == ["security.W901"]
+    assert not [found for found in run_checks() if found.id == "security.W901"]
     wrap()
     assert warnings() == []
 
 
-def test_w001_stops_no_start_without_a_table_or_a_database(db: None) -> None:
+@override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.PBKDF2PasswordHasher"])
+def test_a_project_that_keeps_its_own_hashers_is_not_led_to_lock_its_users_out(alice: User) -> None:
+    give(alice, pbkdf2(RIGHT))
+    assert warnings() == []
+    with pytest.raises(CommandError, match="PASSWORD_HASHERS must name"):
+        wrap()
+    assert stored(alice).startswith("pbkdf2_sha256$")
+
+
+def test_w901_stops_no_start_without_a_table_or_a_database(db: None) -> None:
     def away(*_: Any) -> None:
         raise OperationalError("no such table: accounts_user")
 

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand
+from django.core.management import BaseCommand, CommandError
 
 from security import old_hashes
 
@@ -20,6 +20,11 @@ class Command(BaseCommand):
         if dry_run:
             self.stdout.write(f"{old_hashes.bare().count()} hashes to wrap.")
             return
+        if not old_hashes.can_be_read():
+            raise CommandError(
+                "PASSWORD_HASHERS must name security.hashers.Argon2idOverPBKDF2 and …OverPBKDF2SHA1: otherwise no user "
+                "whose hash is wrapped could log in."
+            )
         done = old_hashes.wrap()
         self.stdout.write(f"{done['wrapped']} hashes wrapped, {done['changed']} changed meanwhile.")
         if done["left"]:

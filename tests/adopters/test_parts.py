@@ -1,0 +1,251 @@
+"""Projects of other people that take the parts as the README says: what they get, and that nothing else changes."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.adopters.host import Host, typed
+from tests.site.holder import REFRESH, Holder
+from tests.site.member import Answer, Member
+from tests.site.visitor import Visitor
+
+pytestmark = [pytest.mark.exhaustive, pytest.mark.site]
+SESSIONS, TOKENS = "Take a part: sessions", "Take a part: tokens"
+PASSWORD = "correct horse battery"
+# A hash by the project's own hasher, made once; then users, the first of whom is an administrator.
+USERS = f"""
+from django.contrib.auth.models import Group
+from django.contrib.auth.hashers import make_password
+encoded = make_password("{PASSWORD}")
+User.objects.bulk_create(User(username=f"user{{n}}", password=encoded) for n in range(NUMBER))
+User.objects.filter(username="user0").update(is_staff=True, is_superuser=True)
+Group.objects.create(name="buyers").user_set.set(User.objects.filter(username="user1"))
+found = encoded
+"""
+# One session and one token family for each user but the first: on two devices, past the hashes, which take a minute.
+DEVICES = """
+from django.test import RequestFactory
+from security.client import Client
+from jwt_demo import lifecycle as tokens
+from sessions_demo import lifecycle as sessions
+from sessions_demo.store import SessionStore
+found = {}
+for user in User.objects.exclude(username="user0"):
+    request = RequestFactory().post("/")
+    request.session = SessionStore()
+    sessions.start(request, user, False)
+    request.session.save()
+    issued = tokens.start(user, Client(user_agent="holder/1.0"))
+    found[user.username] = request.session.session_key, str(issued.family.token()), str(issued.access)
+"""
+PEOPLE = """
+INSTALLED_APPS += ["people"]
+AUTH_USER_MODEL = "people.Member"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "shop.backends.Elsewhere"]
+"""
+ELSEWHERE = 'AUTHENTICATION_BACKENDS += ["shop.backends.Elsewhere"]\n'
+LEDGER = "from rest_framework_simplejwt.token_blacklist.models import OutstandingToken"
+STOCK = """
+from rest_framework_simplejwt.tokens import RefreshToken
+found = str(RefreshToken.for_user(User.objects.get()))
+"""
+TAKEN = "security|sessions_demo|jwt_demo|token_blacklist"
+
+
+def project(users: int, settings: str = "", more: str = "") -> Iterator[Host]:
+    """A running project with users of its own, before and after it takes the parts: yields it in both states."""
+    with Host(settings) as host:
+        assert host.shell(USERS.replace("NUMBER", str(users))).startswith("pbkdf2_sha256$1")
+        host.start()
+        yield host
+        host.stop()
+        host.store.start()
+        host.take(SESSIONS, "security", "sessions_demo")
+        host.take(TOKENS, "security", "jwt_demo")
+        host.type(host.settings, more)
+        host.type(host.urls, "import shop.receivers\n")
+        host.start()
+        yield host
+
+
+def shown(answer: Any) -> tuple[Any, ...]:
+    """An answer, to compare, without secrets and without the rows that the admin has for the parts' own tables."""
+    text = re.sub(rf'<div class="app-({TAKEN}) module.*?</table>\s*</div>', "", answer.text, flags=re.S)
+    text = re.sub(r"\b[a-zA-Z0-9]{64}\b", "SECRET", text)
+    headers = {name: answer.headers.get(name) for name in ("Content-Type", "Location", "Allow", "X-Frame-Options")}
+    return answer.status, headers, re.sub(r"\s+", " ", text)
+
+
+def answers(host: Host, admin_path: str) -> dict[str, tuple[Any, ...]]:
+    """What views of the project itself, and its admin, answer: to a stranger, and to an administrator."""
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    stranger, admin, found = Visitor(host), Visitor(host), {}
+    assert admin.submit("/accounts/login/?next=/private/", username="user0", password=PASSWORD).status == 302
+    paths = ["/", "/private/", "/echo", "/nowhere", "/accounts/login/", "/admin/", admin_path, "/admin/auth/group/"]
+    for who, visitor in (("stranger", stranger), ("admin", admin)):
+        for path in paths:
+            found[f"{who} {path}"] = shown(visitor.get(path))
+        found[f"{who} /echo as a page"] = shown(visitor.get("/echo", Accept="text/html"))
+        [token] = [value for name, value in visitor.cookies.items() if "csrf" in name]
+        found[f"{who} posts"] = shown(visitor.send("POST", "/echo", b"a=1&b=2", X_CSRFToken=token, **form))
+        found[f"{who} posts without a token"] = shown(visitor.send("POST", "/echo", b"a=1", **form))
+    return found
+
+
+def by_session(host: Host, name: str, password: str = PASSWORD) -> Member:
+    member = Member(host)
+    answer = member.post("/session/auth/login", {"username": name, "password": password})
+    assert answer.status == 200, answer.text
+    return member
+
+
+def by_token(host: Host, name: str, password: str = PASSWORD) -> Holder:
+    holder = Holder(host)
+    answer = holder.post("/jwt/auth/login", {"username": name, "password": password})
+    assert answer.status == 200, answer.text
+    return holder
+
+
+def works(member: Member, holder: Holder) -> list[int]:
+    """Whether both ways in still work; the token's is refreshed."""
+    return [member.whoami(), holder.post(REFRESH).status]
+
+
+def a_minute_later(host: Host) -> None:
+    """Moves back when each session was last noted as in use."""
+    store = host.store.client(db=1)
+    for key in store.keys("*session:*"):
+        record = json.loads(store.get(key))
+        store.set(key, json.dumps(record | {"seen": record["seen"] - 61}), keepttl=True)
+
+
+def save_in_admin(host: Host, path: str, **changes: str | None) -> Answer:
+    """An administrator opens a change form, changes fields, and saves."""
+    admin = Visitor(host)
+    assert admin.submit("/admin/login/?next=/admin/", username="user0", password=PASSWORD).status == 302
+    page = admin.get(path).text
+    fields = {}
+    for tag in re.findall(r"<input [^>]*>", page):
+        name, value = (re.search(rf'\b{attribute}="([^"]*)"', tag) for attribute in ("name", "value"))
+        if name and "submit" not in tag and ("checkbox" not in tag or " checked" in tag):
+            fields[name[1]] = value[1] if value else "on" * ("checkbox" in tag)
+    fields = {name: value for name, value in (fields | changes).items() if value is not None and name[0] != "_"}
+    del fields["csrfmiddlewaretoken"]
+    return admin.submit(path, **fields, _save="Save")
+
+
+def both_ways(host: Host, name: str, password: str = PASSWORD) -> None:
+    """In, refreshed, out: by a session and by a token."""
+    member, holder = by_session(host, name, password), by_token(host, name, password)
+    assert works(member, holder) == [200, 200]
+    assert holder.whoami() == 200
+    assert (member.post("/session/auth/logout").status, holder.post("/jwt/auth/logout").status) == (200, 200)
+    assert works(member, holder) == [401, 401]
+    assert holder.whoami() == 401
+
+
+def theft(host: Host, name: str) -> None:
+    """A copy of a refresh token comes two generations late: all of its user ends, and the project is told."""
+    member, holder = by_session(host, name), by_token(host, name)
+    thief = Holder(host, holder.refresh, agent="thief/1.0")
+    assert [holder.post(REFRESH).status, holder.post(REFRESH).status] == [200, 200]
+    answer = thief.rotate()
+    assert (answer.status, answer.json) == (401, {"error": "Token reuse detected"})
+    assert works(member, holder) == [401, 401]
+    assert (host.folder / "told").read_text() == f"{name} True\n"
+
+
+def restart(host: Host, name: str) -> None:
+    """The server goes and comes again; its users stay logged in, and what runs by the clock has nothing to say."""
+    member, holder = by_session(host, name), by_token(host, name)
+    host.restart()
+    assert works(member, holder) == [200, 200]
+    host.manage("housekeeping", "--once")
+    host.manage("purge_tokens")
+    assert works(member, holder) == [200, 200]
+
+
+def devices(host: Host) -> dict[str, tuple[Member, Holder]]:
+    """The two devices of each user."""
+    made = host.shell(DEVICES).items()
+    return {name: (Member(host, session), Holder(host, refresh, access)) for name, (session, refresh, access) in made}
+
+
+def test_a_project_with_djangos_own_user() -> None:
+    states = project(100)
+    host = next(states)
+    before = answers(host, "/admin/auth/user/")
+    assert next(states) is host
+    assert answers(host, "/admin/auth/user/") == before
+    both_ways(host, "user0")
+    held = devices(host)
+    assert [works(*held[f"user{n}"]) for n in (1, 2, 99)] == [[200, 200]] * 3
+    pk = host.shell("found = User.objects.get(username='user1').pk")
+    assert save_in_admin(host, f"/admin/auth/user/{pk}/change/", is_active=None).status == 302
+    assert [*works(*held["user1"]), held["user1"][1].whoami()] == [401, 401, 401]
+    host.shell("User.objects.filter(username__in=[f'user{n}' for n in range(2, 50)]).update(is_active=False)")
+    a_minute_later(host)
+    assert [works(*held[f"user{n}"]) for n in range(2, 100)] == [[401, 401]] * 48 + [[200, 200]] * 50
+    theft(host, "user60")
+    restart(host, "user61")
+    states.close()
+
+
+def as_basic(host: Host, name: str, password: str) -> int:
+    """The project's own API, asked with the password itself, as DRF has it."""
+    credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
+    return Visitor(host).get("/echo", Authorization=f"Basic {credentials}").status
+
+
+def test_a_project_with_a_user_model_and_a_backend_of_its_own() -> None:
+    states = project(4, PEOPLE, ELSEWHERE)
+    host, elsewhere = next(states), ("elsewhere", "kept elsewhere")
+    host.shell("User.objects.create_user('elsewhere')")
+    before = answers(host, "/admin/people/member/")
+    assert next(states) is host
+    assert answers(host, "/admin/people/member/") == before
+    for name, password in (("user0", PASSWORD), elsewhere):
+        both_ways(host, name, password)
+        # More often than an account may fail, and sooner than an attempt that was never settled is given up.
+        assert [as_basic(host, name, password) for _ in range(11)] == [200] * 11
+    assert as_basic(host, "elsewhere", PASSWORD) == 403
+    member, holder = by_session(host, *elsewhere), by_token(host, *elsewhere)
+    pk = host.shell("found = str(User.objects.get(username='elsewhere').pk)")
+    assert member.get("/session/api/whoami").json == {"userId": pk, "role": "member"}
+    assert holder.claims["sub"] == pk
+    theft(host, "user1")
+    restart(host, "user2")
+    host.shell("User.objects.filter(username='elsewhere').update(is_active=False)")
+    a_minute_later(host)
+    assert works(member, holder) == [401, 401]
+    other, holder = by_session(host, "user3"), by_token(host, "user3")
+    pk = host.shell("found = str(User.objects.get(username='user3').pk)")
+    assert save_in_admin(host, f"/admin/people/member/{pk}/change/", is_active=None).status == 302
+    assert [*works(other, holder), holder.whoami()] == [401, 401, 401]
+    states.close()
+
+
+def test_a_project_that_takes_the_tokens_alone() -> None:
+    """It keeps Django's sessions; what stock SimpleJWT has issued is refused, and removed from its ledger."""
+    with Host("INSTALLED_APPS += ['rest_framework_simplejwt', 'rest_framework_simplejwt.token_blacklist']") as host:
+        host.shell(USERS.replace("NUMBER", "1"))
+        token = host.shell(STOCK)
+        host.store.start()
+        host.take(TOKENS, "security", "jwt_demo")
+        host.start()
+        stock, holder = Holder(host, token, native=True), by_token(host, "user0")
+        answer = stock.rotate()
+        assert (answer.status, answer.json) == (401, {"error": "Invalid refresh token"})
+        [purge] = typed(TOKENS, "sh")
+        host.sh(purge)
+        [row] = host.shell(f"{LEDGER}\nfound = list(OutstandingToken.objects.values_list('token', flat=True))")
+        assert row.startswith("sha256:")
+        assert [holder.post(REFRESH).status, holder.whoami()] == [200, 200]
+        admin = Visitor(host)
+        assert admin.submit("/admin/login/?next=/admin/", username="user0", password=PASSWORD).status == 302
+        assert "sessionid" in admin.cookies
+        assert admin.get("/admin/").status == 200
