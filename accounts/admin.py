@@ -100,7 +100,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         pending = 0
         for user in queryset.iterator(chunk_size=BATCH):
             revocation = revoke_access(user, reason)
-            _record(request, user, "revoked access", reason=reason[:100])
+            _record_event(request, user, "revoked access", reason=reason[:100])
             ended.update(revocation.ended or {})
             pending += revocation.ended is None
         messages.success(request, summary(dict(ended), pending))
@@ -127,20 +127,20 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         return super().user_change_password(request, id, form_url)
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        _record(request, obj, "added")
+        _record_event(request, obj, "added")
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        _record(request, obj, "changed", fields=_changed_fields(message))
+        _record_event(request, obj, "changed", fields=_changed_fields(message))
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         for user in queryset:
-            _record(request, user, "deleted")
+            _record_event(request, user, "deleted")
         return super().log_deletions(request, queryset)
 
 
-def _record(request: HttpRequest, about: Model, action: str, **detail: Any) -> None:
+def _record_event(request: HttpRequest, about: Model, action: str, **detail: Any) -> None:
     assert isinstance(about, User)
     by = {"by": user_key(request.user.pk), "action": action}
     events.record(SecurityEvent.Name.ADMIN_ACTION, about, Client.of(request), **by, **detail)

@@ -13,11 +13,10 @@ from django.views.decorators.http import require_safe
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
-from config.errors import OUTAGE_RETRY_AFTER
 from jwt_demo.revocation import evicts
 from security import housekeeping
 from security.models import PendingRevocation
-from security.outages import OUTAGES, refuses
+from security.outages import OUTAGE_RETRY_AFTER, OUTAGES, refuses
 
 # The caches of `config.stores`, by what is kept in them.
 STORES = {"sessions": "sessions", "throttle": "default", "denylist": "denylist"}

@@ -45,6 +45,7 @@ DATABASES = {"default": stores.database(_or("DATABASE_URL", f"sqlite:///{quote(s
 STORE_SOCKET = VAR_DIR / "store" / "valkey.sock"
 REDIS_URL = _or("REDIS_URL", f"unix://{quote(str(STORE_SOCKET))}")
 CACHES = stores.caches(REDIS_URL)
+THROTTLE_CACHE_ALIAS = "default"
 
 # Housekeeping hands each mail to this server. Without one (demo only) mails stay in the demo's mailbox.
 EMAIL_URL: str = env.str("EMAIL_URL", "")

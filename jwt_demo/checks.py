@@ -69,11 +69,10 @@ def _lifetimes() -> Iterator[Error]:
 
 
 def _eviction() -> Iterator[Error]:
-    if not in_redis("denylist"):
-        sentence = (
-            'CACHES["denylist"] must have the BACKEND django_redis.cache.RedisCache: what was withdrawn is kept there.'
-        )
-        yield Error(sentence, id="jwt.E007")
+    alias = conf.JWT_DENYLIST_CACHE_ALIAS
+    if not in_redis(alias):
+        sentence = f'CACHES["{alias}"] must be a django_redis.cache.RedisCache: what was revoked is kept there.'
+        yield Error(sentence, hint="JWT_DENYLIST_CACHE_ALIAS names another.", id="jwt.E007")
         return
     policy = ""
     with suppress(*OUTAGES):  # a command must not need the store to say what else is wrong

@@ -27,6 +27,8 @@ conf = Conf(
     JWT_GRACE_PERIOD=10,
     # The check of access tokens where a view names none: see jwt_demo/revocation.py.
     JWT_REVOCATION="denylist",
+    # The cache, in Redis, that holds the denylist and nothing else.
+    JWT_DENYLIST_CACHE_ALIAS="denylist",
     # Longer than a housekeeping turn; after a longer outage the denylist is read from the database first. While the
     # store takes no writes, a ban is seen after this.
     JWT_DENYLIST_LEASE=3,

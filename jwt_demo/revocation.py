@@ -184,7 +184,7 @@ def prefix_of(key: str) -> str:
 
 
 def _redis() -> Redis:
-    return get_redis_connection("denylist")
+    return get_redis_connection(conf.JWT_DENYLIST_CACHE_ALIAS)
 
 
 def _or_default(redis: Redis | None) -> Redis:

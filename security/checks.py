@@ -119,11 +119,10 @@ def _cookies() -> Iterator[Error]:
 
 
 def _store() -> Iterator[Error]:
-    if not in_redis("default"):
-        sentence = (
-            'CACHES["default"] must have the BACKEND django_redis.cache.RedisCache: failed logins are counted there.'
-        )
-        yield Error(sentence, id="security.E005")
+    alias = conf.THROTTLE_CACHE_ALIAS
+    if not in_redis(alias):
+        sentence = f'CACHES["{alias}"] must be a django_redis.cache.RedisCache: failed logins are counted there.'
+        yield Error(sentence, hint="THROTTLE_CACHE_ALIAS names another.", id="security.E005")
 
 
 def in_redis(alias: str) -> bool:

@@ -24,6 +24,8 @@ conf = Conf(
     SECURITY_GUARDED_FIELDS=("password", "is_active", "is_staff", "is_superuser", "role"),
     # How many proxies of yours stand in front; so many entries of X-Forwarded-For are believed.
     TRUSTED_PROXIES=0,
+    # The cache, in Redis, where they are counted.
+    THROTTLE_CACHE_ALIAS="throttle",
     # Failures allowed in so many seconds; security/throttle.py says what each one stops.
     THROTTLE_ACCOUNT_AND_ADDRESS=(10, 5 * 60),
     THROTTLE_ADDRESS=(100, 5 * 60),

@@ -188,7 +188,7 @@ def _noted(place: int, limits: list[Limit], member: str) -> int:
 
 def _run(script: str, limits: list[Limit], *arguments: int | str) -> Any:
     keys = [key for limit in limits for key in (limit.key, f"{limit.key}:open")]
-    return get_redis_connection("default").eval(script, len(keys), *keys, *arguments)
+    return get_redis_connection(conf.THROTTLE_CACHE_ALIAS).eval(script, len(keys), *keys, *arguments)
 
 
 def _digest(identifier: str) -> str:

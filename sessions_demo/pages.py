@@ -71,7 +71,7 @@ class Login(RedirectURLMixin, FormView):
             lifecycle.start(self.request, user, form.cleaned_data["remember"])
         except InvalidCredentials:
             # Which half was wrong, or that the account is closed, is nobody's business (ASVS 6.3.8).
-            form.add_error(None, f"This {form.fields[form.who].label.lower()} and password do not belong together.")
+            form.add_error(None, f"This {LABELS[form.who][0].lower()} and password do not belong together.")
             return self.render_to_response(self.get_context_data(form=form), status=401)
         return HttpResponseRedirect(self.get_success_url())
 

@@ -1,4 +1,4 @@
-"""The version of a user's access, for tests to read and to set."""
+"""The token_version of a user's access, for tests to read and to set."""
 
 from typing import Any
 
@@ -12,6 +12,6 @@ def version_of(user: Any) -> int:
     return row.token_version if row else 0
 
 
-def set_version(user: Any, version: int) -> None:
+def set_version(user: Any, token_version: int) -> None:
     """As a revocation leaves it that is committed and that no flow has heard of yet."""
-    UserAccess.objects.filter(user_key=user_key(user.pk)).update(token_version=version)
+    UserAccess.objects.filter(user_key=user_key(user.pk)).update(token_version=token_version)

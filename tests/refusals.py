@@ -36,11 +36,11 @@ def main() -> None:
     from security.backends import _password_fits
     from security.users import store_hash
 
-    def report(stage: str) -> None:
+    def report(step: str) -> None:
         old_hashes.ASKED = None
         users = {user.name: user for user in User.objects.order_by("pk")} | {"unknown": None}
         medians = measured({name: lambda user=user: _password_fits(user, "wrong") for name, user in users.items()})
-        print(f"{stage} ({TURNS} turns): unknown {medians['unknown'] * 1000:.0f} ms")
+        print(f"{step} ({TURNS} turns): unknown {medians['unknown'] * 1000:.0f} ms")
         for name, median in medians.items():
             print(f"  {name:20} {median / medians['unknown']:.3f}")
 

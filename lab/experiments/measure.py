@@ -88,8 +88,8 @@ class Probe:
     traced: list[float] = field(default_factory=list)
 
 
-def measure(modes: list[str], requests: int, logins: int, tell: Callable[[int], None] | None = None) -> Report:
-    """Measures so many requests of each mode, and of each login. `tell` is told how many of them are done.
+def measure(modes: list[str], requests: int, logins: int, progress: Callable[[int], None] | None = None) -> Report:
+    """Measures so many requests of each mode, and of each login. `progress` is told how many of them are done.
 
     Raises `KeyError` for a mode there is not.
     """
@@ -98,7 +98,7 @@ def measure(modes: list[str], requests: int, logins: int, tell: Callable[[int], 
     with open_sandbox() as sandbox:
         left = {strategy.key: count_leftovers(sandbox, strategy, logins) for strategy in chosen}
         probes = [_log_in_probe(sandbox, strategy) for strategy in chosen]
-        _time_all(probes, requests, tell or (lambda done: None))
+        _time_all(probes, requests, progress or (lambda done: None))
         rows = [_summarize(probe, left[probe.held.strategy.key]) for probe in probes]
         banned = _answers_after_ban(sandbox, [row.key for row in rows])
     for row in rows:
@@ -162,7 +162,7 @@ def _log_in_probe(sandbox: Sandbox, strategy: Strategy) -> Probe:
     return Probe(held, environ)
 
 
-def _time_all(probes: list[Probe], requests: int, tell: Callable[[int], None]) -> None:
+def _time_all(probes: list[Probe], requests: int, progress: Callable[[int], None]) -> None:
     site = WSGIHandler()
     for turn in range(-WARM_UP, requests):
         # Another mode comes first in each turn, and the traced request comes first in every second turn.
@@ -172,7 +172,7 @@ def _time_all(probes: list[Probe], requests: int, tell: Callable[[int], None]) -
                 ms = _time_one(site, probe.environ, on)
                 if turn >= 0:
                     (probe.traced if on else probe.plain).append(ms)
-        tell(max(0, turn + 1))
+        progress(max(0, turn + 1))
 
 
 def _time_one(site: WSGIHandler, environ: dict[str, Any], on: bool) -> float:
@@ -231,7 +231,7 @@ def _answers_after_ban(sandbox: Sandbox, keys: list[str]) -> dict[str, str]:
 def describe_machine() -> dict[str, str]:
     """What it ran on. Without the name of the machine, which is private."""
     store = get_redis_connection("default").info("server")
-    version = ".".join(map(str, connection.get_database_version()))
+    database_version = ".".join(map(str, connection.get_database_version()))
     name, number = (
         ("Valkey", store["valkey_version"]) if "valkey_version" in store else ("Redis", store["redis_version"])
     )
@@ -240,7 +240,7 @@ def describe_machine() -> dict[str, str]:
         "platform": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "django": django.get_version(),
-        "database": f"{DATABASES.get(connection.vendor, connection.vendor)} {version}",
+        "database": f"{DATABASES.get(connection.vendor, connection.vendor)} {database_version}",
         "store": f"{name} {number}",
     }
 

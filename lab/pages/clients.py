@@ -20,7 +20,7 @@ TEMPLATE = "lab/clients.html"
 def page(request: HttpRequest) -> HttpResponse:
     """The programs; posted, with what their requests cost just now."""
     runs = measure_runs() if request.method == "POST" else {}
-    rows = [row(program) for program in clients.programs()]
+    rows = [describe_client(program) for program in clients.programs()]
     pairs = [
         (language, [row for row in rows if row["program"].suffix == suffix])
         for suffix, language, _ in clients.LANGUAGES
@@ -30,7 +30,7 @@ def page(request: HttpRequest) -> HttpResponse:
     return render_page(request, TEMPLATE, context, {"runs": runs} if runs else None)
 
 
-def row(program: clients.Program) -> dict[str, Any]:
+def describe_client(program: clients.Program) -> dict[str, Any]:
     """A program, and its lines: all, those that keep the credential, those that only CSRF needs."""
     keeping = program.count_lines(CREDENTIAL_LINES[program.flow], CSRF_LINES)
     return {"program": program, "lines": len(program.code), "keeping": keeping, "csrf": program.count_lines(CSRF_LINES)}

@@ -30,7 +30,7 @@ class TraceMiddleware:
         if not trace.ENABLED.get():
             return self.get_response(request)
         recording = trace.Recording()
-        response = self._record(request, recording)
+        response = self._keep_trace(request, recording)
         try:
             timing = trace.server_timing(recording) + _keep_exchange(request, response, recording)
             # Last, so that no size in the exchange counts it.
@@ -40,7 +40,7 @@ class TraceMiddleware:
             logger.exception("trace failed")
         return response
 
-    def _record(self, request: HttpRequest, recording: trace.Recording) -> HttpResponseBase:
+    def _keep_trace(self, request: HttpRequest, recording: trace.Recording) -> HttpResponseBase:
         token = trace.CURRENT_RECORDING.set(recording)
         try:
             # A proof asks the site from within a request, on the same connection or, in a thread, on another.

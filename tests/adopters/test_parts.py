@@ -48,7 +48,7 @@ AUTH_USER_MODEL = "people.Member"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "shop.backends.Elsewhere"]
 """
 ELSEWHERE = 'AUTHENTICATION_BACKENDS += ["shop.backends.Elsewhere"]\n'
-LEDGER = "from rest_framework_simplejwt.token_blacklist.models import OutstandingToken"
+BLACKLIST = "from rest_framework_simplejwt.token_blacklist.models import OutstandingToken"
 STOCK = """
 from rest_framework_simplejwt.tokens import RefreshToken
 found = str(RefreshToken.for_user(User.objects.get()))
@@ -242,7 +242,7 @@ def test_a_project_that_takes_the_tokens_alone() -> None:
         assert (answer.status, answer.json) == (401, {"error": "Invalid refresh token"})
         [purge] = typed(TOKENS, "sh")
         host.sh(purge)
-        [row] = host.shell(f"{LEDGER}\nfound = list(OutstandingToken.objects.values_list('token', flat=True))")
+        [row] = host.shell(f"{BLACKLIST}\nfound = list(OutstandingToken.objects.values_list('token', flat=True))")
         assert row.startswith("sha256:")
         assert [holder.post(REFRESH).status, holder.whoami()] == [200, 200]
         admin = Visitor(host)

@@ -57,7 +57,7 @@ LEFT_OUT = {("no secret", "make run"), ("no secret", "make prove"), ("no keys", 
 LEFT_OUT.add(("nothing of ours", "an adopter's own wsgi.py"))
 CASES = [(way, refusal) for way in WAYS for refusal in REFUSALS if (refusal, way) not in LEFT_OUT]
 # Each way once, each refusal once, and the first where a forged administrator had come in.
-KEPT = [
+ALWAYS_TRIED = [
     ("the Procfile's web line", "a word for a key"),
     ("an adopter's own wsgi.py", "no host prefix, token"),
     ("housekeeping", "no origin gate"),
@@ -115,7 +115,7 @@ def evicting(tmp_path: Path) -> Iterator[str]:
     store.kill()
 
 
-@pytest.mark.parametrize(("way", "refusal"), sampled(CASES, KEPT), ids=lambda word: word.replace(" ", "-"))
+@pytest.mark.parametrize(("way", "refusal"), sampled(CASES, ALWAYS_TRIED), ids=lambda word: word.replace(" ", "-"))
 def test_no_process_serves_with_a_refused_setting(
     tmp_path: Path, request: pytest.FixtureRequest, way: str, refusal: str
 ) -> None:

@@ -30,7 +30,7 @@ def opened(text: str) -> list[dict[str, Any]]:
     return [json.loads(base64.urlsafe_b64decode(part + "==")) for part in text.split(".")[:2]]
 
 
-def compact(header: Any, claims: Any, secret: str | bytes, digest: str = "sha256") -> str:
+def jws(header: Any, claims: Any, secret: str | bytes, digest: str = "sha256") -> str:
     """Any header and any claims, with an HMAC."""
     signed = f"{segment(header)}.{segment(claims)}"
     key = secret.encode() if isinstance(secret, str) else secret
@@ -57,7 +57,7 @@ class Bench:
         """Its token, with these changes; bytes replace a segment altogether."""
         header = header if isinstance(header, bytes) else changed(self.header, header or {})
         claims = claims if isinstance(claims, bytes) else changed(self.claims, claims or {})
-        return compact(header, claims, self.secret if secret is None else secret, digest)
+        return jws(header, claims, self.secret if secret is None else secret, digest)
 
     def refused(self, text: str | bytes, *sentences: str) -> None:
         """Neither the class takes it nor the endpoint, and neither breaks."""

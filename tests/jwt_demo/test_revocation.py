@@ -54,8 +54,8 @@ def allowed(issued: IssuedTokens) -> dict[str, bool]:
     return {name: check.allows(issued.access) for name, check in CHECKS.items()}
 
 
-def says(expiry: bool, denylist: bool, version: bool) -> dict[str, bool]:
-    return {EXPIRY: expiry, DENYLIST: denylist, VERSION: version}
+def says(expiry: bool, denylist: bool, by_version: bool) -> dict[str, bool]:
+    return {EXPIRY: expiry, DENYLIST: denylist, VERSION: by_version}
 
 
 def denied(store: Store) -> dict[str, int]:
@@ -192,9 +192,9 @@ def test_no_access_token_outlives_its_entry(alice: User, clock: Clock, store: St
     assert left + 2 >= issued.access["exp"] - timezone.now().timestamp()
 
 
-def test_the_lowest_epoch_only_rises(store: Store) -> None:
-    for version, expected in ((3, b"3"), (2, b"3"), (10, b"10"), (9, b"10"), (10, b"10")):
-        revocation.deny_before("1", version)
+def test_the_lowest_version_only_rises(store: Store) -> None:
+    for token_version, expected in ((3, b"3"), (2, b"3"), (10, b"10"), (9, b"10"), (10, b"10")):
+        revocation.deny_before("1", token_version)
         assert store.client(1).get(prefix_of("1") + "ver:") == expected
     store.client(1).expire(prefix_of("1") + "ver:", 5)
     revocation.deny_before("1", 9)

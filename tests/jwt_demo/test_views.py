@@ -460,11 +460,11 @@ def deleted(user: User) -> None:
     user.delete()
 
 
-def of_another_epoch(user: User) -> None:
+def of_another_version(user: User) -> None:
     set_version(user, 7)
 
 
-@pytest.mark.parametrize("lose", [deactivated, deleted, of_another_epoch])
+@pytest.mark.parametrize("lose", [deactivated, deleted, of_another_version])
 def test_who_is_gone_refreshes_nothing(alice: User, lose: Callable[[User], None]) -> None:
     """Before any flow has been told: what a commit sets off has not happened here."""
     holder, (client, secret) = logged_in(), native()

@@ -24,6 +24,6 @@ def test_the_page_counts_without_a_script(db: None, browser: Browser) -> None:
     assert "Bytes sent" not in browser.get("/lab/clients/").content.decode()
     content: Any = browser.submit("/lab/clients/").content.decode()
     assert content.count("Bytes sent") == 2
-    rows = [page.row(program) for program in clients.programs()]
+    rows = [page.describe_client(program) for program in clients.programs()]
     assert {row["csrf"] > 0 for row in rows if row["program"].flow == "session"} == {True}
     assert {row["csrf"] for row in rows if row["program"].flow == "jwt"} == {0}

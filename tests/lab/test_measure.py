@@ -27,7 +27,7 @@ COUNTS = {
 @pytest.mark.django_db(transaction=True)
 def test_look_ups_bytes_and_what_a_login_leaves_are_counted() -> None:
     progress: list[int] = []
-    report = measure.measure(list(measure.MODES), 2, logins=1, tell=progress.append)
+    report = measure.measure(list(measure.MODES), 2, logins=1, progress=progress.append)
     assert {m.key: (m.sql, m.redis, m.keys, m.rows, m.banned == "dead at once") for m in report.modes} == COUNTS
     assert [(m.n, m.bytes > 0) for m in report.modes] == [(2, m.key == "session") for m in report.modes]
     session, token = report.modes[:2]

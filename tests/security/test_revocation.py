@@ -326,7 +326,7 @@ def test_a_change_that_is_rolled_back_revokes_nothing(alice: User, revoke: Calla
 
 
 @committed
-def test_within_the_transaction_the_epoch_and_the_work_are_noted_and_nothing_is_ended_yet(
+def test_within_the_transaction_the_version_and_the_work_are_noted_and_nothing_is_ended_yet(
     alice: User, store: Store
 ) -> None:
     visitor = logged_in()
@@ -338,12 +338,12 @@ def test_within_the_transaction_the_epoch_and_the_work_are_noted_and_nothing_is_
     assert keys(store) == set()
 
 
-def test_each_revocation_is_an_epoch_of_its_own(alice: User) -> None:
+def test_each_revocation_is_a_version_of_its_own(alice: User) -> None:
     stale = User.objects.get()
     assert [revoke_access(user, "test").token_version for user in (alice, stale, alice)] == [1, 2, 3]
 
 
-def test_a_row_that_was_read_before_never_sets_the_epoch_back(alice: User) -> None:
+def test_a_row_that_was_read_before_never_sets_the_version_back(alice: User) -> None:
     stale = [User.objects.get() for _ in range(4)]
     revoke_access(alice, "test")
     stale[0].name = "A"

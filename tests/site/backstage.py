@@ -196,7 +196,7 @@ def age_families(email: str, seconds: int) -> None:
     TokenFamily.objects.filter(user__email=email).update(issued=F("issued") - timedelta(seconds=seconds))
 
 
-def ledger(email: str) -> dict[str, Any]:
+def outstanding_tokens(email: str) -> dict[str, Any]:
     """A user's families: why each ended, `None` if it did not, its generation, and which tokens are not blacklisted."""
     from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 

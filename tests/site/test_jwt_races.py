@@ -47,7 +47,7 @@ def assert_ended(arena: Arena, email: str, holders: list[Holder]) -> None:
     for holder in holders:
         assert holder.whoami() == 401, holder.claims
         assert (holder.rotate().status, holder.rotate().json) == (401, {"error": INVALID})
-    families = arena.backstage.ask("ledger", email)
+    families = arena.backstage.ask("outstanding_tokens", email)
     assert all(family["ended"] and not family["good"] for family in families.values()), families
 
 
@@ -65,7 +65,7 @@ def test_parallel_refreshes_of_one_token_all_get_the_same_successor(arena: Arena
         # Each of them stays in.
         assert {holder.given(answer).whoami() for answer in answers} == {200}
         assert holder.given(answers[0]).rotate().status == 200
-    families = arena.backstage.ask("ledger", email)
+    families = arena.backstage.ask("outstanding_tokens", email)
     assert len(families) == ROUNDS
     assert all(not family["ended"] and family["good"] == [family["latest"]] for family in families.values()), families
 
@@ -81,7 +81,7 @@ def test_without_a_grace_period_parallel_refreshes_end_the_family(arena: Arena, 
         assert sentences[LATE], sentences
         [winner] = [holder.given(answer) for answer in answers if answer.status == 200]
         assert (winner.whoami(), winner.rotate().json) == (401, {"error": INVALID})
-    families = arena.backstage.ask("ledger", email)
+    families = arena.backstage.ask("outstanding_tokens", email)
     assert len(families) == ROUNDS
     assert all(family["ended"] and not family["good"] for family in families.values()), families
     # It costs one family each, and nothing else of the user.
@@ -198,7 +198,7 @@ def test_a_confirmation_voids_what_is_refreshed_meanwhile_and_leaves_one_token(a
         # None of those that mean nothing cost her anything.
         assert owner.given(reauthenticated).whoami() == 200
         assert owner.given(reauthenticated).rotate().status == 200
-        [family] = arena.backstage.ask("ledger", email).values()
+        [family] = arena.backstage.ask("outstanding_tokens", email).values()
         assert (family["ended"], family["good"]) == (None, [family["latest"]])
 
 

@@ -217,7 +217,7 @@ if __name__ == "__main__":
     seen["rotated"] = post("refresh")[0]
     with open("purge.py") as purge:
         exec(purge.read())
-    seen["ledger"] = list(OutstandingToken.objects.values_list("token", flat=True))
+    seen["outstanding_tokens"] = list(OutstandingToken.objects.values_list("token", flat=True))
     seen["still in"] = [whoami(access), post("refresh")[0]]
     client.cookies["__Host-refresh"] = stolen
     seen["stolen"] = post("refresh", agent="thief/1.0")
@@ -252,6 +252,6 @@ def test_tokens_rotate_in_another_project_and_stocks_are_refused_and_removed(
     seen = json.loads(output.splitlines()[-1])
     assert seen["stock"] == [401, {"error": "Invalid refresh token"}]
     assert (seen["in"], seen["rotated"], seen["still in"]) == (200, 200, [200, 200])
-    assert len(seen["ledger"]) == 2
-    assert all(token.startswith("sha256:") for token in seen["ledger"])
+    assert len(seen["outstanding_tokens"]) == 2
+    assert all(token.startswith("sha256:") for token in seen["outstanding_tokens"])
     assert (seen["stolen"], seen["out"]) == ([401, {"error": "Token reuse detected"}], 401)

@@ -139,7 +139,7 @@ def test_answers_are_as_described_and_nothing_is_stored(
 
 def stored(site: Site, backstage: Backstage, email: str) -> list[Any]:
     """The live sessions, by the registry and by the store, and how many families of the user are live."""
-    families = backstage.ask("ledger", email).values()
+    families = backstage.ask("outstanding_tokens", email).values()
     return [backstage.ask("live"), store(site).dbsize(), sum(not family["ended"] for family in families)]
 
 

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         try:
             number = options["requests"]
             report = measure.measure(
-                options["modes"], number, logins=min(20, number), tell=self._progress_writer(number)
+                options["modes"], number, logins=min(20, number), progress=self._progress_writer(number)
             )
         finally:
             logging.disable(logging.NOTSET)
@@ -46,11 +46,11 @@ class Command(BaseCommand):
             self.stdout.write(_align(report))
 
     def _progress_writer(self, number: int) -> Any:
-        def tell(done: int) -> None:
+        def progress(done: int) -> None:
             if self.stderr.isatty() and done % 10 == 0:
                 self.stderr.write(f"\r{done} of {number} requests of each", ending="\n" if done == number else "")
 
-        return tell
+        return progress
 
 
 def _parse_number(text: str) -> int:

@@ -73,7 +73,7 @@ def test_nobody_logs_in_without_the_store(
                 answer = Holder(site).log_in(email, password, **more)
                 assert_unavailable(answer)
                 assert set(answer.json) == {"error"}
-    assert backstage.ask("ledger", email) == {}
+    assert backstage.ask("outstanding_tokens", email) == {}
     assert Holder(site).log_in(email, PASSWORD).status == 200
 
 
@@ -171,7 +171,7 @@ def test_a_login_under_way_when_the_store_dies_has_happened_or_has_not(
     let_in = [holder for holder in holders if holder.access]
     assert len(let_in) == sum(answer.status == 200 for answer in answers)
     assert {holder.whoami() for holder in let_in} | {holder.rotate().status for holder in let_in} <= {200}
-    live = [family for family in backstage.ask("ledger", email).values() if not family["ended"]]
+    live = [family for family in backstage.ask("outstanding_tokens", email).values() if not family["ended"]]
     assert len(live) == len(let_in)
 
 
