@@ -4,12 +4,13 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from tests.adopters.host import Host, typed
-from tests.site.holder import REFRESH, Holder
+from tests.site.holder import REFRESH, WHOAMI, Holder
 from tests.site.member import Answer, Member
 from tests.site.visitor import Visitor
 
@@ -46,6 +47,8 @@ PEOPLE = """
 INSTALLED_APPS += ["people"]
 AUTH_USER_MODEL = "people.Member"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "shop.backends.Elsewhere"]
+DATABASES["default"]["ATOMIC_REQUESTS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 """
 ELSEWHERE = 'AUTHENTICATION_BACKENDS += ["shop.backends.Elsewhere"]\n'
 BLACKLIST = "from rest_framework_simplejwt.token_blacklist.models import OutstandingToken"
@@ -53,23 +56,32 @@ STOCK = """
 from rest_framework_simplejwt.tokens import RefreshToken
 found = str(RefreshToken.for_user(User.objects.get()))
 """
+BY_TOKEN = """
+from jwt_demo.authentication import JWTAuthentication
+from shop.views import Echo
+urlpatterns += [path("by-token", Echo.as_view(authentication_classes=[JWTAuthentication]))]
+"""
 TAKEN = "security|sessions_demo|jwt_demo|token_blacklist"
 
 
-def project(users: int, settings: str = "", more: str = "") -> Iterator[Host]:
-    """A running project with users of its own, before and after it takes the parts: yields it in both states."""
+@contextmanager
+def project(users: int, settings: str = "") -> Iterator[Host]:
+    """A running project, with users whose hashes are by its own hasher."""
     with Host(settings) as host:
         assert host.shell(USERS.replace("NUMBER", str(users))).startswith("pbkdf2_sha256$1")
         host.start()
         yield host
-        host.stop()
-        host.store.start()
-        host.take(SESSIONS, "security", "sessions_demo")
-        host.take(TOKENS, "security", "jwt_demo")
-        host.type(host.settings, more)
-        host.type(host.urls, "import shop.receivers\n")
-        host.start()
-        yield host
+
+
+def take_both(host: Host, more: str = "") -> None:
+    """The project takes both parts, with more settings of its own after them, and listens to a signal."""
+    host.stop()
+    host.store.start()
+    host.take(SESSIONS, "security", "sessions_demo")
+    host.take(TOKENS, "security", "jwt_demo")
+    host.type(host.settings, more)
+    host.type(host.urls, "import shop.receivers")
+    host.start()
 
 
 def shown(answer: Any) -> tuple[Any, ...]:
@@ -169,6 +181,43 @@ def restart(host: Host, name: str) -> None:
     assert works(member, holder) == [200, 200]
 
 
+def pages(host: Host, name: str) -> None:
+    """The parts' own pages, in a project that knows none of their templates; each file that they ask for is there."""
+    visitor, files = Visitor(host), set()
+    assert visitor.get("/session/profile/").headers["Location"] == "/session/login/?next=/session/profile/"
+    answer = visitor.submit("/session/login/?next=/private/", username=name, password=PASSWORD)
+    assert (answer.status, answer.headers["Location"]) == (302, "/private/")
+    paths = ["/private/", "/session/login/", "/session/profile/", "/session/devices/", "/session/api/devices", "/jwt/"]
+    for path in paths:
+        answer = visitor.get(path, Accept="text/html")
+        assert answer.status == 200, path
+        files |= set(re.findall(r'"/static/((?:security|sessions_demo|jwt_demo)/[^"]+)"', answer.text))
+    assert len(files) > 3
+    host.manage("findstatic", *sorted(files))
+
+
+def admin_pages(host: Host) -> None:
+    """What the parts add to the admin, searched by the name of a user too."""
+    admin = Visitor(host)
+    assert admin.submit("/admin/login/?next=/admin/", username="user0", password=PASSWORD).status == 302
+    for table in ("security/securityevent", "sessions_demo/devicesession", "jwt_demo/tokenfamily"):
+        page = admin.get(f"/admin/{table}/?q=user1")
+        assert page.status == 200, table
+        assert admin.get(f"/admin/{table}/").text.count('class="action-select"') > 1 or table.startswith("security")
+
+
+def outage(host: Host, name: str) -> None:
+    """While the store is away no user is logged out, and no error is the project's to answer."""
+    member, holder, visitor = by_session(host, name), by_token(host, name), Visitor(host)
+    visitor.cookies["__Host-sessionid"] = member.session
+    assert visitor.get("/private/").status == 200
+    host.store.kill()
+    away = [visitor.get("/private/"), member.send("GET", "/session/api/whoami"), holder.send("GET", WHOAMI)]
+    assert [answer.status for answer in away] == [503] * 3
+    host.store.start()
+    assert [visitor.get("/private/").status, *works(member, holder)] == [200] * 3
+
+
 def devices(host: Host) -> dict[str, tuple[Member, Holder]]:
     """The two devices of each user."""
     made = host.shell(DEVICES).items()
@@ -176,23 +225,27 @@ def devices(host: Host) -> dict[str, tuple[Member, Holder]]:
 
 
 def test_a_project_with_djangos_own_user() -> None:
-    states = project(100)
-    host = next(states)
-    before = answers(host, "/admin/auth/user/")
-    assert next(states) is host
-    assert answers(host, "/admin/auth/user/") == before
-    both_ways(host, "user0")
-    held = devices(host)
-    assert [works(*held[f"user{n}"]) for n in (1, 2, 99)] == [[200, 200]] * 3
-    pk = host.shell("found = User.objects.get(username='user1').pk")
-    assert save_in_admin(host, f"/admin/auth/user/{pk}/change/", is_active=None).status == 302
-    assert [*works(*held["user1"]), held["user1"][1].whoami()] == [401, 401, 401]
-    host.shell("User.objects.filter(username__in=[f'user{n}' for n in range(2, 50)]).update(is_active=False)")
-    a_minute_later(host)
-    assert [works(*held[f"user{n}"]) for n in range(2, 100)] == [[401, 401]] * 48 + [[200, 200]] * 50
-    theft(host, "user60")
-    restart(host, "user61")
-    states.close()
+    with project(100) as host:
+        before = answers(host, "/admin/auth/user/")
+        take_both(host)
+        assert answers(host, "/admin/auth/user/") == before
+        both_ways(host, "user0")
+        held = devices(host)
+        assert [works(*held[f"user{n}"]) for n in (1, 2, 99)] == [[200, 200]] * 3
+        pk = host.shell("found = User.objects.get(username='user1').pk")
+        assert save_in_admin(host, f"/admin/auth/user/{pk}/change/", is_active=None).status == 302
+        assert [*works(*held["user1"]), held["user1"][1].whoami()] == [401, 401, 401]
+        host.shell("User.objects.filter(username__in=[f'user{n}' for n in range(2, 50)]).update(is_active=False)")
+        a_minute_later(host)
+        assert [works(*held[f"user{n}"]) for n in range(2, 100)] == [[401, 401]] * 48 + [[200, 200]] * 50
+        assert [held[f"user{n}"][1].whoami() for n in (2, 49, 50)] == [401, 401, 200]
+        theft(host, "user60")
+        restart(host, "user61")
+        pages(host, "user62")
+        admin_pages(host)
+        outage(host, "user63")
+        # As they were before: the project has not taken up another hasher.
+        assert host.shell("found = User.objects.values('password').distinct().count()") == 1
 
 
 def as_basic(host: Host, name: str, password: str) -> int:
@@ -201,32 +254,37 @@ def as_basic(host: Host, name: str, password: str) -> int:
     return Visitor(host).get("/echo", Authorization=f"Basic {credentials}").status
 
 
-def test_a_project_with_a_user_model_and_a_backend_of_its_own() -> None:
-    states = project(4, PEOPLE, ELSEWHERE)
-    host, elsewhere = next(states), ("elsewhere", "kept elsewhere")
-    host.shell("User.objects.create_user('elsewhere')")
-    before = answers(host, "/admin/people/member/")
-    assert next(states) is host
-    assert answers(host, "/admin/people/member/") == before
-    for name, password in (("user0", PASSWORD), elsewhere):
-        both_ways(host, name, password)
-        # More often than an account may fail, and sooner than an attempt that was never settled is given up.
-        assert [as_basic(host, name, password) for _ in range(11)] == [200] * 11
-    assert as_basic(host, "elsewhere", PASSWORD) == 403
-    member, holder = by_session(host, *elsewhere), by_token(host, *elsewhere)
-    pk = host.shell("found = str(User.objects.get(username='elsewhere').pk)")
-    assert member.get("/session/api/whoami").json == {"userId": pk, "role": "member"}
-    assert holder.claims["sub"] == pk
-    theft(host, "user1")
-    restart(host, "user2")
-    host.shell("User.objects.filter(username='elsewhere').update(is_active=False)")
-    a_minute_later(host)
-    assert works(member, holder) == [401, 401]
-    other, holder = by_session(host, "user3"), by_token(host, "user3")
-    pk = host.shell("found = str(User.objects.get(username='user3').pk)")
+def banned(host: Host, name: str) -> None:
+    """By an administrator, in the project's own admin: at once, the access token too."""
+    member, holder = by_session(host, name), by_token(host, name)
+    pk = host.shell(f"found = str(User.objects.get(username='{name}').pk)")
     assert save_in_admin(host, f"/admin/people/member/{pk}/change/", is_active=None).status == 302
-    assert [*works(other, holder), holder.whoami()] == [401, 401, 401]
-    states.close()
+    assert [*works(member, holder), holder.whoami()] == [401, 401, 401]
+
+
+def test_a_project_with_a_user_model_and_a_backend_of_its_own() -> None:
+    elsewhere = ("elsewhere", "kept elsewhere")
+    with project(4, PEOPLE) as host:
+        host.shell("User.objects.create_user('elsewhere')")
+        before = answers(host, "/admin/people/member/")
+        take_both(host, ELSEWHERE)
+        assert answers(host, "/admin/people/member/") == before
+        both_ways(host, "user0")
+        both_ways(host, *elsewhere)
+        # More often than an account may fail, and sooner than an attempt that was never settled is given up.
+        assert [as_basic(host, *elsewhere) for _ in range(11)] == [200] * 11
+        assert as_basic(host, "elsewhere", PASSWORD) == 403
+        member, holder = by_session(host, *elsewhere), by_token(host, *elsewhere)
+        pk = host.shell("found = str(User.objects.get(username='elsewhere').pk)")
+        assert member.get("/session/api/whoami").json == {"userId": pk, "role": "member"}
+        assert holder.claims["sub"] == pk
+        theft(host, "user1")
+        restart(host, "user2")
+        host.shell("User.objects.filter(username='elsewhere').update(is_active=False)")
+        a_minute_later(host)
+        assert works(member, holder) == [401, 401]
+        banned(host, "user3")
+        host.manage("makemigrations", "--check")
 
 
 def test_a_project_that_takes_the_tokens_alone() -> None:
@@ -236,6 +294,7 @@ def test_a_project_that_takes_the_tokens_alone() -> None:
         token = host.shell(STOCK)
         host.store.start()
         host.take(TOKENS, "security", "jwt_demo")
+        host.type(host.urls, BY_TOKEN)
         host.start()
         stock, holder = Holder(host, token, native=True), by_token(host, "user0")
         answer = stock.rotate()
@@ -245,6 +304,8 @@ def test_a_project_that_takes_the_tokens_alone() -> None:
         [row] = host.shell(f"{BLACKLIST}\nfound = list(OutstandingToken.objects.values_list('token', flat=True))")
         assert row.startswith("sha256:")
         assert [holder.post(REFRESH).status, holder.whoami()] == [200, 200]
+        answers = [Visitor(host).send("POST", "/by-token"), holder.send("POST", "/by-token", {"a": 1})]
+        assert [answer.status for answer in answers] == [401, 201]
         admin = Visitor(host)
         assert admin.submit("/admin/login/?next=/admin/", username="user0", password=PASSWORD).status == 302
         assert "sessionid" in admin.cookies

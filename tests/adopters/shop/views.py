@@ -25,7 +25,7 @@ class Echo(APIView):
         return Response({"user": request.user.get_username()})
 
     def post(self, request: Request) -> Response:
-        return Response({"sent": request.data.dict()}, 201)
+        return Response({"sent": dict(request.data.items())}, 201)
 
 
 def exception_handler(error: Exception, context: dict[str, object]) -> Response | None:
