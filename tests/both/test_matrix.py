@@ -20,7 +20,7 @@ from tests.sessions_demo import conftest as session
 NEW = "a new and longer one"
 # Seconds after the login at which something is revoked, and at which the old credential is tried.
 REVOKED, TRIED = 60, (60, 61, 600, 899, 900)
-COLUMNS = ("session", "expiry", "denylist", "version", "short-only")
+COLUMNS = ("session", "expiry", "denylist", "version", "access token only")
 
 
 class Member:
@@ -28,7 +28,7 @@ class Member:
 
     def __init__(self, column: str) -> None:
         flow: Any = session if column == "session" else jwt
-        body = {"refresh": False} if column == "short-only" else {}
+        body = {"refresh": False} if column == "access token only" else {}
         self.flow, self.here, self.there = flow, flow.logged_in(**body), flow.logged_in(agent=flow.SECOND)
 
     def post(self, who: Any, path: str, body: Any = None) -> None:
@@ -80,7 +80,7 @@ def cell(row: str, column: str, settings: Settings, clock: Clock) -> str:
     """When the first 401 comes, in the words of the table."""
     if (row, column) == ("theft", "session"):
         return "–"  # an id that is presented twice is nothing to notice: every request presents it again
-    settings.JWT_REVOCATION = {"session": "denylist", "short-only": "expiry"}.get(column, column)
+    settings.JWT_REVOCATION = {"session": "denylist", "access token only": "expiry"}.get(column, column)
     clock(0)
     TokenFamily.objects.all().delete()
     User.objects.all().delete()
@@ -115,5 +115,5 @@ def test_what_is_checked_ends_at_once_however_it_was_revoked(table: dict[str, li
         found = dict(zip(COLUMNS, cells, strict=True))
         assert found["denylist"] == "at once"
         assert found["version"] == ("840 s" if row == "logout" else "at once")
-        assert found["expiry"] == found["short-only"] == "840 s"
+        assert found["expiry"] == found["access token only"] == "840 s"
         assert found["session"] == ("–" if row == "theft" else "at once")
