@@ -23,7 +23,7 @@ from security.models import SecurityEvent
 from security.revocation import revoke_access, summary
 from security.users import access_of, user_key
 
-# Users read at a time when many are acted on, and named when somebody is asked whether she means it.
+# Users read at a time when an action concerns many, and named when the page asks for the reason.
 BATCH, LISTED = 500, 20
 
 
@@ -35,7 +35,7 @@ class UserForm(DjangoUserChangeForm):
         self.initial["email"] = self.instance.email_as_given
 
     def full_clean(self) -> None:
-        # What is stored was taken once. A rule that is newer must not keep an administrator from banning its owner.
+        # What is stored was taken once. A newer rule must not keep an administrator from banning the user.
         for name in self._unchanged():
             self.fields[name].validators = []
         super().full_clean()

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """Users, and what both ways to log in share."""
+    """This site's users, their registration, their passwords and the mail to them."""
 
     name = "accounts"
 

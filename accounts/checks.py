@@ -56,14 +56,14 @@ def _mail() -> Iterator[Error]:
     hint = "For example submission://user:password@mail.example.org:587"
     url = getattr(settings, "EMAIL_URL", "")
     if not url and not getattr(settings, "DEMO", False):
-        sentence = "EMAIL_URL is missing: nobody could register, reset a password or be warned."
+        sentence = "EMAIL_URL is missing: no user could register, reset a password or be warned."
         yield Error(sentence, hint=hint, id="accounts.E004")
     elif url and urlsplit(url).scheme not in MAIL_SCHEMES:
         # The parser takes any other word for plain SMTP, also one that was meant to ask for TLS.
         yield Error(f"EMAIL_URL must begin with {', '.join(MAIL_SCHEMES)}.", hint=hint, id="accounts.E004")
     sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
     if not sender.isascii() or not (urlsplit(url).hostname or "").isascii():
-        # Python and Django encode a name by IDNA 2003, which makes `strasse` of `straße`: a domain of somebody else.
+        # Python and Django encode a name by IDNA 2003, which makes `strasse` of `straße`: a domain of another owner.
         sentence = "EMAIL_URL and the address in DEFAULT_FROM_EMAIL must name their domains in ASCII."
         yield Error(sentence, hint="A domain with other letters begins with xn--.", id="accounts.E004")
 

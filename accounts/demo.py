@@ -26,7 +26,7 @@ USERS = [
 
 
 def ensure_users() -> None:
-    """Adds those who are missing; one who changed her password keeps it."""
+    """Adds the users who are missing. A user who changed the password keeps the new one."""
     present = set(User.objects.filter(email__in=[user.email for user in USERS]).values_list("email", flat=True))
     for user in USERS:
         if user.email not in present:

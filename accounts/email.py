@@ -63,7 +63,7 @@ def deliverable(address: str) -> str:
     """`address` as it is handed to a mail server: the part before the @ as given, the domain in ASCII.
 
     Django would encode the domain by IDNA 2003, which makes `strasse.example` of `straße.example`: the domain of
-    somebody else. Raises `ValueError` for an address that cannot be mailed to from here.
+    another owner. Raises `ValueError` for an address that cannot be mailed to from here.
     """
     local, _, domain = address.strip().rpartition("@")
     written = _ascii(domain)

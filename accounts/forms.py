@@ -1,4 +1,4 @@
-"""The forms of this app. Each names its fields: whatever else is sent changes nothing."""
+"""The forms of this app. Each names its fields: any other field that is sent changes nothing."""
 
 from typing import Any
 
@@ -17,8 +17,11 @@ from security.client import Client
 
 
 class RegisterForm(forms.Form):
-    """Who wants an account. The password is set by whoever reads the mail, so that nobody can
-    prepare an account with another's address and a password of his own."""
+    """The name and address of a new account.
+
+    The password is set after the link in the mail is opened. Otherwise an attacker could prepare an account with the
+    address of another person and a password that the attacker knows.
+    """
 
     email = AddressField(label="E-mail address", max_length=254, widget=forms.EmailInput({"autocomplete": "username"}))
     name = forms.CharField(
@@ -48,7 +51,7 @@ class PasswordResetForm(DjangoPasswordResetForm):
 
 
 class PasswordChangeForm(DjangoPasswordChangeForm):
-    """Django's, with the current password proved at the one door, so that the throttle counts it.
+    """Django's, with the current password proved by `verify()`, so that the throttle counts it.
 
     `request` is that of the page.
     """

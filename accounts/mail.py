@@ -38,13 +38,13 @@ FIRST_RETRY = timedelta(minutes=1)
 
 @receiver(password_changed)
 def tell_of_new_password(sender: object, user: User, **kwargs: Any) -> None:
-    """Tells the owner, who may not be the one who set it."""
+    """Mails the owner, because another person may have set it."""
     queue("password_changed", user.email_as_given)
 
 
 @receiver(token_reuse_detected)
 def tell_of_reuse(sender: object, user: User, everything: bool, **kwargs: Any) -> None:
-    """Tells the owner whose access has ended because two clients held one refresh token."""
+    """Mails the owner whose access was revoked because two clients held one refresh token."""
     if everything:
         queue("token_reuse", user.email_as_given)
 
@@ -63,7 +63,7 @@ def deliver() -> str:
 
 
 def _deliver(mail: OutgoingMail) -> bool:
-    # Whoever moves the date has the mail: a second housekeeper does not send it again.
+    # The process that moves the date has the mail. Without this, a second one would send it again.
     later = timezone.now() + FIRST_RETRY * 2**mail.attempts
     mine = OutgoingMail.objects.filter(pk=mail.pk, due=mail.due).update(due=later, attempts=mail.attempts + 1)
     if not mine:
@@ -82,7 +82,7 @@ def _deliver(mail: OutgoingMail) -> bool:
 
 
 def _hand_over(mail: OutgoingMail) -> None:
-    """Writes the text and passes it on. Raises whatever the server or the text is refused with."""
+    """Writes the text and passes it on. Raises what the server or the library raises."""
     text = _TEXTS[mail.kind](mail)
     if text is None:
         return

@@ -1,4 +1,4 @@
-"""The rows that both flows share: users, the clients they came from, what happened, and what is still to be done."""
+"""The users of this site, and the mails that are due to them."""
 
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from security.users import check_password
 
 
 class Users(RevokingQuerySet):
-    """Users, of whom none is changed past the revocation that the change calls for."""
+    """Users. `update()` and `bulk_update()` revoke access where a save would."""
 
     def update(self, **fields: Any) -> int:
         """Django's; the address as given follows the e-mail."""
@@ -62,7 +62,7 @@ class Absent:
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """Someone who can log in, by either flow."""
+    """A person who can log in, by either flow."""
 
     class Role(models.TextChoices):
         MEMBER = "member", "Member"
@@ -112,7 +112,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def is_staff(self) -> bool:
-        """Who may open the admin. It follows from the role, so that the two cannot disagree."""
+        """Whether the user may open the admin. It follows from the role, so that the two cannot disagree."""
         return self.role == self.Role.ADMIN
 
     def get_full_name(self) -> str:

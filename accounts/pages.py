@@ -1,4 +1,4 @@
-"""The pages about one's account. The open ones say so; the rest ask for a login."""
+"""The pages about a user's account. The open ones say so; the others ask for a login."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ METHODS = ["get", "post", "head", "options"]
 
 @open_page
 class Register(FormView):
-    """Step one: who are you. The answer is the same whether the address is taken or not (ASVS 6.3.8)."""
+    """Step one: name and address. The answer is the same whether the address is taken or not (ASVS 6.3.8)."""
 
     http_method_names = METHODS
     template_name = "accounts/register.html"
@@ -45,7 +45,7 @@ class Register(FormView):
 
 @open_page
 class RegisterConfirm(FormView):
-    """Step two: whoever reads the mail sets the password, and only then is there an account."""
+    """Step two: the reader of the mail sets the password, and only then is there an account."""
 
     http_method_names = METHODS
     template_name = "accounts/register_confirm.html"
@@ -77,13 +77,13 @@ class RegisterConfirm(FormView):
 
 
 def link_is_dead(request: HttpRequest) -> HttpResponse:
-    """410 for a link that was used, is too old, or was never ours: which of them is not told."""
+    """410 for a link that was used, is too old, or was never ours. The page does not say which."""
     return render(request, "accounts/link_dead.html", status=410)
 
 
 @method_decorator(never_cache, name="dispatch")
 class PasswordChange(auth.PasswordChangeView):
-    """A new password, for whoever knows the current one (ASVS 6.2.3). This session stays, under a new id."""
+    """A new password, for a user who knows the current one (ASVS 6.2.3). This session stays, under a new id."""
 
     http_method_names = METHODS
     template_name = "accounts/password_change.html"

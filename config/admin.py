@@ -1,4 +1,4 @@
-"""What this site shows in its admin beside what each app registers."""
+"""What this site shows in its admin, besides what each app registers."""
 
 from django.contrib import admin
 from django.contrib.auth.models import Group

@@ -25,5 +25,5 @@ class ClosedByDefaultMiddleware(LoginRequiredMiddleware):
         return super().process_view(request, view_func, view_args, view_kwargs)
 
     def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponseRedirect:
-        """To the login page, which tells a user whose session is over why it is."""
+        """To the login page, which says why the user's session is over."""
         return say_why(request, super().handle_no_permission(request, view_func))

@@ -25,7 +25,7 @@ START = 20
 def main(words: list[str]) -> None:
     """Prepares the site and runs the command; exits with its status."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    # Whoever ends this with SIGTERM ends the store with it.
+    # A SIGTERM to this process must end the store too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         environment.take_env_file()

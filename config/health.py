@@ -40,7 +40,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """200 when every store answers and takes writes, else 503, and which one does not; how many revocations a store has
     yet to hear of; when housekeeping ran.
 
-    Late housekeeping, and a denylist that may forget, are told but are no 503: that would take every web
+    Late housekeeping, and a denylist that may forget, are reported but are no 503: that would take every web
     process out of service at once.
     """
     checks = {"database": _try(_database)} | {name: _try(partial(_store, alias)) for name, alias in STORES.items()}

@@ -14,7 +14,7 @@ from honcho.process import Process
 
 
 class Processes(Manager):  # type: ignore[misc]
-    """Ends every process when it is told to, at whatever moment that is."""
+    """Ends every process at a signal, at any moment."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Processes(Manager):  # type: ignore[misc]
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
     def terminate(self) -> None:
-        # A process that has not yet told its id cannot be ended; stock code fails on it with a
+        # A process that has not yet reported its id cannot be ended; stock code fails on it with a
         # KeyError and leaves all of them running.
         if self._all_started():
             super().terminate()
@@ -43,7 +43,7 @@ class FollowingProcess(Process):  # type: ignore[misc]
         super().run(events, ignore_signals)
 
     def _follow_launcher(self) -> None:
-        # A launcher that was killed ends nobody; the next start would find the port and the store taken.
+        # A launcher that was killed ends no process; the next start would find the port and the store taken.
         launcher = multiprocessing.parent_process()
         assert launcher
         launcher.join()

@@ -119,7 +119,7 @@ def refuse_mistakes() -> None:
 
 
 def certify(folder: Path) -> None:
-    """Makes a certificate for localhost, once, with an authority of its own that a browser can be told to trust."""
+    """Makes a certificate for localhost, once, with an authority of its own, which a browser can be set to trust."""
     if not (folder / "site.pem").exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         authority = trustme.CA(organization_name="made by make run HTTPS=1")

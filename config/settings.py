@@ -97,7 +97,7 @@ MIDDLEWARE = [
 SILENCED_SYSTEM_CHECKS = [
     # It looks for SecurityMiddleware by name; a subclass of it stands there.
     "security.W001",
-    # They ask for HSTS_INCLUDE_SUBDOMAINS and HSTS_PRELOAD, which are for the owner of the whole domain to decide.
+    # They ask for HSTS_INCLUDE_SUBDOMAINS and HSTS_PRELOAD, which the owner of the complete domain decides about.
     "security.W005",
     "security.W021",
 ]
@@ -139,7 +139,7 @@ LOGIN_URL = reverse_lazy("session:login_page")
 LOGIN_REDIRECT_URL = reverse_lazy("session:profile_page")
 PASSWORD_HASHERS = [
     "security.hashers.Argon2id",
-    # For users of an earlier project: the next login of each replaces such a hash by Argon2id.
+    # For users of an earlier project: the next login of a user replaces such a hash by Argon2id.
     "security.hashers.Argon2idOverPBKDF2",
     "security.hashers.Argon2idOverPBKDF2SHA1",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -162,7 +162,7 @@ PASSWORD_RESET_TIMEOUT = 60 * 60
 REGISTRATION_TIMEOUT = 24 * 60 * 60
 
 REST_FRAMEWORK = {
-    # Closed by default; each flow brings its own authentication.
+    # Closed by default. `JsonView` sets the parser, renderer and exception handler, and each flow its authentication.
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -181,8 +181,8 @@ SPECTACULAR_SETTINGS = {
 # ── Tokens ────────────────────────────────────────────────────────────────────────────────────
 JWT_ISSUER = SITE_URL
 JWT_AUDIENCE = f"{SITE_URL}/jwt/"
-# SimpleJWT's own classes sign with SECRET_KEY unless told otherwise. Nothing here uses them; without a key
-# nothing can by mistake.
+# SimpleJWT's own classes sign with SECRET_KEY by default. Nothing here uses them; without a key
+# nothing can use them by mistake.
 SIMPLE_JWT = {"SIGNING_KEY": None, "USER_ID_CLAIM": "sub"}
 
 # ── Cookies, headers ──────────────────────────────────────────────────────────────────────────
@@ -191,7 +191,7 @@ SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_NAME = "__Host-sessionid"
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_SAMESITE = "Strict"
-# The one session a visitor has without a login: it holds the token of a reset link while she types.
+# The one session a visitor has without a login: it holds the token of a reset link while the visitor types.
 SESSION_COOKIE_AGE = PASSWORD_RESET_TIMEOUT
 CSRF_COOKIE_NAME = "__Host-csrftoken"
 CSRF_COOKIE_SECURE = True

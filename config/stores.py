@@ -20,8 +20,8 @@ STORE_WAIT = 1
 # The database's own limits on a statement and on waiting for a lock come before that: its answer says more than none.
 STATEMENT_WAIT = 4
 
-# One server. Whoever flushes the sessions logs people out; the throttle and the denylist, which is told again
-# from the database, share what may be flushed.
+# One server. To flush the sessions logs all users out. The throttle may be flushed, and so may the denylist, which
+# is written again from the database.
 SESSIONS, THROTTLE, DENYLIST, TRACE = 0, 1, 1, 2
 
 
@@ -75,7 +75,7 @@ def cache(url: str, number: int) -> dict[str, Any]:
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": f"{url}{'&' if '?' in url else '?'}db={number}",
         "OPTIONS": {
-            # The default is pickle: whoever can write to Redis would run code here.
+            # The default is pickle: an attacker who can write to Redis would run code here.
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
             "SOCKET_CONNECT_TIMEOUT": STORE_WAIT,
             "SOCKET_TIMEOUT": STORE_WAIT,

@@ -1,4 +1,4 @@
-"""Addresses of the whole site."""
+"""Addresses of the complete site."""
 
 from django.apps import apps
 from django.contrib import admin

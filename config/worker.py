@@ -59,6 +59,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 
 def _asks_for_health(head: bytes) -> bool:
-    # A whole head and nothing more: a client that stops in the middle must not hold up this thread either.
+    # A complete head and nothing more: a client that stops in the middle must not hold up this thread either.
     whole = head.endswith(b"\r\n\r\n") and head.count(b"\r\n\r\n") == 1
     return whole and head.startswith(HEALTH) and not any(word in head.lower() for word in MORE)

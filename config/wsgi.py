@@ -21,7 +21,7 @@ except (EnvError, ImproperlyConfigured) as error:
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Django's, which is told of no charset but UTF-8.
+    """Django's, which never sees a charset other than UTF-8.
 
     It believes any that Python has a codec for, rot13 too, and fails at reading the address with it, before
     there is anything that could answer an error.

@@ -35,7 +35,7 @@ class TokenFamilyAdmin(ActionsAdmin):
     list_select_related = ["user"]
     owner = "user"
     search_fields = ["=address"]
-    search_help_text = "The name a user logs in by or a network address, whole"
+    search_help_text = "The name a user logs in by, or a network address, in full"
     ordering = ["-started"]
     readonly_fields = ["chain"]
     actions = ["revoke", "revoke_all_of_user"]
@@ -47,7 +47,7 @@ class TokenFamilyAdmin(ActionsAdmin):
 
     @admin.display(description="user agent")
     def browser(self, row: TokenFamily) -> str:
-        """What it names: whole, it makes one row as tall as five."""
+        """Browser and system. The complete user agent would make one row as tall as five."""
         return name_of(row.user_agent)
 
     @admin.display(description="generations, the latest first")
@@ -75,7 +75,7 @@ class TokenFamilyAdmin(ActionsAdmin):
 
 
 class FamilyChangeList(ChangeList):
-    """A page of the ledger, with the families of its rows in one statement."""
+    """A page of outstanding or blacklisted tokens, with the families of its rows in one statement."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -83,10 +83,10 @@ class FamilyChangeList(ChangeList):
 
 
 class RefreshTokenAdmin(ActionsAdmin):
-    """What the two tables of the ledger share. `entry` is the row that has the `jti`."""
+    """What the pages of SimpleJWT's two tables share. `entry` is the row that has the `jti`."""
 
     ordering = ["-pk"]
-    search_help_text = "The name a user logs in by or a jti, whole"
+    search_help_text = "The name a user logs in by, or a jti, in full"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return FamilyChangeList

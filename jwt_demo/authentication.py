@@ -15,7 +15,7 @@ from security.users import pk_of
 
 
 class JWTAuthentication(SimpleJWTAuthentication):
-    """SimpleJWT's, without a look at the user's row and with one of the checks of `revocation`.
+    """SimpleJWT's, which does not read the user's row, and asks one of the checks of `revocation`.
 
     `check` names it; empty, it is the one that `JWT_REVOCATION` names.
     """
@@ -48,14 +48,14 @@ class JWTAuthentication(SimpleJWTAuthentication):
         return TokenUser(pk_of(validated_token["sub"]), validated_token["role"])
 
     def authenticate_header(self, request: Request) -> str:
-        """The challenge. Who sent no token made no error (RFC 6750 section 3.1)."""
+        """The challenge. A client that sent no token made no error (RFC 6750 section 3.1)."""
         header = self.get_header(request)
         wrong = header is not None and self.get_raw_token(header) is not None
         return f'Bearer realm="{self.www_authenticate_realm}"' + (', error="invalid_token"' if wrong else "")
 
 
 class NoAuthentication(JWTAuthentication):
-    """For what needs no access token: one that has expired must not keep anyone from logging in or out."""
+    """For views that need no access token: an expired one must not keep a user from logging in or out."""
 
     def authenticate(self, request: Request) -> None:
         return None

@@ -2,7 +2,7 @@
 
 Each one issued is outstanding, each one rotated or revoked is blacklisted. A `jti` begins with its family
 and generation, so that the chain of a family can be read here. Where stock SimpleJWT keeps the token in
-clear, a digest stands: whoever reads the table could otherwise log in as anyone.
+clear, these rows have a digest: with the tokens, a thief of the table could log in as every user.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ def add(entries: Iterable[int | None]) -> None:
 def add_latest(families: Iterable[UUID]) -> None:
     """Likewise for the latest token of each of these families, whose rows the caller has locked or changed.
 
-    It looks again: PostgreSQL gives whoever waited for a row the new row, and beside it the old blacklist.
+    It looks again: a statement that waited for a row gets the new row from PostgreSQL, and beside it the old blacklist.
     """
     latest = TokenFamily.objects.filter(pk__in=families).values("jti")
     add(OutstandingToken.objects.filter(jti__in=latest).values_list("pk", flat=True))
@@ -81,7 +81,7 @@ def with_families(rows: Iterable[Any]) -> list[Any]:
 
 
 def chain(family: TokenFamily) -> QuerySet[OutstandingToken]:
-    """The tokens of a family that are still in the ledger, the latest first."""
+    """The outstanding tokens of a family, those of them that were blacklisted too, the latest first."""
     # By user first: there is an index for that, and none for the beginning of a jti on SQLite.
     rows = OutstandingToken.objects.filter(user=family.user_id, jti__startswith=f"{family.pk}.")
     return rows.select_related("blacklistedtoken").order_by("-pk")

@@ -29,7 +29,7 @@ def _keys() -> Iterator[Error]:
         if not getattr(settings, name) or not all(map(_is_good, getattr(settings, name))):
             yield Error(
                 f"{name} is missing, or one of its keys is shorter than {SECRET_BYTES} bytes, a placeholder or no "
-                "Ed25519 key: whoever guesses it is everybody.",
+                "Ed25519 key: an attacker who guesses it can sign a token for every user.",
                 hint=HOW_TO_MAKE,
                 id="jwt.E001",
             )

@@ -1,4 +1,4 @@
-"""The settings of this app, and what holds where a project has none of its own. Times are in seconds.
+"""The settings of this app, with the defaults for a project that does not set them. Times are in seconds.
 
 `JWT_ACCESS_KEYS` and `JWT_REFRESH_KEYS`, tuples of secrets of which the first signs, have no default.
 """
@@ -17,10 +17,10 @@ conf = Conf(
     # How long a stolen access token can be used where nothing is looked up; also how long the denylist remembers, so
     # no policy may go above it.
     JWT_ACCESS_LIFETIME=15 * 60,
-    # From its issue: a user who comes once a week stays in, a device that is put away falls out.
+    # Counted from its issue: a user who comes once a week stays logged in, a device that is no longer used does not.
     JWT_REFRESH_LIFETIME=7 * 24 * 60 * 60,
     JWT_REFRESH_LIFETIME_REMEMBERED=30 * 24 * 60 * 60,
-    # From login: no user stays in for ever without proving the password.
+    # Counted from login: no user stays logged in for ever without proving the password.
     JWT_ABSOLUTE_LIFETIME=30 * 24 * 60 * 60,
     JWT_ABSOLUTE_LIFETIME_REMEMBERED=90 * 24 * 60 * 60,
     # A lost answer is asked for again within this, and two tabs ask within less; 0 is RFC 9700 to the letter.

@@ -1,4 +1,4 @@
-"""What time does to families and to the ledger, and how the denylist is kept whole."""
+"""What time does to families and to outstanding tokens, and how the denylist is kept complete."""
 
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ BATCH = 1000
 
 
 def ripe() -> TokenFamilies:
-    """Families of which no token is good any more, and which ended so long ago that nobody asks."""
+    """Families of which no token is good any more, and which ended longer ago than the registry remembers."""
     now = timezone.now()
     return TokenFamily.objects.filter(expires__lt=now, ended__lt=now - timedelta(seconds=conf.JWT_ROWS_KEPT))
 
@@ -25,8 +25,8 @@ def purge() -> str:
     """Marks what has run out, and removes what is of no more use, a batch at a time.
 
     Reuse is detected by a family's row and the token's own signature, and an expired token is refused
-    before either is looked at. So a family must stay until its last token has expired, and a row of the
-    ledger until its own has.
+    before either is looked at. So a family must stay until its last token has expired, and an
+    outstanding token until it has expired itself.
     """
     now = timezone.now()
     run_out = TokenFamily.objects.filter(Q(expires__lte=now) | Q(absolute_end__lte=now), ended=None)
@@ -39,14 +39,17 @@ def purge() -> str:
 
 
 class _Synced:
-    """Up to when this process has told Redis what the database knows."""
+    """Up to when this process has written to Redis what the database knows."""
 
     until: datetime | None = None
 
 
 @task("denylist", every=1)
 def keep_complete() -> str:
-    """Tells Redis what ended since the last turn, in case whoever ended it could not; all of it if Redis forgot."""
+    """Writes to Redis what ended since the last turn, in case the process that ended it could not.
+
+    Writes all of it if Redis has lost the list.
+    """
     now = timezone.now()
     since = _Synced.until if revocation.is_complete() else None
     revocation.sync_denylist(since or now - timedelta(seconds=conf.JWT_ACCESS_LIFETIME), renew=bool(since))

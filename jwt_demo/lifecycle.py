@@ -1,8 +1,8 @@
-"""A login from its first token to its last: start, rotate, re-key, end. Views call these verbs.
+"""A login from its first token to its last: start, rotate, cycle the key, end. Views call these verbs.
 
-A family is changed by conditional UPDATEs alone. Whoever changes the row has won; whoever finds it changed
-looks again. What a replayed token costs its user is committed before anyone is told, for an answer that is
-an exception would undo it.
+A family is changed by conditional UPDATEs alone. The request that changes the row has won; a request that finds it
+changed looks again. What a replayed token ends is committed before the answer is made: the answer is an
+exception, and inside the transaction it would undo that.
 """
 
 from collections.abc import Iterable
@@ -33,8 +33,8 @@ from security.signals import send_after_commit, token_reuse_detected
 from security.users import access_of, changed_fields, get_user, pk_of, role_of, stored_users, user_key
 
 AGAIN = "logged in again"
-# How long a logout that was sent with the refresh token before a re-key still finds the family. Not longer: a thief's
-# copy must not log out a user who changed the password.
+# How long a logout that was sent with the refresh token from before `cycle_key` still finds the family. Not longer: a
+# thief's copy must not log out a user who changed the password.
 LOGOUT_GRACE = timedelta(seconds=10)
 
 
@@ -70,7 +70,7 @@ def start(
 ) -> IssuedTokens:
     """Logs a verified user in, in a new family.
 
-    Raises `InvalidCredentials` when her access was revoked while her password was being verified.
+    Raises `InvalidCredentials` when the user's access was revoked while the password was being verified.
     """
     family = TokenFamily.begin(user, client, policy or Policy.default(remember), remember, transport)
     with transaction.atomic():
@@ -121,7 +121,7 @@ def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKI
         with transaction.atomic(durable=True):
             verdict, family = _classified(token, client, transport)
     except IntegrityError:
-        # The ledger's foreign key: her row was deleted after it had been read.
+        # The foreign key of an outstanding token: the user's row was deleted after it had been read.
         if stored_users().filter(pk=pk_of(token["sub"])).exists():
             raise
         raise InvalidRefresh from None
@@ -150,7 +150,7 @@ def _family(sid: str) -> TokenFamily | None:
 
 
 def _advance(family: TokenFamily, client: Client, **more: Any) -> bool:
-    """Turns a family to its next token, unless somebody else just did or ended it: one compare and swap."""
+    """Turns a family to its next token, unless another request just did or ended it: one compare and swap."""
     unchanged = TokenFamily.objects.filter(pk=family.pk, generation=family.generation, jti=family.jti, ended=None)
     if not unchanged.update(**family.next(family.generation + 1, client, family.now), **more):
         return False
@@ -160,7 +160,7 @@ def _advance(family: TokenFamily, client: Client, **more: Any) -> bool:
 
 
 def _reused_after_grace(family: TokenFamily, client: Client) -> None:
-    """The same client, too late: a lost answer, or a copy of the cookie. Only this family pays for it."""
+    """The same client, too late: a lost answer, or a copy of the cookie. Only this family ends."""
     if _mark_ended(family, "token reused after the grace period"):
         detail = {"family": str(family.pk), "verdict": "reused after grace", "everything": False}
         events.record(SecurityEvent.Name.TOKEN_REUSED, family.user, client, **detail)
@@ -169,7 +169,7 @@ def _reused_after_grace(family: TokenFamily, client: Client) -> None:
 
 
 def _reused(family: TokenFamily, client: Client) -> None:
-    """Two hold this family, and nobody can tell which is the owner: everything of the user ends."""
+    """Two clients hold this family, and one of them is a thief: everything of the user ends."""
     user = family.user
     if _mark_ended(family, "token reused") and user:
         detail = {"family": str(family.pk), "verdict": "reused", "everything": True}
@@ -199,7 +199,7 @@ def _answer(verdict: Verdict, family: TokenFamily | None, client: Client) -> Iss
 
 
 def reauthenticate(family: TokenFamily | None, user: Any, client: Client) -> IssuedTokens:
-    """Notes that the password was proved again just now, in tokens that a thief of the old ones has not.
+    """Notes that the password was proved again just now, in new tokens, which a thief of the old ones does not have.
 
     Raises `InvalidCredentials` when the family was ended meanwhile.
     """
@@ -229,7 +229,7 @@ def cycle_key(family: TokenFamily, user: Any, **more: Any) -> None:
 
 
 def reissue(family: TokenFamily) -> IssuedTokens:
-    """The latest refresh token of a family again, and a new access token; for who just proved the password."""
+    """The latest refresh token of a family again, and a new access token, for a user who just proved the password."""
     # Not from now: an end that came in between counts from before now, and the denylist forgets from then on.
     return IssuedTokens(_access(family, family.issued), family)
 
@@ -252,7 +252,7 @@ def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -
 
 
 def _of(refresh: RefreshToken) -> Q:
-    # Tokens from before a re-key mean nothing, unless it was just now and the logout was under way.
+    # Tokens from before `cycle_key` mean nothing, unless it was just now and the logout was under way.
     after = refresh["gen"] + 1
     just_now = Q(void_below=after, generation=after, issued__gt=database_now() - LOGOUT_GRACE)
     return Q(pk=refresh["sid"]) & (Q(void_below__lt=after) | just_now)
@@ -268,13 +268,13 @@ def _is_last(refresh: RefreshToken, ended: list[TokenFamily]) -> bool:
     for family in ended:
         if str(family.pk) == refresh["sid"]:
             return family.ended is None or not (family.reason == AGAIN or _has_successor(family))
-    # One that was not ended is of before a re-key.
+    # A token whose family was not ended is from before `cycle_key`.
     return not TokenFamily.objects.filter(pk=refresh["sid"]).exists()
 
 
 def _end_short(access: AccessToken, reason: str) -> None:
     if not revocation.CHECKS["denylist"].allows(access):
-        return  # who logs out again and again must not fill the history
+        return  # a client that logs out again and again must not fill the history
     user = stored_users().filter(pk=pk_of(access["sub"])).first()
     # The row is what the denylist is rebuilt from.
     events.record(SecurityEvent.Name.TOKEN_REVOKED, user, Client(), jti=access["jti"], reason=reason)
@@ -291,7 +291,7 @@ def _end(rows: TokenFamilies, reason: str) -> int:
 @transaction.atomic
 def _end_rows(rows: TokenFamilies, reason: str) -> tuple[list[TokenFamily], int]:
     # Locked, or a rotation between the look and the update would leave its token out of the blacklist; in
-    # one order, or two who end many wait for each other.
+    # one order, or two requests that end many would wait for each other.
     families = list(rows.order_by("pk").select_for_update(of=("self",)))
     found = [family.pk for family in families]
     ended = TokenFamily.objects.filter(pk__in=found).mark_ended(reason)
@@ -309,7 +309,7 @@ def _add_to_denylist(families: Iterable[TokenFamily]) -> None:
 
 @receiver(post_save, sender=BlacklistedToken)
 def end_blacklisted(sender: object, instance: BlacklistedToken, raw: bool, **kwargs: Any) -> None:
-    """Ends the family of a token that somebody blacklists by SimpleJWT's own means, which know no families."""
+    """Ends the family of a token that is blacklisted by SimpleJWT's own means, which know no families."""
     if raw:
         return  # A backup: the token's own row may still be to come, and the family's row says whether it ended.
     if family := blacklist.family_of(instance.token.jti):
@@ -346,8 +346,8 @@ class TokenFlow:
             if is_ours:
                 cycle_key(keep, get_user(pk))
         finally:
-            # Also when `keep` was ended meanwhile. One entry for all of them, and for short-only
-            # tokens, which have no row.
+            # Also when `keep` was ended meanwhile. One entry for all of them, and for access tokens
+            # without a family, which have no row.
             revocation.deny_before(key, token_version)
         return ended
 

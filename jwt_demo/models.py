@@ -65,14 +65,14 @@ class TokenFamilies(models.QuerySet["TokenFamily"]):
     """Finds and ends rows."""
 
     def live(self) -> Self:
-        """Those that nobody ended and no clock has."""
+        """Those that were not ended and have not expired."""
         now = timezone.now()
         return self.filter(ended=None, expires__gt=now, absolute_end__gt=now)
 
     def for_rotation(self) -> Self:
         """Brings along what a rotation would otherwise have to ask for.
 
-        That is the ledger's row of each one's latest token, and the database's time: the clock by which `issued`
+        That is the outstanding token of each one, and the database's time: the clock by which `issued`
         is written and read, whichever machine does so.
         """
         entry = OutstandingToken.objects.filter(jti=models.OuterRef("jti")).values("pk")
@@ -93,7 +93,7 @@ class TokenFamily(models.Model):
     """One login on one device. It holds what its latest token is made of, and no token."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # Without a constraint: the rows of a deleted user must outlive her until their tokens are ended.
+    # Without a constraint: the rows of a deleted user must stay until their tokens are ended.
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, db_constraint=False, null=True)
     token_version = models.PositiveIntegerField()
     transport = models.CharField(max_length=8, choices=Transport)
@@ -153,7 +153,7 @@ class TokenFamily(models.Model):
         return family
 
     def next(self, generation: int, client: Client, now: datetime) -> dict[str, Any]:
-        """Turns to the token of `generation`, unsaved; what changed, for an UPDATE."""
+        """Turns to the token of `generation`, unsaved. Returns what changed, for an UPDATE."""
         change = {
             "generation": generation,
             "jti": f"{self.pk}.{generation}.{uuid.uuid4().hex}",
@@ -192,24 +192,24 @@ class TokenFamily(models.Model):
             return Verdict.CURRENT if genuine else Verdict.INVALID
         if behind > 1 or not self._is_from_its_client(client, transport):
             return Verdict.REUSED
-        # Two statements that overlap may be dated in the other order; a window of 0 must stay shut for them too.
+        # Two statements that overlap may be dated in the other order. A grace period of 0 must refuse them too.
         age = max(self.now - self.issued, timedelta(0))
         window = timedelta(seconds=self.policy["grace_period"])
         return Verdict.RETRY if age < window else Verdict.REUSED_AFTER_GRACE
 
     def _is_from_its_client(self, client: Client, transport: str) -> bool:
-        # A browser's cookie has the user agent to tell a copy by. A native client has not: an app updates itself.
+        # A copy of a browser's cookie shows by its user agent. A copy of an app's token does not: an app updates itself.
         same = transport == Transport.BODY or client.user_agent_hash == self.rotated_by
         return transport == self.transport and same
 
     def is_live(self) -> bool:
-        """Whether nobody ended it, no clock has, and its user stands as she did. Reads `user`."""
+        """Whether it was not ended, has not expired, and its user is still active and at its version. Reads `user`."""
         user = self.user
         stands = user is not None and user.is_active and (self.user_version or 0) == self.token_version
         return stands and self.is_open()
 
     def is_open(self) -> bool:
-        """Whether nobody ended it and no clock has."""
+        """Whether it was not ended and has not expired."""
         return self.ended is None and timezone.now() < min(self.expires, self.absolute_end)
 
     def state(self) -> str:

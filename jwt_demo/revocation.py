@@ -6,7 +6,7 @@
     version     one SQL statement   not at all; a device that was      503
                                     logged out: until it expires
 
-The denylist lies in Redis and can be lost with it, so the database can always tell it again: families
+The denylist is in Redis and can be lost with it, so it can always be written again from the database: families
 that ended, and revocations of the last 15 minutes. A marker stands beside the entries, as a
 lease that housekeeping renews after it has written what is new. Without the lease no token passes before the
 list is complete again. While Redis takes no writes, the database is asked instead.
@@ -37,7 +37,7 @@ NEVER_SET = "denylist:never_set"
 # Clocks of two machines differ, and a transaction may commit after others have read; an entry too many
 # costs nothing.
 SKEW = timedelta(seconds=60)
-# The lowest version only rises: of two revocations the earlier may be carried out last.
+# The lowest version only rises: of two revocations, the earlier may be carried out last.
 RAISE = """
 if tonumber(redis.call('GET', KEYS[1]) or '0') <= tonumber(ARGV[1]) then
     redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
@@ -46,7 +46,7 @@ end
 
 
 class Check(Protocol):
-    """One way to tell."""
+    """One way to find out whether a token still counts."""
 
     def allows(self, token: AccessToken) -> bool:
         """Whether the token still counts. Raises the store's error when it is away."""
@@ -122,13 +122,14 @@ def deny_families(families: Iterable[tuple[str, object]]) -> None:
 
 
 def sync_denylist(since: datetime, renew: bool = False) -> None:
-    """Tells Redis what the database knows to have been revoked since then, and that the list is whole.
+    """Writes to Redis what was revoked since then, as the database knows it, and sets the marker of a complete list.
 
-    `renew`: that it is whole still, if the marker stands; a list that was lost meanwhile is not whole by this.
+    With `renew`, it renews that marker only if it still stands: a list that was lost meanwhile does not become
+    complete by this.
     """
     since -= SKEW
     pipe = _redis().pipeline()
-    # What ran out was given its last access token a whole lifetime of one before.
+    # A family that expired got its last access token at least the lifetime of one before.
     ended = TokenFamily.objects.filter(ended__gte=since).exclude(policy__revocation="expiry").exclude(reason="expired")
     for pk, family in ended.values_list("user_id", "pk"):
         deny_family(user_key(pk), family, pipe)
@@ -145,12 +146,12 @@ def sync_denylist(since: datetime, renew: bool = False) -> None:
 
 
 def _complete_denylist() -> None:
-    # First, or a store that takes no writes would cost each request all that the database knows.
+    # First, or each request to a store that takes no writes would read all that the database knows.
     _redis().set(NEVER_SET, 1, xx=True)
     try:
         sync_denylist(timezone.now() - timedelta(seconds=conf.JWT_ACCESS_LIFETIME))
     except DATABASE_OUTAGES:
-        # Without the database nobody revokes anything: what Redis was told stands, unless it has lost that.
+        # Without the database nothing can be revoked: the entries in Redis still hold, unless it has lost them.
         if not _redis().exists(UNBROKEN):
             raise
         _redis().set(LEASE, 1, ex=conf.JWT_DENYLIST_LEASE)
@@ -174,7 +175,7 @@ def evicts() -> str:
 
 
 def _name(key: str, kind: str, value: object = "") -> str:
-    # The braces keep one user's keys together, for whoever takes a cluster and gives it a marker on each node.
+    # The braces keep one user's keys together, for a project that uses a cluster and gives it a marker on each node.
     return f"{prefix_of(key)}{kind}:{value}"
 
 

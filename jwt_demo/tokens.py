@@ -75,7 +75,7 @@ class Backend(TokenBackend):
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
         """The claims of a token of this kind, signed by a key of this ring and not expired.
 
-        `verify` must stay true: there is no use here for claims that nobody vouches for.
+        `verify` must stay true: nothing here uses claims whose signature is not verified.
         """
         key = self.ring[self.kid_of(token)]
         try:

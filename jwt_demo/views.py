@@ -53,7 +53,7 @@ class TokenView(JsonView):
     unauthenticated = "No token provided"
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """A token that is good and not enough is told so (RFC 6750 section 3.1)."""
+        """Says `insufficient_scope` where a token is good and not enough (RFC 6750 section 3.1)."""
         response = super().finalize_response(request, response, *args, **kwargs)
         if response.status_code == 403:
             response["WWW-Authenticate"] = 'Bearer realm="jwt", error="insufficient_scope"'
@@ -70,7 +70,7 @@ class TokenView(JsonView):
         return user
 
     def family(self) -> TokenFamily | None:
-        """The family of the access token, `None` for a short-only one. Raises 401 when it has ended."""
+        """The family of the access token, `None` for an access token without one. Raises 401 when it has ended."""
         family = TokenFamily.objects.filter(pk=self.request.auth["sid"]).first()
         if family and not family.is_open():
             raise exceptions.AuthenticationFailed("Token revoked")
@@ -88,7 +88,7 @@ class TokenView(JsonView):
 
 
 class TokenLoginBody(LoginBody):
-    """Who, the proof, and what for: a browser, a native client, or once for a quarter of an hour."""
+    """The user's name, the password, and what is needed: tokens for a browser or an app, or an access token only."""
 
     # DRF's sentence repeats what was sent, and half a surrogate pair in an answer is a 500.
     transport = serializers.ChoiceField(
@@ -112,7 +112,10 @@ class TokensAnswer(serializers.Serializer):
 
 
 class RenewedTokensAnswer(Message):
-    """New tokens, because the password was proved. None for a short-only login that changed it, or in an outage."""
+    """New tokens, because the password was proved.
+
+    There are none for a login with an access token only that changed the password, or in an outage.
+    """
 
     accessToken = serializers.CharField(required=False)
     expiresIn = serializers.IntegerField(required=False)
@@ -134,7 +137,7 @@ class Login(TokenView):
         issued = lifecycle.start(user, client, body["remember"], body["transport"])
         before, transport = cookies.presented(request._request, {})
         if body["transport"] == transport and (token := cookies.good(before)):
-            # The browser is about to forget that token, and nobody could end its family from there.
+            # The browser is about to forget that token, and could not end its family any more.
             lifecycle.end(token, None, lifecycle.AGAIN)
         return self.answer(issued)
 
@@ -187,13 +190,13 @@ class Password(TokenView):
             raise serializers.ValidationError({"new": error.messages}) from None
         passwords.replace(user, Client.of(request._request), keep=family)
         if family is None or family.token_version != access_of(user).token_version:
-            # Short-only; or the store went away before the family had its new tokens, and it ends with the others.
+            # An access token only. Or the store went away before the family had new tokens: it ends with the others.
             return Response({"message": "Password changed"})
         return self.answer(lifecycle.reissue(family), message="Password changed")
 
 
 class Logout(TokenView):
-    """Ends the family of either token. Works without a live one, so that nobody is kept from leaving."""
+    """Ends the family of either token. Works without a live one, so that every user can log out."""
 
     authentication_classes = [NoAuthentication]
     permission_classes = []

@@ -18,7 +18,7 @@ COUNTED = 10_000
 
 
 class CappedPaginator(Paginator):
-    """Stops counting at 10 000 rows: a full count reads the whole table for a number nobody pages to."""
+    """Stops counting at 10 000 rows: a full count reads the complete table, and no user looks at that many pages."""
 
     @cached_property
     def count(self) -> int:
@@ -82,19 +82,19 @@ class ActionsAdmin(LargeTableAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Django offers actions to whoever may view; without this a read-only account could end something.
+        # Django offers actions to every user who may view. Without this, a read-only account could end something.
         return obj is None and super().has_change_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def reason(self, request: HttpRequest) -> str:
-        """What a registry is to say about an end."""
+        """What a registry says about an end."""
         return f"ended by administrator {request.user.pk}"
 
 
 class ByState(admin.SimpleListFilter):
-    """Live, or ended by somebody or by the clock. The model's query set tells which are `live()`."""
+    """Live, or ended or expired. The model's query set says which are `live()`."""
 
     title = "state"
     parameter_name = "state"
@@ -129,12 +129,12 @@ class SecurityEventAdmin(LargeTableAdmin):
     list_display = ["at", "name", "email", "user_key", "address", "browser"]
     list_filter = [ByName, "at"]
     search_fields = ["=email", "=user_key"]
-    search_help_text = "An e-mail address or a user's id, whole"
+    search_help_text = "An e-mail address, or a user's id, in full"
     ordering = ["-at", "-pk"]
 
     @admin.display(description="user agent")
     def browser(self, row: SecurityEvent) -> str:
-        """What it names: whole, it makes one row as tall as five."""
+        """Browser and system. The complete user agent would make one row as tall as five."""
         return name_of(row.user_agent)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -149,7 +149,7 @@ class SecurityEventAdmin(LargeTableAdmin):
 
 @admin.register(PendingRevocation)
 class PendingRevocationAdmin(ActionsAdmin):
-    """What a store has yet to be told. Empty, but for an outage."""
+    """Revocations that wait for a store. Empty, except in an outage."""
 
     list_display = ["user_key", "reason", "token_version", "created", "due"]
     ordering = ["pk"]

@@ -1,10 +1,10 @@
-"""What both ways to log in stand on."""
+"""What both ways to log in share."""
 
 from django.apps import AppConfig
 
 
 class SecurityConfig(AppConfig):
-    """Passwords proved, access revoked, devices, events, housekeeping: whatever the user model."""
+    """The proof of passwords, revocation, devices, events and housekeeping, for any user model."""
 
     name = "security"
     verbose_name = "Security"

@@ -1,4 +1,4 @@
-"""Arriving from another site: the browser withholds our cookies, and a page would take its reader for a stranger.
+"""Arriving from another site: the browser withholds our cookies, and a page would treat its user as a stranger.
 
 They are SameSite=Strict. A browser that follows a link in a mail has them and does not send them; the answer would
 replace the CSRF cookie, and each form that is open in another tab would be refused. So the first answer only goes on to
@@ -20,7 +20,7 @@ class ArrivalMiddleware:
     """Answers a page that another site's link opens with one that asks for it again, and sets no cookie.
 
     It stands before sessions and CSRF. A browser that sends no `Sec-Fetch-Site` (Safari before 16.4, any browser on
-    plain http that is not loopback) cannot be told from one that has no cookies.
+    plain http that is not loopback) cannot be distinguished from one that has no cookies.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

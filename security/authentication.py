@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TokenUser:
-    """Who the credential says is asking. Her row was not read."""
+    """The user whom the credential names. The user's row was not read."""
 
     pk: int
     role: str

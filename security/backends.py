@@ -1,7 +1,7 @@
-"""The one door through which a password is proved, whatever asks: a form, an API, the admin.
+"""The one place where a password is proved, for every caller: a form, an API, the admin.
 
-`verify()` is what a login calls. The backend beneath it is what makes the door the only one: Django's own forms call
-`authenticate()` and so come through here, with the same throttle and the same record. It works for every user model.
+`verify()` is what a login calls. Django's own forms call `authenticate()` and so come through the
+backend here, with the same throttle and the same record. It works for every user model.
 List it first in `AUTHENTICATION_BACKENDS`; others may follow, for users whose password is not kept here.
 """
 
@@ -54,7 +54,7 @@ UNSETTLED: ContextVar[tuple[throttle.Attempt, Any, str, Client] | None] = Contex
 
 
 class InvalidCredentials(Exception):
-    """Unknown, wrong or inactive: the caller is not told which (ASVS 6.3.8)."""
+    """Unknown, wrong or inactive: the caller does not learn which (ASVS 6.3.8)."""
 
 
 def verify(request: HttpRequest, identifier: str, password: str) -> Any:
@@ -92,7 +92,7 @@ def record_login(user: Any, client: Client, **detail: Any) -> int:
     """
     key, access, now = user_key(user.pk), access_of(user), fingerprints_of(user)
     if changed := changed_fields(user, access.guarded):
-        # Past all signals, and noticed here first: what was issued before the change must not go on.
+        # A change past the signals, noticed here first: what was issued before it must not go on.
         revoke_access(user, f"{', '.join(changed)} changed")
         access = access_of(user)
     if not _may_enter(user, key, access, now):
@@ -218,7 +218,7 @@ def _password_fits(user: Any, password: str) -> bool:
     # JSON can carry half a surrogate pair, which cannot be hashed, and which is in no password.
     hashable = not any("\ud800" <= c <= "\udfff" for c in password)
     if user is None or not ModelBackend().user_can_authenticate(user) or not hashable:
-        # Refused in any case. An address that is refused sooner tells who has an account here.
+        # Refused in any case. An address that is refused sooner would show which users have an account here.
         user, password = get_user_model()(), password if hashable else ""
     if _matches(user, password):
         return True

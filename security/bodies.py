@@ -1,6 +1,7 @@
-"""What JSON endpoints are sent and send: a strict parser, strict fields, and the bodies of both flows.
+"""The length of a body.
 
-For forms too: the middleware `BodyGate`, which refuses a body that nothing would read.
+Gives `BodyGate`, a middleware that refuses a body that nothing would read, and `body_length`, for views of a project
+without it.
 """
 
 import re

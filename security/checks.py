@@ -1,4 +1,4 @@
-"""What must be true of the configuration before either flow answers anyone. Each refusal names its variable."""
+"""What must be true of the configuration before either flow answers a request. Each refusal names its variable."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -86,7 +86,7 @@ def _secret() -> Iterator[Error]:
 
 
 def is_guessable(key: str) -> bool:
-    """Whether a secret is too short, or one that somebody typed (ASVS 11.3)."""
+    """Whether a secret is too short, or one that a person typed (ASVS 11.3)."""
     short = len(key.encode()) < SECRET_BYTES or len(set(key)) < 10
     return short or any(word in key.lower() for word in PLACEHOLDERS)
 

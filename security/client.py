@@ -1,4 +1,4 @@
-"""Who is calling, as far as a server can tell: an address and a user agent.
+"""The client of a request, as far as a server can know it: an address and a user agent.
 
 Needs Django. Gives `Client`, a frozen value that rows copy from; nothing keeps the request.
 """

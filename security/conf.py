@@ -1,4 +1,4 @@
-"""The settings of this app, and what holds where a project has none of its own. Read as attributes of `conf`."""
+"""The settings of this app, with the defaults for a project that does not set them. Read as attributes of `conf`."""
 
 from typing import Any
 
@@ -20,17 +20,18 @@ class Conf:
 conf = Conf(
     # Called with a user; gives the role that sessions and tokens carry.
     SECURITY_ROLE="security.users.default_role",
-    # Beside the fields that name the user and take mail. Those of them that the user model has.
+    # The fields whose change revokes a user's access, as far as the user model has them. The fields that name the
+    # user and take mail are always guarded.
     SECURITY_GUARDED_FIELDS=("password", "is_active", "is_staff", "is_superuser", "role"),
     # How many proxies of yours stand in front; so many entries of X-Forwarded-For are believed.
     TRUSTED_PROXIES=0,
-    # The cache, in Redis, where they are counted.
+    # The cache, in Redis, where failed logins and mails are counted.
     THROTTLE_CACHE_ALIAS="throttle",
     # Failures allowed in so many seconds; security/throttle.py says what each one stops.
     THROTTLE_ACCOUNT_AND_ADDRESS=(10, 5 * 60),
     THROTTLE_ADDRESS=(100, 5 * 60),
     THROTTLE_ACCOUNT_FROM_UNKNOWN_CLIENTS=(50, 60 * 60),
-    # Mails anyone can have sent, counted whether the address is known here or not.
+    # Mails in so many seconds, counted whether the address is known here or not.
     THROTTLE_MAIL_TO_ADDRESSEE=(5, 60 * 60),
     THROTTLE_MAIL_FROM_ADDRESS=(20, 60 * 60),
 )

@@ -1,4 +1,4 @@
-"""The devices a person is logged in on, across both flows, and the one way to end them all.
+"""The devices a user is logged in on, across both flows, and the one way to end them all.
 
 Gives `Flow`, what each flow registers in its `AppConfig.ready`, and `FLOWS`.
 """
@@ -57,7 +57,7 @@ class Flow(Protocol):
         """Ends what was issued to a user before the `token_version`, and returns how many devices that was.
 
         Raises the store's error when it is away.
-        `keep` is re-keyed instead of ended by the flow to which it belongs; others ignore it.
+        The flow to which `keep` belongs gives it a new key instead of ending it; the other flow ignores it.
         """
 
 

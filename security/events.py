@@ -1,7 +1,7 @@
-"""What happened to someone's access: a row that stays, and a log line for whoever watches now.
+"""What happened to a user's access: a row that stays, and a log line for a program that watches now.
 
 Names follow the OWASP logging vocabulary. No password, token, cookie or session id is ever passed in
-here, and no address that nobody here has: people type passwords into the wrong field.
+here, and no address that no user here has: people type passwords into the wrong field.
 """
 
 import logging
@@ -40,6 +40,6 @@ def login_failed(user: Any, identifier: str, client: Client) -> None:
     if user is not None:
         record(SecurityEvent.Name.LOGIN_FAIL, user, client, inactive=not getattr(user, "is_active", True))
         return
-    # Without the key, whoever reads the log could try passwords against the digest of a mistyped one.
+    # Without the key, a reader of the log could try passwords against the digest of a mistyped one.
     digest = salted_hmac("security.events", identifier).hexdigest()[:16]
     record(SecurityEvent.Name.LOGIN_FAIL, None, client, unknown=digest)

@@ -1,7 +1,7 @@
 """Work that no request waits for: one loop, run by `manage.py housekeeping`.
 
 Gives `task`, a decorator by which an app adds work; `run_due`, one turn of the loop; `report`, what
-`/readyz` tells.
+`/readyz` answers.
 """
 
 import logging

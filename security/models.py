@@ -66,7 +66,7 @@ class PendingRevocation(models.Model):
 
 
 class KnownClient(models.Model):
-    """A client from which a user has logged in before: what tells the owner from a stranger."""
+    """A client from which a user has logged in before: it distinguishes the owner from a stranger."""
 
     user_key = models.CharField(max_length=255)
     user_agent_hash = models.CharField(max_length=64)
@@ -91,7 +91,7 @@ class KnownClient(models.Model):
 
 
 class AppendOnly(models.QuerySet[Any]):
-    """Rows that nobody edits: what an intruder would do first is tidy up."""
+    """Rows that are never changed: an intruder would otherwise hide what happened."""
 
     def update(self, **fields: Any) -> int:
         raise TypeError("Security events are written once and never changed.")
@@ -101,7 +101,7 @@ class AppendOnly(models.QuerySet[Any]):
 
 
 class SecurityEvent(models.Model):
-    """One thing that happened to someone's access. Append-only.
+    """One thing that happened to a user's access. Append-only.
 
     The user is plain columns, not a foreign key: deleting a user must change no history.
     Names are those of the OWASP logging vocabulary where it has one.

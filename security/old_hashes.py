@@ -1,6 +1,6 @@
 """Password hashes by PBKDF2, which users of an earlier Django project may have, bare or wrapped in Argon2id.
 
-Gives `make_up_for`, which hides from a stranger who has one; `bare` and `wrap`, for the command that wraps them.
+Gives `make_up_for`, which hides from a stranger which users have one; `bare` and `wrap`, for the command.
 Other old hashes (scrypt, Argon2 with other costs) are replaced at the next login like these, and are not hidden.
 """
 
@@ -21,7 +21,7 @@ from security.users import active_users, store_hash, stored_users
 WRAPPERS = {wrapper.inner.algorithm: wrapper for wrapper in (Argon2idOverPBKDF2(), Argon2idOverPBKDF2SHA1())}
 BARE = Q(*[("password__startswith", f"{name}$") for name in WRAPPERS], _connector=Q.OR)
 WRAPPED = Q(*[("password__startswith", f"{wrapper.algorithm}$") for wrapper in WRAPPERS.values()], _connector=Q.OR)
-# Seconds. The question reads the whole table of users.
+# Seconds. The question reads the complete table of users.
 ASK_EVERY = 60
 # Iterations. Django has had a million or so; a hash that says many more is none, and would stop every refused login.
 MOST = 10_000_000
@@ -40,7 +40,7 @@ ASKED: Asked | None = None
 
 
 def make_up_for(password: str, encoded: str) -> None:
-    """Computes what is missing after a check of `password` against `encoded`, which it does not fit, to the most work.
+    """Computes what a failed check of `password` against `encoded` lacks of the most work that a check can be.
 
     So a refused login is the same work for an unknown user and for one with a hash by Argon2id, by PBKDF2 or
     wrapped: one Argon2id hash, or two for a password that is not in normal form; and, while there are such hashes,

@@ -35,7 +35,7 @@ class OriginGate:
 
 
 def came_from_here(request: HttpRequest) -> bool:
-    """Whether our own pages, the user herself, or no browser at all sent `request`.
+    """Whether one of our own pages, the user's address bar or bookmark, or no browser at all sent `request`.
 
     `Sec-Fetch-Site` decides where it is present: scripts cannot set it. Older browsers send `Origin`
     with every unsafe request; without both it is no browser, and has no cookies it was not given.

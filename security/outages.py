@@ -1,4 +1,4 @@
-"""What a store that is away raises, by whichever library it was asked."""
+"""What the libraries raise when a store is away."""
 
 from django.db import InterfaceError, InternalError, OperationalError
 from django_redis.exceptions import ConnectionInterrupted

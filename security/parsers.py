@@ -25,7 +25,7 @@ def _refuse(constant: str) -> None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Of two fields of one name each reader believes another: what was checked is not what is used.
+    # Of two fields of one name, one reader may take the first and another the second, and use what was not checked.
     if len(found := dict(pairs)) < len(pairs):
         raise ValueError("a name twice")
     return found

@@ -54,7 +54,7 @@ def choose(user: Any, password: str) -> None:
 
 
 def replace(user: Any, client: Client, keep: Any = None, by_mail: bool = False) -> None:
-    """Stores the new hash that `user` already carries, records who set it, and tells the project.
+    """Stores the new hash that `user` already carries, records who set it, and sends the signal `password_changed`.
 
     Everything else the user has open ends; `keep` stays, under a new key.
     The hash was computed before the transaction opens: SQLite's write lock must not wait for it.

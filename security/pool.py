@@ -20,7 +20,7 @@ class StoreSilent(TimeoutError):
 
 
 class GuardedConnection:
-    """A connection that tells the breaker whether its server answers."""
+    """A connection that notes for the breaker whether its server answers."""
 
     breaker: Breaker
 
@@ -42,7 +42,7 @@ class GuardedConnection:
             self.breaker.silent()
             raise
         except Exception:
-            # Refused, closed, an error of the server's: the next caller need not wait for a try that is over.
+            # Refused, closed, an error of the server's: the next caller may try at once.
             self.breaker.answered()
             raise
 

@@ -1,4 +1,4 @@
-"""What Django says of users who are saved, deleted or regrouped, and what follows for their access."""
+"""Receivers of Django's signals about users who are saved, deleted or regrouped: they revoke access."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def revoke_from_regrouped(sender: Any, instance: Any, action: str, pk_set: Any, 
         return
     name = "groups" if sender is getattr(getattr(user, "groups", None), "through", None) else "permissions"
     if action == "pre_clear":
-        # Whom it will concern, as long as that can be read.
+        # The users it will concern, as long as they can be read.
         column = f"{user._meta.model_name}_id"
         pks = set(sender.objects.filter(**{type(instance)._meta.model_name: instance}).values_list(column, flat=True))
     else:

@@ -32,7 +32,7 @@ BAD_ORIGIN = REASON_BAD_ORIGIN.partition("%s")[0]
 class Refused(APIException):
     """The check `check` refuses, with this status; `detail` says which header or field decided and what to send.
 
-    `deployment` tells that a proxy in front of this server is at fault, and not the client.
+    `deployment` says that a proxy in front of this server is at fault, and not the client.
     """
 
     def __init__(self, status: int, check: str, detail: str, deployment: bool = False) -> None:

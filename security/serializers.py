@@ -1,4 +1,4 @@
-"""What the JSON endpoints of both flows are sent and send: strict fields, and bodies."""
+"""Strict fields, and the bodies that the JSON endpoints of both flows take and answer."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ class Message(serializers.Serializer):
 
 
 class LoginBody(serializers.Serializer):
-    """Who, and the proof. Who is said in the field that `login_field` names, and read as `identifier`."""
+    """The name of the user, in the field that `login_field` names and read as `identifier`, and the password."""
 
     password = Text(max_length=MAXIMUM_LENGTH)
     remember = Flag(default=False)
@@ -48,14 +48,14 @@ class ReauthenticateBody(serializers.Serializer):
 
 
 class PasswordBody(serializers.Serializer):
-    """The password, and what is to take its place."""
+    """The password, and the one that replaces it."""
 
     current = Text(max_length=MAXIMUM_LENGTH)
     new = Text(max_length=MAXIMUM_LENGTH)
 
 
 class Who(serializers.Serializer):
-    """Who the credential says is asking."""
+    """The user whom the credential names."""
 
     userId = serializers.CharField()
     role = serializers.CharField()

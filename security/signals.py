@@ -1,4 +1,4 @@
-"""What the parts tell the project they stand in, for example so that it can write to its users.
+"""Signals from these apps to the project, for example so that it can write to its users.
 
 Each is sent after the commit, with `sender` the user model. A receiver that raises is logged, and undoes nothing.
 """

@@ -4,16 +4,16 @@ Needs a Redis cache named `default`. Gives `login_limits` with `begin`, and `mai
 
 An attempt to prove a password is under way until it is settled. While one is, it takes the place of a
 failure, so that of a hundred guesses sent at once no more are hashed than the limit allows; but nothing is
-refused on its account, because it may turn out right. Who finds the places taken by attempts under way waits
+refused on its account, because it may turn out right. An attempt that finds the places taken by others under way waits
 until some are settled. Exactly this holds:
 
 - Failures and attempts under way together never exceed a limit. So in any window no more wrong passwords are
   hashed than the limit says, however many come at once.
-- `Retry-After` in full is told only when failures alone have reached a limit. Right passwords never add to
+- The full `Retry-After` is given only when failures alone have reached a limit. Right passwords never add to
   them while they are under way, nor afterwards if the store answers when they are settled.
 - An attempt that has begun is not refused any more. One that waits is refused if failures reach the limit
   meanwhile, as it would be had it come a moment later.
-- Refused attempts are not counted: a client that waits as told gets in.
+- Refused attempts are not counted: a client that waits for `Retry-After` gets in.
 
 An attempt whose process died is a failure once `LEASE` is over: it may have been a guess.
 """
@@ -116,7 +116,7 @@ def login_limits(identifier: str, client: Client, client_is_known: bool) -> list
     logged in from: otherwise anyone could lock an owner out by failing on purpose.
 
     A client whose address cannot be read has none of the second kind, and in the first its user agent stands
-    for its place: under one address for all such clients, strangers would lock everybody out. An attacker
+    for its place: under one address for all such clients, strangers would lock out every user. An attacker
     without a readable address gains that one password may be tried on any number of accounts, and that a new
     user agent is a new place. Each account still has the third limit; under a user agent its owner has logged
     in with, the first.
@@ -133,7 +133,7 @@ def login_limits(identifier: str, client: Client, client_is_known: bool) -> list
 def mail_limits(kind: str, email: str, client: Client) -> list[Limit]:
     """The limits on having a mail sent: a mailbox must not be flooded through us.
 
-    Each `kind` has its own: or whoever registers an owner's address often enough keeps her from resetting her password.
+    Each `kind` has its own: otherwise a stranger who registers an owner's address often keeps the owner from a reset.
     A client whose address cannot be read is held by the mailbox's limit alone: it can have mail sent to more mailboxes.
     """
     limits = [Limit(f"throttle:mail:{kind}:{_digest(email)}:", *conf.THROTTLE_MAIL_TO_ADDRESSEE)]

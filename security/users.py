@@ -1,4 +1,4 @@
-"""A user, whatever the model: its key as text, its role, the fields that guard it, and the version of its access.
+"""A user of any model: its key as text, its role, the fields that guard it, and the version of its access.
 
 Needs `settings.AUTH_USER_MODEL` and nothing of that model but what Django asks of every user model. A key may be an
 integer, a UUID or text. What is noted about a user is noted under the text of `user_key`, without a foreign key, so
@@ -65,7 +65,7 @@ def email_of(user: Any) -> str:
 
 
 def login_field() -> str:
-    """What the field of a login is called that says who: `email` where users log in by it, else `username`."""
+    """The name of the field that names the user in a login: `email` where users log in by it, else `username`."""
     model: Any = get_user_model()
     return "email" if model.USERNAME_FIELD == "email" else "username"
 
@@ -85,7 +85,7 @@ def has_field(name: str) -> bool:
 
 
 def guarded_fields() -> list[str]:
-    """The fields that end a user's access when they change."""
+    """The fields whose change revokes a user's access."""
     model: Any = get_user_model()
     names = {model.USERNAME_FIELD, getattr(model, "EMAIL_FIELD", ""), *conf.SECURITY_GUARDED_FIELDS}
     return sorted(name for name in names if name and has_field(name))
@@ -94,7 +94,7 @@ def guarded_fields() -> list[str]:
 def fingerprints(values: dict[str, Any]) -> dict[str, str]:
     """What is kept of guarded fields to see later whether they changed.
 
-    Digests without a key: nothing is told that the user's own row does not tell, and a new `SECRET_KEY` is no change.
+    Digests without a key: they show no more than the user's own row does, and a new `SECRET_KEY` is no change.
     """
     return {name: hashlib.sha256(str(value).encode()).hexdigest()[:16] for name, value in values.items()}
 
@@ -212,7 +212,7 @@ def check_password(user: Any, password: str) -> bool:
 
 
 def store_hash(pk: Any, before: str, after: str) -> bool:
-    """Stores another hash of the same password over the one that was read, and ends nobody's access.
+    """Stores another hash of the same password over the one that was read, and revokes no access.
 
     Gives whether that one was still there: a new password may have been set meanwhile.
     """

@@ -1,7 +1,7 @@
 """What the JSON endpoints of both flows share: one base view, and errors in one form.
 
-Needs DRF. Gives `JsonView`, which does not depend on `REST_FRAMEWORK`: a project keeps its
-own defaults, and these views theirs.
+Needs DRF. Gives `JsonView`, which sets its own parser, renderer and exception handler, and so does not depend on
+`REST_FRAMEWORK`: a project keeps its own defaults.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ CLEAR = {"Clear-Site-Data": '"cache"'}
 
 
 class JsonView(APIView):
-    """A view that reads and writes JSON about someone's access.
+    """A view that reads and writes JSON about a user's access.
 
     `unauthenticated` is the sentence of its 401.
     """
@@ -40,7 +40,7 @@ class JsonView(APIView):
         return exception_handler
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """What kind of body, then who, then what it says."""
+        """Checks the kind of body, then the user, then what the body says."""
         length, most = body_length(request._request), settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         if most is not None and length > most:  # DRF reads a body of any size
             raise Refused(413, "body size", f"The body has {length} bytes; this address accepts {most}.")
@@ -48,7 +48,7 @@ class JsonView(APIView):
             # Other sites' forms can send the other types; the CSRF check would read such a body first.
             raise exceptions.UnsupportedMediaType(request.content_type)
         super().initial(request, *args, **kwargs)
-        request.data  # noqa: B018  (a body that nobody asked for must be good JSON too)
+        request.data  # noqa: B018  (a body that the view does not read must be good JSON too)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Nothing here may be kept by a cache (RFC 6750 section 5.3, ASVS 14.3.2)."""

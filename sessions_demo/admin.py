@@ -19,7 +19,7 @@ class DeviceSessionAdmin(ActionsAdmin):
     list_select_related = ["user"]
     owner = "user"
     search_fields = ["=address"]
-    search_help_text = "The name a user logs in by or a network address, whole"
+    search_help_text = "The name a user logs in by, or a network address, in full"
     ordering = ["-started"]
     actions = ["end", "end_all_of_user"]
 
@@ -30,7 +30,7 @@ class DeviceSessionAdmin(ActionsAdmin):
 
     @admin.display(description="user agent")
     def browser(self, row: DeviceSession) -> str:
-        """What it names: whole, it makes one row as tall as five."""
+        """Browser and system. The complete user agent would make one row as tall as five."""
         return name_of(row.user_agent)
 
     @admin.action(description="End the selected sessions", permissions=["change"])

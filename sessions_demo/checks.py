@@ -32,7 +32,7 @@ def _serializer() -> Iterator[Error]:
     options = settings.CACHES.get(settings.SESSION_CACHE_ALIAS, {}).get("OPTIONS", {})
     if not options.get("SERIALIZER", "").endswith("JSONSerializer"):
         yield Error(
-            f'CACHES["{settings.SESSION_CACHE_ALIAS}"] must name a JSON SERIALIZER: whoever writes to Redis would '
+            f'CACHES["{settings.SESSION_CACHE_ALIAS}"] must name a JSON SERIALIZER: an attacker there would '
             "otherwise run code here.",
             id="session.E002",
         )

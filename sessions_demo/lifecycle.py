@@ -1,8 +1,8 @@
-"""A session from login to logout: start, renew, re-key, end. Pages and JSON views call these verbs.
+"""A session from login to logout: start, renew, cycle the key, end. Pages and JSON views call these verbs.
 
 The order within each is what keeps an ended session ended: the record in Redis is made before its row
-is committed, and from then on only written if it still exists. Whoever ends a session deletes the
-record first. So a revocation that reads the rows finds everything there is to delete.
+is committed, and from then on only written if it still exists. A request that ends a session deletes
+the record first. So a revocation that reads the rows finds everything there is to delete.
 """
 
 from contextlib import suppress
@@ -34,11 +34,11 @@ from sessions_demo.conf import conf
 from sessions_demo.models import DeviceSession, DeviceSessions
 from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, TOKEN_VERSION, SessionStore
 
-# What the record says besides Django's own: enough to answer who is asking without the database.
+# What the record says besides Django's own: enough to answer whoami without the database.
 USER_ID, ROLE, REMEMBER, SEEN, REAUTHENTICATED = SESSION_KEY, "role", "remember", "seen", "reauthenticated"
 
 AGAIN = "logged in again"
-# Ends that nobody has to be told of twice.
+# Ends that the user knows of: the login page does not call them a revocation.
 BY_OWNER = ("logged out", "logged out everywhere", "ended by its owner", AGAIN)
 # Stands in a request's META when its answer may take the session cookie away.
 ENDED = "SESSION_ENDED"
@@ -149,7 +149,7 @@ def renew(session: SessionStore) -> None:
 
     The rows have the last word: the session is empty afterwards if it has ended, or its user's access has. While Redis
     takes no writes nothing can be noted there, so the rows are asked each time. With the database away too, no
-    store can tell: raises the error of Redis.
+    store knows: raises the error of Redis.
     """
     now = timezone.now()
     if DEVICE not in session or now.timestamp() - session[SEEN] < conf.SESSION_SEEN_EVERY:
@@ -169,7 +169,7 @@ def renew(session: SessionStore) -> None:
     if found:
         _note(session, {SEEN: now.timestamp(), IDLE_END: idle_end.timestamp()})
     else:
-        # Not deleted: what changed the rows does that, and may be giving this session its next id just now.
+        # Not deleted: the request that changed the rows does that, and may be giving this session its next id just now.
         session.forget()
 
 
@@ -196,7 +196,7 @@ def _note(session: SessionStore, times: dict[str, float]) -> None:
 
 
 def cycle_key(session: SessionStore, user: Any) -> None:
-    """Gives a session a new id and the user's present version: whoever knew the old id has nothing.
+    """Gives a session a new id and the user's present version. The old id is of no use to a thief.
 
     Raises `InvalidCredentials` when the session was ended, or given another id, meanwhile.
     """
@@ -226,7 +226,7 @@ def end(request: HttpRequest, reason: str) -> None:
     request.session.flush()
     request.user, request.META[ENDED] = AnonymousUser(), bool(device)
     with suppress(*DATABASE_OUTAGES):
-        # Nobody is told that a logout failed when only its note did: what Redis lacks is no session.
+        # The logout did not fail when only its note did: a session whose record is gone from Redis has ended.
         request.META[ENDED] = _end(rows, reason) > 0 or (reason != AGAIN and not _was_replaced(request))
     if device:
         events.log("session_ended", Client.of(request), device=device, reason=reason)
@@ -236,7 +236,7 @@ def _sessions_of(request: HttpRequest) -> DeviceSessions:
     if device := request.session.get(DEVICE):
         return DeviceSession.objects.filter(pk=device)
     if cookie := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
-        # The id changed while this request was under way: who was told "logged out" would still be in.
+        # The id changed while this request was under way: the answer would say "logged out", and the user would not be.
         just_now = DeviceSession.objects.filter(former_until__gt=database_now())
         return just_now.filter(former=store.digest(cookie))
     return DeviceSession.objects.none()
@@ -244,7 +244,7 @@ def _sessions_of(request: HttpRequest) -> DeviceSessions:
 
 def _end(rows: DeviceSessions, reason: str) -> int:
     ended = 0
-    # A session that is re-keyed between the look and the deletion has another digest: look again.
+    # A session that gets a new id between the look and the deletion has another digest: look again.
     while live := list(rows.live().values_list("digest", flat=True)):
         store.delete(live)
         ended += DeviceSession.objects.filter(digest__in=live).mark_ended(reason)
@@ -260,7 +260,7 @@ def _was_replaced(request: HttpRequest) -> bool:
 
 
 def discard_unsent(request: HttpRequest) -> None:
-    """Notes that nobody will hold the id that this request made: without it a device is listed that is none."""
+    """Marks the session that this request made as ended: no browser gets its id, and the list would show a device."""
     session: Any = request.session
     if DEVICE in session and session.session_key != request.COOKIES.get(settings.SESSION_COOKIE_NAME):
         DeviceSession.objects.filter(pk=session[DEVICE]).mark_ended("the store was away")
@@ -277,7 +277,7 @@ def end_reason(request: HttpRequest) -> str:
             return ""
         if row.reason == "expired" or row.state() == "expired":
             return "expired"
-        # One that has not ended is revoked, and an outage has kept that from being noted.
+        # A row that has not ended is of a revoked session, and an outage has kept that from being noted.
         return "owner" if row.reason in BY_OWNER else "revoked"
     return ""
 

@@ -102,7 +102,7 @@ def _kept(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Http
 
 def _look_at_cookies(request: HttpRequest, response: HttpResponse) -> None:
     if response.status_code >= 500:
-        # Half a login may have left some; a browser that is told of an outage goes on with those it has.
+        # Half a login may have left some. After an outage, a browser goes on with those it has.
         response.cookies.clear()
     cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
     if cookie is not None:

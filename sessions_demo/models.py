@@ -11,16 +11,16 @@ from django.utils import timezone
 from security.client import USER_AGENT_LENGTH
 from security.database_time import database_now
 
-# How long a logout that was sent under the id before still finds the session. Not longer: whoever stole
-# that id has nothing by it.
+# How long a logout that was sent under the previous id still finds the session. Not longer: that id must be of no
+# use to a thief.
 LOGOUT_GRACE = timedelta(seconds=10)
 
 
 class DeviceSessions(models.QuerySet["DeviceSession"]):
-    """Finds and ends rows. The session itself is in Redis; whoever ends a row ends that first."""
+    """Finds and ends rows. The session itself is in Redis, and is ended before its row."""
 
     def live(self) -> Self:
-        """Those that nobody ended and no clock has."""
+        """Those that were not ended and have not expired."""
         now = timezone.now()
         return self.filter(ended=None, idle_end__gt=now, absolute_end__gt=now)
 
@@ -41,7 +41,7 @@ class DeviceSession(models.Model):
     """One session on one device. It holds the digest under which Redis keeps the session, never its key."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # Without a constraint: the rows of a deleted user must outlive her until their sessions are ended.
+    # Without a constraint: the rows of a deleted user must stay until their sessions are ended.
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, db_constraint=False, null=True)
     digest = models.CharField(max_length=64, unique=True)
     former = models.CharField("digest before the id last changed", max_length=64, blank=True, db_index=True)

@@ -70,7 +70,7 @@ class Login(RedirectURLMixin, FormView):
             user = verify(self.request, form.cleaned_data[form.who], form.cleaned_data["password"])
             lifecycle.start(self.request, user, form.cleaned_data["remember"])
         except InvalidCredentials:
-            # Which half was wrong, or that the account is closed, is nobody's business (ASVS 6.3.8).
+            # To say which half was wrong, or that the account is closed, would help an attacker (ASVS 6.3.8).
             form.add_error(None, f"This {LABELS[form.who][0].lower()} and password do not belong together.")
             return self.render_to_response(self.get_context_data(form=form), status=401)
         return HttpResponseRedirect(self.get_success_url())
@@ -104,7 +104,7 @@ class SessionPage(LoginRequiredMixin, View):
 
 
 def say_why(request: HttpRequest, redirect: HttpResponseRedirect) -> HttpResponseRedirect:
-    """`redirect`, to the login page, which then tells a user whose session is over why it is."""
+    """`redirect`, to the login page, which then says why the user's session is over."""
     if reason := lifecycle.end_reason(request):
         redirect["Location"] += "&" + urlencode({"over": reason})
     return redirect
@@ -163,7 +163,7 @@ class LogoutEverywhere(SessionPage):
     """Ends everything of this user, in both flows."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        # Where the login page leads whose session was over when the button was pressed.
+        # The login page leads here after a press of the button when the session was already over.
         return redirect("session:devices_page")
 
     def post(self, request: HttpRequest) -> HttpResponse:

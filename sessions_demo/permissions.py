@@ -12,7 +12,7 @@ from security.refusals import csrf_refusal
 
 class HasCsrfToken(BasePermission):
     """Cookies go along by themselves, so the page must prove that it could read one (CSRF). Login too:
-    logging somebody into the attacker's account is an attack, and stock DRF lets it through."""
+    to log a user into the attacker's account is an attack, and stock DRF lets it through."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         check = CSRFCheck(lambda request: HttpResponse())

@@ -51,7 +51,7 @@ class SessionStore(CacheStore):
             if isinstance(record, dict) and _seconds_left(record) > 0:
                 return record
         except (ValueError, TypeError, RecursionError):
-            pass  # somebody wrote to Redis what is no record of ours; it is never unpickled
+            pass  # another program wrote to Redis what is no record of ours; it is never unpickled
         self._session_key = None
         return {}
 
@@ -116,14 +116,14 @@ class SessionStore(CacheStore):
         try:
             self.delete()
         except OUTAGES:
-            # The old id still lives, so the row must go on naming it, or nobody could end it.
+            # The old id still lives, so the row must go on naming it, or it could not be ended.
             rows.update(digest=self.digest, **before)
             raise
         self._session_key, self.modified = fresh.session_key, True
         return None
 
     def _get_new_session_key(self) -> str:
-        # Stock code asks the store whether the id is free; writing with NX tells, in one command.
+        # Stock code asks the store whether the id is free. The write with NX finds that out, in one command.
         return get_random_string(32, VALID_KEY_CHARS)
 
     def exists(self, session_key: str) -> bool:
@@ -147,7 +147,7 @@ class SessionStore(CacheStore):
 
 
 def digest(session_key: str) -> str:
-    """What Redis knows an id by: whoever reads Redis must not find cookies. 165 random bits cannot be searched."""
+    """What Redis knows an id by: a thief of its data must not find cookies. 165 random bits cannot be searched."""
     return hashlib.sha256(session_key.encode()).hexdigest()
 
 

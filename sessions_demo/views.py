@@ -91,7 +91,7 @@ class Password(SessionView):
 
 
 class Logout(SessionView):
-    """Ends this session. Works without a live one, so that nobody is kept from leaving."""
+    """Ends this session. Works without a live one, so that every user can log out."""
 
     authentication_classes = []  # it would ask the store before `post` can say what failed
     permission_classes = [HasCsrfToken]

@@ -35,7 +35,9 @@ STRATEGIES = (
     Strategy("expiry", "Token, expiry", "token", "/lab/whoami/expiry", "nothing is looked up; renewed by refresh"),
     Strategy("denylist", "Token, denylist", "token", "/lab/whoami/denylist", "a list in Redis, looked up each time"),
     Strategy("version", "Token, version", "token", "/lab/whoami/version", "a number in the user's row, each time"),
-    Strategy("short", "Token, access token only", "token", "/lab/whoami/expiry", "nothing is looked up, no refresh token"),
+    Strategy(
+        "short", "Token, access token only", "token", "/lab/whoami/expiry", "nothing is looked up, no refresh token"
+    ),
 )
 BY_KEY = {strategy.key: strategy for strategy in STRATEGIES}
 

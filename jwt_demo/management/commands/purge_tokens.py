@@ -10,7 +10,7 @@ from jwt_demo.housekeeping import purge
 class Command(BaseCommand):
     """SimpleJWT's `flushexpiredtokens` in batches, and the families besides."""
 
-    help = "Removes expired refresh tokens from the ledger, and token families that ended long ago."
+    help = "Removes expired outstanding tokens, and token families that ended long ago."
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(purge() or "nothing to do")

@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     # `--skip-checks` would pass by Django's own call of them.
     requires_system_checks = []
-    help = "Sends mail and does the other work that no request waits for, until it is told to stop."
+    help = "Sends mail and does the other work that no request waits for, until it gets SIGTERM or SIGINT."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="do what is due now, then stop")
