@@ -132,7 +132,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
 }
 
-# ── Who you are ───────────────────────────────────────────────────────────────────────────────
+# ── Users and passwords ───────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["security.backends.PasswordBackend"]
 LOGIN_URL = reverse_lazy("session:login_page")
@@ -197,7 +197,7 @@ CSRF_COOKIE_NAME = "__Host-csrftoken"
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
-# What is no page, and so is answered at once.
+# Paths that are no pages, and so are answered at once.
 ARRIVALS_EXEMPT = (STATIC_URL, "/healthz", "/readyz")
 # The cookie store would add a third cookie to guard; only people with a session see messages.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

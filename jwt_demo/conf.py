@@ -23,7 +23,7 @@ conf = Conf(
     # Counted from login: no user stays logged in for ever without proving the password.
     JWT_ABSOLUTE_LIFETIME=30 * 24 * 60 * 60,
     JWT_ABSOLUTE_LIFETIME_REMEMBERED=90 * 24 * 60 * 60,
-    # A lost answer is asked for again within this, and two tabs ask within less; 0 is RFC 9700 to the letter.
+    # A client asks again for a lost answer within this time, and two tabs ask within less. 0 is RFC 9700 to the letter.
     JWT_GRACE_PERIOD=10,
     # The check of access tokens where a view names none: see jwt_demo/revocation.py.
     JWT_REVOCATION="denylist",

@@ -23,21 +23,21 @@ def put(response: HttpResponse, family: TokenFamily) -> None:
 
 
 def clear(response: HttpResponse) -> None:
-    """Takes the cookie away, with the attributes it was set with: a browser keeps another one."""
+    """Clears the cookie, with the attributes it was set with: otherwise the browser keeps it."""
     response.delete_cookie(conf.JWT_REFRESH_COOKIE_NAME, **ATTRIBUTES)
     cookie = response.cookies[conf.JWT_REFRESH_COOKIE_NAME]
     cookie["secure"] = cookie["httponly"] = True
 
 
 def presented(request: HttpRequest, body: Mapping[str, Any]) -> tuple[str | None, str]:
-    """The refresh token of a request, unread, and how it came. A body that has one is not a browser's."""
+    """The refresh token of a request, not yet verified, and its transport. A browser sends none in a body."""
     if text := body.get("refreshToken"):
         return text, Transport.BODY
     return request.COOKIES.get(conf.JWT_REFRESH_COOKIE_NAME), Transport.COOKIE
 
 
 def is_of(request: HttpRequest, family: str) -> bool:
-    """Whether the cookie of a request is a token of this family: of another one it is not the answer's to clear."""
+    """Whether the cookie of a request is a token of this family. An answer must not clear that of another."""
     token = good(request.COOKIES.get(conf.JWT_REFRESH_COOKIE_NAME))
     return token is not None and token["sid"] == family
 

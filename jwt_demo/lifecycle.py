@@ -82,8 +82,8 @@ def start(
 
 
 def access_token_only(user: Any, client: Client) -> IssuedTokens:
-    """Logs a verified user in for the life of one access token: no refresh token, nothing to keep. Raises likewise."""
-    # It lends the token its claims, and is never saved.
+    """Logs a verified user in for the life of one access token: no refresh token, no row. Raises as `start` does."""
+    # This family gives the token its claims, and is never saved.
     family = TokenFamily.begin(user, client, Policy.default(), False, Transport.BODY)
     with transaction.atomic():
         family.token_version = _record_login(user, client, refresh=False)
@@ -230,14 +230,14 @@ def cycle_key(family: TokenFamily, user: Any, **more: Any) -> None:
 
 def reissue(family: TokenFamily) -> IssuedTokens:
     """The latest refresh token of a family again, and a new access token, for a user who just proved the password."""
-    # Not from now: an end that came in between counts from before now, and the denylist forgets from then on.
+    # Not from now: the denylist would forget an end that came in between before this access token expires.
     return IssuedTokens(_access(family, family.issued), family)
 
 
 def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -> bool:
     """Ends what these tokens belong to, if anything. Raises the store's error when it is away; then ask again.
 
-    Gives whether a browser that sent `refresh` can have been given no newer one since, so that its cookie may go.
+    Returns whether the answer may clear the cookie: the browser that sent `refresh` cannot have a newer one.
     """
     theirs = Q(pk__in=[])
     if refresh:

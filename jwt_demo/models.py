@@ -176,7 +176,7 @@ class TokenFamily(models.Model):
         return token
 
     def can_be_signed(self) -> bool:
-        """Whether the key of the latest token is still in the ring: it can be had again only by that."""
+        """Whether the key of the latest token is still in the ring. Without it, the token cannot be signed again."""
         return self.kid in RefreshToken().token_backend.ring
 
     def classify(self, token: RefreshToken, client: Client, transport: str) -> Verdict:
@@ -198,7 +198,7 @@ class TokenFamily(models.Model):
         return Verdict.RETRY if age < window else Verdict.REUSED_AFTER_GRACE
 
     def _is_from_its_client(self, client: Client, transport: str) -> bool:
-        # A copy of a browser's cookie shows by its user agent. A copy of an app's token does not: an app updates itself.
+        # The user agent shows a copy of a browser's cookie, and no copy of an app's token: an app updates itself.
         same = transport == Transport.BODY or client.user_agent_hash == self.rotated_by
         return transport == self.transport and same
 

@@ -1,4 +1,4 @@
-"""The JWT flow's one page. What it shows, its script asks the JSON endpoints for."""
+"""The JWT flow's one page. Its script gets what it shows from the JSON endpoints."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whether an access token that is signed and not expired still counts: three answers, and what each costs.
+"""Whether an access token that is signed and not expired still counts: three checks, and what each costs.
 
     check       looked up           a revoked token still works      without its store
     expiry      nothing             until it expires: up to 15 min     works
@@ -32,7 +32,7 @@ from security.users import current_users, pk_of, user_key
 LEASE = "denylist:lease"
 # Stands as long as Redis has lost nothing, lease or no lease.
 UNBROKEN = "denylist:unbroken"
-# Never there: a write that is tried on it says whether one is taken.
+# Never set: a write that is tried on it shows whether the store takes writes.
 NEVER_SET = "denylist:never_set"
 # Clocks of two machines differ, and a transaction may commit after others have read; an entry too many
 # costs nothing.
@@ -87,7 +87,7 @@ class Version:
 
 
 def _stands(token: AccessToken) -> bool:
-    """What the list would say, by the rows it is made from."""
+    """The answer of the list, from the rows it is made of."""
     pk, event = pk_of(token["sub"]), SecurityEvent
     family = TokenFamily.objects.filter(pk=token["sid"], ended__isnull=False).exclude(reason="expired")
     alone = event.objects.filter(name=event.Name.TOKEN_REVOKED, user_key=user_key(pk), detail__jti=token["jti"])

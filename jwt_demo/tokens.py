@@ -2,7 +2,7 @@
 
 Needs PyJWT and SimpleJWT. Gives `AccessToken` and `RefreshToken`, which are SimpleJWT's `Token` on a
 backend of their own: a ring of keys for each kind, a form that is checked before PyJWT sees a byte, and
-claims that have types. Whatever is wrong with a token, it is a `TokenError` and never anything else.
+claims that have types. Every fault of a token raises `TokenError`, and no other exception.
 """
 
 import base64
@@ -91,7 +91,7 @@ class Backend(TokenBackend):
         except jwt.ExpiredSignatureError as error:
             raise TokenBackendExpiredToken("The token has expired.") from error
         except (jwt.InvalidTokenError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
-            # Whatever a library does with claims of the wrong type, it must not become a 500.
+            # A library may raise any error for claims of the wrong type. It must not become a 500.
             raise TokenBackendError("The token is invalid.") from error
 
     def kid_of(self, token: Any) -> str:
@@ -163,7 +163,7 @@ def _family(value: Any) -> bool:
         return False
 
 
-# What every token says. One that says less, more, or in other types is signed but odd, and refused.
+# The claims of every token. A token with fewer or more claims, or with other types, is refused although it is signed.
 COMMON: dict[str, Rule] = {
     "token_type": _text,
     "iss": _text,
@@ -208,7 +208,7 @@ class TypedToken(Token):
 
 
 class AccessToken(TypedToken):
-    """Who you are, for fifteen minutes. Never stored, by either side (RFC 9068 for the type)."""
+    """Names the user for fifteen minutes. Neither side stores it (RFC 9068 for the type)."""
 
     token_type, kind, secrets = "access", "at+jwt", "JWT_ACCESS_KEYS"
     lifetime = timedelta(seconds=conf.JWT_ACCESS_LIFETIME)
@@ -216,7 +216,7 @@ class AccessToken(TypedToken):
 
 
 class RefreshToken(TypedToken):
-    """What the next access token is had with, once. It names its family and its place in it.
+    """Exchanged for the next access token, once. It names its family and its place in it.
 
     Not SimpleJWT's `RefreshToken`: with the blacklist app on, that one raises before its family can be
     read, and a replay would look like any other bad token.

@@ -46,7 +46,7 @@ from security.views import CLEAR, JsonView
 # With ATOMIC_REQUESTS a 401 would roll back what a replayed token had ended.
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class TokenView(JsonView):
-    """Closed: a good access token. A view that is open says so."""
+    """Needs a good access token. A view that is open says so."""
 
     authentication_classes = [JWTAuthentication]
     permission_classes = [IsAuthenticated]
@@ -77,7 +77,7 @@ class TokenView(JsonView):
         return family
 
     def answer(self, issued: IssuedTokens, **more: Any) -> Response:
-        """The access token in the body; the refresh token where its family was born to carry it."""
+        """The access token in the body, and the refresh token by the transport of its family."""
         seconds = issued.access["exp"] - int(timezone.now().timestamp())
         response = Response(more | {"accessToken": str(issued.access), "expiresIn": seconds})
         if issued.family and issued.family.transport == Transport.BODY:
@@ -167,7 +167,7 @@ class Refresh(TokenView):
 
 
 class Reauthenticate(TokenView):
-    """The password again, before something that matters. The tokens from before it mean less."""
+    """The user proves the password again, before something that matters. The new tokens say when."""
 
     @extend_schema(request=ReauthenticateBody, responses=RenewedTokensAnswer)
     def post(self, request: Request) -> Response:
@@ -250,7 +250,7 @@ class Root(TokenView):
 
 
 class Whoami(TokenView):
-    """Who the credential says you are: one Redis MGET, no SQL."""
+    """The user whom the credential names: one Redis MGET, no SQL."""
 
     @extend_schema(responses=Who)
     def get(self, request: Request) -> Response:
@@ -266,7 +266,7 @@ class Profile(TokenView):
 
 
 class Staff(TokenView):
-    """What only the role `admin` may see: authenticated is not authorised."""
+    """What only the role `admin` may see. Other users get a 403."""
 
     permission_classes = [IsAuthenticated, IsAdmin]
 

@@ -47,9 +47,9 @@ from security.users import (
 
 logger = logging.getLogger("site.security")
 
-# Of Django's `authenticate`, which turns every refusal of a backend into `None`.
+# The refusal by the throttle: Django's `authenticate` turns every refusal of a backend into `None`.
 THROTTLED: ContextVar[Throttled | None] = ContextVar("throttled", default=None)
-# An attempt that our backend refused, while those after it have not said yet whether they know the password.
+# An attempt that this backend refused, as long as a later backend may still know the password.
 UNSETTLED: ContextVar[tuple[throttle.Attempt, Any, str, Client] | None] = ContextVar("unsettled", default=None)
 
 
@@ -181,7 +181,7 @@ def _refuse(request: HttpRequest | None, attempt: throttle.Attempt, user: Any, i
         attempt.settle(failed=True)
         events.login_failed(user, identifier, Client.of(request))
     else:
-        # A backend after this one may know the password; then it was no failure. So it was with one that still stands.
+        # A later backend may know the password, and then this was no failure. An earlier attempt of this request was none.
         _settle(failed=False)
         UNSETTLED.set((attempt, user, identifier, Client.of(request)))
 
@@ -203,13 +203,16 @@ def settle_failure(sender: object, **kwargs: Any) -> None:
 
 @receiver(user_logged_in, dispatch_uid="security.settle")
 def settle_success(sender: object, **kwargs: Any) -> None:
-    """One of them does: the login is that of a form of the project's own, which has not called `verify()`."""
+    """A later backend knows the password, for a login form of the project's own, which does not call `verify()`."""
     _settle(failed=False)
 
 
 @receiver(request_finished, dispatch_uid="security.settle")
 def settle_rest(sender: object, **kwargs: Any) -> None:
-    """One of them does, and no login follows, as with DRF's `BasicAuthentication`: Django says nothing of a success."""
+    """A later backend knows the password, and no login follows, as with DRF's `BasicAuthentication`.
+
+    Django sends no signal for such a success.
+    """
     with suppress(*OUTAGES):
         _settle(failed=False)
 

@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from security.refusals import Refused, refusal
 
 LENGTH = re.compile(r"[0-9]{1,18}")
-# A client that sends one of these with one of those sends a body, over HTTP/2 without any Transfer-Encoding.
+# A request with one of these methods and one of these types has a body, over HTTP/2 without any Transfer-Encoding.
 SENDING = ("POST", "PUT", "PATCH")
 READ = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 

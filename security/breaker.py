@@ -1,6 +1,6 @@
-"""A server that is silent is waited for once, and then refused at once until it answers again.
+"""Waits for a silent server once. Further calls are refused at once, until it answers again.
 
-Without this, each request to a hung store holds a thread for the whole wait, and what needs no store waits for a
+Without this, each request to a hung store holds a thread for the full wait, and what needs no store waits for a
 thread. The libraries for this either let every thread try again at once or hold a lock during each call.
 """
 

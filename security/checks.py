@@ -29,7 +29,7 @@ DOOR = "security.backends.PasswordBackend"
 
 
 class _Checked:
-    """Whether this process has passed all checks, or is at them: one may load code that comes back here."""
+    """Whether this process has passed all checks, or is running them: a check may load code that calls this again."""
 
     lock, passed = RLock(), False
 

@@ -36,7 +36,7 @@ class ExactCookiesMiddleware:
     Takes out of the answer a CSRF cookie that the request had already. Django repeats it with each form, to move its
     expiry, and so an answer from before a login would undo the new one, and each form since would be refused.
 
-    It is not made, and so no server starts, under a configuration that the checks refuse.
+    It cannot be made under a configuration that the checks refuse, so that no server starts.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

@@ -9,13 +9,14 @@ from security.users import guarded_fields
 
 
 class RevokingQuerySet(models.QuerySet[Any]):
-    """For the manager of a user model: no user is changed past the revocation that the change calls for.
+    """For the manager of a user model: `update()` revokes access where a save would.
 
-    `bulk_update` comes through here. Raw SQL does not: that is noticed within a minute of use.
+    `bulk_update` comes through here, and raw SQL does not. A session notices such a change within a minute of use,
+    and a token at its next refresh.
     """
 
     def update(self, **fields: Any) -> int:
-        """Django's, and in the same transaction revokes the access of each whose guarded fields it changed."""
+        """Django's. In the same transaction it revokes the access of each user whose guarded fields it changed."""
         if not fields.keys() & set(guarded_fields()):
             return super().update(**fields)
         with transaction.atomic():

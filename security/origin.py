@@ -20,8 +20,8 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 class OriginGate:
     """Refuses an unsafe request that a browser says came from elsewhere, with 403.
 
-    Sibling subdomains and other ports are elsewhere too: SameSite cookies go along from there. It is not made, and so
-    no server starts, under a configuration that the checks refuse.
+    Sibling subdomains and other ports are elsewhere too: SameSite cookies go along from there. It cannot be
+    made under a configuration that the checks refuse, so that no server starts.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 
 class IsAdmin(BasePermission):
-    """The role `admin`: authenticated is not authorised."""
+    """Lets users with the role `admin` pass, and no others."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return request.user.role == "admin"

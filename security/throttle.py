@@ -12,7 +12,7 @@ until some are settled. Exactly this holds:
 - The full `Retry-After` is given only when failures alone have reached a limit. Right passwords never add to
   them while they are under way, nor afterwards if the store answers when they are settled.
 - An attempt that has begun is not refused any more. One that waits is refused if failures reach the limit
-  meanwhile, as it would be had it come a moment later.
+  meanwhile, as an attempt that begins a moment later would be.
 - Refused attempts are not counted: a client that waits for `Retry-After` gets in.
 
 An attempt whose process died is a failure once `LEASE` is over: it may have been a guess.
@@ -131,7 +131,7 @@ def login_limits(identifier: str, client: Client, client_is_known: bool) -> list
 
 
 def mail_limits(kind: str, email: str, client: Client) -> list[Limit]:
-    """The limits on having a mail sent: a mailbox must not be flooded through us.
+    """The limits on having a mail sent: a mailbox must not be flooded through this site.
 
     Each `kind` has its own: otherwise a stranger who registers an owner's address often keeps the owner from a reset.
     A client whose address cannot be read is held by the mailbox's limit alone: it can have mail sent to more mailboxes.
@@ -160,7 +160,7 @@ def begin(limits: list[Limit]) -> Attempt:
     """Begins one attempt under every limit, or under none and raises `Throttled`. The caller must settle it.
 
     Waits up to `PATIENCE` seconds for others to be settled, so hold no transaction and no lock. Raises redis-py's
-    errors when the store is away: a throttle that is open then is an invitation.
+    errors when the store is away: with an open throttle an attacker could guess without a limit.
     """
     member, end = secrets.token_hex(8), time.monotonic() + PATIENCE
     while not (began := _noted(OPEN, limits, member)):

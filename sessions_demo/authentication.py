@@ -14,16 +14,16 @@ from sessions_demo.store import DEVICE
 
 
 class SessionAuthentication(BaseAuthentication):
-    """Believes the record in Redis, one GET: a revocation deletes the record, so there is nothing to look up.
+    """Trusts the record in Redis, read by one GET: a revocation deletes the record, so nothing else is looked up.
 
     Once a minute, when the session is noted as in use, its rows are asked too. So a record that could not be deleted
-    is believed for a minute and no longer.
+    is trusted for a minute and no longer.
     """
 
     def authenticate(self, request: Request) -> tuple[TokenUser, Any] | None:
         session: Any = request._request.session
         if request.method in SAFE_METHODS:
-            # What changes something reads the user's row itself, and should not wait for the rows twice.
+            # An unsafe request reads the user's row itself, and should not wait for the rows twice.
             lifecycle.renew(session)
         if DEVICE not in session:
             return None

@@ -32,8 +32,8 @@ def _serializer() -> Iterator[Error]:
     options = settings.CACHES.get(settings.SESSION_CACHE_ALIAS, {}).get("OPTIONS", {})
     if not options.get("SERIALIZER", "").endswith("JSONSerializer"):
         yield Error(
-            f'CACHES["{settings.SESSION_CACHE_ALIAS}"] must name a JSON SERIALIZER: an attacker there would '
-            "otherwise run code here.",
+            f'CACHES["{settings.SESSION_CACHE_ALIAS}"] must name a JSON SERIALIZER: otherwise an attacker '
+            "who can write to Redis runs code here.",
             id="session.E002",
         )
 

@@ -29,7 +29,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
     Meanwhile another answer may have given the browser a newer one. So the cookie is set by an answer that brings a
     new id, and cleared by that of a request that itself ended the session.
 
-    It is not made, and so no server starts, under a configuration that the checks refuse.
+    It cannot be made under a configuration that the checks refuse, so that no server starts.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -55,7 +55,7 @@ class LoginForm(forms.Form):
 
 @method_decorator([login_not_required, never_cache], name="dispatch")
 class Login(RedirectURLMixin, FormView):
-    """Log in, then go where you wanted."""
+    """Logs the user in, then leads to the page that the user wanted."""
 
     http_method_names = ["get", "post", "head", "options"]  # FormView takes PUT for POST
     template_name = "sessions_demo/login.html"
@@ -95,7 +95,7 @@ def login_again(request: HttpRequest) -> HttpResponse | None:
 
 
 class SessionPage(LoginRequiredMixin, View):
-    """Closed by itself, in a project too whose `LOGIN_URL` is another."""
+    """Closed by itself, also in a project whose `LOGIN_URL` leads to another page."""
 
     login_url = "session:login_page"
 

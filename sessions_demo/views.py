@@ -38,7 +38,7 @@ from sessions_demo.store import DEVICE, TOKEN_VERSION
 
 
 class SessionView(JsonView):
-    """Closed: a session, then the CSRF token. A view that is open says so."""
+    """Needs a session, then the CSRF token. A view that is open says so."""
 
     authentication_classes = [SessionAuthentication]
     permission_classes = [IsAuthenticated, HasCsrfToken]
@@ -65,7 +65,7 @@ class Login(SessionView):
 
 
 class Reauthenticate(SessionView):
-    """The password again, before something that matters. The session gets a new id."""
+    """The user proves the password again, before something that matters. The session gets a new id."""
 
     @extend_schema(request=ReauthenticateBody, responses=Message)
     def post(self, request: Request) -> Response:
@@ -138,7 +138,7 @@ class Root(SessionView):
 
 
 class Whoami(SessionView):
-    """Who the credential says you are: one Redis GET, no SQL."""
+    """The user whom the credential names: one Redis GET, no SQL."""
 
     @extend_schema(responses=Who)
     def get(self, request: Request) -> Response:
@@ -154,7 +154,7 @@ class Profile(SessionView):
 
 
 class Staff(SessionView):
-    """What only the role `admin` may see: authenticated is not authorised."""
+    """What only the role `admin` may see. Other users get a 403."""
 
     permission_classes = [IsAuthenticated, IsAdmin]
 

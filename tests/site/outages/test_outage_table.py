@@ -183,7 +183,7 @@ class People:
     @property
     def operations(self) -> dict[str, Callable[[], Answer]]:
         return {
-            "home page, nobody logged in": lambda: Member(self.site).send("GET", "/"),
+            "home page, without a login": lambda: Member(self.site).send("GET", "/"),
             "session: whoami": lambda: self.member.send("GET", "/session/api/whoami"),
             "session: profile": lambda: self.member.send("GET", "/session/api/profile"),
             "session: login": lambda: Member(self.site).log_in(self.email, PASSWORD),
