@@ -181,7 +181,7 @@ def _refuse(request: HttpRequest | None, attempt: throttle.Attempt, user: Any, i
         attempt.settle(failed=True)
         events.login_failed(user, identifier, Client.of(request))
     else:
-        # A later backend may know the password, and then this was no failure. An earlier attempt of this request was none.
+        # A later backend may know the password, and then this was no failure. An earlier attempt here was none either.
         _settle(failed=False)
         UNSETTLED.set((attempt, user, identifier, Client.of(request)))
 
