@@ -30,6 +30,7 @@ from security.devices import Device
 from security.models import SecurityEvent
 from security.revocation import revoke_access, revoke_if_changed
 from security.signals import send_after_commit, token_reuse_detected
+from security.transactions import write_transaction
 from security.users import access_of, changed_fields, get_user, pk_of, role_of, stored_users, user_key
 
 AGAIN = "logged in again"
@@ -118,7 +119,7 @@ def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKI
     """
     try:
         # Durable: inside a caller's transaction an exception would bring back what a thief's replay ended.
-        with transaction.atomic(durable=True):
+        with write_transaction(durable=True):
             verdict, family = _classified(token, client, transport)
     except IntegrityError:
         # The foreign key of an outstanding token: the user's row was deleted after it had been read.
@@ -205,7 +206,7 @@ def reauthenticate(family: TokenFamily | None, user: Any, client: Client) -> Iss
     """
     if family is None:
         return access_token_only(user, client)
-    with transaction.atomic():
+    with write_transaction():
         # The family first, as a theft does: the other way round PostgreSQL would roll one of the two back.
         cycle_key(family, user, authenticated=timezone.now())
         record_login(user, client, flow="jwt", reauthenticated=True)
@@ -218,7 +219,7 @@ def cycle_key(family: TokenFamily, user: Any, **more: Any) -> None:
     Raises `InvalidCredentials` when the family was ended meanwhile.
     """
     client = Client(family.address, family.user_agent)
-    with transaction.atomic():
+    with write_transaction():
         while current := TokenFamily.objects.live().for_rotation().filter(pk=family.pk).first():
             more |= {"void_below": current.generation + 1, "token_version": access_of(user).token_version}
             if _advance(current, client, **more):
@@ -288,7 +289,7 @@ def _end(rows: TokenFamilies, reason: str) -> int:
     return ended
 
 
-@transaction.atomic
+@write_transaction()
 def _end_rows(rows: TokenFamilies, reason: str) -> tuple[list[TokenFamily], int]:
     # Locked, or a rotation between the look and the update would leave its token out of the blacklist; in
     # one order, or two requests that end many would wait for each other.

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 
 from security.revocation import KEPT_CREDENTIAL, revoke_if_changed
+from security.transactions import write_transaction
 from security.users import guarded_fields
 
 
@@ -19,7 +20,7 @@ class RevokingQuerySet(models.QuerySet[Any]):
         """Django's. In the same transaction it revokes the access of each user whose guarded fields it changed."""
         if not fields.keys() & set(guarded_fields()):
             return super().update(**fields)
-        with transaction.atomic():
+        with write_transaction():
             pks = list(self.select_for_update(of=("self",)).values_list("pk", flat=True))
             count = super().update(**fields)
             revoke_if_changed(pks, keep=KEPT_CREDENTIAL.get())

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -239,6 +240,9 @@ def test_a_project_with_djangos_own_user() -> None:
         a_minute_later(host)
         assert [works(*held[f"user{n}"]) for n in range(2, 100)] == [[401, 401]] * 48 + [[200, 200]] * 50
         assert [held[f"user{n}"][1].whoami() for n in (2, 49, 50)] == [401, 401, 200]
+        with ThreadPoolExecutor(8) as pool:
+            seen = list(pool.map(lambda n: held[f"user{n}"][1].post(REFRESH).status, range(50, 100)))
+        assert seen == [200] * 50
         theft(host, "user60")
         restart(host, "user61")
         pages(host, "user62")
