@@ -315,7 +315,7 @@ def nobody_throttled(request: pytest.FixtureRequest) -> None:
 
 # The order of folders and files; what none of these names comes last. A long file that begins last would keep one
 # worker busy while the others have nothing left to do. A browser, and a site whose store can end, serve one folder.
-TURNS = ("test_clocks.py", "lab/test_proofs.py", "site/test_run.py", "browser/", "site/outages/", "site/")
+TURNS = ("test_clocks.py", "lab/test_proofs.py", "adopters/", "site/test_run.py", "browser/", "site/outages/", "site/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
