@@ -1,16 +1,13 @@
 """Signals from these apps to the project, for example so that it can write to its users.
 
-Each is sent after the commit, with `sender` the user model. A receiver that raises is logged, and undoes nothing.
+Each is sent after the commit, with `sender` the user model. Django logs a receiver that raises; it undoes nothing.
 """
 
-import logging
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.dispatch import Signal
-
-logger = logging.getLogger("site.security")
 
 # A login from a client that this user has not used before. Arguments: user, client.
 new_client_seen = Signal()
@@ -24,11 +21,4 @@ password_changed = Signal()
 
 def send_after_commit(signal: Signal, **arguments: Any) -> None:
     """Sends `signal` once the transaction of the caller is committed, and not if it is rolled back."""
-    transaction.on_commit(lambda: _send(signal, arguments))
-
-
-def _send(signal: Signal, arguments: dict[str, Any]) -> None:
-    for receiver, result in signal.send_robust(sender=get_user_model(), **arguments):
-        if isinstance(result, Exception):
-            name = getattr(receiver, "__qualname__", repr(receiver))
-            logger.error("receiver failed", extra={"receiver": name, "error": type(result).__name__})
+    transaction.on_commit(lambda: signal.send_robust(sender=get_user_model(), **arguments))

@@ -15,7 +15,7 @@ from tests.site.holder import REFRESH, WHOAMI, Holder
 from tests.site.member import Answer, Member
 from tests.site.visitor import Visitor
 
-pytestmark = [pytest.mark.exhaustive, pytest.mark.site]
+pytestmark = pytest.mark.site
 SESSIONS, TOKENS = "Take a part: sessions", "Take a part: tokens"
 PASSWORD = "correct horse battery"
 # A hash by the project's own hasher, made once; then users, the first of whom is an administrator.
@@ -225,6 +225,7 @@ def devices(host: Host) -> dict[str, tuple[Member, Holder]]:
     return {name: (Member(host, session), Holder(host, refresh, access)) for name, (session, refresh, access) in made}
 
 
+@pytest.mark.exhaustive
 def test_a_project_with_djangos_own_user() -> None:
     with project(100) as host:
         before = answers(host, "/admin/auth/user/")
@@ -266,6 +267,7 @@ def banned(host: Host, name: str) -> None:
     assert [*works(member, holder), holder.whoami()] == [401, 401, 401]
 
 
+@pytest.mark.exhaustive
 def test_a_project_with_a_user_model_and_a_backend_of_its_own() -> None:
     elsewhere = ("elsewhere", "kept elsewhere")
     with project(4, PEOPLE) as host:
@@ -291,6 +293,7 @@ def test_a_project_with_a_user_model_and_a_backend_of_its_own() -> None:
         host.manage("makemigrations", "--check")
 
 
+@pytest.mark.exhaustive
 def test_a_project_that_takes_the_tokens_alone() -> None:
     """It keeps Django's sessions; what stock SimpleJWT has issued is refused, and removed from its ledger."""
     with Host("INSTALLED_APPS += ['rest_framework_simplejwt', 'rest_framework_simplejwt.token_blacklist']") as host:
