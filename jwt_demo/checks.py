@@ -21,12 +21,12 @@ RINGS = ("JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
 @register("jwt")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
-    return [*_keys(), *_shared(), *_cookie(), *_lifetimes(), *_revocation(), *_eviction(), *_gate()]
+    return [*_keys(), *_shared(), *_cookie(), *_lifetimes(), *_revocation(), *_eviction(), *_claims(), *_gate()]
 
 
 def _keys() -> Iterator[Error]:
     for name in RINGS:
-        if not getattr(settings, name) or not all(map(_is_good, getattr(settings, name))):
+        if not getattr(conf, name) or not all(map(_is_good, getattr(conf, name))):
             yield Error(
                 f"{name} is missing, or one of its keys is shorter than {SECRET_BYTES} bytes, a placeholder or no "
                 "Ed25519 key: an attacker who guesses it can sign a token for every user.",
@@ -43,7 +43,7 @@ def _is_good(secret: str) -> bool:
 
 
 def _shared() -> Iterator[Error]:
-    keys = [settings.SECRET_KEY, *(key for name in RINGS for key in getattr(settings, name))]
+    keys = [settings.SECRET_KEY, *(key for name in RINGS for key in getattr(conf, name))]
     # A seed is the same secret with and without its prefix.
     if len({key.removeprefix(ED25519) for key in keys}) < len(keys):
         yield Error(
@@ -79,8 +79,9 @@ def _eviction() -> Iterator[Error]:
         policy = revocation.evicts()
     if policy:
         yield Error(
-            f"The store at REDIS_URL has maxmemory-policy {policy}: when it is full it forgets who was logged out. "
-            "It must be noeviction.",
+            f'The store of CACHES["{alias}"] has maxmemory-policy {policy}: when it is full it forgets who was logged '
+            "out. It must be noeviction.",
+            hint="It is the server that REDIS_URL names." if hasattr(settings, "REDIS_URL") else None,
             id="jwt.E006",
         )
 
@@ -88,6 +89,12 @@ def _eviction() -> Iterator[Error]:
 def _revocation() -> Iterator[Error]:
     if conf.JWT_REVOCATION not in CHECKS:
         yield Error(f"JWT_REVOCATION must be one of {', '.join(CHECKS)}.", id="jwt.E005")
+
+
+def _claims() -> Iterator[Error]:
+    for name, claim in (("TOKEN_TYPE_CLAIM", "token_type"), ("JTI_CLAIM", "jti")):
+        if getattr(settings, "SIMPLE_JWT", {}).get(name, claim) != claim:
+            yield Error(f'SIMPLE_JWT["{name}"] must be "{claim}": tokens are refused that lack it.', id="jwt.E008")
 
 
 def _gate() -> Iterator[Error]:

@@ -16,7 +16,7 @@ from jwt_demo.tokens import RefreshToken
 from security.client import USER_AGENT_LENGTH, Client
 from security.database_time import database_now
 from security.models import UserAccess
-from security.users import access_of, key_expression
+from security.users import access_of, active_users, key_expression
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class TokenFamilies(models.QuerySet["TokenFamily"]):
         return self.annotate(
             entry=models.Subquery(entry),
             now=database_now(),
+            user_may_enter=models.Exists(active_users().filter(pk=models.OuterRef("user_id"))),
             user_version=models.Subquery(access.values("token_version")),
             user_guarded=models.Subquery(access.values("guarded")),
         )
@@ -205,7 +206,7 @@ class TokenFamily(models.Model):
     def is_live(self) -> bool:
         """Whether it was not ended, has not expired, and its user is still active and at its version. Reads `user`."""
         user = self.user
-        stands = user is not None and user.is_active and (self.user_version or 0) == self.token_version
+        stands = user is not None and self.user_may_enter and (self.user_version or 0) == self.token_version
         return stands and self.is_open()
 
     def is_open(self) -> bool:

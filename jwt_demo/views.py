@@ -4,9 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
@@ -43,8 +41,6 @@ from security.users import access_of, get_user, profile
 from security.views import CLEAR, JsonView
 
 
-# With ATOMIC_REQUESTS a 401 would roll back what a replayed token had ended.
-@method_decorator(transaction.non_atomic_requests, name="dispatch")
 class TokenView(JsonView):
     """Needs a good access token. A view that is open says so."""
 

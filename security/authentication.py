@@ -1,12 +1,13 @@
 """What the authentication classes of both flows share."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
 class TokenUser:
     """The user whom the credential names. The user's row was not read."""
 
-    pk: int
+    pk: Any
     role: str
     is_authenticated: bool = True

@@ -9,13 +9,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, authenticate, get_user_model, load_backend
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.signals import user_logged_in, user_login_failed
-from django.core.signals import request_finished
+from django.core.signals import got_request_exception, request_finished
 from django.db.models import Exists
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -63,8 +64,12 @@ def verify(request: HttpRequest, identifier: str, password: str) -> Any:
     Raises `InvalidCredentials`, or `Throttled` before any hash is computed. Call it outside a transaction: SQLite's
     write lock must not be held while a hash is computed.
     """
-    with throttled_is_raised():
-        user = authenticate(request, username=identifier, password=password)
+    try:
+        with throttled_is_raised():
+            user = authenticate(request, username=identifier, password=password)
+    except BaseException:
+        _settle(failed=True)
+        raise
     if user is None:
         raise InvalidCredentials
     _settle(failed=False)
@@ -133,6 +138,7 @@ class PasswordBackend(ModelBackend):
             username = kwargs.get(get_user_model().USERNAME_FIELD)
         if username is None or password is None:
             return None
+        username = str(username)
         client, identifier = Client.of(request), normal_identifier(username)
         user = find_user(username, client)
         attempt = _begin(identifier, client, user is not None and access_of(user).client_is_known)
@@ -162,9 +168,24 @@ def with_session_hash(user: Any) -> Any:
 
     That one changes with new parameters, taken up at one login, and would log out every other device.
     """
-    user.get_session_auth_hash = lambda: session_hash(user)
-    user.get_session_auth_fallback_hash = lambda: (session_hash(user, key) for key in settings.SECRET_KEY_FALLBACKS)
+    # Not lambdas: a project may keep its users in a cache, and pickle them for it.
+    user.get_session_auth_hash = partial(session_hash, user)
+    user.get_session_auth_fallback_hash = partial(fallback_hashes, user)
     return user
+
+
+def fallback_hashes(user: Any) -> Iterator[str]:
+    """The session hashes of `user` by the keys that `SECRET_KEY` has replaced."""
+    return (session_hash(user, key) for key in settings.SECRET_KEY_FALLBACKS)
+
+
+def bind_session(session: Any, user: Any) -> None:
+    """Has `session` know its user by the version that the user's access has now."""
+    if isinstance(load_backend(session[BACKEND_SESSION_KEY]), PasswordBackend):
+        session[HASH_SESSION_KEY] = session_hash(user)
+    elif HASH_SESSION_KEY in session:
+        # That backend reads its users itself, and they have the hash of their class.
+        session[HASH_SESSION_KEY] = type(user).get_session_auth_hash(user)
 
 
 def _begin(identifier: str, client: Client, known: bool) -> throttle.Attempt:
@@ -201,10 +222,21 @@ def settle_failure(sender: object, **kwargs: Any) -> None:
     _settle(failed=True)
 
 
+@receiver(got_request_exception, dispatch_uid="security.settle")
+def settle_error(sender: object, **kwargs: Any) -> None:
+    """A later backend, or a receiver of the project's, raised: a guess that is not counted could be tried for ever."""
+    with suppress(*OUTAGES):
+        _settle(failed=True)
+
+
 @receiver(user_logged_in, dispatch_uid="security.settle")
-def settle_success(sender: object, **kwargs: Any) -> None:
-    """A later backend knows the password, for a login form of the project's own, which does not call `verify()`."""
+def settle_success(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> None:
+    """A later backend knows the password, for a login form of the project's own, which does not call `verify()`.
+
+    The user may be one that no backend of ours has read, as after a registration.
+    """
     _settle(failed=False)
+    bind_session(request.session, user)
 
 
 @receiver(request_finished, dispatch_uid="security.settle")

@@ -97,7 +97,7 @@ def _proxies() -> Iterator[Error]:
 
 
 def _door() -> Iterator[Error]:
-    if settings.AUTHENTICATION_BACKENDS[:1] != [DOOR]:
+    if [*settings.AUTHENTICATION_BACKENDS][:1] != [DOOR]:
         yield Error(
             f"AUTHENTICATION_BACKENDS must begin with {DOOR}: one before it would be a way in without the throttle.",
             id="security.E003",

@@ -21,7 +21,7 @@ def record(name: SecurityEvent.Name, user: Any, client: Client, **detail: Any) -
     SecurityEvent.objects.create(
         name=name,
         user_key=user_key(user.pk) if user else "",
-        email=email_of(user) if user else "",
+        email=email_of(user)[:254] if user else "",
         address=client.address,
         user_agent=client.user_agent,
         detail=detail,

@@ -6,7 +6,7 @@ from django.db import models
 
 from security.revocation import KEPT_CREDENTIAL, revoke_if_changed
 from security.transactions import write_transaction
-from security.users import guarded_fields
+from security.users import guarded_fields, stored_users
 
 
 class RevokingQuerySet(models.QuerySet[Any]):
@@ -21,7 +21,12 @@ class RevokingQuerySet(models.QuerySet[Any]):
         if not fields.keys() & set(guarded_fields()):
             return super().update(**fields)
         with write_transaction():
-            pks = list(self.select_for_update(of=("self",)).values_list("pk", flat=True))
+            pks = list(
+                stored_users()
+                .filter(pk__in=self.order_by().values("pk"))
+                .select_for_update()
+                .values_list("pk", flat=True)
+            )
             count = super().update(**fields)
             revoke_if_changed(pks, keep=KEPT_CREDENTIAL.get())
         return count

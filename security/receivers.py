@@ -1,11 +1,14 @@
 """Receivers of Django's signals about users who are saved, deleted or regrouped: they revoke access."""
 
+from functools import partial
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
 from django.db.models.signals import m2m_changed, post_save, pre_delete
 
+from security.backends import with_session_hash
 from security.models import UserAccess
 from security.revocation import KEPT_CREDENTIAL, revoke_access, revoke_if_changed
 from security.users import fingerprints_of, guarded_fields, stored_users, user_key
@@ -21,6 +24,7 @@ def connect() -> None:
     for name in ("groups", "user_permissions"):
         if relation := getattr(user, name, None):
             m2m_changed.connect(revoke_from_regrouped, sender=relation.through, dispatch_uid="security.regrouped")
+            pre_delete.connect(partial(_revoke_from_removed, name), relation.rel.model, False, f"security.{name}")
 
 
 def revoke_from_changed(
@@ -39,6 +43,8 @@ def revoke_from_changed(
     else:
         revoke_if_changed([instance.pk], keep=KEPT_CREDENTIAL.get())
         instance.__dict__.pop("_access", None)
+    # Or `update_session_auth_hash` and `login`, which are given this one, would put Django's hash into the session.
+    with_session_hash(instance)
 
 
 def revoke_from_deleted(sender: object, instance: Any, **kwargs: Any) -> None:
@@ -53,12 +59,20 @@ def revoke_from_regrouped(sender: Any, instance: Any, action: str, pk_set: Any, 
         return
     if action not in ("post_add", "post_remove", "pre_clear") or (pk_set is not None and not pk_set):
         return
-    name = "groups" if sender is getattr(getattr(user, "groups", None), "through", None) else "permissions"
+    name = "groups" if sender is getattr(getattr(user, "groups", None), "through", None) else "user_permissions"
+    of_user = isinstance(instance, user)
+    users = stored_users().filter(pk__in={instance.pk} if of_user else pk_set or set())
     if action == "pre_clear":
-        # The users it will concern, as long as they can be read.
-        column = f"{user._meta.model_name}_id"
-        pks = set(sender.objects.filter(**{type(instance)._meta.model_name: instance}).values_list(column, flat=True))
-    else:
-        pks = {instance.pk} if isinstance(instance, user) else set(pk_set or ())
-    for concerned in stored_users().filter(pk__in=pks):
-        revoke_access(concerned, f"{name} changed")
+        # It leaves what it is in, which may be nothing.
+        users = users.exclude(**{name: None}) if of_user else stored_users().filter(**{name: instance})
+    _revoke_regrouped(users, name)
+
+
+def _revoke_from_removed(name: str, sender: object, instance: Any, **kwargs: Any) -> None:
+    # Its rows go along with a group or a permission, without a signal of their own.
+    _revoke_regrouped(stored_users().filter(**{name: instance}), name)
+
+
+def _revoke_regrouped(users: QuerySet[Any], name: str) -> None:
+    for user in users:
+        revoke_access(user, f"{name.removeprefix('user_')} changed")

@@ -11,7 +11,7 @@ from django.dispatch import Signal
 
 # A login from a client that this user has not used before. Arguments: user, client.
 new_client_seen = Signal()
-# All access of a user was revoked. Arguments: user_key (text), user (`None` once deleted), reason, token_version.
+# All access of a user was revoked. Arguments: user_key (text), user (as it was, if deleted), reason, token_version.
 access_revoked = Signal()
 # A refresh token was used twice. Arguments: user, client, everything (whether all access of the user was revoked).
 token_reuse_detected = Signal()

@@ -1,6 +1,7 @@
 """How many failures are allowed, and from where.
 
-Needs a Redis cache named `default`. Gives `login_limits` with `begin`, and `mail_limits` with `attempt`.
+Needs the Redis cache that `THROTTLE_CACHE_ALIAS` names. Gives `login_limits` with `begin`, and `mail_limits` with
+`attempt`.
 
 An attempt to prove a password is under way until it is settled. While one is, it takes the place of a
 failure, so that of a hundred guesses sent at once no more are hashed than the limit allows; but nothing is

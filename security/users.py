@@ -72,7 +72,7 @@ def login_field() -> str:
 
 def profile(user: Any) -> dict[str, str]:
     """What the JSON endpoints say of a user, from the user's row."""
-    name = getattr(user, "get_full_name", user.get_username)()
+    name = getattr(user, "get_full_name", str)() or str(user.get_username())
     return {"id": str(user.pk), "email": email_of(user), "name": name, "role": role_of(user)}
 
 
@@ -100,8 +100,9 @@ def fingerprints(values: dict[str, Any]) -> dict[str, str]:
 
 
 def fingerprints_of(user: Any) -> dict[str, str]:
-    """Likewise for the fields as `user` has them."""
-    return fingerprints({name: getattr(user, name) for name in guarded_fields()})
+    """Likewise for the fields as `user` has them, in the form in which the database gives them back."""
+    fields = [get_user_model()._meta.get_field(name) for name in guarded_fields()]
+    return fingerprints({field.name: field.to_python(getattr(user, field.attname)) for field in fields})
 
 
 def changed_fields(user: Any, stored: dict[str, str] | None) -> dict[str, str]:
@@ -115,8 +116,9 @@ def stored_users() -> QuerySet[Any]:
 
 
 def active_users() -> QuerySet[Any]:
-    """Those who may log in."""
-    return stored_users().filter(is_active=True) if has_field("is_active") else stored_users()
+    """Those who may log in: active, and not hidden by the model's manager, as after a soft deletion."""
+    users = get_user_model()._default_manager.all()
+    return users.filter(is_active=True) if has_field("is_active") else users
 
 
 def current_users(pk: Any, token_version: int) -> QuerySet[Any]:
@@ -146,12 +148,12 @@ def find_user(identifier: str, client: Client) -> Any:
     model: Any = get_user_model()
     if not identifier.isprintable():
         return None  # NUL and halves of surrogate pairs are errors to a database, and in no name
-    if type(model._default_manager).get_by_natural_key is BaseUserManager.get_by_natural_key:
-        return _with_access(_annotated(client), **{model.USERNAME_FIELD: identifier})
     try:
+        if type(model._default_manager).get_by_natural_key is BaseUserManager.get_by_natural_key:
+            return _with_access(_annotated(client), **{model.USERNAME_FIELD: identifier})
         found = model._default_manager.get_by_natural_key(identifier)
-    except model.DoesNotExist:
-        return None
+    except (model.DoesNotExist, ValueError, ValidationError):
+        return None  # also where users log in by a number, and this is none
     return _with_access(_annotated(client), pk=found.pk)
 
 
@@ -177,7 +179,10 @@ def _annotated(client: Client) -> QuerySet[Any]:
 def key_expression(column: Any = "pk") -> Any:
     """`user_key` of each user's primary key, as the database computes it; `column` names that key in another table."""
     text = Cast(column, models.CharField(max_length=255))
-    is_uuid = isinstance(get_user_model()._meta.pk, models.UUIDField)
+    field: Any = get_user_model()._meta.pk
+    while field.remote_field:
+        field = field.target_field  # the key of a model that inherits its table is that of its parent
+    is_uuid = isinstance(field, models.UUIDField)
     return Replace(text, Value("-"), Value("")) if is_uuid else text
 
 

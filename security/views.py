@@ -7,6 +7,8 @@ Needs DRF. Gives `JsonView`, which sets its own parser, renderer and exception h
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
+from django.utils.decorators import method_decorator
 from rest_framework import exceptions, serializers
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
@@ -17,11 +19,14 @@ from security.bodies import body_length
 from security.exceptions import exception_handler
 from security.parsers import JSONParser
 from security.refusals import Refused
+from security.users import login_field
 
 # "cookies" would take the other flow's credential from the browser and leave it alive on the server.
 CLEAR = {"Clear-Site-Data": '"cache"'}
 
 
+# With ATOMIC_REQUESTS a 401 would roll back the record of a failed login, and what a replayed token had ended.
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
 class JsonView(APIView):
     """A view that reads and writes JSON about a user's access.
 
@@ -34,6 +39,8 @@ class JsonView(APIView):
     # Failed logins are counted by `security.throttle`, whatever a project limits besides.
     throttle_classes = []
     versioning_class = None
+    # For the browsable API: what the field of a login is called.
+    login_field = staticmethod(login_field)
     content_negotiation_class = DefaultContentNegotiation
 
     def get_exception_handler(self) -> Any:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import auth
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import DatabaseError, transaction
@@ -21,14 +21,14 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from security import events
-from security.backends import InvalidCredentials, PasswordBackend, record_login
+from security.backends import InvalidCredentials, bind_session, record_login
 from security.client import Client
 from security.database_time import database_now
 from security.devices import Device
 from security.models import SecurityEvent
 from security.outages import DATABASE_OUTAGES, OUTAGES, refuses
 from security.revocation import revoke_if_changed
-from security.users import access_of, current_users, get_user, pk_of, role_of, session_hash, stored_users, user_key
+from security.users import access_of, current_users, get_user, pk_of, role_of, stored_users, user_key
 from sessions_demo import store
 from sessions_demo.conf import conf
 from sessions_demo.models import DeviceSession, DeviceSessions
@@ -90,8 +90,7 @@ def register(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> 
         discard_half_login(request)
         raise
     session.update(_claims(row, user))
-    if isinstance(auth.load_backend(session[BACKEND_SESSION_KEY]), PasswordBackend):
-        session[HASH_SESSION_KEY] = session_hash(user)
+    bind_session(session, user)
     events.log("session_created", Client.of(request), user_key=user_key(user.pk), device=str(row.pk))
 
 
@@ -156,12 +155,9 @@ def renew(session: SessionStore) -> None:
         return
     absolute = datetime.fromtimestamp(session[ABSOLUTE_END], now.tzinfo)
     idle_end = min(now + _idle(session[REMEMBER]), absolute)
-    pk = pk_of(session[USER_ID])
-    row = DeviceSession.objects.live().filter(pk=session[DEVICE])
-    standing = row.filter(Exists(current_users(pk, session[TOKEN_VERSION])), token_version=session[TOKEN_VERSION])
     try:
-        revoke_if_changed([pk])
-        found = standing.update(last_seen=now, idle_end=idle_end)
+        revoke_if_changed([pk_of(session[USER_ID])])
+        found = _standing(session).update(last_seen=now, idle_end=idle_end)
     except DATABASE_OUTAGES:
         session.touch()
         _set(session, {SEEN: now.timestamp()})  # or this request would ask, and wait, a second time
@@ -171,6 +167,13 @@ def renew(session: SessionStore) -> None:
     else:
         # Not deleted: the request that changed the rows does that, and may be giving this session its next id just now.
         session.forget()
+
+
+def _standing(session: SessionStore) -> DeviceSessions:
+    """The row of a session that has not ended, whose user is active and at its version; no row otherwise."""
+    token_version = session[TOKEN_VERSION]
+    users = current_users(pk_of(session[USER_ID]), token_version)
+    return DeviceSession.objects.live().filter(Exists(users), pk=session[DEVICE], token_version=token_version)
 
 
 def _set(session: SessionStore, times: dict[str, float]) -> bool:
@@ -205,8 +208,7 @@ def cycle_key(session: SessionStore, user: Any) -> None:
     if DEVICE not in session:
         raise InvalidCredentials
     session[TOKEN_VERSION] = token_version
-    if isinstance(auth.load_backend(session[BACKEND_SESSION_KEY]), PasswordBackend):
-        session[HASH_SESSION_KEY] = session_hash(user)
+    bind_session(session, user)
 
 
 def reauthenticate(request: HttpRequest, user: Any) -> None:

@@ -42,8 +42,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         503 when the session cannot be saved.
         """
         try:
-            if response.status_code >= 500:
-                lifecycle.discard_half_login(request)
+            lifecycle.discard_half_login(request)
             response = self._saved(request, response)
         except OUTAGES:
             lifecycle.discard_unsent(request)

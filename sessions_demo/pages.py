@@ -63,7 +63,8 @@ class Login(RedirectURLMixin, FormView):
     next_page = "session:profile_page"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(csrf_cookie=settings.CSRF_COOKIE_NAME, **kwargs)
+        readable = not (settings.CSRF_COOKIE_HTTPONLY or settings.CSRF_USE_SESSIONS)
+        return super().get_context_data(csrf_cookie=readable and settings.CSRF_COOKIE_NAME, **kwargs)
 
     def form_valid(self, form: LoginForm) -> HttpResponse:
         try:

@@ -66,6 +66,8 @@ def test_a_key_that_could_be_guessed_or_read_as_none_is_refused(settings: Settin
 def test_an_empty_ring_is_refused(settings: Settings, ring: str) -> None:
     setattr(settings, ring, [])
     assert ids() == ["jwt.E001"]
+    delattr(settings, ring)
+    assert ids() == ["jwt.E001"]
 
 
 @pytest.mark.parametrize("ring", RINGS)
@@ -120,6 +122,13 @@ def test_a_seed_is_the_same_key_under_another_name(settings: Settings, name: str
 def test_what_would_weaken_a_token_is_refused(settings: Settings, name: str, value: Any, error: str) -> None:
     setattr(settings, name, value)
     assert ids() == [error]
+
+
+@pytest.mark.parametrize("name", ["TOKEN_TYPE_CLAIM", "JTI_CLAIM"])
+def test_claims_by_other_names_are_refused(monkeypatch: pytest.MonkeyPatch, settings: Settings, name: str) -> None:
+    # Not by the fixture: SimpleJWT would read its settings anew, and some of its modules would keep the old ones.
+    monkeypatch.setitem(settings.SIMPLE_JWT, name, "other")
+    assert ids() == ["jwt.E008"]
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,22 @@
 """One door, and the same answer behind it for everyone who does not get in."""
 
+import pickle
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth import authenticate
+from django.conf import settings
+from django.contrib.auth import authenticate, update_session_auth_hash
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import get_hasher
-from django.core.signals import request_finished
+from django.core.signals import got_request_exception, request_finished
 from django.http import HttpRequest
 from django.test import RequestFactory, override_settings
 
 from accounts.models import User
 from config.stores import THROTTLE
-from security.backends import InvalidCredentials, throttled_is_raised, verify
+from security.backends import InvalidCredentials, PasswordBackend, throttled_is_raised, verify
 from security.models import KnownClient, SecurityEvent
 from security.throttle import Throttled
 from tests.conftest import PASSWORDS, Browser, Clock, told
@@ -233,3 +235,49 @@ def test_a_password_that_another_backend_knows_is_no_failure(alice: User, store:
     request_finished.send(None)
     assert store.client(THROTTLE).keys("throttle:*")
     assert SecurityEvent.objects.filter(name=SecurityEvent.Name.LOGIN_FAIL).count() == 1
+
+
+class Broken(BaseBackend):
+    """A later backend whose own store is away."""
+
+    def authenticate(self, request: Any, username: Any = None, password: Any = None, **kwargs: Any) -> Any:
+        raise ZeroDivisionError
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(AUTHENTICATION_BACKENDS=[TWO[0], f"{__name__}.Broken"])
+def test_a_wrong_password_counts_although_a_later_backend_raises(
+    alice: User, store: Store, request_: HttpRequest
+) -> None:
+    """Otherwise it could be guessed without end, for a right one is let in by the first backend."""
+    with pytest.raises(ZeroDivisionError):
+        verify(request_, alice.email, "wrong")
+    with pytest.raises(ZeroDivisionError):
+        authenticate(request_, username=alice.email, password="wrong")
+    got_request_exception.send(None)
+    request_finished.send(None)
+    assert SecurityEvent.objects.filter(name=SecurityEvent.Name.LOGIN_FAIL).count() == 2
+    assert verify(request_, alice.email, PASSWORDS[alice.email]) == alice
+
+
+def test_a_user_of_a_session_can_be_kept_in_a_cache(alice: User) -> None:
+    """A project may pickle `request.user`."""
+    user = PasswordBackend().get_user(alice.pk)
+    again = pickle.loads(pickle.dumps(user))  # noqa: S301
+    assert again.get_session_auth_hash() == user.get_session_auth_hash()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_outlives_that_django_is_given_the_user_by_another_way(admin: User, browser: Browser) -> None:
+    """As the admin does, where administrators change their own password, and a view after a registration."""
+    browser.force_login(User.objects.get(pk=admin.pk), TWO[0])
+    assert browser.get("/admin/").status_code == 200
+    request = HttpRequest()
+    request.user, request.session = User.objects.get(pk=admin.pk), browser.session
+    user = User.objects.get(pk=admin.pk)
+    user.name = "Another"
+    user.save()
+    update_session_auth_hash(request, user)
+    request.session.save()
+    browser.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
+    assert browser.get("/admin/").status_code == 200

@@ -192,6 +192,8 @@ def test_any_other_change_ends_nothing(alice: User, change: Callable[[User], Any
         lambda user: a_group().user_set.clear(),
         lambda user: a_group().user_set.set([]),
         lambda user: user.user_permissions.clear(),
+        lambda user: a_group().delete(),
+        lambda user: a_permission().delete(),
     ],
 )
 def test_who_loses_what_she_was_allowed_is_out(alice: User, leave: Callable[[User], Any]) -> None:

@@ -90,11 +90,12 @@ const REFRESH_REFUSALS = {
  *
  * @param {string} [base] The address of the server, with a slash at its end. The client sends the token to addresses
  *     that begin with it, and to no others.
+ * @param {string} [loginField] The name of the field that says who logs in: `email` or `username`, as the server has it.
  * @returns {TokenClient}
  * @throws {TypeError} When `base` is not an address.
  */
-export function createClient(base = "/jwt/") {
-  return new TokenClient(base);
+export function createClient(base = "/jwt/", loginField = "email") {
+  return new TokenClient(base, loginField);
 }
 
 /**
@@ -109,6 +110,7 @@ class TokenClient extends EventTarget {
   reason = "";
   /** The address with which every request begins. It is also the name of the lock and of the channel. */
   #baseUrl;
+  #loginField;
   /** @type {BroadcastChannel | null} It is `null` in a browser that has no such channels. */
   #channel = null;
   /** The token, or an empty string. */
@@ -127,9 +129,13 @@ class TokenClient extends EventTarget {
   #retryTimer;
   #retryDelay = FIRST_RETRY_DELAY;
 
-  /** @param {string} base */
-  constructor(base) {
+  /**
+   * @param {string} base
+   * @param {string} loginField
+   */
+  constructor(base, loginField) {
     super();
+    this.#loginField = loginField;
     this.#baseUrl = new URL(base, location.href).href;
     if ("BroadcastChannel" in globalThis) this.#channel = new BroadcastChannel(this.#baseUrl);
     this.#channel?.addEventListener("message", (event) => this.#hearOtherTab(event.data));
@@ -181,14 +187,14 @@ class TokenClient extends EventTarget {
   /**
    * Logs the user in. The user who was logged in before, if any, is forgotten.
    *
-   * @param {string} email
+   * @param {string} name The e-mail address or user name.
    * @param {string} password
    * @param {boolean} [remember] Whether the login outlives the browser session.
    * @returns {Promise<void>}
    * @throws {ClientError}
    */
-  login = (email, password, remember = false) =>
-    this.#takeTurn(() => this.#logInNow({ email, password, remember }));
+  login = (name, password, remember = false) =>
+    this.#takeTurn(() => this.#logInNow({ [this.#loginField]: name, password, remember }));
 
   /**
    * Logs the user out in this browser, and in its other tabs.
@@ -282,7 +288,7 @@ class TokenClient extends EventTarget {
 
   // ── Login, logout and password. Each of these runs within a turn. ──
 
-  /** @param {{email: string, password: string, remember: boolean}} credentials */
+  /** @param {Record<string, string | boolean>} credentials */
   async #logInNow(credentials) {
     const readStopwatch = startStopwatch();
     const options = postOptions(credentials);

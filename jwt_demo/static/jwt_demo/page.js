@@ -27,7 +27,7 @@ const lead = find("#lead");
 const status = find("#state");
 const outside = find("#outside");
 const inside = find("#inside");
-const client = createClient(status.dataset.base);
+const client = createClient(status.dataset.base, status.dataset.loginField);
 
 /** What a user reads who is not logged in. */
 const TEXTS_OUTSIDE = { title: title.textContent, lead: lead.textContent };
@@ -137,10 +137,10 @@ function leave() {
 }
 
 async function logIn() {
-  const email = find("#id_email").value;
+  const name = find("#login [autocomplete=username]").value;
   const password = find("#id_password").value;
   const remember = find("#id_remember").checked;
-  await client.login(email, password, remember);
+  await client.login(name, password, remember);
   find("#login").reset();
   await loading;
   title.focus();
@@ -156,8 +156,8 @@ async function showProfile() {
   find("[data-name]").textContent = data.name;
   find("dd[data-email]").textContent = data.email;
   find("[data-role]").textContent = data.role;
-  for (const field of inside.querySelectorAll("input[data-email]")) {
-    field.value = data.email;
+  for (const field of inside.querySelectorAll("input[data-username]")) {
+    field.value = data.email || data.name;
   }
 }
 
@@ -411,6 +411,9 @@ function fieldItem(form, name, text) {
 function failureSentence({ status, message, retryAfter = 0 }, form) {
   if (status === 429) return `Too many attempts. Try again in ${Math.ceil(retryAfter / 60)} minutes.`;
   if (message !== "Invalid credentials") return message;
-  if (form?.id === "login") return "This e-mail address and password do not belong together.";
+  if (form?.id === "login") {
+    const name = form.querySelector("label").textContent.toLowerCase();
+    return `This ${name} and password do not belong together.`;
+  }
   return "This is not your password.";
 }

@@ -12,7 +12,7 @@ const title = find("#token-panel-title");
 const status = find("#token-panel [role=status]");
 const loginForm = find("#token-login");
 const inside = find("#token-inside");
-const client = createClient(panel.dataset.base);
+const client = createClient(panel.dataset.base, panel.dataset.loginField);
 
 /** The methods that the page's address allows. */
 const METHODS = panel.dataset.methods.split(" ").filter((method) => method !== "OPTIONS");
@@ -167,12 +167,12 @@ function failureText(error) {
 async function logIn(event) {
   event.preventDefault();
   const complaint = find("#token-login [role=alert]");
-  const email = find("#token-email").value;
+  const name = find("#token-name").value;
   const password = find("#token-password").value;
   const remember = find("#token-remember").checked;
   complaint.textContent = "";
   try {
-    await client.login(email, password, remember);
+    await client.login(name, password, remember);
     loginForm.reset();
     title.focus();
   } catch (error) {
@@ -186,7 +186,10 @@ async function logIn(event) {
  * @returns {string}
  */
 function loginFailureText({ status, message, retryAfter = 0 }) {
-  if (status === 401) return "This e-mail address and password do not belong together.";
+  if (status === 401) {
+    const name = find("label[for=token-name]").textContent.toLowerCase();
+    return `This ${name} and password do not belong together.`;
+  }
   if (status === 429) return `Too many attempts. Try again in ${Math.ceil(retryAfter / 60)} minutes.`;
   return message;
 }
