@@ -35,7 +35,7 @@ from sessions_demo.models import DeviceSession, DeviceSessions
 from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, TOKEN_VERSION, SessionStore
 
 # What the record says besides Django's own: enough to answer whoami without the database.
-USER_ID, ROLE, REMEMBER, SEEN, REAUTHENTICATED = SESSION_KEY, "role", "remember", "seen", "reauthenticated"
+USER_ID, ROLE, REMEMBER, SEEN, REAUTHENTICATED = SESSION_KEY, "_auth_role", "_auth_remember", "_auth_seen", "_auth_time"
 
 AGAIN = "logged in again"
 # Ends that the user knows of: the login page does not call them a revocation.

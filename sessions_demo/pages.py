@@ -27,7 +27,7 @@ from security.revocation import revoke_access
 from security.users import login_field, profile, role_of
 from security.views import CLEAR
 from sessions_demo import lifecycle
-from sessions_demo.lifecycle import REAUTHENTICATED, SEEN
+from sessions_demo.lifecycle import REAUTHENTICATED, REMEMBER, ROLE, SEEN
 from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END
 
 LABELS = {"email": ("E-mail address", forms.EmailInput), "username": ("User name", forms.TextInput)}
@@ -118,8 +118,10 @@ class Profile(SessionPage, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         record = self.request.session
-        times = {at: datetime.fromtimestamp(record[at], UTC) for at in (REAUTHENTICATED, SEEN, IDLE_END, ABSOLUTE_END)}
-        return super().get_context_data(session=record, times=times, profile=profile(self.request.user), **kwargs)
+        moments = {"reauthenticated": REAUTHENTICATED, "seen": SEEN, "idle_end": IDLE_END, "absolute_end": ABSOLUTE_END}
+        session = {name: datetime.fromtimestamp(record[key], UTC) for name, key in moments.items()}
+        session |= {"role": record[ROLE], "remember": record[REMEMBER]}
+        return super().get_context_data(session=session, profile=profile(self.request.user), **kwargs)
 
 
 class Staff(SessionPage, TemplateView):

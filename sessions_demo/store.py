@@ -5,7 +5,7 @@ set `SESSION_ENGINE = "sessions_demo.store"`. For WSGI: the async methods are st
 
 - no such session, one past an end, or one that cannot be read: an empty session, and the cookie goes;
 - the store is away: the store's own exception, so that the answer is a 503 and the cookie stays;
-- a record may carry `absolute_end` and `idle_end`, in seconds since 1970, UTC.
+- a record may carry `_auth_absolute_end` and `_auth_idle_end`, in seconds since 1970, UTC.
 """
 
 import hashlib
@@ -26,8 +26,9 @@ from security.outages import OUTAGES
 from sessions_demo.models import DeviceSession
 
 # What a record says of its session, beside what Django does: the row in the registry, the version of its user's access,
-# and both ends in seconds since 1970, UTC.
-DEVICE, TOKEN_VERSION, ABSOLUTE_END, IDLE_END = "device", "ver", "absolute_end", "idle_end"
+# and both ends in seconds since 1970, UTC. The names begin as Django's own do: a view that keeps a "role" or a "device"
+# of its own in a session must not change who the user is.
+DEVICE, TOKEN_VERSION, ABSOLUTE_END, IDLE_END = "_auth_device", "_auth_ver", "_auth_absolute_end", "_auth_idle_end"
 PREFIX = "session:"
 
 

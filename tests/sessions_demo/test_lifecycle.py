@@ -17,7 +17,7 @@ from security.models import PendingRevocation, SecurityEvent
 from security.revocation import carry_out, revoke_access
 from security.users import stored_users
 from sessions_demo import lifecycle
-from sessions_demo.lifecycle import FLOW
+from sessions_demo.lifecycle import FLOW, REMEMBER, SEEN
 from sessions_demo.models import DeviceSession
 from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, SessionStore
 from tests.access import version_of
@@ -178,7 +178,7 @@ def test_a_new_id_gives_no_more_time(alice: User, clock: Clock, store: Store, ch
     clock(30)
     answer = CHANGES[change](visitor)
     later = record(store, visitor)
-    for name in (ABSOLUTE_END, IDLE_END, "remember", "device"):
+    for name in (ABSOLUTE_END, IDLE_END, REMEMBER, DEVICE):
         assert later[name] == before[name]
     assert answer.cookies[SESSION]["max-age"] == absolute - 30
     clock(absolute)
@@ -195,7 +195,7 @@ def test_last_seen_is_written_at_most_once_a_minute(
         with measured() as cost:
             answer = visitor.get(WHOAMI)
         moved = written == second
-        assert (visitor.row.last_seen.timestamp(), record(store, visitor)["seen"]) == (seen + written, seen + written)
+        assert (visitor.row.last_seen.timestamp(), record(store, visitor)[SEEN]) == (seen + written, seen + written)
         assert (cost.redis, len(cost.sql)) == (["GET", "SET"] if moved else ["GET"], 2 if moved else 0)
         # The cookie has had its absolute end since login.
         assert not answer.cookies
@@ -529,13 +529,13 @@ def test_a_login_without_the_database_leaves_no_half_session(
 @committed
 def test_a_database_that_is_away_costs_only_the_note_of_use(alice: User, clock: Clock, store: Store) -> None:
     at_alice = logged_in()
-    seen = record(store, at_alice)["seen"]
+    seen = record(store, at_alice)[SEEN]
     clock(60)
     with database_away():
         assert at_alice.whoami() == 200
         at_alice.raise_request_exception = False
         assert at_alice.get(PROFILE).status_code == 503
-    assert record(store, at_alice)["seen"] == seen
+    assert record(store, at_alice)[SEEN] == seen
     assert at_alice.whoami() == at_alice.get(PROFILE).status_code == 200
 
 

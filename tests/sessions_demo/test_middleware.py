@@ -69,7 +69,7 @@ def test_a_session_that_a_view_begins_is_given_to_the_browser() -> None:
 
 
 def test_who_used_a_session_is_kept_out_of_caches(at_alice: Visitor) -> None:
-    response = answer(lambda request: request.session["role"], at_alice.session_id)
+    response = answer(lambda request: request.session["_auth_role"], at_alice.session_id)
     assert (response["Cache-Control"], response["Vary"]) == ("no-store", "Cookie")
     assert not response.cookies
 
@@ -93,7 +93,7 @@ def test_a_failure_is_no_reason_to_note_that_she_was_seen(alice: User, clock: Cl
     visitor.sign_in()
     before = record(store, visitor)
     clock(600)
-    answer(lambda request: request.session["role"], visitor.session_id, status=status)
+    answer(lambda request: request.session["_auth_role"], visitor.session_id, status=status)
     assert record(store, visitor) == before
     assert visitor.row.last_seen == visitor.row.started
 
@@ -131,3 +131,9 @@ def test_only_an_ended_session_is_taken_for_one(at_alice: Visitor, monkeypatch: 
     assert not answer(lambda request: request.session.update({"a": 1}), at_alice.session_id).cookies
     monkeypatch.undo()
     assert at_alice.get(WHOAMI).status_code == 401
+
+
+def test_what_a_view_keeps_in_a_session_changes_nothing_about_its_user(at_alice: Visitor) -> None:
+    own = {"role": "admin", "device": "mobile", "ver": 9, "seen": 0, "remember": True, "absolute_end": 0, "idle_end": 0}
+    answer(lambda request: request.session.update(own), at_alice.session_id)
+    assert at_alice.get(WHOAMI).json() == {"userId": str(at_alice.row.user_id), "role": "member"}

@@ -50,7 +50,7 @@ class Poison:
 
 GARBAGE = {
     "poisoned pickle": pickle.dumps(Poison()),
-    "pickled record": pickle.dumps({"_auth_user_id": "1", "device": "x"}, 0),
+    "pickled record": pickle.dumps({"_auth_user_id": "1", "_auth_device": "x"}, 0),
     "nothing": b"",
     "not UTF-8": b"\xff\xfe\x00",
     "list": b"[]",
@@ -63,9 +63,9 @@ GARBAGE = {
     "NaN": b"NaN",
     "deep": b"[" * 100_000,
     "empty": b"{}",
-    "an end that is text": b'{"absolute_end": "x"}',
-    "an end that is null": b'{"absolute_end": null}',
-    "an end that is no number": b'{"idle_end": NaN}',
+    "an end that is text": b'{"_auth_absolute_end": "x"}',
+    "an end that is null": b'{"_auth_absolute_end": null}',
+    "an end that is no number": b'{"_auth_idle_end": NaN}',
 }
 
 
@@ -156,8 +156,8 @@ def test_the_name_of_a_record_is_no_cookie(at_alice: Visitor, store: Store) -> N
 
 def test_a_record_is_json_and_says_who_without_the_database(at_alice: Visitor, alice: User, store: Store) -> None:
     held = record(store, at_alice)
-    assert (held["_auth_user_id"], held["role"], held["ver"]) == (str(alice.pk), "member", 0)
-    assert held["device"] == str(at_alice.row.pk)
+    assert (held["_auth_user_id"], held["_auth_role"], held["_auth_ver"]) == (str(alice.pk), "member", 0)
+    assert held["_auth_device"] == str(at_alice.row.pk)
     assert 0 < held[IDLE_END] < held[ABSOLUTE_END]
     assert alice.email not in json.dumps(held)
 

@@ -176,7 +176,7 @@ def test_the_session_cookie_is_bound_to_this_host_and_out_of_reach_of_scripts(
     assert re.fullmatch(
         r"__Host-csrftoken=\w{32}; expires=[^;]+; Max-Age=31449600; Path=/; SameSite=Strict; Secure", csrf
     )
-    assert visitor.row.remember is remember is record_of(visitor)["remember"]
+    assert visitor.row.remember is remember is record_of(visitor)["_auth_remember"]
 
 
 def record_of(visitor: Visitor) -> dict[str, Any]:

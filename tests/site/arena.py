@@ -31,7 +31,7 @@ class Arena:
         """A new session of this user."""
         member = Member(self.site)
         assert member.log_in(email, PASSWORD).status == 200
-        member.device = json.loads(self.store().get(self.key(member.session)))["device"]
+        member.device = json.loads(self.store().get(self.key(member.session)))["_auth_device"]
         assert member.whoami() == 200
         return member
 

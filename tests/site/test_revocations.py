@@ -62,7 +62,7 @@ class Target:
         assert answer.status in (200, 401), answer
         # A login that was overtaken after its answer was decided gets a cookie that opens nothing.
         record = self.store.get(f":1:session:{digest(member.session)}")
-        return Credential(member, "session", json.loads(record)["ver"]) if record else None
+        return Credential(member, "session", json.loads(record)["_auth_ver"]) if record else None
 
     def by_token(self) -> Credential | None:
         holder = Holder(self.site)

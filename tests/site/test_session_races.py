@@ -55,7 +55,7 @@ def make_due(arena: Arena, member: Member) -> None:
     """Makes the next request of this session one that notes its use, and so saves it."""
     key = arena.key(member.session)
     record = json.loads(arena.store().get(key))
-    record["seen"] -= 3600
+    record["_auth_seen"] -= 3600
     assert arena.store().set(key, json.dumps(record), xx=True, keepttl=True)
 
 

@@ -13,6 +13,7 @@ from accounts.models import User
 from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import Answer, Browser, Person, Sandbox
 from sessions_demo import store
+from sessions_demo.lifecycle import ROLE
 from sessions_demo.models import DeviceSession
 
 # What a client may ask for without a login.
@@ -30,7 +31,7 @@ def only_a_reference(sandbox: Sandbox) -> Iterator[Evidence]:
     person = sandbox.person(role="admin")
     browser = sandbox.logged_in("session", person)
     cookie, record = browser.cookie(settings.SESSION_COOKIE_NAME), _session_record(browser)
-    user, role = record.get("_auth_user_id"), record.get("role")
+    user, role = record.get("_auth_user_id"), record.get(ROLE)
     kept = user == str(person.user.pk) and role == "admin"
     yield holds("the record in Redis under the digest of the cookie", f"user {user}, role {role}", kept)
     yield holds("a record under the cookie’s own value", _keys_with(cookie), not _keys_with(cookie))

@@ -20,6 +20,7 @@ from lab.claims.sandbox import Sandbox
 from lab.experiments.scripts import scripts_of
 from sessions_demo import store
 from sessions_demo.conf import conf as session_conf
+from sessions_demo.lifecycle import ROLE
 from sessions_demo.models import DeviceSession
 
 
@@ -30,7 +31,7 @@ def where_the_data_is(sandbox: Sandbox) -> Iterator[Evidence]:
     session, token = sandbox.logged_in("session", person), sandbox.logged_in("jwt", person)
     data, cookie = (str(person.user.pk), "admin"), session.cookie(settings.SESSION_COOKIE_NAME)
     record = caches[settings.SESSION_CACHE_ALIAS].get(store.PREFIX + store.digest(cookie)) or {}
-    kept = record.get("_auth_user_id"), record.get("role")
+    kept = record.get("_auth_user_id"), record.get(ROLE)
     yield holds("session: user and role in the server’s record", kept, kept == data)
     bare = cookie.isalnum() and "admin" not in cookie
     seen = f"{len(cookie)} random characters" if bare else "more than an id"

@@ -155,4 +155,4 @@ def long_ago(site: Site, seconds: int) -> None:
     sessions = redis.Redis.from_url(address)
     for key in sessions.keys(":1:session:*"):
         record = json.loads(sessions.get(key) or b"{}")
-        sessions.set(key, json.dumps(record | {"seen": record["seen"] - seconds}), keepttl=True)
+        sessions.set(key, json.dumps(record | {"_auth_seen": record["_auth_seen"] - seconds}), keepttl=True)
