@@ -119,6 +119,7 @@ class TokenFamily(models.Model):
     entry: int | None
     now: datetime
     user_version: int | None
+    user_may_enter: bool
     user_guarded: dict[str, str] | None
 
     objects: ClassVar[TokenFamilies] = TokenFamilies.as_manager()  # type: ignore[assignment]

@@ -101,7 +101,8 @@ def fingerprints(values: dict[str, Any]) -> dict[str, str]:
 
 def fingerprints_of(user: Any) -> dict[str, str]:
     """Likewise for the fields as `user` has them, in the form in which the database gives them back."""
-    fields = [get_user_model()._meta.get_field(name) for name in guarded_fields()]
+    model: Any = get_user_model()
+    fields = [model._meta.get_field(name) for name in guarded_fields()]
     return fingerprints({field.name: field.to_python(getattr(user, field.attname)) for field in fields})
 
 

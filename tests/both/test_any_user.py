@@ -19,6 +19,7 @@ from tests.conftest import Clock
 from tests.jwt_demo import conftest as jwt
 from tests.running import Store
 from tests.sessions_demo import conftest as session
+from tests.sessions_demo.conftest import after
 
 # What SQL, or an `update()` on a model that is not ours, may set.
 CHANGES: dict[str, dict[str, Any]] = {
@@ -113,6 +114,19 @@ def test_a_change_past_the_signals_is_seen_by_the_next_login(alice: User) -> Non
     stored_users().filter(pk=alice.pk).update(role="admin")
     assert session.Visitor().sign_in().status_code == 200
     assert (before.whoami(), holder.get(jwt.WHOAMI).status_code, version_of(alice)) == (401, 401, 1)
+
+
+@committed
+def test_a_ban_past_the_signals_wins_over_a_login_that_is_under_way(
+    alice: User, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version is the same then, so the login must ask for an active user too."""
+    for flow, visitor in (("sessions_demo", session.Visitor()), ("jwt_demo", jwt.Holder())):
+        stored_users().filter(pk=alice.pk).update(is_active=True)
+        ban = lambda: stored_users().filter(pk=alice.pk).update(is_active=False)  # noqa: E731
+        after(monkeypatch, f"{flow}.views.verify", ban)
+        assert visitor.sign_in().status_code == 401
+    assert (session.keys(store), version_of(alice)) == (set(), 0)
 
 
 @committed

@@ -15,7 +15,7 @@ from django.db.models import DateTimeField, Q, Value
 from accounts.models import User
 from security import devices, revocation
 from security.models import PendingRevocation, SecurityEvent
-from security.revocation import carry_out_pending, revoke_access
+from security.revocation import carry_out_pending, keeping, revoke_access
 from tests.access import version_of
 from tests.conftest import NOON, PASSWORDS, Clock, link_in
 from tests.running import Store
@@ -498,6 +498,27 @@ def test_the_event_says_who_and_why(alice: User) -> None:
     event = SecurityEvent.objects.get(name=SecurityEvent.Name.ACCESS_REVOKED)
     detail = {"reason": "role changed", "token_version": 1}
     assert (event.user_key, event.email, event.detail) == (str(alice.pk), alice.email, detail)
+
+
+@committed
+@pytest.mark.parametrize(("more", "stays"), [({}, True), ({"role": "admin"}, False), ({"is_active": False}, False)])
+def test_only_a_new_password_keeps_the_session_in_which_it_is_set(
+    alice: User, more: dict[str, Any], stays: bool
+) -> None:
+    """A project's own page may change more than that in one save."""
+    from sessions_demo.store import SessionStore
+
+    visitor = logged_in()
+    kept = SessionStore(visitor.session_id)
+    with keeping(kept):
+        alice.set_password("another and longer one")
+        for name, value in more.items():
+            setattr(alice, name, value)
+        alice.save()
+    assert is_out(visitor)
+    if stays:
+        kept.save()
+    assert SessionStore().exists(str(kept.session_key)) is stays
 
 
 @committed

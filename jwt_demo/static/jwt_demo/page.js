@@ -154,7 +154,9 @@ async function showProfile() {
   if (!inside.firstChild) return;
   title.textContent = data.name;
   find("[data-name]").textContent = data.name;
-  find("dd[data-email]").textContent = data.email;
+  const email = find("dd[data-email]");
+  email.textContent = data.email;
+  email.parentElement.hidden = !data.email;
   find("[data-role]").textContent = data.role;
   for (const field of inside.querySelectorAll("input[data-username]")) {
     field.value = data.email || data.name;
