@@ -138,9 +138,8 @@ class PasswordBackend(ModelBackend):
             username = kwargs.get(get_user_model().USERNAME_FIELD)
         if username is None or password is None:
             return None
-        username = str(username)
-        client, identifier = Client.of(request), normal_identifier(username)
-        user = find_user(username, client)
+        client, identifier = Client.of(request), normal_identifier(str(username))
+        user = find_user(str(username), client)
         attempt = _begin(identifier, client, user is not None and access_of(user).client_is_known)
         try:
             fits = _password_fits(user, password) and self.user_can_authenticate(user)
@@ -230,13 +229,20 @@ def settle_error(sender: object, **kwargs: Any) -> None:
 
 
 @receiver(user_logged_in, dispatch_uid="security.settle")
-def settle_success(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> None:
+def settle_success(sender: object, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     """A later backend knows the password, for a login form of the project's own, which does not call `verify()`.
 
-    The user may be one that no backend of ours has read, as after a registration.
+    The user may be one that no backend of ours has read, as after a registration. There may be no session: some
+    libraries send the signal for logins by a token.
     """
     _settle(failed=False)
-    bind_session(request.session, user)
+    if has_session(request):
+        bind_session(request.session, user)  # type: ignore[union-attr]
+
+
+def has_session(request: HttpRequest | None) -> bool:
+    """Whether this request has logged a user in by a session."""
+    return BACKEND_SESSION_KEY in getattr(request, "session", ())
 
 
 @receiver(request_finished, dispatch_uid="security.settle")

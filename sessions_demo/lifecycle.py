@@ -21,7 +21,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from security import events
-from security.backends import InvalidCredentials, bind_session, record_login
+from security.backends import InvalidCredentials, bind_session, has_session, record_login
 from security.client import Client
 from security.database_time import database_now
 from security.devices import Device
@@ -79,6 +79,8 @@ def discard_half_login(request: HttpRequest) -> None:
 
 def register(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> None:
     """Receiver of Django's `user_logged_in`, so that a login to the admin is in the registry too."""
+    if not has_session(request):
+        return
     session = request.session
     if session.pop(DEVICE, None) or session.session_key is None:
         # Django keeps the id when the same user logs in again, and makes no record when it was another's.

@@ -8,12 +8,15 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
+from django.test import RequestFactory
 
 from accounts.models import User
 from security import signals, users
 from security.models import UserAccess
 from security.revocation import revoke_access
 from security.users import guarded_fields, pk_of, role_of, stored_users, user_key
+from sessions_demo.models import DeviceSession
+from sessions_demo.store import SessionStore
 from tests.access import version_of
 from tests.conftest import Clock
 from tests.jwt_demo import conftest as jwt
@@ -199,3 +202,12 @@ def test_a_receiver_that_fails_undoes_nothing_and_keeps_no_other_from_hearing(
 
 def test_djangos_own_receiver_of_a_login_stays_where_it_was() -> None:
     assert "update_last_login" in [key[0] for key, *_ in user_logged_in.receivers]
+
+
+def test_a_login_without_a_session_is_left_alone(alice: User, store: Store) -> None:
+    """Libraries for tokens send Django's signal too, some without a request."""
+    request = RequestFactory().post("/")
+    request.session = SessionStore()
+    for one in (request, None):
+        user_logged_in.send(User, request=one, user=alice)
+    assert (session.keys(store), DeviceSession.objects.count()) == (set(), 0)
