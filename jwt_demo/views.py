@@ -246,7 +246,7 @@ class Root(TokenView):
 
 
 class Whoami(TokenView):
-    """The user whom the credential names: one Redis MGET, no SQL."""
+    """The user that the credential names: one Redis MGET, no SQL."""
 
     @extend_schema(responses=Who)
     def get(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TokenUser:
-    """The user whom the credential names. The user's row was not read."""
+    """The user that the credential names. The user's row was not read."""
 
     pk: Any
     role: str

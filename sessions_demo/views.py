@@ -138,7 +138,7 @@ class Root(SessionView):
 
 
 class Whoami(SessionView):
-    """The user whom the credential names: one Redis GET, no SQL."""
+    """The user that the credential names: one Redis GET, no SQL."""
 
     @extend_schema(responses=Who)
     def get(self, request: Request) -> Response:

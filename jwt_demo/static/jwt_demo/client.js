@@ -317,7 +317,7 @@ class TokenClient extends EventTarget {
 
   /** @param {Answer} answer */
   #completeLogout(answer) {
-    // Without this, the page would say that a user is logged out whom the server has refused to log out.
+    // Without this, the page would say "logged out" although the server has refused the logout.
     contentOf(answer);
     this.#channel?.postMessage("");
     this.#changeState("signed out", SENTENCES.loggedOut);
