@@ -36,7 +36,7 @@ def presented(request: HttpRequest, body: Mapping[str, Any]) -> tuple[str | None
     return request.COOKIES.get(conf.JWT_REFRESH_COOKIE_NAME), Transport.COOKIE
 
 
-def is_of(request: HttpRequest, family: str) -> bool:
+def is_of(request: HttpRequest, family: str | None) -> bool:
     """Whether the cookie of a request is a token of this family. An answer must not clear that of another."""
     token = good(request.COOKIES.get(conf.JWT_REFRESH_COOKIE_NAME))
     return token is not None and token["sid"] == family

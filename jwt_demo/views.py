@@ -15,11 +15,12 @@ from rest_framework.reverse import reverse
 from rest_framework_simplejwt.exceptions import TokenError
 
 from jwt_demo import cookies, lifecycle
-from jwt_demo.authentication import JWTAuthentication, NoAuthentication
+from jwt_demo.authentication import REVOKED, JWTAuthentication, NoAuthentication
 from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.tokens import AccessToken
 from security import passwords
+from security.authentication import credential_role, row_of
 from security.backends import verify
 from security.client import Client
 from security.outages import OUTAGE_RETRY_AFTER, OUTAGES
@@ -37,8 +38,8 @@ from security.serializers import (
     Text,
     Who,
 )
-from security.users import access_of, get_user, profile
-from security.views import CLEAR, JsonView
+from security.users import access_of, profile
+from security.views import CLEAR, JsonView, non_atomic
 
 
 class TokenView(JsonView):
@@ -58,18 +59,15 @@ class TokenView(JsonView):
             response.setdefault("WWW-Authenticate", 'Bearer realm="jwt"')
         return response
 
-    def get_user(self) -> Any:
-        """The user's row, if it still stands as it did at login. Raises 401."""
-        user = get_user(self.request.user.pk)
-        if user is None or not user.is_active or access_of(user).token_version != self.request.auth["ver"]:
-            raise exceptions.AuthenticationFailed("Token revoked")
-        return user
+    def device(self) -> str | None:
+        """The id of the token's family; `None` for a user who came without a token, as by `force_authenticate`."""
+        return str(self.request.auth["sid"]) if self.request.auth else None
 
     def family(self) -> TokenFamily | None:
         """The family of the access token, `None` for an access token without one. Raises 401 when it has ended."""
-        family = TokenFamily.objects.filter(pk=self.request.auth["sid"]).first()
+        family = TokenFamily.objects.filter(pk=self.device()).first()
         if family and not family.is_open():
-            raise exceptions.AuthenticationFailed("Token revoked")
+            raise exceptions.AuthenticationFailed(REVOKED)
         return family
 
     def answer(self, issued: IssuedTokens, **more: Any) -> Response:
@@ -118,6 +116,7 @@ class RenewedTokensAnswer(Message):
     refreshToken = serializers.CharField(required=False)
 
 
+@non_atomic
 class Login(TokenView):
     """Name and password in, access token out, refresh token in a cookie."""
 
@@ -138,6 +137,7 @@ class Login(TokenView):
         return self.answer(issued)
 
 
+@non_atomic
 class Refresh(TokenView):
     """The next access token, and the next refresh token in the place of the one that was sent."""
 
@@ -162,24 +162,26 @@ class Refresh(TokenView):
         raise exceptions.AuthenticationFailed("Invalid refresh token")
 
 
+@non_atomic
 class Reauthenticate(TokenView):
     """The user proves the password again, before something that matters. The new tokens say when."""
 
     @extend_schema(request=ReauthenticateBody, responses=RenewedTokensAnswer)
     def post(self, request: Request) -> Response:
         body, family = self.read(ReauthenticateBody), self.family()
-        user = verify(request._request, self.get_user().get_username(), body["password"])
+        user = verify(request._request, row_of(request.user).get_username(), body["password"])
         issued = lifecycle.reauthenticate(family, user, Client.of(request._request))
         return self.answer(issued, message="Reauthenticated")
 
 
+@non_atomic
 class Password(TokenView):
     """A new password. Everything else of the user ends; this family goes on with new tokens."""
 
     @extend_schema(request=PasswordBody, responses=RenewedTokensAnswer)
     def post(self, request: Request) -> Response:
         body, family = self.read(PasswordBody), self.family()
-        user = verify(request._request, self.get_user().get_username(), body["current"])
+        user = verify(request._request, row_of(request.user).get_username(), body["current"])
         try:
             passwords.choose(user, body["new"])
         except ValidationError as error:
@@ -191,6 +193,7 @@ class Password(TokenView):
         return self.answer(lifecycle.reissue(family), message="Password changed")
 
 
+@non_atomic
 class Logout(TokenView):
     """Ends the family of either token. Works without a live one, so that every user can log out."""
 
@@ -220,14 +223,15 @@ class Logout(TokenView):
             return None
 
 
+@non_atomic
 class LogoutEverywhere(TokenView):
     """Ends everything of this user, in both flows."""
 
     @extend_schema(request=None, responses=Message)
     def post(self, request: Request) -> Response:
-        revoke_access(self.get_user(), "logged out everywhere")
+        revoke_access(row_of(request.user), "logged out everywhere")
         response = Response({"message": "Logged out everywhere"}, headers=CLEAR)
-        if cookies.is_of(request._request, request.auth["sid"]):
+        if cookies.is_of(request._request, self.device()):
             cookies.clear(response)
         return response
 
@@ -250,7 +254,7 @@ class Whoami(TokenView):
 
     @extend_schema(responses=Who)
     def get(self, request: Request) -> Response:
-        return Response({"userId": str(request.user.pk), "role": request.user.role})
+        return Response({"userId": str(request.user.pk), "role": credential_role(request.user)})
 
 
 class Profile(TokenView):
@@ -258,7 +262,7 @@ class Profile(TokenView):
 
     @extend_schema(responses=ProfileAnswer)
     def get(self, request: Request) -> Response:
-        return Response({"data": profile(self.get_user())})
+        return Response({"data": profile(row_of(request.user))})
 
 
 class Staff(TokenView):
@@ -271,27 +275,29 @@ class Staff(TokenView):
         return Response({"message": "You are an administrator"})
 
 
+@non_atomic
 class Devices(TokenView):
     """The logins of this user that have a refresh token; DELETE ends all but this one."""
 
     @extend_schema(responses=DevicesAnswer)
     def get(self, request: Request) -> Response:
-        current = request.auth["sid"]
+        current = self.device()
         devices = lifecycle.FLOW.list(request.user.pk)
         return Response({"devices": [entry.as_json(current) for entry in devices]})
 
     @extend_schema(operation_id="jwt_api_devices_end_others", responses={200: Ended})
     def delete(self, request: Request) -> Response:
-        ended = lifecycle.FLOW.end_others(self.get_user(), request.auth["sid"], "ended by its owner")
+        ended = lifecycle.FLOW.end_others(row_of(request.user), self.device(), "ended by its owner")
         return Response({"message": "The others were ended", "ended": ended})
 
 
+@non_atomic
 class Device(TokenView):
     """One of them; DELETE ends it."""
 
     @extend_schema(responses={200: Message})
     def delete(self, request: Request, device: UUID) -> Response:
-        if not lifecycle.FLOW.end(self.get_user(), device, "ended by its owner"):
+        if not lifecycle.FLOW.end(row_of(request.user), device, "ended by its owner"):
             raise exceptions.NotFound
         response = Response({"message": "Ended"})
         if cookies.is_of(request._request, str(device)):

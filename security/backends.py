@@ -184,7 +184,7 @@ def bind_session(session: Any, user: Any) -> None:
         session[HASH_SESSION_KEY] = session_hash(user)
     elif HASH_SESSION_KEY in session:
         # That backend reads its users itself, and they have the hash of their class.
-        session[HASH_SESSION_KEY] = type(user).get_session_auth_hash(user)
+        session[HASH_SESSION_KEY] = user.__class__.get_session_auth_hash(user)
 
 
 def _begin(identifier: str, client: Client, known: bool) -> throttle.Attempt:

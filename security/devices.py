@@ -28,7 +28,7 @@ class Device:
         """What it is called in a list."""
         return name_of(self.user_agent)
 
-    def as_json(self, current: str) -> dict[str, Any]:
+    def as_json(self, current: str | None) -> dict[str, Any]:
         """Its form in both APIs; `current` is the id of the device that asks."""
         return {
             "id": str(self.id),

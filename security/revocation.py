@@ -95,7 +95,8 @@ def _revoke(user: Any, reason: str, keep: Any, guarded: dict[str, str]) -> Pendi
     events.record(SecurityEvent.Name.ACCESS_REVOKED, user, Client(), reason=reason, token_version=token_version)
     transaction.on_commit(lambda: carry_out(pending, keep))
     send_after_commit(access_revoked, user=user, user_key=key, reason=reason, token_version=token_version)
-    user.__dict__.pop("_access", None)
+    if hasattr(user, "_access"):
+        del user._access  # of `request.user` this is the row's, whatever lazy object stands before it
     return pending
 
 

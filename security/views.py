@@ -25,8 +25,11 @@ from security.users import login_field
 CLEAR = {"Clear-Site-Data": '"cache"'}
 
 
-# With ATOMIC_REQUESTS a 401 would roll back the record of a failed login, and what a replayed token had ended.
-@method_decorator(transaction.non_atomic_requests, name="dispatch")
+# For views that write before they refuse. With ATOMIC_REQUESTS a 401 would roll back the record of a failed login, and
+# what a replayed token had ended. Not for all of `JsonView`: a project that extends it expects the rollback.
+non_atomic = method_decorator(transaction.non_atomic_requests, name="dispatch")
+
+
 class JsonView(APIView):
     """A view that reads and writes JSON about a user's access.
 

@@ -2,32 +2,51 @@
 
 from typing import Any
 
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import SAFE_METHODS
+from django.http import HttpRequest, HttpResponse
+from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.request import Request
 
-from security.authentication import TokenUser
+from security.authentication import TokenUser, outage_is_503
+from security.refusals import csrf_refusal
 from security.users import pk_of
 from sessions_demo import lifecycle
-from sessions_demo.lifecycle import ROLE, USER_ID
-from sessions_demo.store import DEVICE
+from sessions_demo.lifecycle import REAUTHENTICATED, ROLE, USER_ID
+from sessions_demo.store import DEVICE, TOKEN_VERSION
 
 
 class SessionAuthentication(BaseAuthentication):
-    """Trusts the record in Redis, read by one GET: a revocation deletes the record, so nothing else is looked up.
+    """For any view of DRF. Trusts the record in Redis, read by one GET: a revocation deletes the record.
 
     Once a minute, when the session is noted as in use, its rows are asked too. So a record that could not be deleted
-    is trusted for a minute and no longer.
+    is trusted for a minute and no longer. `request.user` is a `TokenUser`, and `request.auth` the session. An unsafe
+    request needs the CSRF token too, or it is a 403; 503 while Redis is away.
     """
 
     def authenticate(self, request: Request) -> tuple[TokenUser, Any] | None:
         session: Any = request._request.session
-        if request.method in SAFE_METHODS:
-            # An unsafe request reads the user's row itself, and should not wait for the rows twice.
+        with outage_is_503():
             lifecycle.renew(session)
-        if DEVICE not in session:
-            return None
-        return TokenUser(pk_of(session[USER_ID]), session[ROLE]), session
+            if DEVICE not in session:
+                return None
+        enforce_csrf(request._request)
+        return _user(session), session
 
     def authenticate_header(self, request: Request) -> str:
         return 'Session realm="session"'
+
+
+def enforce_csrf(request: HttpRequest) -> None:
+    """Raises a 403 that says why, for an unsafe request without the CSRF token.
+
+    A cookie goes along by itself, so the page must prove that it could read another one.
+    """
+    check = CSRFCheck(lambda request: HttpResponse())
+    check.process_request(request)
+    # DRF has the check return the reason, where Django's returns a response.
+    if reason := check.process_view(request, HttpResponse, (), {}):
+        raise csrf_refusal(request, str(reason))
+
+
+def _user(session: Any) -> TokenUser:
+    pk, proved = pk_of(session[USER_ID]), session[REAUTHENTICATED]
+    return TokenUser(pk, session[ROLE], session[TOKEN_VERSION], proved, "Not authenticated")

@@ -1,6 +1,5 @@
 """The session flow as JSON. Each view is a verb of `lifecycle` with a body and an answer around it."""
 
-from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -14,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from security import passwords
+from security.authentication import credential_role, row_of
 from security.backends import verify
 from security.client import Client
 from security.outages import OUTAGE_RETRY_AFTER, OUTAGES
@@ -29,28 +29,26 @@ from security.serializers import (
     ReauthenticateBody,
     Who,
 )
-from security.users import access_of, get_user, profile
-from security.views import CLEAR, JsonView
+from security.users import profile
+from security.views import CLEAR, JsonView, non_atomic
 from sessions_demo import lifecycle
 from sessions_demo.authentication import SessionAuthentication
 from sessions_demo.permissions import HasCsrfToken
-from sessions_demo.store import DEVICE, TOKEN_VERSION
+from sessions_demo.store import DEVICE
 
 
 class SessionView(JsonView):
-    """Needs a session, then the CSRF token. A view that is open says so."""
+    """Needs a session, and the CSRF token for a change. A view that is open says so."""
 
     authentication_classes = [SessionAuthentication]
-    permission_classes = [IsAuthenticated, HasCsrfToken]
+    permission_classes = [IsAuthenticated]
 
-    def get_user(self) -> Any:
-        """The user's row, if it still stands as it did at login. Raises 401."""
-        user = get_user(self.request.user.pk)
-        if user is None or not user.is_active or access_of(user).token_version != self.request.auth[TOKEN_VERSION]:
-            raise exceptions.NotAuthenticated
-        return user
+    def device(self) -> str | None:
+        """The id of this session's row; `None` for a user who came without one, as by `force_authenticate`."""
+        return str(self.request.auth[DEVICE]) if self.request.auth else None
 
 
+@non_atomic
 class Login(SessionView):
     """Name and password in, cookie out."""
 
@@ -64,24 +62,26 @@ class Login(SessionView):
         return Response({"message": "Logged in successfully"})
 
 
+@non_atomic
 class Reauthenticate(SessionView):
     """The user proves the password again, before something that matters. The session gets a new id."""
 
     @extend_schema(request=ReauthenticateBody, responses=Message)
     def post(self, request: Request) -> Response:
         body = self.read(ReauthenticateBody)
-        user = verify(request._request, self.get_user().get_username(), body["password"])
+        user = verify(request._request, row_of(request.user).get_username(), body["password"])
         lifecycle.reauthenticate(request._request, user)
         return Response({"message": "Reauthenticated"})
 
 
+@non_atomic
 class Password(SessionView):
     """A new password. Every other session ends; this one goes on under a new id."""
 
     @extend_schema(request=PasswordBody, responses=Message)
     def post(self, request: Request) -> Response:
         body = self.read(PasswordBody)
-        user = verify(request._request, self.get_user().get_username(), body["current"])
+        user = verify(request._request, row_of(request.user).get_username(), body["current"])
         try:
             passwords.choose(user, body["new"])
         except ValidationError as error:
@@ -90,6 +90,7 @@ class Password(SessionView):
         return Response({"message": "Password changed"})
 
 
+@non_atomic
 class Logout(SessionView):
     """Ends this session. Works without a live one, so that every user can log out."""
 
@@ -105,12 +106,13 @@ class Logout(SessionView):
         return Response({"message": "Logged out"}, headers=CLEAR)
 
 
+@non_atomic
 class LogoutEverywhere(SessionView):
     """Ends everything of this user, in both flows."""
 
     @extend_schema(request=None, responses=Message)
     def post(self, request: Request) -> Response:
-        revoke_access(self.get_user(), "logged out everywhere")
+        revoke_access(row_of(request.user), "logged out everywhere")
         lifecycle.end(request._request, "logged out everywhere")
         return Response({"message": "Logged out everywhere"}, headers=CLEAR)
 
@@ -142,7 +144,7 @@ class Whoami(SessionView):
 
     @extend_schema(responses=Who)
     def get(self, request: Request) -> Response:
-        return Response({"userId": str(request.user.pk), "role": request.user.role})
+        return Response({"userId": str(request.user.pk), "role": credential_role(request.user)})
 
 
 class Profile(SessionView):
@@ -150,7 +152,7 @@ class Profile(SessionView):
 
     @extend_schema(responses=ProfileAnswer)
     def get(self, request: Request) -> Response:
-        return Response({"data": profile(self.get_user())})
+        return Response({"data": profile(row_of(request.user))})
 
 
 class Staff(SessionView):
@@ -163,28 +165,30 @@ class Staff(SessionView):
         return Response({"message": "You are an administrator"})
 
 
+@non_atomic
 class Devices(SessionView):
     """The sessions of this user; DELETE ends all but this one."""
 
     @extend_schema(responses=DevicesAnswer)
     def get(self, request: Request) -> Response:
-        current = request.auth[DEVICE]
+        current = self.device()
         devices = lifecycle.FLOW.list(request.user.pk)
         return Response({"devices": [entry.as_json(current) for entry in devices]})
 
     @extend_schema(operation_id="session_api_devices_end_others", responses={200: Ended})
     def delete(self, request: Request) -> Response:
-        ended = lifecycle.FLOW.end_others(self.get_user(), request.auth[DEVICE], "ended by its owner")
+        ended = lifecycle.FLOW.end_others(row_of(request.user), self.device(), "ended by its owner")
         return Response({"message": "The others were ended", "ended": ended})
 
 
+@non_atomic
 class Device(SessionView):
     """One of them; DELETE ends it."""
 
     @extend_schema(responses={200: Message})
     def delete(self, request: Request, device: UUID) -> Response:
-        if str(device) == request.auth[DEVICE]:
+        if str(device) == self.device():
             lifecycle.end(request._request, "ended by its owner")
-        elif not lifecycle.FLOW.end(self.get_user(), device, "ended by its owner"):
+        elif not lifecycle.FLOW.end(row_of(request.user), device, "ended by its owner"):
             raise exceptions.NotFound
         return Response({"message": "Ended"})
