@@ -1,0 +1,152 @@
+"""Views as a project writes them, with DRF's own permissions, and nothing of the parts but their two classes."""
+
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import logout, update_session_auth_hash
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import include, path
+from rest_framework import parsers, permissions, routers, serializers, viewsets
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.permissions import IsAdminUser, IsAuthenticated, IsAuthenticatedOrReadOnly
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import UserRateThrottle
+from rest_framework.views import APIView
+
+from jwt_demo.authentication import JWTAuthentication
+from jwt_demo.views import TokenView
+from security.permissions import IsAdmin, RecentlyAuthenticated
+from sessions_demo.authentication import SessionAuthentication
+from sessions_demo.views import SessionView
+
+CLASSES: dict[str, list[Any]] = {
+    "session": [SessionAuthentication],
+    "token": [JWTAuthentication],
+    "either": [JWTAuthentication, SessionAuthentication],
+    "session-first": [SessionAuthentication, JWTAuthentication],
+}
+PERMISSIONS: dict[str, Any] = {
+    "authenticated": IsAuthenticated,
+    "to-change": IsAuthenticatedOrReadOnly,
+    "admin-user": IsAdminUser,
+    "admin-role": IsAdmin,
+    "recent": RecentlyAuthenticated,
+    "model": permissions.DjangoModelPermissions,
+}
+
+
+class EntrySerializer(serializers.ModelSerializer):
+    class Meta:
+        model = LogEntry
+        fields = ["id", "object_repr", "action_flag"]
+
+
+class EntryViewSet(viewsets.ModelViewSet):
+    """What a user owns, as every tutorial has it: filtered by, and saved with, `request.user`."""
+
+    authentication_classes = CLASSES["either"]
+    permission_classes = [IsAuthenticated]
+    serializer_class = EntrySerializer
+
+    def get_queryset(self) -> Any:
+        return LogEntry.objects.filter(user=self.request.user).order_by("pk")
+
+    def perform_create(self, serializer: Any) -> None:
+        serializer.save(user=self.request.user)
+
+
+class Answers(APIView):
+    """Answers, and has a queryset, which Django's permissions ask for."""
+
+    queryset = LogEntry.objects.all()
+
+    def get(self, request: Request) -> Response:
+        return Response({"pk": str(request.user.pk)})
+
+    post = put = patch = delete = get
+
+
+class Named(Answers):
+    """Says the e-mail address, which only the row knows."""
+
+    permission_classes = [IsAuthenticated]
+
+    def get(self, request: Request) -> Response:
+        return Response({"email": request.user.email})  # type: ignore[union-attr]
+
+
+class Breaks(Answers):
+    """Writes, and then fails."""
+
+    def post(self, request: Request) -> Response:
+        LogEntry.objects.create(user=request.user, object_repr="half", action_flag=1)
+        raise serializers.ValidationError("too late")
+
+
+class BreaksByToken(TokenView, Breaks):
+    pass
+
+
+class BreaksBySession(SessionView, Breaks):
+    pass
+
+
+class Upload(Answers):
+    permission_classes = [IsAuthenticated]
+    parser_classes = [parsers.MultiPartParser]
+
+    def post(self, request: Request) -> Response:
+        return Response({"size": request.data["file"].size, "by": request.user.pk})
+
+
+class Rate(UserRateThrottle):
+    rate = "2/min"
+
+
+class LeavesDjango(Answers):
+    """Calls what Django has for a session, with the user it finds."""
+
+    authentication_classes = CLASSES["session"]
+    permission_classes = [IsAuthenticated]
+
+    def post(self, request: Request) -> Response:
+        update_session_auth_hash(request._request, request.user)  # type: ignore[arg-type]
+        return Response({"email": request.user.email})  # type: ignore[union-attr]
+
+    def delete(self, request: Request) -> Response:
+        logout(request._request)
+        return Response({})
+
+
+@api_view(["GET", "POST"])
+@authentication_classes(CLASSES["either"])
+@permission_classes([IsAuthenticated])
+def function(request: Request) -> Response:
+    return Response({"pk": str(request.user.pk)})
+
+
+def plain(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"email": request.user.email})  # type: ignore[union-attr]
+
+
+router = routers.SimpleRouter(trailing_slash=False)
+router.register("entries", EntryViewSet, "entry")
+urlpatterns = [
+    path("any/", include(router.urls)),
+    path("named", Named.as_view(authentication_classes=CLASSES["either"])),
+    path("breaks/token", BreaksByToken.as_view()),
+    path("breaks/session", BreaksBySession.as_view()),
+    path("breaks/either", Breaks.as_view(authentication_classes=CLASSES["either"])),
+    path("upload", Upload.as_view(authentication_classes=CLASSES["either"])),
+    path("throttled", Answers.as_view(authentication_classes=CLASSES["either"], throttle_classes=[Rate])),
+    path("leaves", LeavesDjango.as_view()),
+    path("function", function),
+    path("plain", plain),
+    *(
+        path(f"by/{way}/{name}", Answers.as_view(authentication_classes=classes, permission_classes=[permission]))
+        for way, classes in CLASSES.items()
+        for name, permission in PERMISSIONS.items()
+    ),
+    path("", include("config.urls")),
+]
