@@ -1,4 +1,4 @@
-"""What must be true of the configuration before users get mail from this site. Each refusal names its variable."""
+"""What must be true of the configuration before users get mail from this site. A refusal says what to write where."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import Error, register
 
+IN_ASCII = (
+    "Write the domain in its form that begins with xn--, for example DEFAULT_FROM_EMAIL=post@xn--strae-oqa.example."
+)
 MAIL_SCHEMES = ("smtp", "submission", "console", "file", "memory", "dummy")
 
 
@@ -23,16 +26,22 @@ def _hosts() -> Iterator[Error]:
     if not hosts or "*" in hosts:
         yield Error(
             "ALLOWED_HOSTS must name the hosts of this site, without *: any other name could be put into our answers.",
+            hint="Write for example ALLOWED_HOSTS=login.example.org.",
             id="accounts.E001",
         )
     demo = getattr(settings, "DEMO", False)
     if demo and not all(_is_loopback(host) for host in hosts):
         yield Error(
             "DEMO=1 has known passwords and an open mailbox, and ALLOWED_HOSTS names a host that is not loopback.",
+            hint="Write DEMO=0, or ALLOWED_HOSTS=localhost.",
             id="accounts.E002",
         )
     if not _is_address(getattr(settings, "SITE_URL", ""), ("https", "http") if demo else ("https",)):
-        yield Error("SITE_URL must be the https:// address of this site: mails link to it.", id="accounts.E003")
+        yield Error(
+            "SITE_URL must be the https:// address of this site: mails link to it.",
+            hint="Write for example SITE_URL=https://login.example.org.",
+            id="accounts.E003",
+        )
 
 
 def _is_address(url: str, schemes: tuple[str, ...]) -> bool:
@@ -53,24 +62,26 @@ def _is_loopback(host: str) -> bool:
 
 
 def _mail() -> Iterator[Error]:
-    hint = "For example submission://user:password@mail.example.org:587"
+    hint = "Write for example EMAIL_URL=submission://user:password@mail.example.org:587."
     url = getattr(settings, "EMAIL_URL", "")
     if not url and not getattr(settings, "DEMO", False):
         sentence = "EMAIL_URL is missing: no user could register, reset a password or be warned."
         yield Error(sentence, hint=hint, id="accounts.E004")
     elif url and urlsplit(url).scheme not in MAIL_SCHEMES:
         # The parser takes any other word for plain SMTP, also one that was meant to ask for TLS.
-        yield Error(f"EMAIL_URL must begin with {', '.join(MAIL_SCHEMES)}.", hint=hint, id="accounts.E004")
+        sentence = f"EMAIL_URL must begin with {', '.join(MAIL_SCHEMES)}: no mail could be sent as it was meant."
+        yield Error(sentence, hint=hint, id="accounts.E004")
     sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
     if not sender.isascii() or not (urlsplit(url).hostname or "").isascii():
         # Python and Django encode a name by IDNA 2003, which makes `strasse` of `straße`: a domain of another owner.
         sentence = "EMAIL_URL and the address in DEFAULT_FROM_EMAIL must name their domains in ASCII."
-        yield Error(sentence, hint="A domain with other letters begins with xn--.", id="accounts.E004")
+        yield Error(sentence, hint=IN_ASCII, id="accounts.E004")
 
 
 def _preload() -> Iterator[Error]:
     if settings.SECURE_HSTS_PRELOAD and not settings.SECURE_HSTS_INCLUDE_SUBDOMAINS:
         yield Error(
             "HSTS_PRELOAD is set without HSTS_INCLUDE_SUBDOMAINS: the list takes no host without its subdomains.",
+            hint="Write HSTS_INCLUDE_SUBDOMAINS=1, or HSTS_PRELOAD=0.",
             id="accounts.E005",
         )
