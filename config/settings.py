@@ -179,11 +179,14 @@ SPECTACULAR_SETTINGS = {
 }
 
 # ── Tokens ────────────────────────────────────────────────────────────────────────────────────
-JWT_ISSUER = SITE_URL
-JWT_AUDIENCE = f"{SITE_URL}/jwt/"
-# SimpleJWT's own classes sign with SECRET_KEY by default. Nothing here uses them; without a key
-# nothing can use them by mistake.
-SIMPLE_JWT = {"SIGNING_KEY": None, "USER_ID_CLAIM": "sub"}
+SIMPLE_JWT = {
+    "ISSUER": SITE_URL,
+    "AUDIENCE": f"{SITE_URL}/jwt/",
+    # SimpleJWT's own classes sign with SECRET_KEY by default. Nothing here uses them; without a key
+    # nothing can use them by mistake.
+    "SIGNING_KEY": None,
+    "USER_ID_CLAIM": "sub",
+}
 
 # ── Cookies, headers ──────────────────────────────────────────────────────────────────────────
 SESSION_ENGINE = "sessions_demo.store"

@@ -7,11 +7,10 @@ from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication as SimpleJWTAuthentication
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 
-from jwt_demo.conf import conf
+from jwt_demo.conf import conf, header_types, simple_jwt
 from jwt_demo.revocation import CHECKS
 from jwt_demo.tokens import AccessToken
 from security.authentication import TokenUser, outage_is_503
-from security.users import pk_of
 
 REVOKED = "Token revoked"
 
@@ -26,10 +25,16 @@ class JWTAuthentication(SimpleJWTAuthentication):
     www_authenticate_realm = "jwt"
     check = ""
 
+    def get_header(self, request: Request) -> bytes | None:
+        """The header that `AUTH_HEADER_NAME` names, `None` without it."""
+        # SimpleJWT's own would keep the name that it has read first.
+        header = request.META.get(simple_jwt.AUTH_HEADER_NAME)
+        return header.encode("iso-8859-1") if isinstance(header, str) else header
+
     def get_raw_token(self, header: bytes) -> bytes | None:
-        """What follows `Bearer`, in any case (RFC 9110 section 11.1); `None` for another scheme."""
+        """What follows one of `AUTH_HEADER_TYPES`, in any case (RFC 9110 section 11.1); `None` for another scheme."""
         scheme, _, token = header.strip().partition(b" ")
-        if scheme.lower() != b"bearer":
+        if scheme.lower() not in [name.lower().encode() for name in header_types()]:
             return None
         # Two headers arrive as one with a comma: which of them a proxy believed cannot be known.
         return token.strip()
@@ -51,13 +56,13 @@ class JWTAuthentication(SimpleJWTAuthentication):
     def get_user(self, validated_token: Any) -> Any:
         """Who the token says is asking."""
         token = validated_token
-        return TokenUser(pk_of(token["sub"]), token["role"], token["ver"], token["auth_time"], REVOKED)
+        return TokenUser(token.user_pk, token["role"], token["ver"], token["auth_time"], REVOKED)
 
     def authenticate_header(self, request: Request) -> str:
         """The challenge. A client that sent no token made no error (RFC 6750 section 3.1)."""
         header = self.get_header(request)
         wrong = header is not None and self.get_raw_token(header) is not None
-        return f'Bearer realm="{self.www_authenticate_realm}"' + (', error="invalid_token"' if wrong else "")
+        return challenge(self.www_authenticate_realm, "invalid_token" if wrong else "")
 
 
 class NoAuthentication(JWTAuthentication):
@@ -68,4 +73,9 @@ class NoAuthentication(JWTAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         # With no authentication class at all DRF would make each 401 a 403.
-        return f'Bearer realm="{self.www_authenticate_realm}"'
+        return challenge(self.www_authenticate_realm)
+
+
+def challenge(realm: str = JWTAuthentication.www_authenticate_realm, error: str = "") -> str:
+    """The value of `WWW-Authenticate` that asks for an access token and says what was wrong with the one sent."""
+    return f'{header_types()[0]} realm="{realm}"' + (f', error="{error}"' if error else "")

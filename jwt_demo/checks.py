@@ -1,27 +1,41 @@
-"""What must be true of the configuration before a token is issued."""
+"""What must be true of the configuration before a token is issued. Each refusal says what to write, and where."""
 
 from collections.abc import Iterator
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import Error, register
 
 from jwt_demo import revocation
-from jwt_demo.conf import conf
+from jwt_demo.conf import conf, in_simple_jwt, simple_jwt
 from jwt_demo.models import Policy
 from jwt_demo.revocation import CHECKS
+from jwt_demo.simplejwt import KEYS
 from jwt_demo.tokens import ED25519, Key
 from security.checks import HOW_TO_MAKE, SECRET_BYTES, has_middleware, in_redis, is_guessable
 from security.outages import OUTAGES
 
 RINGS = ("JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
+LIFETIMES = ("ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME")
+NUMBERS = [name for name in conf._defaults if isinstance(conf._defaults[name], int)]
+# Names that this app has given up, with the key of `SIMPLE_JWT` that took their place.
+MOVED = {
+    "JWT_ACCESS_LIFETIME": "ACCESS_TOKEN_LIFETIME",
+    "JWT_REFRESH_LIFETIME": "REFRESH_TOKEN_LIFETIME",
+    "JWT_ISSUER": "ISSUER",
+    "JWT_AUDIENCE": "AUDIENCE",
+}
+# Of other libraries, which share the beginning, a name may resemble one of ours by less: `JWT_AUTH_REFRESH_COOKIE`.
+RESEMBLES = 0.85
 
 
 @register("jwt")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
-    return [*_keys(), *_shared(), *_cookie(), *_lifetimes(), *_revocation(), *_eviction(), *_claims(), *_gate()]
+    found = [*_keys(), *_shared(), *_cookie(), *_revocation(), *_eviction(), *_gate()]
+    return [*found, *_numbers(), *_simple_jwt(), *_unknown_keys(), *_misspelt(), *_lifetimes()]
 
 
 def _keys() -> Iterator[Error]:
@@ -30,7 +44,7 @@ def _keys() -> Iterator[Error]:
             yield Error(
                 f"{name} is missing, or one of its keys is shorter than {SECRET_BYTES} bytes, a placeholder or no "
                 "Ed25519 key: an attacker who guesses it can sign a token for every user.",
-                hint=HOW_TO_MAKE,
+                hint=f"Write {name} as a list of keys. {HOW_TO_MAKE}",
                 id="jwt.E001",
             )
 
@@ -48,6 +62,7 @@ def _shared() -> Iterator[Error]:
     if len({key.removeprefix(ED25519) for key in keys}) < len(keys):
         yield Error(
             "SECRET_KEY, JWT_ACCESS_KEYS and JWT_REFRESH_KEYS share a key: one kind of token would do for the other.",
+            hint=f"Write another key in one of them. {HOW_TO_MAKE}",
             id="jwt.E002",
         )
 
@@ -56,50 +71,103 @@ def _cookie() -> Iterator[Error]:
     if not conf.JWT_REFRESH_COOKIE_NAME.startswith("__Host-"):
         yield Error(
             "JWT_REFRESH_COOKIE_NAME must begin with __Host-: otherwise a sibling subdomain can set this cookie.",
+            hint='Write for example JWT_REFRESH_COOKIE_NAME = "__Host-refresh".',
             id="jwt.E003",
-        )
-
-
-def _lifetimes() -> Iterator[Error]:
-    try:
-        for remember in (False, True):
-            Policy.default(remember)
-    except ValueError as error:
-        yield Error(f"The lifetimes JWT_… do not fit together: {error}.", id="jwt.E004")
-
-
-def _eviction() -> Iterator[Error]:
-    alias = conf.JWT_DENYLIST_CACHE_ALIAS
-    if not in_redis(alias):
-        sentence = f'CACHES["{alias}"] must be a django_redis.cache.RedisCache: what was revoked is kept there.'
-        yield Error(sentence, hint="JWT_DENYLIST_CACHE_ALIAS names another.", id="jwt.E007")
-        return
-    policy = ""
-    with suppress(*OUTAGES):  # a command must not need the store to say what else is wrong
-        policy = revocation.evicts()
-    if policy:
-        yield Error(
-            f'The store of CACHES["{alias}"] has maxmemory-policy {policy}: when it is full it forgets who was logged '
-            "out. It must be noeviction.",
-            hint="It is the server that REDIS_URL names." if hasattr(settings, "REDIS_URL") else None,
-            id="jwt.E006",
         )
 
 
 def _revocation() -> Iterator[Error]:
     if conf.JWT_REVOCATION not in CHECKS:
-        yield Error(f"JWT_REVOCATION must be one of {', '.join(CHECKS)}.", id="jwt.E005")
+        sentence = f"JWT_REVOCATION must be one of {', '.join(CHECKS)}: no other check of access tokens is there."
+        yield Error(sentence, hint='Write for example JWT_REVOCATION = "denylist".', id="jwt.E005")
 
 
-def _claims() -> Iterator[Error]:
-    for name, claim in (("TOKEN_TYPE_CLAIM", "token_type"), ("JTI_CLAIM", "jti")):
-        if getattr(settings, "SIMPLE_JWT", {}).get(name, claim) != claim:
-            yield Error(f'SIMPLE_JWT["{name}"] must be "{claim}": tokens are refused that lack it.', id="jwt.E008")
+def _eviction() -> Iterator[Error]:
+    alias = conf.JWT_DENYLIST_CACHE_ALIAS
+    if not in_redis(alias):
+        yield Error(
+            f'CACHES["{alias}"] must be a django_redis.cache.RedisCache: what was revoked is kept there.',
+            hint=f'Write for example CACHES["{alias}"] = {{"BACKEND": "django_redis.cache.RedisCache", "LOCATION": '
+            '"redis://localhost:6379/2"}, or the name of another cache in JWT_DENYLIST_CACHE_ALIAS.',
+            id="jwt.E007",
+        )
+        return
+    policy = ""
+    with suppress(*OUTAGES):  # a command must not need the store to say what else is wrong
+        policy = revocation.evicts()
+    if policy:
+        server = " It is the server that REDIS_URL names." if hasattr(settings, "REDIS_URL") else ""
+        yield Error(
+            f'The store of CACHES["{alias}"] has maxmemory-policy {policy}: when it is full it forgets who was logged '
+            "out.",
+            hint=f"Write maxmemory-policy noeviction in the configuration of that server.{server}",
+            id="jwt.E006",
+        )
 
 
 def _gate() -> Iterator[Error]:
     if not has_middleware("security.origin.OriginGate"):
         yield Error(
             "MIDDLEWARE must name security.origin.OriginGate: another site could otherwise log a browser in or out.",
+            hint='Write "security.origin.OriginGate" in MIDDLEWARE, after security.cookies.ExactCookiesMiddleware.',
             id="jwt.E010",
+        )
+
+
+def _numbers() -> Iterator[Error]:
+    for name in NUMBERS:
+        if type(getattr(conf, name)) is not int:
+            sentence = f"{name} must be a number of seconds, without a fraction."
+            yield Error(sentence, hint=f"Write for example {name} = {conf._defaults[name]}.", id="jwt.E004")
+
+
+def _simple_jwt() -> Iterator[Error]:
+    for name, key in KEYS.items():
+        if name in in_simple_jwt() and not key.takes(in_simple_jwt()[name]):
+            yield Error(f'SIMPLE_JWT["{name}"] cannot be this. {key.says}', hint=key.write, id=key.check)
+
+
+def _unknown_keys() -> Iterator[Error]:
+    for name in in_simple_jwt():
+        if name not in KEYS:
+            near = get_close_matches(str(name), simple_jwt._defaults, 1)
+            yield Error(
+                f'SIMPLE_JWT["{name}"] would have no effect: there is no key of that name.',
+                hint=f'Write "{near[0]}" in its place.' if near else "Write it elsewhere, or leave it out.",
+                id="jwt.E012",
+            )
+
+
+def _misspelt() -> Iterator[Error]:
+    for name in dir(settings):
+        if name in MOVED:
+            write = f"Write it in SIMPLE_JWT, {KEYS[MOVED[name]].write[len('Write ') :]}"
+        elif name.startswith("JWT_") and not hasattr(conf, name) and (near := _nearest(name)):
+            write = f"Write {near}. If another library reads {name}, add jwt.E013 to SILENCED_SYSTEM_CHECKS."
+        else:
+            continue
+        yield Error(
+            f"The setting {name} would have no effect: there is none of that name here.", hint=write, id="jwt.E013"
+        )
+
+
+def _nearest(name: str) -> str:
+    places = {known: known for known in conf._defaults} | {old: f'SIMPLE_JWT["{new}"]' for old, new in MOVED.items()}
+    places |= {f"JWT_{key}": f'SIMPLE_JWT["{key}"]' for key in LIFETIMES}
+    return "".join(places[near] for near in get_close_matches(name, places, 1, RESEMBLES))
+
+
+def _lifetimes() -> Iterator[Error]:
+    numbers = all(type(getattr(conf, name)) is int for name in NUMBERS)
+    if not numbers or not all(KEYS[name].takes(getattr(simple_jwt, name)) for name in LIFETIMES):
+        return  # said above
+    try:
+        for remember in (False, True):
+            Policy.default(remember)
+    except ValueError as error:
+        yield Error(
+            f"The lifetimes in SIMPLE_JWT and JWT_… do not fit together: {error}.",
+            hint='Write for example "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15) and "REFRESH_TOKEN_LIFETIME": '
+            "timedelta(days=7) in SIMPLE_JWT, and JWT_ABSOLUTE_LIFETIME = 30 * 24 * 60 * 60.",
+            id="jwt.E004",
         )

@@ -1,7 +1,12 @@
-"""The settings of this app, with the defaults for a project that does not set them. Times are in seconds.
+"""The settings of this app, with the defaults for a project that does not set them. Read as attributes.
 
-`JWT_ACCESS_KEYS` and `JWT_REFRESH_KEYS`, tuples of secrets of which the first signs, have no default.
+What SimpleJWT has a setting for is a key of the project's `SIMPLE_JWT`, in SimpleJWT's units: `simple_jwt`. What it
+lacks is a setting that begins with `JWT_`, in seconds where it is a time: `conf`. `JWT_ACCESS_KEYS` and
+`JWT_REFRESH_KEYS`, tuples of secrets of which the first signs, have no default.
 """
+
+from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 
@@ -9,16 +14,46 @@ from security.conf import Conf
 
 PROJECT = settings.ROOT_URLCONF.partition(".")[0]
 
+
+class SimpleJWTConf(Conf):
+    """The same for the keys of `SIMPLE_JWT`. SimpleJWT reads them once; here each is read when it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._defaults:
+            raise AttributeError(f"No key {name} of SIMPLE_JWT is read here.")
+        return in_simple_jwt().get(name, self._defaults[name])
+
+
+def in_simple_jwt() -> dict[str, Any]:
+    """What the project has written in `SIMPLE_JWT`."""
+    return getattr(settings, "SIMPLE_JWT", None) or {}
+
+
+simple_jwt = SimpleJWTConf(
+    # How long a stolen access token can be used where nothing is looked up; also how long the denylist remembers, so
+    # no policy may go above it.
+    ACCESS_TOKEN_LIFETIME=timedelta(minutes=15),
+    # Counted from its issue: a user who comes once a week stays logged in, a device that is no longer used does not.
+    REFRESH_TOKEN_LIFETIME=timedelta(days=7),
+    # An administrator sees in the list of users which accounts are in use.
+    UPDATE_LAST_LOGIN=True,
+    # Two projects that share a key by mistake still refuse each other's tokens.
+    ISSUER=PROJECT,
+    AUDIENCE=f"{PROJECT}/jwt",
+    # Seconds that the clock of the machine that issued a token may be ahead of this one's. Machines that are set by NTP
+    # differ by less than one; a token from further ahead comes from a broken clock, and would live too long.
+    LEEWAY=30,
+    AUTH_HEADER_TYPES=("Bearer",),
+    AUTH_HEADER_NAME="HTTP_AUTHORIZATION",
+    # The registered name (RFC 7519 section 4.1.2), which other libraries read without being told.
+    USER_ID_CLAIM="sub",
+    USER_ID_FIELD="pk",
+)
+
 conf = Conf(
     JWT_ACCESS_KEYS=(),
     JWT_REFRESH_KEYS=(),
-    JWT_ISSUER=PROJECT,
-    JWT_AUDIENCE=f"{PROJECT}/jwt",
-    # How long a stolen access token can be used where nothing is looked up; also how long the denylist remembers, so
-    # no policy may go above it.
-    JWT_ACCESS_LIFETIME=15 * 60,
-    # Counted from its issue: a user who comes once a week stays logged in, a device that is no longer used does not.
-    JWT_REFRESH_LIFETIME=7 * 24 * 60 * 60,
+    # REFRESH_TOKEN_LIFETIME, for a user who ticked "remember me".
     JWT_REFRESH_LIFETIME_REMEMBERED=30 * 24 * 60 * 60,
     # Counted from login: no user stays logged in for ever without proving the password.
     JWT_ABSOLUTE_LIFETIME=30 * 24 * 60 * 60,
@@ -36,3 +71,27 @@ conf = Conf(
     JWT_ROWS_KEPT=30 * 24 * 60 * 60,
     JWT_REFRESH_COOKIE_NAME="__Host-refresh",
 )
+
+
+def access_lifetime() -> int:
+    """`ACCESS_TOKEN_LIFETIME` in seconds."""
+    return int(simple_jwt.ACCESS_TOKEN_LIFETIME.total_seconds())
+
+
+def refresh_lifetime(remember: bool = False) -> int:
+    """How long a refresh token lives from its issue, in seconds."""
+    if remember:
+        return int(conf.JWT_REFRESH_LIFETIME_REMEMBERED)
+    return int(simple_jwt.REFRESH_TOKEN_LIFETIME.total_seconds())
+
+
+def leeway() -> timedelta:
+    """How far ahead of this clock an `iat` may be."""
+    value = simple_jwt.LEEWAY
+    return value if isinstance(value, timedelta) else timedelta(seconds=value)
+
+
+def header_types() -> tuple[str, ...]:
+    """What may stand before an access token in its header, the one to name in a challenge first."""
+    types = simple_jwt.AUTH_HEADER_TYPES
+    return (types,) if isinstance(types, str) else tuple(types)

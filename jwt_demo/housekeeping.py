@@ -7,7 +7,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from jwt_demo import revocation
-from jwt_demo.conf import conf
+from jwt_demo.conf import access_lifetime, conf
 from jwt_demo.models import TokenFamilies, TokenFamily
 from security.housekeeping import task
 
@@ -52,6 +52,6 @@ def keep_complete() -> str:
     """
     now = timezone.now()
     since = _Synced.until if revocation.is_complete() else None
-    revocation.sync_denylist(since or now - timedelta(seconds=conf.JWT_ACCESS_LIFETIME), renew=bool(since))
+    revocation.sync_denylist(since or now - timedelta(seconds=access_lifetime()), renew=bool(since))
     _Synced.until = now
     return ""

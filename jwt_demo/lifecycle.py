@@ -19,7 +19,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from jwt_demo import blacklist, revocation
-from jwt_demo.conf import conf
+from jwt_demo.conf import access_lifetime, simple_jwt
 from jwt_demo.models import Policy, TokenFamilies, TokenFamily, Transport, Verdict
 from jwt_demo.tokens import AccessToken, RefreshToken
 from security import events
@@ -31,7 +31,7 @@ from security.models import SecurityEvent
 from security.revocation import revoke_access, revoke_if_changed
 from security.signals import send_after_commit, token_reuse_detected
 from security.transactions import write_transaction
-from security.users import access_of, changed_fields, get_user, pk_of, role_of, stored_users, user_key
+from security.users import access_of, changed_fields, get_user, pk_of, stored_users, user_key
 
 AGAIN = "logged in again"
 # How long a logout that was sent with the refresh token from before `cycle_key` still finds the family. Not longer: a
@@ -94,19 +94,16 @@ def access_token_only(user: Any, client: Client) -> IssuedTokens:
 
 def _record_login(user: Any, client: Client, **detail: Any) -> int:
     token_version = record_login(user, client, flow="jwt", **detail)
-    note_last_login(user)
+    if simple_jwt.UPDATE_LAST_LOGIN:
+        note_last_login(user)
     return token_version
 
 
 def _access(family: TokenFamily, now: datetime) -> AccessToken:
-    token, user = AccessToken(), family.user
-    assert user is not None
-    token["sub"], token["sid"], token["ver"] = str(user.pk), str(family.pk), family.token_version
-    token["role"] = role_of(user)
-    token["auth_time"] = int(family.authenticated.timestamp())
+    token = AccessToken.about(family.user, family.pk, family.token_version, family.authenticated)
     token.set_iat(at_time=now)
-    # A family may be older than a shorter JWT_ACCESS_LIFETIME, which is how long the denylist remembers.
-    seconds = min(family.policy["access"], conf.JWT_ACCESS_LIFETIME)
+    # A family may be older than a shorter ACCESS_TOKEN_LIFETIME, which is how long the denylist remembers.
+    seconds = min(family.policy["access"], access_lifetime())
     end = min(now + timedelta(seconds=seconds), family.absolute_end)
     token.set_exp(from_time=end, lifetime=timedelta(0))
     return token
@@ -123,7 +120,7 @@ def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKI
             verdict, family = _classified(token, client, transport)
     except IntegrityError:
         # The foreign key of an outstanding token: the user's row was deleted after it had been read.
-        if stored_users().filter(pk=pk_of(token["sub"])).exists():
+        if stored_users().filter(pk=token.user_pk).exists():
             raise
         raise InvalidRefresh from None
     return _answer(verdict, family, client)
@@ -276,10 +273,10 @@ def _is_last(refresh: RefreshToken, ended: list[TokenFamily]) -> bool:
 def _end_short(access: AccessToken, reason: str) -> None:
     if not revocation.CHECKS["denylist"].allows(access):
         return  # a client that logs out again and again must not fill the history
-    user = stored_users().filter(pk=pk_of(access["sub"])).first()
+    user = stored_users().filter(pk=access.user_pk).first()
     # The row is what the denylist is rebuilt from.
     events.record(SecurityEvent.Name.TOKEN_REVOKED, user, Client(), jti=access["jti"], reason=reason)
-    revocation.deny_token(user_key(pk_of(access["sub"])), access["jti"])
+    revocation.deny_token(user_key(access.user_pk), access["jti"])
 
 
 def _end(rows: TokenFamilies, reason: str) -> int:

@@ -11,7 +11,7 @@ from django.db import models
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from jwt_demo.conf import conf
+from jwt_demo.conf import access_lifetime, conf, refresh_lifetime
 from jwt_demo.tokens import RefreshToken
 from security.client import USER_AGENT_LENGTH, Client
 from security.database_time import database_now
@@ -32,14 +32,13 @@ class Policy:
     @classmethod
     def default(cls, remember: bool = False) -> Self:
         """What the views use."""
-        refresh = conf.JWT_REFRESH_LIFETIME_REMEMBERED if remember else conf.JWT_REFRESH_LIFETIME
         absolute = conf.JWT_ABSOLUTE_LIFETIME_REMEMBERED if remember else conf.JWT_ABSOLUTE_LIFETIME
-        return cls(conf.JWT_ACCESS_LIFETIME, refresh, absolute, conf.JWT_GRACE_PERIOD, conf.JWT_REVOCATION)
+        return cls(access_lifetime(), refresh_lifetime(remember), absolute, conf.JWT_GRACE_PERIOD, conf.JWT_REVOCATION)
 
     def __post_init__(self) -> None:
-        if not 0 < self.access <= conf.JWT_ACCESS_LIFETIME:
-            # The denylist forgets after JWT_ACCESS_LIFETIME: a token that lives longer would come back.
-            raise ValueError("access must be above 0 and at most JWT_ACCESS_LIFETIME")
+        if not 0 < self.access <= access_lifetime():
+            # The denylist forgets after ACCESS_TOKEN_LIFETIME: a token that lives longer would come back.
+            raise ValueError("access must be above 0 and at most ACCESS_TOKEN_LIFETIME")
         if not (self.access <= self.refresh <= self.absolute and self.grace_period >= 0):
             raise ValueError("access, refresh and absolute must not fall, and grace_period not be below 0")
 
@@ -172,7 +171,7 @@ class TokenFamily(models.Model):
         """The latest refresh token, the same to the byte each time (HMAC and EdDSA sign alike; ECDSA does not)."""
         token = RefreshToken()
         token.kid = self.kid
-        token["sub"], token["sid"] = str(self.user_id), str(self.pk)
+        token.user_pk, token["sid"] = self.user_id, str(self.pk)
         token["gen"], token["jti"] = self.generation, self.jti
         token["iat"], token["exp"] = int(self.issued.timestamp()), int(self.expires.timestamp())
         return token

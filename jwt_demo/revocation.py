@@ -22,12 +22,12 @@ from django.utils import timezone
 from django_redis import get_redis_connection
 from redis import Redis
 
-from jwt_demo.conf import conf
+from jwt_demo.conf import access_lifetime, conf
 from jwt_demo.models import TokenFamily
 from jwt_demo.tokens import AccessToken
 from security.models import SecurityEvent
 from security.outages import DATABASE_OUTAGES, OUTAGES, refuses
-from security.users import current_users, pk_of, user_key
+from security.users import current_users, user_key
 
 LEASE = "denylist:lease"
 # Stands as long as Redis has lost nothing, lease or no lease.
@@ -53,7 +53,7 @@ class Check(Protocol):
 
 
 class Expiry:
-    """Looks nothing up and needs no store. A revoked token works until it expires, up to `JWT_ACCESS_LIFETIME`."""
+    """Looks nothing up and needs no store. A revoked token works until it expires, up to `ACCESS_TOKEN_LIFETIME`."""
 
     def allows(self, token: AccessToken) -> bool:
         return True
@@ -65,7 +65,7 @@ class Denylist:
     writes (a replica, full): one SQL statement more, from when the lease of the list has run out."""
 
     def allows(self, token: AccessToken) -> bool:
-        user = user_key(pk_of(token["sub"]))
+        user = user_key(token.user_pk)
         names = [LEASE, _name(user, "jti", token["jti"]), _name(user, "sid", token["sid"]), _name(user, "ver")]
         marker, jti, sid, lowest = _redis().mget(names)
         if marker is None:
@@ -83,12 +83,12 @@ class Version:
     """One SQL statement: the user is active and at the token's version. Nothing to lose, nothing to rebuild."""
 
     def allows(self, token: AccessToken) -> bool:
-        return current_users(pk_of(token["sub"]), token["ver"]).exists()
+        return current_users(token.user_pk, token["ver"]).exists()
 
 
 def _stands(token: AccessToken) -> bool:
     """The answer of the list, from the rows it is made of."""
-    pk, event = pk_of(token["sub"]), SecurityEvent
+    pk, event = token.user_pk, SecurityEvent
     family = TokenFamily.objects.filter(pk=token["sid"], ended__isnull=False).exclude(reason="expired")
     alone = event.objects.filter(name=event.Name.TOKEN_REVOKED, user_key=user_key(pk), detail__jti=token["jti"])
     return current_users(pk, token["ver"]).filter(~Exists(family), ~Exists(alone)).exists()
@@ -149,7 +149,7 @@ def _complete_denylist() -> None:
     # First, or each request to a store that takes no writes would read all that the database knows.
     _redis().set(NEVER_SET, 1, xx=True)
     try:
-        sync_denylist(timezone.now() - timedelta(seconds=conf.JWT_ACCESS_LIFETIME))
+        sync_denylist(timezone.now() - timedelta(seconds=access_lifetime()))
     except DATABASE_OUTAGES:
         # Without the database nothing can be revoked: the entries in Redis still hold, unless it has lost them.
         if not _redis().exists(UNBROKEN):
@@ -164,7 +164,7 @@ def is_complete() -> bool:
 
 def _lasts() -> int:
     # An access token may be signed a moment after its family ended, by a clock that is ahead.
-    return int(conf.JWT_ACCESS_LIFETIME + SKEW.total_seconds())
+    return int(access_lifetime() + SKEW.total_seconds())
 
 
 def evicts() -> str:

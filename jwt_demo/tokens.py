@@ -12,29 +12,34 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
-from uuid import UUID
+from typing import Any, ClassVar, Self
+from uuid import UUID, uuid4
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.functional import classproperty
 from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken, TokenError
+from rest_framework_simplejwt.exceptions import (
+    AuthenticationFailed,
+    TokenBackendError,
+    TokenBackendExpiredToken,
+    TokenError,
+)
 from rest_framework_simplejwt.tokens import Token
 
-from jwt_demo.conf import conf
-from security.users import pk_of
+from jwt_demo.conf import access_lifetime, leeway, refresh_lifetime, simple_jwt
+from security.models import UserAccess
+from security.users import fingerprints_of, pk_of, role_of, user_key
 
 LONGEST = 4096  # bytes; ours have some 500
 # RFC 7515 section 3.1, and nothing that a lenient decoder forgives: padding, blanks, the other alphabet.
 FORM = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 ED25519 = "ed25519:"
-# Seconds that the clock of the machine that issued a token may be ahead of this one's. Machines that are set by NTP
-# differ by less than one; a token from further ahead comes from a broken clock, and would live too long.
-CLOCK_SKEW = 30
 
 
 @dataclass(frozen=True)
@@ -163,12 +168,12 @@ def _family(value: Any) -> bool:
         return False
 
 
-# The claims of every token. A token with fewer or more claims, or with other types, is refused although it is signed.
+# The claims of every token, beside the one that names the user. A token with fewer or more claims, or with other types,
+# is refused although it is signed.
 COMMON: dict[str, Rule] = {
     "token_type": _text,
     "iss": _text,
     "aud": _text,
-    "sub": _user,
     "iat": _moment,
     "exp": _moment,
     "jti": _text,
@@ -183,23 +188,37 @@ class TypedToken(Token):
     """
 
     kind: str
-    claims: dict[str, Rule]
+    own_claims: ClassVar[dict[str, Rule]]
     secrets: str
     kid = ""
+
+    @classproperty
+    def claims(cls) -> dict[str, Rule]:
+        """The claims that this kind of token has, exactly, each with its rule."""
+        return COMMON | {simple_jwt.USER_ID_CLAIM: _user} | cls.own_claims
 
     def __init__(self, token: Any = None) -> None:
         super().__init__(token)
 
     @property
     def token_backend(self) -> Backend:
-        return backend(self.kind, tuple(getattr(settings, self.secrets)), conf.JWT_ISSUER, conf.JWT_AUDIENCE)
+        return backend(self.kind, tuple(getattr(settings, self.secrets)), simple_jwt.ISSUER, simple_jwt.AUDIENCE)
+
+    @property
+    def user_pk(self) -> Any:
+        """The primary key of the user it names."""
+        return pk_of(self.payload[simple_jwt.USER_ID_CLAIM])
+
+    @user_pk.setter
+    def user_pk(self, pk: Any) -> None:
+        self.payload[simple_jwt.USER_ID_CLAIM] = str(pk)
 
     def verify(self) -> None:
         """Raises `TokenError` for claims that are not exactly ours, then SimpleJWT's own refusals."""
         well_formed = self.payload.keys() == self.claims.keys()
         if not (well_formed and all(rule(self.payload[name]) for name, rule in self.claims.items())):
             raise TokenError("Token has odd claims")
-        if self.payload["iat"] > self.current_time.timestamp() + CLOCK_SKEW:
+        if self.payload["iat"] > (self.current_time + leeway()).timestamp():
             raise TokenError("Token is from the future")
         super().verify()
 
@@ -211,8 +230,34 @@ class AccessToken(TypedToken):
     """Names the user for fifteen minutes. Neither side stores it (RFC 9068 for the type)."""
 
     token_type, kind, secrets = "access", "at+jwt", "JWT_ACCESS_KEYS"
-    lifetime = timedelta(seconds=conf.JWT_ACCESS_LIFETIME)
-    claims = COMMON | {"role": _text, "ver": _number, "auth_time": _moment}
+    own_claims: ClassVar = {"role": _text, "ver": _number, "auth_time": _moment}
+
+    @classproperty
+    def lifetime(cls) -> timedelta:
+        return timedelta(seconds=access_lifetime())
+
+    @classmethod
+    def about(cls, user: Any, sid: object, token_version: int, authenticated: datetime) -> Self:
+        """A token with all claims: what is true of the user now, and the times of one that is issued now."""
+        token = cls()
+        token.user_pk, token["sid"], token["ver"] = user.pk, str(sid), token_version
+        token["role"] = role_of(user)
+        token["auth_time"] = int(authenticated.timestamp())
+        return token
+
+    @classmethod
+    def for_user(cls, user: Any) -> Self:
+        """An access token for a test or a script, as after a login just now. It has no family and no refresh token.
+
+        Raises SimpleJWT's `AuthenticationFailed` for a user who is not active.
+        """
+        if not getattr(user, "is_active", True):
+            raise AuthenticationFailed("User is inactive", code="user_inactive")
+        key = user_key(user.pk)
+        # The check `version` asks for this row, which otherwise the first login makes.
+        UserAccess.begin(key, fingerprints_of(user), 0)
+        # Read now: an access that was revoked since `user` was read would make a token that every check refuses.
+        return cls.about(user, uuid4(), UserAccess.objects.get(user_key=key).token_version, timezone.now())
 
 
 class RefreshToken(TypedToken):
@@ -223,5 +268,15 @@ class RefreshToken(TypedToken):
     """
 
     token_type, kind, secrets = "refresh", "rt+jwt", "JWT_REFRESH_KEYS"
-    lifetime = timedelta(seconds=conf.JWT_REFRESH_LIFETIME)
-    claims = COMMON | {"gen": _number}
+    own_claims: ClassVar = {"gen": _number}
+
+    @classproperty
+    def lifetime(cls) -> timedelta:
+        return timedelta(seconds=refresh_lifetime())
+
+    @classmethod
+    def for_user(cls, user: Any) -> Self:
+        """Raises: a refresh token without a family could not be rotated, and the first refresh would refuse it."""
+        raise NotImplementedError(
+            "A refresh token belongs to a login. Use jwt_demo.lifecycle.start(user, Client()), which gives both."
+        )

@@ -15,7 +15,7 @@ from rest_framework.reverse import reverse
 from rest_framework_simplejwt.exceptions import TokenError
 
 from jwt_demo import cookies, lifecycle
-from jwt_demo.authentication import REVOKED, JWTAuthentication, NoAuthentication
+from jwt_demo.authentication import REVOKED, JWTAuthentication, NoAuthentication, challenge
 from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.tokens import AccessToken
@@ -53,10 +53,10 @@ class TokenView(JsonView):
         """Says `insufficient_scope` where a token is good and not enough (RFC 6750 section 3.1)."""
         response = super().finalize_response(request, response, *args, **kwargs)
         if response.status_code == 403:
-            response["WWW-Authenticate"] = 'Bearer realm="jwt", error="insufficient_scope"'
+            response["WWW-Authenticate"] = challenge(error="insufficient_scope")
         elif response.status_code == 401:
             # After a wrong password; a wrong token has brought its own (RFC 9110 section 15.5.2).
-            response.setdefault("WWW-Authenticate", 'Bearer realm="jwt"')
+            response.setdefault("WWW-Authenticate", challenge())
         return response
 
     def device(self) -> str | None:

@@ -108,6 +108,20 @@ def no_old_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def simple_jwt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`simple_jwt(LEEWAY=0)` sets keys of `SIMPLE_JWT` for one test.
+
+    Not pytest's `settings`: SimpleJWT would read its settings anew, and some of its modules would keep the old ones.
+    """
+
+    def change(**keys: Any) -> None:
+        for name, value in keys.items():
+            monkeypatch.setitem(settings.SIMPLE_JWT, name, value)
+
+    return change
+
+
+@pytest.fixture
 def browser() -> Browser:
     return Browser()
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from django.conf import settings
 
 from jwt_demo.conf import conf as jwt_conf
+from jwt_demo.conf import simple_jwt
 from sessions_demo.conf import conf as session_conf
 
 Answers = dict[str, str]
@@ -291,9 +292,8 @@ SESSION_SETTINGS = (
     "CSRF_COOKIE_SECURE",
     "CSRF_COOKIE_SAMESITE",
 )
+SIMPLE_JWT_KEYS = ("ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME")
 TOKEN_SETTINGS = (
-    "JWT_ACCESS_LIFETIME",
-    "JWT_REFRESH_LIFETIME",
     "JWT_REFRESH_LIFETIME_REMEMBERED",
     "JWT_ABSOLUTE_LIFETIME",
     "JWT_ABSOLUTE_LIFETIME_REMEMBERED",
@@ -312,10 +312,19 @@ def settings_to_paste(outcome: Outcome) -> str:
     values = {name: setting(name) for name in names}
     if outcome.has_tokens:
         values["JWT_REVOCATION"] = CHECK_OF_OUTCOME.get(outcome, "denylist")
-    lines = [f"{name} = {value!r}".replace("'", '"') + _comment(value) for name, value in values.items()]
+    lines = _simple_jwt_lines() if outcome.has_tokens else []
+    lines += [f"{name} = {value!r}".replace("'", '"') + _comment(value) for name, value in values.items()]
     if values.get("JWT_REVOCATION") == "denylist":
         lines.append(f"JWT_DENYLIST_LEASE = {jwt_conf.JWT_DENYLIST_LEASE}{_comment(jwt_conf.JWT_DENYLIST_LEASE)}")
     return "\n".join(lines)
+
+
+def _simple_jwt_lines() -> list[str]:
+    lines = ["from datetime import timedelta", "", "SIMPLE_JWT = {"]
+    for name in SIMPLE_JWT_KEYS:
+        seconds = int(getattr(simple_jwt, name).total_seconds())
+        lines.append(f'    "{name}": timedelta(seconds={seconds}),{_comment(seconds)}')
+    return [*lines, "}"]
 
 
 def setting(name: str) -> object:

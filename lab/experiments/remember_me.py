@@ -8,6 +8,7 @@ from datetime import datetime
 import jwt
 from django.utils import timezone
 
+from jwt_demo.conf import access_lifetime
 from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import TokenFamily
 from lab.claims.sandbox import Browser, Sandbox
@@ -112,9 +113,7 @@ def _token_ends(user_id: int, browser: Browser) -> list[End]:
     claims = jwt.decode(browser.cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME), options={"verify_signature": False})
     expires = datetime.fromtimestamp(claims["exp"], timezone.now().tzinfo)
     return [
-        End(
-            "the access token, in memory", jwt_conf.JWT_ACCESS_LIFETIME, describe_duration(jwt_conf.JWT_ACCESS_LIFETIME)
-        ),
+        End("the access token, in memory", access_lifetime(), describe_duration(access_lifetime())),
         End.at("the refresh token, if it is not used (exp)", expires),
         End.at("all of its successors, however they are used", family.absolute_end),
     ]

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from jwt_demo import lifecycle
-from jwt_demo.conf import conf as jwt_conf
+from jwt_demo.conf import access_lifetime
 from jwt_demo.models import Policy
 from jwt_demo.revocation import CHECKS
 from lab.claims.sandbox import Answer, Browser, Sandbox, open_sandbox
@@ -35,7 +35,7 @@ CHANGES = {"demote": (ADMIN, MEMBER), "promote": (MEMBER, ADMIN)}
 def page(request: HttpRequest) -> HttpResponse:
     """The page; posted, with what was to be opened or changed. 400 with a sentence for a token that is too long."""
     fields = request.POST
-    context: dict[str, Any] = {"longest": MAX_LENGTH, "lives": ACCESS_LIFETIME, "usual": jwt_conf.JWT_ACCESS_LIFETIME}
+    context: dict[str, Any] = {"longest": MAX_LENGTH, "lives": ACCESS_LIFETIME, "usual": access_lifetime()}
     if len(fields.get("token", "")) > MAX_LENGTH:
         problem = f"That is more than {MAX_LENGTH:,} characters; no token is so long."
         return render_page(request, TEMPLATE, context | {"problem": problem}, {"error": problem}, status=400)

@@ -510,12 +510,12 @@ def test_a_family_that_is_not_used_ends(alice: User, clock: Clock, remember: boo
 
 
 def test_an_access_token_never_lives_longer_than_the_denylist_remembers(
-    alice: User, clock: Clock, settings: Settings
+    alice: User, clock: Clock, simple_jwt: Callable[..., None]
 ) -> None:
     issued = begun(alice)
-    settings.JWT_ACCESS_LIFETIME = 300
+    simple_jwt(ACCESS_TOKEN_LIFETIME=timedelta(seconds=300))
     later = rotated(text(issued))
-    assert later.access["exp"] - later.access["iat"] <= jwt_conf.JWT_ACCESS_LIFETIME
+    assert later.access["exp"] - later.access["iat"] <= 300
 
 
 # ── Re-key: the password was proved (B6, B11) ─────────────────────────────────────────────────

@@ -17,6 +17,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.models import User
 from jwt_demo.conf import conf as jwt_conf
+from jwt_demo.conf import simple_jwt
 from jwt_demo.tokens import COMMON, ED25519, LONGEST, AccessToken, Key, RefreshToken
 from tests.conftest import NOON, Clock
 from tests.jwt_demo.conftest import Holder, logged_in
@@ -481,7 +482,7 @@ def test_the_token_of_the_other_kind_under_this_kinds_key_is_refused(bench: Benc
 @pytest.mark.parametrize("name", ["iss", "aud"])
 def test_issuer_and_audience_are_issued_and_required(bench: Bench, settings: Settings, name: str) -> None:
     good = bench.claims[name]
-    assert good == {"iss": jwt_conf.JWT_ISSUER, "aud": jwt_conf.JWT_AUDIENCE}[name]
+    assert good == {"iss": simple_jwt.ISSUER, "aud": simple_jwt.AUDIENCE}[name]
     wrong = [good[:-1], good + "x", good + "/", good.upper(), f" {good}", f"{good}\n", "https://evil.example", "*"]
     wrong += [[good], [good, "https://evil.example"], [], {good: 1}, None, ABSENT, "", True]
     wrong.append(bench.claims["aud" if name == "iss" else "iss"])

@@ -1,8 +1,12 @@
 """Which one to choose: every combination of answers has one recommendation, and it can be sent as an address."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from itertools import product
+from typing import Any
 
 import pytest
+from django.core.checks import ERROR, run_checks
 from django.test import Client
 from pytest_django import Settings
 
@@ -55,8 +59,11 @@ def test_no_recommendation_forgets_what_was_answered() -> None:
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_the_settings_to_paste_are_the_ones_that_run_here(outcome: Outcome, settings: Settings) -> None:
-    settings.JWT_ACCESS_LIFETIME, settings.SESSION_IDLE_LIFETIME = 61, 62
+def test_the_settings_to_paste_are_the_ones_that_run_here(
+    outcome: Outcome, settings: Settings, simple_jwt: Callable[..., None]
+) -> None:
+    settings.SESSION_IDLE_LIFETIME = 62
+    simple_jwt(ACCESS_TOKEN_LIFETIME=timedelta(seconds=61))
     pasted_values: dict[str, object] = {}
     exec(settings_to_paste(outcome), {}, pasted_values)  # noqa: S102  (as somebody's settings module would)
     check = str(pasted_values.pop("JWT_REVOCATION", ""))
@@ -66,15 +73,26 @@ def test_the_settings_to_paste_are_the_ones_that_run_here(outcome: Outcome, sett
         Outcome.TOKENS: "expiry",
         Outcome.VERSION: "version",
     }.get(outcome, "denylist")
-    assert ("SESSION_IDLE_LIFETIME" in pasted_values, "JWT_ACCESS_LIFETIME" in pasted_values) == (
-        outcome.has_session,
-        outcome.has_tokens,
-    )
-    assert pasted_values.get("JWT_ACCESS_LIFETIME", 61) == 61
-    assert pasted_values.get("SESSION_IDLE_LIFETIME", 62) == 62
+    pasted_values.pop("timedelta", None)
+    lifetimes = {"ACCESS_TOKEN_LIFETIME": timedelta(seconds=61), "REFRESH_TOKEN_LIFETIME": timedelta(days=7)}
+    assert pasted_values.pop("SIMPLE_JWT", None) == (lifetimes if outcome.has_tokens else None)
+    assert pasted_values.get("SESSION_IDLE_LIFETIME") == (62 if outcome.has_session else None)
     for name, value in pasted_values.items():
         assert value == setting(name), name
         assert "KEY" not in name
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_project_starts_with_the_settings_to_paste(
+    outcome: Outcome, settings: Settings, simple_jwt: Callable[..., None]
+) -> None:
+    pasted_values: dict[str, Any] = {}
+    exec(settings_to_paste(outcome), {}, pasted_values)  # noqa: S102
+    simple_jwt(**pasted_values.pop("SIMPLE_JWT", {}))
+    for name, value in pasted_values.items():
+        setattr(settings, name, value)
+    settings.ALLOWED_HOSTS = ["localhost"]  # Django's test environment adds one that no demo may have
+    assert [error for error in run_checks() if error.is_serious(ERROR)] == []
 
 
 def test_the_answers_stand_in_the_address() -> None:

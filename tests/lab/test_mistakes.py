@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -73,12 +74,9 @@ def guessable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_month(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (
-        "JWT_ACCESS_LIFETIME",
-        "JWT_REFRESH_LIFETIME",
-        "JWT_REFRESH_LIFETIME_REMEMBERED",
-        "JWT_ABSOLUTE_LIFETIME",
-    ):
+    for name in ("ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME"):
+        monkeypatch.setitem(settings.SIMPLE_JWT, name, timedelta(days=30))
+    for name in ("JWT_REFRESH_LIFETIME_REMEMBERED", "JWT_ABSOLUTE_LIFETIME"):
         # Where the project names none, the app's default holds.
         monkeypatch.setattr(settings, name, 30 * 86400, raising=False)
 

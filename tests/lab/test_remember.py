@@ -9,6 +9,7 @@ from pytest_django import Settings
 import lab.claims.proofs  # noqa: F401  (registers them)
 from accounts.models import User
 from jwt_demo.conf import conf as jwt_conf
+from jwt_demo.conf import refresh_lifetime
 from lab.claims.catalogue import BY_ID
 from lab.claims.evidence import Status, prove
 from tests.conftest import Browser
@@ -60,5 +61,5 @@ def test_a_box_is_ticked_or_not(db: None, browser: Browser) -> None:
 
 
 def test_a_token_that_ends_before_its_cookie_contradicts_the_claim(db: None, settings: Settings) -> None:
-    settings.JWT_REFRESH_LIFETIME_REMEMBERED = jwt_conf.JWT_REFRESH_LIFETIME
+    settings.JWT_REFRESH_LIFETIME_REMEMBERED = refresh_lifetime()
     assert prove(BY_ID["C103"]).status is Status.CONTRADICTED

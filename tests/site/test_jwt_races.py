@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from jwt_demo import housekeeping, lifecycle, revocation
-from jwt_demo.conf import conf as jwt_conf
+from jwt_demo.conf import access_lifetime
 from jwt_demo.models import TokenFamily
 from jwt_demo.revocation import CHECKS
 from security.client import Client
@@ -253,6 +253,6 @@ def test_no_token_outlives_the_denial_of_its_family_however_late_it_is_signed(al
     lifecycle.cycle_key(family, alice)
     clock(30)
     assert lifecycle.FLOW.end(alice, family.pk, "a test")
-    # The denylist forgets after JWT_ACCESS_LIFETIME from now.
+    # The denylist forgets after ACCESS_TOKEN_LIFETIME from now.
     clock(60)
-    assert lifecycle.reissue(family).access["exp"] <= NOON.timestamp() + 30 + jwt_conf.JWT_ACCESS_LIFETIME
+    assert lifecycle.reissue(family).access["exp"] <= NOON.timestamp() + 30 + access_lifetime()

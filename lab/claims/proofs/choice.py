@@ -10,6 +10,7 @@ from rest_framework_simplejwt.exceptions import TokenBackendError
 
 from accounts.models import User
 from jwt_demo.conf import conf as jwt_conf
+from jwt_demo.conf import simple_jwt
 from jwt_demo.tokens import Backend
 from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import Answer, Browser, Sandbox
@@ -91,7 +92,7 @@ def tenant_in_the_token(sandbox: Sandbox) -> Iterator[Evidence]:
     for clients in ("script", "apps", "both"):
         yield _rule_says(Outcome.TOKENS, clients=clients, tenants="many", servers="several")
     data, key = {"north": "the orders of north", "south": "the orders of south"}, secrets.token_urlsafe(48)
-    services = {name: Backend("at+jwt", (key,), jwt_conf.JWT_ISSUER, f"/tenants/{name}/") for name in data}
+    services = {name: Backend("at+jwt", (key,), simple_jwt.ISSUER, f"/tenants/{name}/") for name in data}
     times = {"iat": int(time.time()), "exp": int(time.time()) + 60}
     tokens = {name: service.encode({"sub": "1", "tenant": name, **times}) for name, service in services.items()}
     for name, other in (("north", "south"), ("south", "north")):
