@@ -24,6 +24,7 @@ from jwt_demo.schema import BearerScheme
 from jwt_demo.simplejwt import KEYS, TAKEN, Verdict
 from jwt_demo.tokens import AccessToken, RefreshToken
 from security.conf import conf as security_conf
+from security.models import UserAccess
 from security.revocation import revoke_access
 from sessions_demo.conf import conf as session_conf
 from tests.access import version_of
@@ -418,6 +419,13 @@ def test_an_access_token_that_was_made_for_a_user_works(
             revoke_access(alice, "test")
         assert whoami(token) == 401
         assert whoami(AccessToken.for_user(alice)) == 200
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_it_works_for_a_user_who_is_older_than_these_apps(alice: User, settings: Settings, check: str) -> None:
+    settings.JWT_REVOCATION = check
+    UserAccess.objects.all().delete()
+    assert whoami(AccessToken.for_user(alice)) == 200
 
 
 @pytest.mark.parametrize("check", CHECKS)
