@@ -1,5 +1,6 @@
 """What must be true of the configuration before either flow answers a request. Each refusal names its variable."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from threading import RLock
@@ -26,6 +27,14 @@ PLACEHOLDERS = ("change", "secret", "insecure", "example", "placeholder", "passw
 
 
 DOOR = "security.backends.PasswordBackend"
+# Ours stands in its place.
+STOCK_DOOR = "django.contrib.auth.backends.ModelBackend"
+
+
+# As a browser sends it (RFC 6454 section 6.2): no path, no capitals, no port that the scheme has anyway, no `null`.
+ORIGIN = re.compile(
+    r"(?!http://.*:80$|https://.*:443$)[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?"
+)
 
 
 class _Checked:
@@ -74,7 +83,7 @@ def _middleware() -> Iterator[type]:
 @register("security")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
-    return [*_secret(), *_proxies(), *_door(), *_cookies(), *_store(), *_clock()]
+    return [*_secret(), *_proxies(), *_door(), *_cookies(), *_store(), *_clock(), *_origins()]
 
 
 def _secret() -> Iterator[Error]:
@@ -82,7 +91,7 @@ def _secret() -> Iterator[Error]:
     key = settings.SECRET_KEY.removeprefix("django-insecure-") if settings.DEBUG else settings.SECRET_KEY
     if is_guessable(key):
         sentence = f"SECRET_KEY is shorter than {SECRET_BYTES} bytes or a placeholder."
-        yield Error(sentence, hint=HOW_TO_MAKE, id="security.E001")
+        yield Error(sentence, hint=f"Set SECRET_KEY where your settings read it. {HOW_TO_MAKE}", id="security.E001")
 
 
 def is_guessable(key: str) -> bool:
@@ -93,13 +102,17 @@ def is_guessable(key: str) -> bool:
 
 def _proxies() -> Iterator[Error]:
     if conf.TRUSTED_PROXIES < 0:
-        yield Error("TRUSTED_PROXIES is a number of proxies and cannot be negative.", id="security.E002")
+        sentence = "TRUSTED_PROXIES is a number of proxies and cannot be negative."
+        hint = "Set TRUSTED_PROXIES, where your settings read it, to the number of your proxies, 0 for none."
+        yield Error(sentence, hint=hint, id="security.E002")
 
 
 def _door() -> Iterator[Error]:
     if [*settings.AUTHENTICATION_BACKENDS][:1] != [DOOR]:
+        others = [name for name in settings.AUTHENTICATION_BACKENDS if name not in (DOOR, STOCK_DOOR)]
         yield Error(
             f"AUTHENTICATION_BACKENDS must begin with {DOOR}: one before it would be a way in without the throttle.",
+            hint=f"Write in your settings: AUTHENTICATION_BACKENDS = {[DOOR, *others]}",
             id="security.E003",
         )
 
@@ -114,6 +127,7 @@ def _cookies() -> Iterator[Error]:
     yield Error(
         "MIDDLEWARE must name security.cookies.ExactCookiesMiddleware before sessions and CSRF: without it a sibling "
         "host can set a cookie that Django reads as ours.",
+        hint='Write in your settings, at their end: MIDDLEWARE.insert(0, "security.cookies.ExactCookiesMiddleware")',
         id="security.E004",
     )
 
@@ -122,7 +136,11 @@ def _store() -> Iterator[Error]:
     alias = conf.THROTTLE_CACHE_ALIAS
     if not in_redis(alias):
         sentence = f'CACHES["{alias}"] must be a django_redis.cache.RedisCache: failed logins are counted there.'
-        yield Error(sentence, hint="THROTTLE_CACHE_ALIAS names another.", id="security.E005")
+        hint = (
+            f'Write in your settings: CACHES["{alias}"] = {{"BACKEND": "django_redis.cache.RedisCache", "LOCATION": '
+            '"redis://localhost:6379/0"}, with the address of your Redis. Or name another in THROTTLE_CACHE_ALIAS.'
+        )
+        yield Error(sentence, hint=hint, id="security.E005")
 
 
 def in_redis(alias: str) -> bool:
@@ -137,7 +155,19 @@ def _clock() -> Iterator[Error]:
         sentence = (
             "USE_TZ must be True: in local time a token expires hours too soon or too late, and one hour a year twice."
         )
-        yield Error(sentence, id="security.E006")
+        yield Error(sentence, hint="Write in your settings: USE_TZ = True", id="security.E006")
+
+
+def _origins() -> Iterator[Error]:
+    # A wildcard would let Django's CSRF check trust each host that a stranger comes by under that name.
+    for origin in settings.CSRF_TRUSTED_ORIGINS:
+        if not ORIGIN.fullmatch(origin):
+            sentence = f'CSRF_TRUSTED_ORIGINS holds "{origin}", which is not one origin as a browser sends it.'
+            hint = (
+                "Write each origin that you trust in your settings, without * and without a path: "
+                'CSRF_TRUSTED_ORIGINS = ["https://app.example.org", "http://localhost:3000"]'
+            )
+            yield Error(sentence, hint=hint, id="security.E007")
 
 
 @register(Tags.database)

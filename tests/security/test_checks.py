@@ -1,3 +1,5 @@
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +74,47 @@ def test_e005_a_default_cache_that_cannot_count(settings: Settings, backend: str
 
 def test_e006_local_time(settings: Settings) -> None:
     assert ids(settings, USE_TZ=False) == {"security.E006"}
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://*.example.org",
+        "https://*",
+        "*",
+        "null",
+        "app.example.org",
+        "https://",
+        "https://app.example.org/",
+        "https://app.example.org/spa",
+        "https://App.example.org",
+        "https://app.example.org:443",
+        "http://app.example.org:80",
+        "https://user@app.example.org",
+        " https://app.example.org",
+        "https://app.example.org\n",
+    ],
+)
+@pytest.mark.parametrize("debug", [False, True])
+def test_e007_what_is_no_single_origin(settings: Settings, origin: str, debug: bool) -> None:
+    assert ids(settings, CSRF_TRUSTED_ORIGINS=["https://a.example", origin], DEBUG=debug) == {"security.E007"}
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://app.example.org",
+        "http://localhost:3000",
+        "http://app.example.org:443",
+        "https://app.example.org:80",
+        "http://127.0.0.1:5173",
+        "http://[::1]:5173",
+        "https://xn--bcher-kva.example",
+        "capacitor://localhost",
+    ],
+)
+def test_an_origin_as_a_browser_sends_it_is_good(settings: Settings, origin: str) -> None:
+    assert ids(settings, CSRF_TRUSTED_ORIGINS=[origin]) == set()
 
 
 OURS = "security.backends.PasswordBackend"
@@ -186,3 +229,40 @@ def test_no_message_repeats_the_secret(settings: Settings) -> None:
 def test_a_random_key_is_no_placeholder_by_chance(settings: Settings) -> None:
     for case in ("xXx", "XXX"):
         assert ids(settings, SECRET_KEY=f"{GOOD}{case}") == set()
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "E001": {"SECRET_KEY": "short"},
+    "E002": {"TRUSTED_PROXIES": -1},
+    "E003": {"AUTHENTICATION_BACKENDS": ["theirs.Backend", "django.contrib.auth.backends.ModelBackend"]},
+    "E004": {"MIDDLEWARE": []},
+    "E005": {"THROTTLE_CACHE_ALIAS": "nowhere"},
+    "E006": {"USE_TZ": False},
+    "E007": {"CSRF_TRUSTED_ORIGINS": ["https://*.example.org"]},
+}
+# What there is to write, or to run.
+INSTRUCTION = re.compile(r"^(Write|Set) .*\b(settings|Run:)|^Run: ")
+
+
+@pytest.mark.parametrize("number", WRONG)
+def test_each_message_says_what_to_write_where(settings: Settings, number: str) -> None:
+    for name, value in (PRODUCTION | {"SECRET_KEY": GOOD} | WRONG[number]).items():
+        setattr(settings, name, value)
+    [message] = checks.configuration(None)
+    assert message.id == f"security.{number}"
+    [wrong] = WRONG[number]
+    assert INSTRUCTION.search(message.hint or ""), message
+    if number != "E005":
+        assert wrong in message.msg
+    assert wrong in (message.hint or "")
+
+
+def test_no_message_of_these_checks_is_left_out_above() -> None:
+    ids = re.findall(r'id="security\.(\w+)"', Path(checks.__file__).read_text())
+    assert sorted(ids) == sorted([*WRONG, "W901"])
+
+
+def test_the_door_is_named_before_the_other_backends_of_a_project(settings: Settings) -> None:
+    settings.AUTHENTICATION_BACKENDS = WRONG["E003"]["AUTHENTICATION_BACKENDS"]
+    [message] = [one for one in checks.configuration(None) if one.id == "security.E003"]
+    assert message.hint == f"Write in your settings: AUTHENTICATION_BACKENDS = ['{OURS}', 'theirs.Backend']"
