@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
@@ -19,7 +20,7 @@ from jwt_demo.authentication import REVOKED, JWTAuthentication, NoAuthentication
 from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.tokens import AccessToken
-from security import passwords
+from security import origin, passwords
 from security.authentication import credential_role, row_of
 from security.backends import verify
 from security.client import Client
@@ -40,6 +41,10 @@ from security.serializers import (
 )
 from security.users import access_of, profile
 from security.views import CLEAR, JsonView, non_atomic
+
+# What a client at another origin is told.
+WITHOUT_COOKIES = 'Without cookies, send "transport": "body" or "refresh": false.'
+IN_THE_BODY = "Without cookies, send the refreshToken in the body."
 
 
 class TokenView(JsonView):
@@ -117,6 +122,7 @@ class RenewedTokensAnswer(Message):
 
 
 @non_atomic
+@method_decorator(origin.decides_origin, name="dispatch")
 class Login(TokenView):
     """Name and password in, access token out, refresh token in a cookie."""
 
@@ -126,6 +132,8 @@ class Login(TokenView):
     @extend_schema(request=TokenLoginBody, responses=TokensAnswer, auth=[])
     def post(self, request: Request) -> Response:
         body, client = self.read(TokenLoginBody), Client.of(request._request)
+        sets_cookie = body["refresh"] and body["transport"] == Transport.COOKIE
+        origin.decide(request._request, not sets_cookie, WITHOUT_COOKIES)
         user = verify(request._request, body["identifier"], body["password"])
         if not body["refresh"]:
             return self.answer(lifecycle.access_token_only(user, client))
@@ -138,6 +146,7 @@ class Login(TokenView):
 
 
 @non_atomic
+@method_decorator(origin.decides_origin, name="dispatch")
 class Refresh(TokenView):
     """The next access token, and the next refresh token in the place of the one that was sent."""
 
@@ -147,6 +156,8 @@ class Refresh(TokenView):
     @extend_schema(request=RefreshBody, responses=TokensAnswer, auth=[])
     def post(self, request: Request) -> Response:
         text, transport = cookies.presented(request._request, self.read(RefreshBody))
+        is_exempt = transport == Transport.BODY or origin.is_under_bearer(request._request)
+        origin.decide(request._request, is_exempt, IN_THE_BODY)
         if not text:
             raise exceptions.AuthenticationFailed("No refresh token")
         # None of these 401s clears the cookie: it may be a newer one by the time this answer arrives.
@@ -194,6 +205,7 @@ class Password(TokenView):
 
 
 @non_atomic
+@method_decorator(origin.decides_origin, name="dispatch")
 class Logout(TokenView):
     """Ends the family of either token. Works without a live one, so that every user can log out."""
 
@@ -203,6 +215,8 @@ class Logout(TokenView):
     @extend_schema(request=RefreshBody, responses=Message, auth=[])
     def post(self, request: Request) -> Response:
         text, transport = cookies.presented(request._request, self.read(RefreshBody))
+        is_exempt = transport == Transport.BODY or origin.is_under_bearer(request._request)
+        origin.decide(request._request, is_exempt, IN_THE_BODY)
         try:
             is_last = lifecycle.end(cookies.good(text), self.bearer(), "logged out")
         except OUTAGES:

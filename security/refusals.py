@@ -4,7 +4,9 @@ Needs Django and DRF. Gives `Refused` for views, `refusal` for middleware, and `
 why Django's CSRF check said no. A sentence quotes at most one header, cut to `LONGEST`, and never a secret.
 """
 
+import json
 import logging
+from http import HTTPStatus
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -46,18 +48,31 @@ class Refused(APIException):
 
 
 class Refusal(HttpResponse):
-    """The answer of a middleware that refuses: one sentence, for the site to dress as a page or as JSON."""
+    """The answer of a middleware that refuses: one sentence, as JSON or as text, for the site to dress as a page.
 
-    def __init__(self, refused: Refused) -> None:
-        super().__init__(refused.sentence, status=refused.status_code, content_type="text/plain; charset=utf-8")
+    It is JSON if `request` holds or asks for JSON. Clients that take anything, as scripts do, get JSON too.
+    """
+
+    def __init__(self, refused: Refused, request: HttpRequest | None = None) -> None:
+        is_json = request is not None and _wants_json(request)
+        text = refused.sentence
+        if is_json:
+            text = json.dumps({"error": HTTPStatus(refused.status_code).phrase.capitalize(), "detail": text})
+        kind = "application/json" if is_json else "text/plain; charset=utf-8"
+        super().__init__(text, status=refused.status_code, content_type=kind)
         self["Cache-Control"] = "no-store"
         self.sentence = refused.sentence
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    kinds = ["application/json", "text/html", "text/plain"]
+    return request.content_type == kinds[0] or request.get_preferred_type(kinds) == kinds[0]
 
 
 def refusal(request: HttpRequest, refused: Refused) -> Refusal:
     """What a middleware answers, after a line in the log."""
     log(request, refused.check, refused.sentence, refused.deployment)
-    return Refusal(refused)
+    return Refusal(refused, request)
 
 
 def log(request: HttpRequest, check: str, reason: str, deployment: bool = False) -> None:

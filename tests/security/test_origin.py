@@ -1,12 +1,16 @@
 from typing import Any
 
 import pytest
+from django.conf import settings as configured
+from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
+from django.urls import path as route
 from pytest_django import Settings
 
 from accounts.models import OutgoingMail, User
 from security.models import SecurityEvent
-from security.origin import SAFE_METHODS, came_from_here
+from security.origin import SAFE_METHODS, OriginGate, came_from_here, decide, decides_origin, is_under_bearer
+from security.refusals import Refused
 from tests.conftest import PASSWORDS, Browser
 
 HERE = "http://testserver"
@@ -56,6 +60,161 @@ def headers(site: str | None, origin: str | None) -> dict[str, str]:
 @pytest.mark.parametrize(("site", "origin", "passes"), REQUESTS)
 def test_only_what_came_from_here_passes(site: str | None, origin: str | None, passes: bool) -> None:
     assert came_from_here(RequestFactory().post("/", **headers(site, origin))) is passes
+
+
+TRUSTED = "https://app.example.org"
+
+
+@pytest.mark.parametrize("site", [None, "same-origin", "none", "same-site", "cross-site", "odd"])
+@pytest.mark.parametrize(
+    ("origin", "passes"),
+    [
+        (TRUSTED, PASS),
+        ("https://app.example.org:8443", FOREIGN),
+        ("http://app.example.org", FOREIGN),
+        ("https://APP.example.org", FOREIGN),
+        ("https://app.example.org/", FOREIGN),
+        ("https://evil.app.example.org", FOREIGN),
+        ("https://app.example.org.evil.example", FOREIGN),
+        (f"{TRUSTED}, {TRUSTED}", FOREIGN),
+        ("*", FOREIGN),
+        ("null", FOREIGN),
+        ("", FOREIGN),
+    ],
+)
+def test_a_trusted_origin_passes_by_its_exact_name(
+    settings: Settings, site: str | None, origin: str, passes: bool
+) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["https://other.example.org", TRUSTED]
+    request = RequestFactory().post("/", **headers(site, origin))
+    assert came_from_here(request) is (passes or site in ("same-origin", "none"))
+
+
+def test_no_wildcard_is_trusted_by_the_gate(settings: Settings) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.org"]
+    for site in (None, "same-site", "cross-site"):
+        assert not came_from_here(RequestFactory().post("/", **headers(site, TRUSTED)))
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+def test_without_an_origin_a_trusted_site_is_foreign(settings: Settings, site: str) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = [TRUSTED]
+    assert not came_from_here(RequestFactory().post("/", **headers(site, None), HTTP_REFERER=f"{TRUSTED}/"))
+
+
+@pytest.mark.parametrize(
+    ("value", "own", "is_bearer"),
+    [
+        ("Bearer a.b.c", {}, True),
+        ("bearer a.b.c", {}, True),
+        ("Bearer a.b.c", None, True),
+        ("JWT a.b.c", {"AUTH_HEADER_TYPES": ("Bearer", "JWT")}, True),
+        ("jwt a.b.c", {"AUTH_HEADER_TYPES": "JWT"}, True),
+        ("Bearer a.b.c", {"AUTH_HEADER_TYPES": ["JWT"]}, True),
+        ("JWT a.b.c", {}, False),
+        ("", {"AUTH_HEADER_TYPES": [""]}, False),
+        ("Bearera.b.c", {}, False),
+        ("Basic YTpi", {}, False),
+        *((f"{kind} x", {"AUTH_HEADER_TYPES": [kind]}, False) for kind in ("Basic", "Digest", "Negotiate", "NTLM")),
+        ("Bearer a.b.c", {"AUTH_HEADER_NAME": "HTTP_X_TOKEN"}, False),
+    ],
+)
+def test_a_bearer_header_is_one_that_no_browser_sends_by_itself(
+    monkeypatch: pytest.MonkeyPatch, value: str, own: dict[str, Any] | None, is_bearer: bool
+) -> None:
+    monkeypatch.setattr(configured, "SIMPLE_JWT", own)
+    assert is_under_bearer(RequestFactory().post("/", HTTP_AUTHORIZATION=value)) is is_bearer
+    assert not is_under_bearer(RequestFactory().post("/"))
+
+
+def test_the_header_of_a_token_has_the_name_that_simplejwt_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configured, "SIMPLE_JWT", {"AUTH_HEADER_NAME": "HTTP_X_TOKEN"})
+    assert is_under_bearer(RequestFactory().post("/", HTTP_X_TOKEN="Bearer a.b.c"))
+
+
+def sets_all(request: HttpRequest) -> HttpResponse:
+    """A view that decides nothing, and sets cookies."""
+    answer = HttpResponse("done")
+    for name in (configured.SESSION_COOKIE_NAME, configured.CSRF_COOKIE_NAME, "__Host-refresh", "theirs"):
+        answer.set_cookie(name, "value")
+    return answer
+
+
+@decides_origin
+def forgets(request: HttpRequest) -> HttpResponse:
+    """A view that is marked, and forgets to decide."""
+    return sets_all(request)
+
+
+URLS = (route("forgets", forgets), route("plain", sets_all))
+
+
+def through_the_gate(path: str, **given: Any) -> Any:
+    request = RequestFactory().post(path, **given)
+    request.urlconf = URLS  # type: ignore[attr-defined]
+    return OriginGate(sets_all)(request)
+
+
+ELSEWHERE = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://evil.example"}
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [("/forgets", {}), ("/plain", {"HTTP_AUTHORIZATION": "Bearer x"}), ("/forgets", {"HTTP_COOKIE": "a=b"})],
+)
+def test_what_is_exempt_is_answered_without_a_cookie_of_ours(path: str, given: dict[str, str]) -> None:
+    assert through_the_gate(path, **given, **ELSEWHERE).cookies.keys() == {"theirs"}
+    assert len(through_the_gate(path, **given).cookies) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [
+        ("/plain", {}),
+        ("/nowhere", {}),
+        ("/plain", {"HTTP_AUTHORIZATION": "Basic x"}),
+        *(
+            ("/forgets", {"HTTP_COOKIE": f"{name}=x", "HTTP_AUTHORIZATION": "Bearer x"})
+            for name in ("__Host-sessionid", "__Host-csrftoken", "__Host-refresh")
+        ),
+    ],
+)
+def test_nothing_else_is_exempt(path: str, given: dict[str, str]) -> None:
+    assert through_the_gate(path, **given, **ELSEWHERE).status_code == 403
+    assert through_the_gate(path, **given).status_code == 200
+
+
+@pytest.mark.parametrize("exempt", [False, True])
+@pytest.mark.parametrize("cookie", ["", "theme=dark", "__Host-refresh=x"])
+def test_a_view_that_decides_does_not_rely_on_the_middleware(exempt: bool, cookie: str) -> None:
+    decide(RequestFactory().post("/", HTTP_COOKIE=cookie), exempt)
+    request = RequestFactory().post("/", HTTP_COOKIE=cookie, **ELSEWHERE)
+    if exempt and "__Host-" not in cookie:
+        decide(request, exempt)
+        return
+    with pytest.raises(Refused, match=r"cross-site is neither .* Send this"):
+        decide(request, exempt, "Send this.")
+
+
+def test_an_origin_that_is_not_trusted_is_told_the_setting() -> None:
+    answer = through_the_gate("/plain", **ELSEWHERE)
+    assert answer.sentence.endswith(" CSRF_TRUSTED_ORIGINS does not name this Origin.")
+    assert "evil" not in answer.sentence
+    assert "CSRF_TRUSTED" not in through_the_gate("/plain", HTTP_SEC_FETCH_SITE="same-site").sentence
+
+
+@pytest.mark.parametrize("path", ["/session/auth/login", "/session/login/", "/jwt/auth/logout", "/nowhere"])
+@pytest.mark.parametrize("origin", [TRUSTED, "https://evil.example"])
+def test_a_refusal_carries_the_headers_of_cors_that_a_project_has_set(
+    db: None, settings: Settings, path: str, origin: str
+) -> None:
+    """Without them a script could not read why it was refused. None of them is ours."""
+    settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware", *settings.MIDDLEWARE]
+    settings.CORS_ALLOWED_ORIGINS, settings.CORS_ALLOW_CREDENTIALS = [TRUSTED], True
+    answer = Browser().post(path, {}, "application/json", **headers("cross-site", origin))
+    assert (answer.status_code, answer.json()["error"]) == (403, "Forbidden")
+    allowed = (answer.get("Access-Control-Allow-Origin"), answer.get("Access-Control-Allow-Credentials"))
+    assert allowed == ((TRUSTED, "true") if origin == TRUSTED else (None, None))
 
 
 @pytest.mark.parametrize(("site", "origin", "passes"), REQUESTS)

@@ -8,7 +8,7 @@ from django.middleware import csrf
 from django.test import RequestFactory
 
 from accounts.models import User
-from security.refusals import LONGEST, PROXY, csrf_refusal
+from security.refusals import LONGEST, PROXY, Refused, csrf_refusal, refusal
 from tests.conftest import PASSWORDS, Browser
 from tests.sessions_demo.conftest import CSRF, LOGIN, LOGOUT, Visitor
 
@@ -131,6 +131,38 @@ def test_what_a_client_sent_is_repeated_shortly_and_inert(
         assert "\u2028" not in told
 
 
+NAVIGATION = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("given", "is_json"),
+    [
+        ({}, True),
+        ({"HTTP_ACCEPT": "*/*"}, True),
+        ({"HTTP_ACCEPT": "application/json"}, True),
+        ({"HTTP_ACCEPT": "application/json, text/plain, */*"}, True),
+        ({"HTTP_ACCEPT": "text/html;q=0.5, application/json"}, True),
+        ({"HTTP_ACCEPT": NAVIGATION}, False),
+        ({"HTTP_ACCEPT": "text/html"}, False),
+        ({"HTTP_ACCEPT": "text/plain, */*;q=0.1"}, False),
+        ({"HTTP_ACCEPT": "image/png"}, False),
+        ({"HTTP_ACCEPT": NAVIGATION, "content_type": "application/json"}, True),
+        ({"HTTP_ACCEPT": NAVIGATION, "content_type": "application/json; charset=utf-8"}, True),
+    ],
+)
+@pytest.mark.parametrize(("status", "error"), [(403, "Forbidden"), (411, "Length required"), (400, "Bad request")])
+def test_a_middleware_refuses_in_the_form_that_was_asked_for(
+    given: dict[str, str], is_json: bool, status: int, error: str
+) -> None:
+    answer = refusal(RequestFactory().post("/", **given), Refused(status, "a check", "A sentence."))
+    assert (answer.status_code, answer["Cache-Control"], answer.sentence) == (status, "no-store", "A sentence.")
+    if is_json:
+        assert answer["Content-Type"] == "application/json"
+        assert json.loads(answer.content) == {"error": error, "detail": "A sentence."}
+    else:
+        assert (answer["Content-Type"], answer.content) == ("text/plain; charset=utf-8", b"A sentence.")
+
+
 @pytest.mark.parametrize(
     "reason",
     [
@@ -182,7 +214,7 @@ def test_a_proxy_that_changes_the_host_is_named_as_the_cause(
 def test_an_older_browser_behind_such_a_proxy_is_told_too(db: None, log: Any, origin: str, level: str) -> None:
     browser = Browser()
     del browser.defaults["HTTP_SEC_FETCH_SITE"]
-    answer = browser.post("/jwt/auth/login", {}, content_type="application/json", headers={"Origin": origin})
+    answer = browser.post("/jwt/auth/refresh", {}, content_type="application/json", headers={"Origin": origin})
     assert answer.json()["detail"].startswith(f"Origin gate: Origin: {origin} is not {HERE}.")
     assert (PROXY in answer.json()["detail"]) is (level == "WARNING")
     assert [line["level"] for line in refused(log)] == [level]
