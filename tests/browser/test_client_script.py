@@ -151,3 +151,20 @@ def test_the_token_goes_to_no_other_address(visit: Callable[..., Page], site: Si
     page.evaluate("client.login('alice@example.com', 'a password')")
     assert page.evaluate("settled(client.request('/elsewhere'))") == ["rejected", "TypeError", None]
     assert server.asked == ["auth/login"]
+
+
+def test_the_token_goes_to_the_api_that_was_named(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(refusals=REFUSALS)
+    server = open_client(page, site)
+    page.evaluate(
+        """async base => {
+            const { createClient } = await import("/static/jwt_demo/client.js");
+            window.client = createClient(`${base}jwt/`, "email", base);
+        }""",
+        BASE,
+    )
+    page.evaluate("client.login('alice@example.com', 'a password')")
+    for address in ("../notes", f"{BASE}notes"):
+        assert page.evaluate(f"settled(client.request('{address}'))") == ["resolved", None]
+    assert page.evaluate("settled(client.request('/elsewhere'))") == ["rejected", "TypeError", None]
+    assert server.asked == ["jwt/auth/login", "notes", "notes"]

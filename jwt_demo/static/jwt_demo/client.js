@@ -6,7 +6,8 @@
  *     await client.restore();
  *     const response = await client.request("api/profile");
  *
- * The server answers POST requests at these addresses. They are under one address of the page's origin.
+ * The server answers POST requests at these addresses. They are under one address. It may be of another origin of the
+ * page's site, if the server trusts the origin of the page and lets its scripts read the answers (CORS).
  *
  * - `auth/login`, `auth/refresh`, `auth/reauthenticate` and `auth/password` answer `{accessToken, expiresIn}`, with
  *   `expiresIn` in seconds. They keep the refresh token in an HttpOnly cookie.
@@ -16,7 +17,7 @@
  *
  * The access token is in a private field. It is not in storage, in the document or in a global variable.
  *
- * Tabs take turns with everything that changes the cookie, by Web Locks. In a browser without Web Locks, each tab takes
+ * Tabs take turns with everything that changes the cookie, by Web Locks, if their pages are of one origin. In a browser without Web Locks, each tab takes
  * turns only with itself. A logout reaches the other tabs. A tab never continues as another user: when another user
  * logs in in another tab, this tab is signed out, says so, and waits until the user loads the page again.
  */
@@ -88,14 +89,15 @@ const REFRESH_REFUSALS = {
 /**
  * Creates a client for the server at `base`. It sends nothing until one of its methods is called.
  *
- * @param {string} [base] The address of the server, with a slash at its end. The client sends the token to addresses
- *     that begin with it, and to no others.
+ * @param {string} [base] The address of the server, with a slash at its end.
  * @param {string} [loginField] The name of the field that says who logs in: `email` or `username`, as the server has it.
+ * @param {string} [api] The client sends the token to addresses that begin with this one, and to no others. `base` is
+ *     among them.
  * @returns {TokenClient}
- * @throws {TypeError} When `base` is not an address.
+ * @throws {TypeError} When `base` or `api` is not an address.
  */
-export function createClient(base = "/jwt/", loginField = "email") {
-  return new TokenClient(base, loginField);
+export function createClient(base = "/jwt/", loginField = "email", api = base) {
+  return new TokenClient(base, loginField, api);
 }
 
 /**
@@ -108,8 +110,12 @@ class TokenClient extends EventTarget {
   state = "unknown";
   /** A sentence for the user that says why the state is what it is, or an empty string. */
   reason = "";
-  /** The address with which every request begins. It is also the name of the lock and of the channel. */
+  /** The address of login, refresh and logout. It is also the name of the lock and of the channel. */
   #baseUrl;
+  /** The address with which every request begins. */
+  #apiUrl;
+  /** @type {RequestCredentials} */
+  #credentials;
   #loginField;
   /** @type {BroadcastChannel | null} It is `null` in a browser that has no such channels. */
   #channel = null;
@@ -132,11 +138,15 @@ class TokenClient extends EventTarget {
   /**
    * @param {string} base
    * @param {string} loginField
+   * @param {string} api
    */
-  constructor(base, loginField) {
+  constructor(base, loginField, api) {
     super();
     this.#loginField = loginField;
     this.#baseUrl = new URL(base, location.href).href;
+    this.#apiUrl = new URL(api, location.href).href;
+    // With "same-origin", the browser would keep no cookie of a server at another origin, and would send it none.
+    this.#credentials = this.#baseUrl.startsWith(`${location.origin}/`) ? "same-origin" : "include";
     if ("BroadcastChannel" in globalThis) this.#channel = new BroadcastChannel(this.#baseUrl);
     this.#channel?.addEventListener("message", (event) => this.#hearOtherTab(event.data));
     globalThis.addEventListener("online", () => this.#handleOnline());
@@ -166,11 +176,11 @@ class TokenClient extends EventTarget {
    * A token that ends within 30 seconds is replaced first. When the server refuses the token, the client replaces it
    * and sends the request a second time. As with `fetch`, an answer with any HTTP status resolves.
    *
-   * @param {string | URL} path An address under the base of the client.
+   * @param {string | URL} path An address, as seen from the base of the client.
    * @param {RequestInit} [options]
    * @returns {Promise<Response>} The answer. Its body has arrived and can still be read.
    * @throws {ClientError} When no answer comes, or when there is no login or it changes before the answer comes.
-   * @throws {TypeError} When the address is not under the base of the client.
+   * @throws {TypeError} When the token is not for that address.
    * @throws {any} The reason of the abort, when the `signal` in the options is aborted.
    */
   request = async (path, options = {}) => {
@@ -467,7 +477,9 @@ class TokenClient extends EventTarget {
     const headers = new Headers(options.headers);
     if (bearerToken) headers.set("Authorization", `Bearer ${bearerToken}`);
     // With the cache, one user could get an answer that was meant for another.
-    const answer = await fetchWhole(url, { cache: "no-store", ...options, headers }, patience);
+    /** @type {RequestInit} */
+    const standard = { cache: "no-store", credentials: this.#credentials };
+    const answer = await fetchWhole(url, { ...standard, ...options, headers }, patience);
     this.#assertLogin(loginNumber);
     return answer;
   }
@@ -476,8 +488,8 @@ class TokenClient extends EventTarget {
   #urlOf(path) {
     const url = new URL(path, this.#baseUrl);
     // Without this check, the page could send the token to another server.
-    if (!url.href.startsWith(this.#baseUrl)) {
-      throw new TypeError(`The token is for ${this.#baseUrl} and not for ${url.href}.`);
+    if (!url.href.startsWith(this.#apiUrl)) {
+      throw new TypeError(`The token is for ${this.#apiUrl} and not for ${url.href}.`);
     }
     return url.href;
   }
