@@ -181,6 +181,8 @@ def test_a_template_names_no_user_who_was_revoked(alice: User) -> None:
     context = Context({"user": user_of(alice)})
     hidden(alice)
     assert Template("<{{ user.email }}>").render(context) == "<>"
+    # As DRF's own page has it, in code.
+    assert str(user_of(alice)) == str(alice.pk)
 
 
 @pytest.mark.parametrize("way", WAYS)
