@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
 from django_redis.cache import RedisCache
+from django_redis.client import ShardClient
 
 from security.conf import conf
 
@@ -135,7 +136,7 @@ def _cookies() -> Iterator[Error]:
 def _store() -> Iterator[Error]:
     alias = conf.THROTTLE_CACHE_ALIAS
     if not in_redis(alias):
-        sentence = f'CACHES["{alias}"] must be a django_redis.cache.RedisCache: failed logins are counted there.'
+        sentence = f'CACHES["{alias}"] must be a django_redis.cache.RedisCache on one server: failed logins are counted there.'
         hint = (
             f'Write in your settings: CACHES["{alias}"] = {{"BACKEND": "django_redis.cache.RedisCache", "LOCATION": '
             '"redis://localhost:6379/0"}, with the address of your Redis. Or name another in THROTTLE_CACHE_ALIAS.'
@@ -146,8 +147,17 @@ def _store() -> Iterator[Error]:
 def in_redis(alias: str) -> bool:
     """Whether this cache is one of django-redis, so that Redis itself can be asked."""
     with suppress(ImportError):
-        return issubclass(import_string(settings.CACHES.get(alias, {}).get("BACKEND", "")), RedisCache)
+        kind = import_string(settings.CACHES.get(alias, {}).get("BACKEND", ""))
+        # Shards are several servers, and a script or a list of keys is for one.
+        return issubclass(kind, RedisCache) and not issubclass(client_class(alias), ShardClient)
     return False
+
+
+def client_class(alias: str) -> type:
+    """The class by which this cache of django-redis talks to Redis. Raises `ImportError` for one that is not there."""
+    options = settings.CACHES[alias].get("OPTIONS", {})
+    found: type = import_string(options.get("CLIENT_CLASS", "django_redis.client.DefaultClient"))
+    return found
 
 
 def _clock() -> Iterator[Error]:

@@ -1,40 +1,103 @@
-"""What must be true of the configuration before a session is begun."""
+"""What must be true of the configuration before a session is begun. Each refusal says what to write instead."""
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import Error, register
+from django_redis.client import DefaultClient, HerdClient, SentinelClient
 
-from security.checks import has_middleware
+from security.checks import client_class, has_middleware, in_redis
 from sessions_demo.conf import conf
+
+JSON = "django_redis.serializers.json.JSONSerializer"
 
 
 @register("session")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
-    return [*_cookie(), *_serializer(), *_lifetimes(), *_middleware()]
+    return [*_cookie(), *_engine(), *_store(), *_lifetimes(), *_middleware()]
 
 
 def _cookie() -> Iterator[Error]:
-    for kind in ("SESSION", "CSRF"):
-        name = getattr(settings, f"{kind}_COOKIE_NAME")
+    for kind, name in (("SESSION", "__Host-sessionid"), ("CSRF", "__Host-csrftoken")):
+        found = getattr(settings, f"{kind}_COOKIE_NAME")
         secure = getattr(settings, f"{kind}_COOKIE_SECURE") and not getattr(settings, f"{kind}_COOKIE_DOMAIN")
-        if not (name.startswith("__Host-") and secure and getattr(settings, f"{kind}_COOKIE_PATH") == "/"):
+        if not (found.startswith("__Host-") and secure and getattr(settings, f"{kind}_COOKIE_PATH") == "/"):
             yield Error(
-                f"{kind}_COOKIE_NAME must begin with __Host-, {kind}_COOKIE_SECURE be True, path and domain be left "
-                "alone: otherwise a sibling subdomain can set this cookie.",
+                f"A sibling subdomain can set the cookie {found}: its name must begin with __Host-, and it must be "
+                "secure and have the path / and no domain.",
+                hint=f'In the settings, write {kind}_COOKIE_NAME = "{name}" and {kind}_COOKIE_SECURE = True, and take '
+                f"out {kind}_COOKIE_DOMAIN and {kind}_COOKIE_PATH.",
                 id="session.E001",
             )
 
 
-def _serializer() -> Iterator[Error]:
-    options = settings.CACHES.get(settings.SESSION_CACHE_ALIAS, {}).get("OPTIONS", {})
+def _engine() -> Iterator[Error]:
+    from sessions_demo.store import SessionStore  # it loads the models, which are not there yet when checks register
+
+    try:
+        engine = getattr(import_module(settings.SESSION_ENGINE), "SessionStore", None)
+    except ImportError:
+        engine = None
+    if not (isinstance(engine, type) and issubclass(engine, SessionStore)):
+        yield Error(
+            f'The sessions of "{settings.SESSION_ENGINE}" are none that these apps can list and end.',
+            hint='In the settings, write SESSION_ENGINE = "sessions_demo.store".',
+            id="session.E008",
+        )
+
+
+def _store() -> Iterator[Error]:
+    alias = settings.SESSION_CACHE_ALIAS
+    cache, where = settings.CACHES.get(alias, {}), f'In the settings, in CACHES["{alias}"], write'
+    if not in_redis(alias):
+        yield Error(
+            f'CACHES["{alias}"], which SESSION_CACHE_ALIAS names, is no cache of django-redis on one server: on any '
+            "other, a session that was ended can come back.",
+            hint=f'{where} "BACKEND": "django_redis.cache.RedisCache", and leave "CLIENT_CLASS" out.',
+            id="session.E004",
+        )
+        return
+    options = cache.get("OPTIONS", {})
     if not options.get("SERIALIZER", "").endswith("JSONSerializer"):
         yield Error(
-            f'CACHES["{settings.SESSION_CACHE_ALIAS}"] must name a JSON SERIALIZER: otherwise an attacker '
-            "who can write to Redis runs code here.",
+            f'CACHES["{alias}"] has no serializer for JSON: an attacker who can write to Redis runs code here.',
+            hint=f'{where} "OPTIONS": {{"SERIALIZER": "{JSON}"}}.',
             id="session.E002",
+        )
+    yield from _honesty(alias, options, where)
+    yield from _one_server(alias, cache, where)
+
+
+def _honesty(alias: str, options: dict[str, Any], where: str) -> Iterator[Error]:
+    if options.get("IGNORE_EXCEPTIONS", getattr(settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False)):
+        yield Error(
+            f'CACHES["{alias}"] ignores exceptions: while Redis is away, every user would be logged out.',
+            hint=f'{where} "OPTIONS": {{"IGNORE_EXCEPTIONS": False}}, whatever DJANGO_REDIS_IGNORE_EXCEPTIONS is.',
+            id="session.E005",
+        )
+
+
+def _one_server(alias: str, cache: dict[str, Any], where: str) -> Iterator[Error]:
+    client = client_class(alias)
+    if not issubclass(client, DefaultClient) or issubclass(client, (HerdClient, SentinelClient)):
+        yield Error(
+            f'CACHES["{alias}"] has a client that reads from replicas, or says of a record that it is not there before '
+            "it has ended: a session that was ended is believed, or one that was not is lost.",
+            hint=f'{where} "OPTIONS": {{"CLIENT_CLASS": "django_redis.client.DefaultClient"}}.',
+            id="session.E006",
+        )
+    location = cache.get("LOCATION", "")
+    servers = location.split(",") if isinstance(location, str) else list(location)
+    if len(servers) != 1:
+        yield Error(
+            f'CACHES["{alias}"] has {len(servers)} addresses: all but the first are read as its replicas, which may '
+            "not know yet that a session was ended.",
+            hint=f'{where} "LOCATION": "{servers[0] if servers else "redis://localhost:6379/0"}", the one server that '
+            "is written to.",
+            id="session.E007",
         )
 
 
@@ -42,14 +105,35 @@ def _lifetimes() -> Iterator[Error]:
     for suffix in ("", "_REMEMBERED"):
         idle, absolute = f"SESSION_IDLE_LIFETIME{suffix}", f"SESSION_ABSOLUTE_LIFETIME{suffix}"
         if not 0 < getattr(conf, idle) <= getattr(conf, absolute):
-            yield Error(f"{idle} must be above 0 and at most {absolute}.", id="session.E003")
+            yield Error(
+                f"{idle} is {getattr(conf, idle)} and {absolute} is {getattr(conf, absolute)} seconds. The first must "
+                "be above 0 and at most the second.",
+                hint=f"In the settings, write both as seconds, such as {idle} = 7200 and {absolute} = 86400.",
+                id="session.E003",
+            )
 
 
 def _middleware() -> Iterator[Error]:
-    for path, why in (
-        ("security.bodies.BodyGate", "a form without a length would otherwise be taken for an empty one"),
-        ("security.origin.OriginGate", "another site could otherwise log a browser in"),
-        ("sessions_demo.middleware.SessionMiddleware", "Django's own renews no session and ends none in time"),
+    for path, why, place in (
+        (
+            "security.bodies.BodyGate",
+            "a form without a length would be taken for an empty one",
+            "before the session middleware",
+        ),
+        (
+            "security.origin.OriginGate",
+            "another site could log a browser in",
+            "before the session middleware",
+        ),
+        (
+            "sessions_demo.middleware.SessionMiddleware",
+            "Django's own renews no session and ends none in time",
+            "in the place of django.contrib.sessions.middleware.SessionMiddleware",
+        ),
     ):
         if not has_middleware(path):
-            yield Error(f"MIDDLEWARE must name {path}: {why}.", id="session.E010")
+            yield Error(
+                f"MIDDLEWARE does not name {path}: {why}.",
+                hint=f'In the settings, in MIDDLEWARE, write "{path}" {place}.',
+                id="session.E010",
+            )

@@ -72,6 +72,11 @@ def test_e005_a_default_cache_that_cannot_count(settings: Settings, backend: str
     assert ids(settings, CACHES=caches) == {"security.E005"}
 
 
+def test_e005_a_cache_of_several_servers(settings: Settings) -> None:
+    shards = settings.CACHES["default"] | {"OPTIONS": {"CLIENT_CLASS": "django_redis.client.ShardClient"}}
+    assert ids(settings, CACHES=settings.CACHES | {"default": shards}) == {"security.E005"}
+
+
 def test_e006_local_time(settings: Settings) -> None:
     assert ids(settings, USE_TZ=False) == {"security.E006"}
 
