@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, authenticate, get_user_model, load_backend
 from django.contrib.auth.backends import ModelBackend
@@ -161,12 +162,24 @@ class PasswordBackend(ModelBackend):
         user = get_user(user_id)
         return with_session_hash(user) if user is not None and self.user_can_authenticate(user) else None
 
+    # Django's own twins of these two ask neither the throttle nor for the version of the user's access.
+
+    async def aauthenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
+        return await sync_to_async(self.authenticate)(request, username, password, **kwargs)
+
+    async def aget_user(self, user_id: Any) -> Any:
+        return await sync_to_async(self.get_user)(user_id)
+
 
 def with_session_hash(user: Any) -> Any:
     """`user`, whose sessions Django knows by the version of the user's access and not by the stored hash.
 
     That one changes with new parameters, taken up at one login, and would log out every other device.
     """
+    # Read now: Django asks for the hash in the middle of an async login, where no statement can be made.
+    access_of(user)
     # Not lambdas: a project may keep its users in a cache, and pickle them for it.
     user.get_session_auth_hash = partial(session_hash, user)
     user.get_session_auth_fallback_hash = partial(fallback_hashes, user)

@@ -32,7 +32,7 @@ from security.users import access_of, current_users, get_user, pk_of, role_of, s
 from sessions_demo import store
 from sessions_demo.conf import conf
 from sessions_demo.models import DeviceSession, DeviceSessions
-from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, TOKEN_VERSION, SessionStore
+from sessions_demo.store import ABSOLUTE_END, DEVICE, EXPIRY_END, IDLE_END, TOKEN_VERSION, SessionStore
 
 # What the record says besides Django's own: enough to answer whoami without the database.
 USER_ID, ROLE, REMEMBER, SEEN, REAUTHENTICATED = SESSION_KEY, "_auth_role", "_auth_remember", "_auth_seen", "_auth_time"
@@ -159,7 +159,7 @@ def renew(session: SessionStore) -> None:
     idle_end = min(now + _idle(session[REMEMBER]), absolute)
     try:
         revoke_if_changed([pk_of(session[USER_ID])])
-        found = _standing(session).update(last_seen=now, idle_end=idle_end)
+        found = _standing(session).update(last_seen=now, idle_end=_row_end(session, idle_end))
     except DATABASE_OUTAGES:
         session.touch()
         _set(session, {SEEN: now.timestamp()})  # or this request would ask, and wait, a second time
@@ -168,7 +168,15 @@ def renew(session: SessionStore) -> None:
         _note(session, {SEEN: now.timestamp(), IDLE_END: idle_end.timestamp()})
     else:
         # Not deleted: the request that changed the rows does that, and may be giving this session its next id just now.
+        session.forgotten_user = session[USER_ID]
         session.forget()
+
+
+def _row_end(session: SessionStore, idle_end: datetime) -> datetime:
+    """The idle end in the registry: there, what `set_expiry()` ends has run out too."""
+    if EXPIRY_END not in session:
+        return idle_end
+    return min(idle_end, datetime.fromtimestamp(session[EXPIRY_END], idle_end.tzinfo))
 
 
 def _standing(session: SessionStore) -> DeviceSessions:
@@ -189,15 +197,54 @@ def _set(session: SessionStore, times: dict[str, float]) -> bool:
 def _note(session: SessionStore, times: dict[str, float]) -> None:
     modified = _set(session, times)
     try:
-        session.save()
+        if session.write():
+            events.log("session_renewed", Client(), device=session[DEVICE])
+        else:
+            session.forget()
     except UpdateError:
         session.forget()
     except OUTAGES as error:
         if not refuses(error):
             raise
-    else:
-        events.log("session_renewed", Client(), device=session[DEVICE])
     session.modified = modified
+
+
+def follow_expiry(request: HttpRequest) -> None:
+    """What `set_expiry()` in a view means for the cookie and for the registry, before the session is saved.
+
+    A cookie that must end at another time is set with a new id.
+    """
+    session: Any = request.session
+    if not _is_saved(session):
+        return
+    sent = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    if session.session_key == sent and not session.cookie_fits():
+        session.cycle_key()
+    if session.session_key != sent and not session.is_empty():
+        session.note_cookie()
+    before = EXPIRY_END in session
+    session.note_expiry_end()
+    if DEVICE in session and (before or EXPIRY_END in session):
+        idle_end = datetime.fromtimestamp(session[IDLE_END], timezone.now().tzinfo)
+        with suppress(*DATABASE_OUTAGES):
+            DeviceSession.objects.filter(pk=session[DEVICE]).update(idle_end=_row_end(session, idle_end))
+
+
+def _is_saved(session: Any) -> bool:
+    if session.is_empty() or not (session.modified or settings.SESSION_SAVE_EVERY_REQUEST):
+        return False
+    session.keys()  # one that was not read yet may be over, and its cookie must not begin another
+    return not session.is_empty()
+
+
+def revoke_again(session: SessionStore) -> None:
+    """Revokes what `renew` found changed, in case the view's transaction took that back with all else.
+
+    Where each request has a transaction, DRF rolls it back for a 401.
+    """
+    if session.forgotten_user is not None:
+        with suppress(*DATABASE_OUTAGES):
+            revoke_if_changed([pk_of(session.forgotten_user)])
 
 
 def cycle_key(session: SessionStore, user: Any) -> None:

@@ -1,5 +1,6 @@
 """What happens to every answer that a session had a part in."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.conf import settings
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.utils.http import http_date
 
 from security.backends import InvalidCredentials
 from security.checks import refuse_mistakes
@@ -32,6 +34,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
     It cannot be made under a configuration that the checks refuse, so that no server starts.
     """
 
+    # Django's can await the view. This one wraps it in a function that does not, and would take the coroutine for the
+    # answer. So Django runs it in a thread.
+    async_capable = False
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         refuse_mistakes()
         super().__init__(_kept(get_response))
@@ -42,6 +48,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         503 when the session cannot be saved.
         """
         try:
+            lifecycle.revoke_again(request.session)  # type: ignore[arg-type]
             lifecycle.discard_half_login(request)
             response = self._saved(request, response)
         except OUTAGES:
@@ -52,8 +59,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def _saved(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         session: Any = request.session
-        if session.accessed and response.status_code < 500:
-            lifecycle.renew(session)
+        if response.status_code < 500:
+            if session.accessed:
+                lifecycle.renew(session)
+            lifecycle.follow_expiry(request)
         if session.accessed and not session.is_empty():
             response["Cache-Control"] = "no-store"
         try:
@@ -109,9 +118,12 @@ def _look_at_cookies(request: HttpRequest, response: HttpResponse) -> None:
         response["Cache-Control"] = "no-store"
         if not _is_news(request, cookie.value):
             del response.cookies[settings.SESSION_COOKIE_NAME]
+        elif cookie.value and (age := request.session.cookie_age()) is not None:  # type: ignore[attr-defined]
+            cookie["max-age"], cookie["expires"] = age, http_date(time.time() + age)
 
 
 def _is_news(request: HttpRequest, value: str) -> bool:
     if not value:
         return bool(request.META.get(lifecycle.ENDED))
-    return value != request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    # A view may have ended the session that it began, by `set_expiry()`.
+    return value != request.COOKIES.get(settings.SESSION_COOKIE_NAME) and request.session.get_expiry_age() > 0

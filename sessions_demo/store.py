@@ -1,19 +1,23 @@
 """Sessions in Redis, under the digest of their id, with two ends that the server keeps.
 
 Needs a django-redis cache with a JSON serializer, named by `SESSION_CACHE_ALIAS`. Gives `SessionStore`;
-set `SESSION_ENGINE = "sessions_demo.store"`. For WSGI: the async methods are still Django's. The contract:
+set `SESSION_ENGINE = "sessions_demo.store"`. For WSGI and ASGI. The contract:
 
-- no such session, one past an end, or one that cannot be read: an empty session, and the cookie goes;
+- no such session, one past an end, or one that cannot be read: an empty session;
 - the store is away: the store's own exception, so that the answer is a 503 and the cookie stays;
-- a record may carry `_auth_absolute_end` and `_auth_idle_end`, in seconds since 1970, UTC.
+- a record may carry `_auth_absolute_end`, `_auth_idle_end` and, after `set_expiry()`, `_auth_expiry_end`, in seconds
+  since 1970, UTC. The earliest of them ends the session.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from math import ceil
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, UpdateError
 from django.contrib.sessions.backends.cache import SessionStore as CacheStore
@@ -29,6 +33,9 @@ from sessions_demo.models import DeviceSession
 # and both ends in seconds since 1970, UTC. The names begin as Django's own do: a view that keeps a "role" or a "device"
 # of its own in a session must not change who the user is.
 DEVICE, TOKEN_VERSION, ABSOLUTE_END, IDLE_END = "_auth_device", "_auth_ver", "_auth_absolute_end", "_auth_idle_end"
+# What `set_expiry()` was given, as Django keeps it; when that is, counted from the last save; and when the cookie ends,
+# 0 for one that goes with the browser. Without it the cookie ends with the user's session.
+EXPIRY, EXPIRY_END, COOKIE_END = "_session_expiry", "_auth_expiry_end", "_auth_cookie_end"
 PREFIX = "session:"
 
 
@@ -37,17 +44,24 @@ class SessionStore(CacheStore):
 
     # What the store raised at the last command of this session, while it was away.
     outage: Exception | None = None
+    # The user of a session that this request found to be over by its rows.
+    forgotten_user: str | None = None
 
     @property
     def digest(self) -> str:
         """The name under which Redis knows this session; it opens nothing."""
         return digest(self._get_or_create_session_key())
 
+    @property
+    def cache_key(self) -> str:
+        """The name of the record in the cache."""
+        return PREFIX + self.digest
+
     def load(self) -> dict[str, Any]:
         """The record. Stock code swallows the store's errors here, answers as anonymous and so logs everyone out."""
         try:
             with self._noting_outages():
-                record = self._cache.get(PREFIX + self.digest)
+                record = self._cache.get(self.cache_key)
             # Redis drops a record at its end too, but by its own clock and a second late.
             if isinstance(record, dict) and _seconds_left(record) > 0:
                 return record
@@ -63,25 +77,97 @@ class SessionStore(CacheStore):
         self.modified = True
 
     def save(self, must_create: bool = False) -> None:
-        """Writes the record in one command.
+        """Writes the record in one command. What `set_expiry()` was given counts from now.
 
         Raises `UpdateError` when the session was ended meanwhile: stock code reads, then writes, and
-        so brings it back. Raises `CreateError` when `must_create` finds the id taken.
+        so brings it back. Raises `CreateError` when `must_create` finds the id taken, and `TypeError` when the session
+        holds what JSON cannot keep. A session whose end has passed is deleted.
         """
         if self.session_key is None:
             return self.create()
-        record = self._get_session(no_load=must_create)
-        seconds = ceil(_seconds_left(record))
-        with self._noting_outages():
-            written = self._cache.set(PREFIX + self.digest, record, seconds, nx=must_create, xx=not must_create)
-        if not written:
-            raise CreateError if must_create else UpdateError
+        self._get_session(no_load=must_create)
+        self.note_expiry_end()
+        self.write(must_create)
         return None
 
+    def write(self, must_create: bool = False) -> bool:
+        """Likewise, with the ends as they are: for what is no activity. Returns whether the session still lives."""
+        record = self._get_session(no_load=must_create)
+        _refuse_what_json_cannot_keep(record)
+        if (seconds := ceil(_seconds_left(record))) <= 0:
+            self.delete()
+            return False
+        with self._noting_outages():
+            written = self._cache.set(self.cache_key, record, seconds, nx=must_create, xx=not must_create)
+        if not written:
+            raise CreateError if must_create else UpdateError
+        return True
+
+    def note_expiry_end(self) -> None:
+        """Has the record say when `set_expiry()` ends the session. A view that only reads must not move that."""
+        record, now = self._session, timezone.now()
+        record.pop(EXPIRY_END, None)
+        if isinstance(expiry := record.get(EXPIRY), str):
+            # By a difference, as Django does it: a time without a zone is an error and not local time.
+            record[EXPIRY_END] = now.timestamp() + (datetime.fromisoformat(expiry) - now).total_seconds()
+        elif expiry:
+            record[EXPIRY_END] = now.timestamp() + expiry
+
     def get_expiry_age(self, **kwargs: Any) -> int:
-        """The cookie's `Max-Age`: what is left until the absolute end."""
-        end = self.get(ABSOLUTE_END)
-        return ceil(end - timezone.now().timestamp()) if end else settings.SESSION_COOKIE_AGE
+        """The seconds from `modification`, or now, until the first end. `expiry` stands for the value that was set.
+
+        `SESSION_COOKIE_AGE` is the end of a session without another one only.
+        """
+        if (first := self._first_end()) is None:
+            return super().get_expiry_age(**kwargs)
+        modification, expiry = self._moments(kwargs)
+        left = ceil(first - modification.timestamp())
+        return min(left, super().get_expiry_age(modification=modification, expiry=expiry)) if expiry else left
+
+    def get_expiry_date(self, **kwargs: Any) -> datetime:
+        """The moment of the first end, likewise."""
+        if (first := self._first_end()) is None:
+            return super().get_expiry_date(**kwargs)
+        modification, expiry = self._moments(kwargs)
+        end = datetime.fromtimestamp(first, modification.tzinfo)
+        return min(end, super().get_expiry_date(modification=modification, expiry=expiry)) if expiry else end
+
+    def _first_end(self) -> float | None:
+        return min((self[name] for name in (ABSOLUTE_END, IDLE_END) if name in self), default=None)
+
+    def _moments(self, given: dict[str, Any]) -> tuple[datetime, Any]:
+        return given.get("modification") or timezone.now(), given["expiry"] if "expiry" in given else self.get(EXPIRY)
+
+    def cookie_age(self) -> int | None:
+        """The cookie's `Max-Age`, `None` for a cookie that goes with the browser.
+
+        It is the longest that the session can live, because the cookie is set with a new id only: an answer about an
+        old id must not undo a newer cookie. The server keeps the shorter ends.
+        """
+        if self.get_expire_at_browser_close():
+            return None
+        if ABSOLUTE_END in self:
+            return ceil(self[ABSOLUTE_END] - timezone.now().timestamp())
+        expiry = self.get(EXPIRY)
+        # Each change of the session begins this time anew.
+        return self.get_expiry_age() if isinstance(expiry, str) else max(settings.SESSION_COOKIE_AGE, ceil(expiry or 0))
+
+    def cookie_fits(self) -> bool:
+        """Whether the cookie, as it was last set, still does for when the session is to end."""
+        age, end = self.cookie_age(), self.get(COOKIE_END, self.get(ABSOLUTE_END, float("inf")))
+        if age is None or not end:
+            return age is None and not end
+        # Not all of it: a session that each request changes would be given a new id by each.
+        return end - timezone.now().timestamp() >= age / 2
+
+    def note_cookie(self) -> None:
+        """Has the record say when the cookie ends that is set now."""
+        if (age := self.cookie_age()) is None:
+            self[COOKIE_END] = 0
+        elif ABSOLUTE_END in self:
+            self.pop(COOKIE_END, None)
+        else:
+            self[COOKIE_END] = timezone.now().timestamp() + age
 
     def flush(self) -> None:
         """Ends the session. When the store is away it stays as it was: a logout that failed is none."""
@@ -97,7 +183,7 @@ class SessionStore(CacheStore):
     def touch(self) -> None:
         """Sets the record's end to where it is. Raises the store's error when it is away or takes no writes."""
         with self._noting_outages():
-            self._cache.touch(PREFIX + self.digest, ceil(_seconds_left(self._get_session())))
+            self._cache.touch(self.cache_key, ceil(_seconds_left(self._get_session())))
 
     def cycle_key(self, token_version: int | None = None) -> None:
         """Goes on under a new id, with the same record; the old id is dead.
@@ -138,6 +224,41 @@ class SessionStore(CacheStore):
             with self._noting_outages():
                 delete([digest(session_key)])
 
+    # Django's cache sessions write the id itself into the store, and swallow its errors, once more in each of these.
+
+    async def acache_key(self) -> str:
+        return await sync_to_async(lambda: self.cache_key)()
+
+    async def aload(self) -> dict[str, Any]:
+        return await sync_to_async(self.load)()
+
+    async def acreate(self) -> None:
+        await sync_to_async(self.create)()
+
+    async def asave(self, must_create: bool = False) -> None:
+        await sync_to_async(self.save)(must_create)
+
+    async def aget_expiry_age(self, **kwargs: Any) -> int:
+        return await sync_to_async(self.get_expiry_age)(**kwargs)
+
+    async def aget_expiry_date(self, **kwargs: Any) -> datetime:
+        return await sync_to_async(self.get_expiry_date)(**kwargs)
+
+    async def aflush(self) -> None:
+        await sync_to_async(self.flush)()
+
+    async def acycle_key(self, token_version: int | None = None) -> None:
+        await sync_to_async(self.cycle_key)(token_version)
+
+    async def _aget_new_session_key(self) -> str:
+        return self._get_new_session_key()
+
+    async def aexists(self, session_key: str) -> bool:
+        return await sync_to_async(self.exists)(session_key)
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        await sync_to_async(self.delete)(session_key)
+
     @contextmanager
     def _noting_outages(self) -> Iterator[None]:
         try:
@@ -167,6 +288,19 @@ def existing(digests: Iterable[str]) -> set[str]:
     return {name for name, record in zip(names, found, strict=True) if record is not None}
 
 
+def _refuse_what_json_cannot_keep(record: dict[str, Any]) -> None:
+    for name, value in record.items():
+        # django-redis would silently make text of some: a view would read back a `str` where it stored a `datetime`.
+        try:
+            json.dumps({name: value})
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f'request.session["{name}"] cannot be kept: {error}. A session is kept as JSON. Store text, numbers, '
+                "lists and dicts (value.isoformat(), str(value), list(value), the pk of an object), and make the value "
+                "of them again where you read it."
+            ) from error
+
+
 def _seconds_left(record: dict[str, Any]) -> float:
-    ends = [record[name] for name in (ABSOLUTE_END, IDLE_END) if name in record]
+    ends = [record[name] for name in (ABSOLUTE_END, IDLE_END, EXPIRY_END) if name in record]
     return min(map(float, ends)) - timezone.now().timestamp() if ends else settings.SESSION_COOKIE_AGE
