@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
@@ -109,6 +110,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def check_password(self, raw_password: str | None) -> bool:
         """Whether this is the password. Takes up new hash parameters, which is no change of the password."""
         return raw_password is not None and check_password(self, raw_password)
+
+    async def acheck_password(self, raw_password: str) -> bool:
+        """Likewise."""
+        return await sync_to_async(self.check_password)(raw_password)
 
     @property
     def is_staff(self) -> bool:

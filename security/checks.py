@@ -136,7 +136,7 @@ def _cookies() -> Iterator[Error]:
 def _store() -> Iterator[Error]:
     alias = conf.THROTTLE_CACHE_ALIAS
     if not in_redis(alias):
-        sentence = f'CACHES["{alias}"] must be a django_redis.cache.RedisCache on one server: failed logins are counted there.'
+        sentence = f'CACHES["{alias}"] must be a django_redis.cache.RedisCache on one server: it counts failures.'
         hint = (
             f'Write in your settings: CACHES["{alias}"] = {{"BACKEND": "django_redis.cache.RedisCache", "LOCATION": '
             '"redis://localhost:6379/0"}, with the address of your Redis. Or name another in THROTTLE_CACHE_ALIAS.'

@@ -2,31 +2,36 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import (
-    SESSION_KEY,
     aauthenticate,
     alogin,
     alogout,
     aupdate_session_auth_hash,
-    get_user_model,
 )
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.cache import SessionStore as CacheStore
+from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.test import AsyncClient
+from django.test import AsyncClient, override_settings
 from django.urls import include, path
+from django.utils import timezone
 from redis.exceptions import RedisError
 
 from accounts.models import User
 from security.backends import PasswordBackend, throttled_is_raised
+from security.hashers import Argon2id
+from security.models import UserAccess
 from security.revocation import revoke_access
 from sessions_demo.models import DeviceSession
-from sessions_demo.store import PREFIX, SessionStore, digest
+from sessions_demo.store import EXPIRY_END, PREFIX, SessionStore, digest
 from tests.conftest import BROWSER_HEADERS
 from tests.running import Store
 from tests.sessions_demo.conftest import NEW, RIGHT, SESSION, keys, thief
@@ -59,6 +64,11 @@ async def told(request: HttpRequest) -> HttpResponse:
         return await enter(request)
 
 
+async def cycle(request: HttpRequest) -> HttpResponse:
+    await request.session.acycle_key()
+    return HttpResponse()
+
+
 async def leave(request: HttpRequest) -> HttpResponse:
     await alogout(request)
     return HttpResponse()
@@ -83,7 +93,7 @@ async def break_down(request: HttpRequest) -> HttpResponse:
     raise RuntimeError
 
 
-VIEWS = (read, write, enter, told, leave, register, change, break_down)
+VIEWS = (read, write, enter, told, cycle, leave, register, change, break_down)
 urlpatterns = [path(f"{view.__name__}/", login_not_required(view)) for view in VIEWS]
 urlpatterns += [path("", include("config.urls"))]
 handler400, handler403, handler404, handler500 = (
@@ -234,9 +244,8 @@ def test_each_async_method_raises_while_the_store_is_away(store: Store) -> None:
         session.asave,
         session.adelete,
         session.aflush,
-        lambda: session.acycle_key(),
         SessionStore().acreate,
-        lambda: session.aexists("x"),
+        partial(session.aexists, "x"),
     ]
     for act in acts:
         with pytest.raises(RedisError):
@@ -247,23 +256,73 @@ def test_each_async_method_raises_while_the_store_is_away(store: Store) -> None:
 
 def test_a_session_can_be_used_by_awaiting_alone() -> None:
     @async_to_sync
-    async def use() -> SessionStore:
+    async def use() -> None:
         session = SessionStore()
         await session.aset("a", 1)
         await session.asave()
         first = session.session_key
         await session.acycle_key()
-        assert not await session.aexists(first)
+        assert (await session.aexists(first), await session.aexists(session.session_key)) == (False, True)
         assert await session.acache_key() == PREFIX + digest(session.session_key)
         await session.aset_expiry(30)
-        assert (await session.aget_expiry_age(), session.session_key != first) == (30, True)
+        assert await session.aget_expiry_age() == 30
+        assert await session.aget_expiry_date() - timezone.now() < timedelta(seconds=31)
         await session.asave()
-        return session
+        other = SessionStore(session.session_key)
+        assert (await other.aget("a"), EXPIRY_END in await other.akeys()) == (1, True)
+        await other.aset("when", timezone.now())
+        with pytest.raises(TypeError, match="when"):
+            await other.asave()
+        await other.adelete()
+        with pytest.raises(UpdateError):
+            await session.asave()
+        await session.aflush()
+        assert session.is_empty()
 
-    session = use()
-    assert SessionStore(session.session_key)["a"] == 1
-    async_to_sync(session.aflush)()
-    assert SessionStore().exists(session.session_key or "x") is False
-    assert session.is_empty()
-    assert SESSION_KEY not in session
-    assert get_user_model() is User
+    use()
+
+
+def test_a_new_id_in_an_async_view_takes_the_row_along(visitor: Visitor, alice: User) -> None:
+    before = visitor.session_id
+    assert visitor.ask("/cycle/").status_code == 200
+    assert DeviceSession.objects.get().digest == digest(visitor.session_id) != digest(before)
+    assert visitor.ask("/read/").json()["user"] == alice.pk
+    assert thief(before).whoami() == 401
+
+
+def test_a_test_client_can_log_in_without_a_password(alice: User, store: Store) -> None:
+    visitor = Visitor()
+    async_to_sync(visitor.aforce_login)(alice)
+    assert visitor.ask("/read/").json()["user"] == alice.pk
+    assert DeviceSession.objects.get().digest == digest(visitor.session_id)
+    async_to_sync(visitor.alogout)()
+    assert keys(store) == set()
+
+
+def test_the_checks_can_be_asked_where_a_server_loads_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some servers import it inside their event loop."""
+    monkeypatch.setattr("security.checks._Checked.passed", False)
+
+    @async_to_sync
+    async def load() -> None:
+        ASGIHandler()
+
+    with override_settings(ALLOWED_HOSTS=["localhost"]):
+        load()
+
+
+def test_a_new_hash_of_the_same_password_ends_nothing(visitor: Visitor, alice: User, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Argon2id, "memory_cost", 16)
+    before = alice.password
+    assert async_to_sync(alice.acheck_password)(RIGHT)
+    alice.refresh_from_db()
+    assert alice.password != before
+    assert UserAccess.objects.get().token_version == 0
+    assert visitor.ask("/read/").json()["user"] == alice.pk
+
+
+def test_a_user_is_found_and_changed_by_awaiting_as_without(visitor: Visitor, alice: User) -> None:
+    assert async_to_sync(User.objects.aget_by_natural_key)("ALICE@example.com") == alice
+    assert async_to_sync(User.objects.filter(pk=alice.pk).aupdate)(role=User.Role.ADMIN) == 1
+    assert UserAccess.objects.get().token_version == 1
+    assert visitor.ask("/read/").json()["user"] is None
