@@ -178,8 +178,6 @@ def with_session_hash(user: Any) -> Any:
 
     That one changes with new parameters, taken up at one login, and would log out every other device.
     """
-    # Read now: Django asks for the hash in the middle of an async login, where no statement can be made.
-    access_of(user)
     # Not lambdas: a project may keep its users in a cache, and pickle them for it.
     user.get_session_auth_hash = partial(session_hash, user)
     user.get_session_auth_fallback_hash = partial(fallback_hashes, user)

@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.hashers import check_password as fits
 from django.contrib.auth.hashers import make_password
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import FieldDoesNotExist, SynchronousOnlyOperation, ValidationError
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Cast, Replace
@@ -238,5 +238,11 @@ def normal_identifier(identifier: str) -> str:
 
 def session_hash(user: Any, secret: str | bytes | None = None) -> str:
     """What a session says of the version of its user's access, for Django to compare at each request."""
-    text = f"{user_key(user.pk)}:{access_of(user).token_version}"
+    try:
+        version: int | None = access_of(user).token_version
+    except SynchronousOnlyOperation:
+        # An async login of a user who came by no backend, as after a registration. The receivers of the login put the
+        # right hash in its place.
+        version = None
+    text = f"{user_key(user.pk)}:{version}"
     return salted_hmac("security.session_hash", text, secret=secret, algorithm="sha256").hexdigest()

@@ -308,6 +308,15 @@ def test_a_forced_login_is_a_real_session(alice: User, django_capture_on_commit_
     assert forced.get("/by/session/authenticated").status_code == 401
 
 
+def test_a_user_is_logged_in_by_force_after_other_permissions(alice: User) -> None:
+    """They have revoked what was issued to the user, and this instance was read before."""
+    alice.user_permissions.add(Permission.objects.get(codename="change_logentry"))
+    User.objects.filter(pk=alice.pk).update(role="admin")
+    forced = Client()
+    forced.force_login(alice)
+    assert forced.get("/by/session/model").status_code == 200
+
+
 # ── The user ──────────────────────────────────────────────────────────────────────────────────
 
 
