@@ -163,7 +163,8 @@ def try_out(operation: APIOperation, mode: GenerationMode, member: Member | Hold
         statuses[response.status_code] += 1
         if email and operation.path in LEAVING and response.status_code == 200:
             assert member.log_in(email, PASSWORD).status == 200
-        case.validate_response(response, checks=checks)
+        # Schemathesis does not count this as a refusal, although it is: a body too long to be read at all.
+        case.validate_response(response, checks=CHECKS if response.status_code == 413 else checks)
 
     one()
     return statuses
