@@ -25,7 +25,7 @@ class JWTAuthentication(SimpleJWTAuthentication):
     www_authenticate_realm = "jwt"
     check = ""
 
-    def get_header(self, request: Request) -> bytes | None:
+    def get_header(self, request: Request) -> bytes | None:  # type: ignore[override]
         """The header that `AUTH_HEADER_NAME` names, `None` without it."""
         # SimpleJWT's own would keep the name that it has read first.
         header = request.META.get(simple_jwt.AUTH_HEADER_NAME)
