@@ -111,7 +111,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Whether this is the password. Takes up new hash parameters, which is no change of the password."""
         return raw_password is not None and check_password(self, raw_password)
 
-    async def acheck_password(self, raw_password: str) -> bool:
+    async def acheck_password(self, raw_password: str | None) -> bool:
         """Likewise."""
         return await sync_to_async(self.check_password)(raw_password)
 
