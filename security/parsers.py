@@ -5,12 +5,15 @@ from typing import Any
 
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import JSONRenderer
 
 
 class JSONParser(BaseParser):
     """JSON in UTF-8 (RFC 8259 section 8.1). DRF's answers a body nested too deep with a 500."""
 
     media_type = "application/json"
+    # Without it a form of the browsable API is empty, and does not say which fields there are.
+    renderer_class = JSONRenderer
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         """The value. Raises `ParseError`."""
