@@ -47,11 +47,19 @@ def add_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     body = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
     for path, methods in result["paths"].items():
         for method, operation in methods.items():
-            if path.startswith("/session/") and method != "get":
-                operation["security"] = [{"csrf": []} | scheme for scheme in operation.get("security", [{}])]
+            if method != "get":
+                _ask_for_csrf(operation, path.startswith("/session/"))
             for status, why in REFUSALS.items():
                 operation["responses"].setdefault(status, {"description": why, "content": body})
     return result
+
+
+def _ask_for_csrf(operation: dict[str, Any], always: bool) -> None:
+    # Where a view takes a session or an access token, only the session wants the CSRF token beside it.
+    if schemes := operation.get("security", [{}] if always else []):
+        operation["security"] = [
+            {"csrf": []} | scheme if always or "session" in scheme else scheme for scheme in schemes
+        ]
 
 
 class SchemaView(SpectacularAPIView):
