@@ -52,7 +52,7 @@ OLD_PAGE = (
     "Load it again, then try once more."
 )
 # Where a client that names no type gets JSON.
-API = re.compile(r"/(session|jwt)/(auth|api)/")
+API = re.compile(r"/(session|jwt|notes)/(auth|api)/")
 # What a database raises about a value that no column can hold (a NUL in PostgreSQL, a number of 30
 # digits in SQLite). Where a library's own code asks it, no form has looked at the value before.
 UNSTORABLE = (DataError, OverflowError)

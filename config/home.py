@@ -24,6 +24,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "demo": settings.DEMO,
         "lab": apps.is_installed("lab"),
+        "notes": apps.is_installed("notes"),
         "demo_users": USERS if settings.DEMO else [],
         # With a mail server nothing arrives in the demo's mailbox.
         "mailbox": settings.DEMO and not settings.EMAIL_URL,

@@ -251,6 +251,11 @@ if DEMO:
     # Where traces are kept is not traced itself.
     CACHES["trace"] = stores.cache(REDIS_URL, stores.TRACE)
 
+# ── The notes, an example of an API behind both logins: delete this block, `notes/` and its name in pyproject.toml,
+#    and everything else stands. First `manage.py migrate notes zero`, or no user whose notes are left can be deleted ─
+if DEMO:
+    INSTALLED_APPS.append("notes")
+
 # ── Log: one JSON object a line, on standard output ───────────────────────────────────────────
 LOGGING = {
     "version": 1,

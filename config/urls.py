@@ -23,6 +23,9 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
 ]
 
+if apps.is_installed("notes"):
+    urlpatterns.append(path("notes/", include("notes.urls")))
+
 if apps.is_installed("lab"):
     urlpatterns.append(path("", include("lab.urls")))
 

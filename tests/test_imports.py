@@ -10,13 +10,14 @@ import pytest
 
 from tests.running import ROOT
 
-APPS = ("config", "accounts", "security", "sessions_demo", "jwt_demo", "lab", "attack_range")
+APPS = ("config", "accounts", "security", "sessions_demo", "jwt_demo", "lab", "notes", "attack_range")
 MAY_IMPORT = {
-    "config": {"accounts", "security", "sessions_demo", "jwt_demo", "lab"},
+    "config": {"accounts", "security", "sessions_demo", "jwt_demo", "lab", "notes"},
     "accounts": {"security"},
     "security": set(),
     "sessions_demo": {"security"},
     "jwt_demo": {"security"},
+    "notes": {"security", "sessions_demo", "jwt_demo"},
     "lab": {"accounts", "security", "sessions_demo", "jwt_demo"},
     "attack_range": {"accounts", "security", "sessions_demo", "jwt_demo"},
 }

@@ -65,7 +65,7 @@ NAMES = {
 }
 # Names that say nothing by themselves. Tests may use them.
 VAGUE = {"made", "shown", "told", "story", "row", "_row", "_rows", "_record"}
-APPS = ("accounts", "config", "jwt_demo", "lab", "security", "sessions_demo")
+APPS = ("accounts", "config", "jwt_demo", "lab", "notes", "security", "sessions_demo")
 
 
 def is_old(name: str) -> bool:

@@ -21,6 +21,7 @@ from accounts.models import DemoMail, OutgoingMail, User
 from jwt_demo import blacklist
 from jwt_demo.models import TokenFamily
 from lab.claims.sandbox import DOMAIN, PREFIX
+from notes.models import Note
 from security import devices
 from security.hashers import Argon2id
 from security.models import HousekeepingRun, PendingRevocation
@@ -107,6 +108,7 @@ def fill_other_tables(people: dict[str, User]) -> None:
     OutgoingMail.objects.filter(to__endswith=DOMAIN).update(due=alice.created)
     DemoMail.objects.create(to=alice.email, subject="A letter", body="Hello")
     HousekeepingRun.finished("mail", "1 handed over")
+    Note.objects.create(owner=alice, text="Buy milk")
     LogEntry.objects.create(user=alice, action_flag=ADDITION, object_repr="something")
     # Blacklisted and yet live: a family is ended by its own row alone.
     blacklist.add_latest(TokenFamily.objects.filter(user=alice, ended=None).values_list("pk", flat=True))

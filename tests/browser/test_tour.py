@@ -34,8 +34,9 @@ SIGNED_IN = [
     "/session/profile/",
     "/session/devices/",
     "/session/staff/",
+    "/notes/",
 ]
-FORMS = ["/accounts/register/", "/accounts/password/reset/", "/accounts/password/", "/session/login/"]
+FORMS = ["/accounts/register/", "/accounts/password/reset/", "/accounts/password/", "/notes/", "/session/login/"]
 ADMIN = [
     "/admin/",
     "/admin/accounts/user/",
@@ -49,6 +50,7 @@ ADMIN = [
     "/admin/sessions_demo/devicesession/",
     "/admin/sessions_demo/devicesession/?state=live",
     "/admin/sessions_demo/devicesession/?state=ended&remember__exact=0",
+    "/admin/notes/note/",
     "/admin/password_change/",
 ]
 API = [
@@ -58,6 +60,7 @@ API = [
     "/session/api/profile",
     "/session/api/staff",
     "/session/api/devices",
+    "/notes/api/",
     "/session/auth/login",
     "/session/auth/reauthenticate",
     "/session/auth/password",

@@ -17,6 +17,7 @@ PAGES = [
     "/accounts/password/reset/",
     "/accounts/password/",
     "/jwt/",
+    "/notes/",
     "/healthz",
     "/readyz",
     "/nothing",

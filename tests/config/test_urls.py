@@ -11,6 +11,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from accounts.models import User
 from jwt_demo import lifecycle
+from notes.models import Note
 from security.client import Client
 from security.models import PendingRevocation, SecurityEvent
 from sessions_demo.models import DeviceSession
@@ -53,6 +54,7 @@ VALUES = {
     "app_label": "accounts",
     "object_id": "1",
     "id": "1",
+    "pk": "1",
     "content_type_id": "1",
     "url": "nothing/",
 }
@@ -162,7 +164,9 @@ def test_reading_changes_nothing_anywhere(admin: User, alice: User, store: Store
     if who == "admin":
         browser.force_login(admin)
     pending = PendingRevocation.objects.create(user_key=str(alice.pk), token_version=1, reason="test")
-    rows = [admin, SecurityEvent.objects.first(), DeviceSession.objects.first(), pending, *rows_of_a_family(alice)]
+    note = Note.objects.create(owner=alice, text="Buy milk")
+    rows = [admin, SecurityEvent.objects.first(), DeviceSession.objects.first(), pending, note]
+    rows += rows_of_a_family(alice)
     before = state(store)
     for path in PATHS:
         # What is not there leaves a message, as the admin always does.

@@ -76,6 +76,7 @@ def in_sessions() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "login", visitor.sign_in
     yield "whoami", lambda: visitor.get("/session/api/whoami")
     yield "profile", lambda: visitor.get("/session/api/profile")
+    yield "notes", lambda: visitor.get("/notes/api/")
     yield "logout", lambda: visitor.call("POST", "/session/auth/logout")
 
 
@@ -87,6 +88,7 @@ def with_tokens() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "whoami, denylist", lambda: holder.call("GET", "/lab/whoami/denylist")
     yield "whoami, version", lambda: holder.call("GET", "/lab/whoami/version")
     yield "profile", lambda: holder.call("GET", "/jwt/api/profile")
+    yield "notes", lambda: holder.call("GET", "/notes/api/")
     before = holder.refresh
     yield "refresh", holder.rotate
     yield "the same again", lambda: holder.rotate(before)
@@ -437,7 +439,7 @@ import json, django
 from django.conf import settings as s
 django.setup()
 from django.test import Client
-paths = ("/claims/", "/lab/", "/lab/runs", "/lab/decide/", "/jwt/api/")
+paths = ("/claims/", "/lab/", "/lab/runs", "/lab/decide/", "/notes/", "/notes/api/", "/jwt/api/")
 pages = [Client(headers={"Accept": "application/json"}).get(path, secure=True) for path in paths]
 print(json.dumps({
     "named": [s.INSTALLED_APPS, s.MIDDLEWARE, s.PASSWORD_HASHERS, s.CACHES],
@@ -455,7 +457,7 @@ def test_without_demo_there_is_no_lab() -> None:
     found = json.loads(ended.stdout.splitlines()[-1])
     assert "lab." not in str(found["named"])
     assert "trace" not in str(found["named"])
-    assert found["answers"] == [404, 404, 404, 404, 200]
+    assert found["answers"] == [404, 404, 404, 404, 404, 404, 200]
     assert "Server-Timing" not in found["headers"]
     assert "Content-Security-Policy" in found["headers"]
     assert (found["imported"], found["algorithm"]) == ([], "jwt.algorithms")

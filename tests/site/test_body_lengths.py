@@ -16,7 +16,7 @@ from tests.site.visitor import PATIENCE
 
 pytestmark = pytest.mark.site
 PATHS = addresses("999999")
-API = [path for path in PATHS if re.match("/(session|jwt)/(auth|api)/", path)]
+API = [path for path in PATHS if re.match("/(session|jwt|notes)/(auth|api)/", path)]
 ALICE = ("alice@example.com", "demo-only-alice")
 TOKENS = f"Cookie: {CSRF}={TOKEN}\r\nX-CSRFToken: {TOKEN}\r\n"
 Framing = Callable[[bytes], bytes]

@@ -1,0 +1,20 @@
+"""Addresses under `/notes/`. JSON has no slash at its end, pages have one."""
+
+from typing import Any
+
+from django.urls import path
+
+from notes import pages, views
+
+app_name = "notes"
+
+# A router of DRF would put the list at `/notes/api`, where no other root of this site is.
+MANY: dict[str, Any] = {"get": "list", "post": "create"}
+ONE: dict[str, Any] = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
+
+urlpatterns = [
+    path("", pages.Notes.as_view(), name="page"),
+    path("<int:pk>/delete/", pages.Delete.as_view(), name="delete"),
+    path("api/", views.NoteViewSet.as_view(MANY, suffix="List"), name="list"),
+    path("api/<int:pk>", views.NoteViewSet.as_view(ONE, suffix="Instance"), name="one"),
+]

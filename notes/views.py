@@ -1,0 +1,28 @@
+"""Notes as JSON: one view, for a session and for a token."""
+
+from django.db.models import QuerySet
+from rest_framework import viewsets
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.serializers import BaseSerializer
+
+from jwt_demo.authentication import JWTAuthentication
+from notes.models import Note
+from notes.serializers import NoteSerializer
+from security.views import JsonView
+from sessions_demo.authentication import SessionAuthentication
+
+
+# Without `JsonView` its refusals would have another form than those of the rest of the site.
+class NoteViewSet(JsonView, viewsets.ModelViewSet):
+    """The notes of the user who asks. A note of another user is a 404 here."""
+
+    authentication_classes = [JWTAuthentication, SessionAuthentication]
+    permission_classes = [IsAuthenticated]
+    serializer_class = NoteSerializer
+    queryset = Note.objects.all()
+
+    def get_queryset(self) -> QuerySet[Note]:
+        return super().get_queryset().filter(owner=self.request.user)
+
+    def perform_create(self, serializer: BaseSerializer) -> None:
+        serializer.save(owner=self.request.user)

@@ -1,0 +1,49 @@
+"""What the tests of the notes share: Alice with a session, Alice with a token, and a note of hers and of Bob's."""
+
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from notes.models import Note
+from security.hashers import Argon2id
+from tests.jwt_demo import conftest as jwt
+from tests.jwt_demo.conftest import whole  # noqa: F401  (a fixture)
+from tests.sessions_demo import conftest as session
+
+PAGE, API = "/notes/", "/notes/api/"
+FLOWS: dict[str, Any] = {"session": session, "token": jwt}
+
+
+def one(note: Note) -> str:
+    """The JSON address of this note."""
+    return f"{API}{note.pk}"
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a hash costs is not the subject here."""
+    monkeypatch.setattr(Argon2id, "memory_cost", 8)
+    monkeypatch.setattr(Argon2id, "time_cost", 1)
+
+
+@pytest.fixture(params=FLOWS)
+def client(request: pytest.FixtureRequest, alice: User) -> Any:
+    """Alice's client, logged in, in each flow."""
+    return FLOWS[request.param].logged_in()
+
+
+@pytest.fixture
+def at_alice(alice: User) -> session.Visitor:
+    """Alice's browser, with a session."""
+    return session.logged_in()
+
+
+@pytest.fixture
+def alices(alice: User) -> Note:
+    return Note.objects.create(owner=alice, text="Alice's")
+
+
+@pytest.fixture
+def bobs(bob: User) -> Note:
+    return Note.objects.create(owner=bob, text="Bob's")
