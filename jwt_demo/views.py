@@ -57,7 +57,8 @@ class TokenView(JsonView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Says `insufficient_scope` where a token is good and not enough (RFC 6750 section 3.1)."""
         response = super().finalize_response(request, response, *args, **kwargs)
-        if response.status_code == 403:
+        # The gate refuses whatever the token is, and says so in `detail`.
+        if response.status_code == 403 and "detail" not in response.data:
             response["WWW-Authenticate"] = challenge(error="insufficient_scope")
         elif response.status_code == 401:
             # After a wrong password; a wrong token has brought its own (RFC 9110 section 15.5.2).
@@ -74,6 +75,11 @@ class TokenView(JsonView):
         if family and not family.is_open():
             raise exceptions.AuthenticationFailed(REVOKED)
         return family
+
+    def decide_origin(self, family: TokenFamily | None) -> None:
+        """Refuses a page of elsewhere whose new refresh token would come in a cookie. Raises 403."""
+        sets_cookie = family is not None and family.transport == Transport.COOKIE
+        origin.decide(self.request._request, not sets_cookie, WITHOUT_COOKIES)
 
     def answer(self, issued: IssuedTokens, **more: Any) -> Response:
         """The access token in the body, and the refresh token by the transport of its family."""
@@ -180,6 +186,7 @@ class Reauthenticate(TokenView):
     @extend_schema(request=ReauthenticateBody, responses=RenewedTokensAnswer)
     def post(self, request: Request) -> Response:
         body, family = self.read(ReauthenticateBody), self.family()
+        self.decide_origin(family)
         user = verify(request._request, row_of(request.user).get_username(), body["password"])
         issued = lifecycle.reauthenticate(family, user, Client.of(request._request))
         return self.answer(issued, message="Reauthenticated")
@@ -192,6 +199,7 @@ class Password(TokenView):
     @extend_schema(request=PasswordBody, responses=RenewedTokensAnswer)
     def post(self, request: Request) -> Response:
         body, family = self.read(PasswordBody), self.family()
+        self.decide_origin(family)
         user = verify(request._request, row_of(request.user).get_username(), body["current"])
         try:
             passwords.choose(user, body["new"])

@@ -11,7 +11,7 @@ from django.db.models.signals import m2m_changed, post_save, pre_delete
 from security.backends import with_session_hash
 from security.models import UserAccess
 from security.revocation import KEPT_CREDENTIAL, revoke_access, revoke_if_changed
-from security.users import fingerprints_of, guarded_fields, stored_users, user_key
+from security.users import access_of, fingerprints_of, guarded_fields, stored_users, user_key
 
 
 def connect() -> None:
@@ -43,6 +43,8 @@ def revoke_from_changed(
     else:
         revoke_if_changed([instance.pk], keep=KEPT_CREDENTIAL.get())
         instance.__dict__.pop("_access", None)
+        # Read now: an async view that has set a new password asks where no statement can be made.
+        access_of(instance)
     # Or `update_session_auth_hash` and `login`, which are given this one, would put Django's hash into the session.
     with_session_hash(instance)
 
@@ -61,6 +63,8 @@ def revoke_from_regrouped(sender: Any, instance: Any, action: str, pk_set: Any, 
         return
     name = "groups" if sender is getattr(getattr(user, "groups", None), "through", None) else "user_permissions"
     of_user = isinstance(instance, user)
+    if of_user:
+        instance.__dict__.pop("_access", None)
     users = stored_users().filter(pk__in={instance.pk} if of_user else pk_set or set())
     if action == "pre_clear":
         # It leaves what it is in, which may be nothing.

@@ -239,10 +239,10 @@ def normal_identifier(identifier: str) -> str:
 def session_hash(user: Any, secret: str | bytes | None = None) -> str:
     """What a session says of the version of its user's access, for Django to compare at each request."""
     try:
-        version: int | None = access_of(user).token_version
+        token_version: int | None = access_of(user).token_version
     except SynchronousOnlyOperation:
         # An async login of a user who came by no backend, as after a registration. The receivers of the login put the
         # right hash in its place.
-        version = None
-    text = f"{user_key(user.pk)}:{version}"
+        token_version = None
+    text = f"{user_key(user.pk)}:{token_version}"
     return salted_hmac("security.session_hash", text, secret=secret, algorithm="sha256").hexdigest()

@@ -53,7 +53,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             response = self._saved(request, response)
         except OUTAGES:
             lifecycle.discard_unsent(request)
-            return _refusal(503, "store", UNAVAILABLE, OUTAGE_RETRY_AFTER)
+            return _refusal(request, 503, "store", UNAVAILABLE, OUTAGE_RETRY_AFTER)
         _look_at_cookies(request, response)
         return response
 
@@ -80,11 +80,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if not (_is_of_this_app(request) or exception is getattr(request.session, "outage", None)):
             return None
         if isinstance(exception, OUTAGES):
-            return _refusal(503, "store", UNAVAILABLE, OUTAGE_RETRY_AFTER)
+            return _refusal(request, 503, "store", UNAVAILABLE, OUTAGE_RETRY_AFTER)
         if isinstance(exception, Throttled):
-            return _refusal(429, "throttle", THROTTLED, exception.retry_after)
+            return _refusal(request, 429, "throttle", THROTTLED, exception.retry_after)
         if isinstance(exception, InvalidCredentials):
-            return _refusal(403, "revoked", "Your access was revoked while the page was being made.")
+            return _refusal(request, 403, "revoked", "Your access was revoked while the page was being made.")
         return None
 
 
@@ -92,8 +92,10 @@ def _is_of_this_app(request: HttpRequest) -> bool:
     return bool(request.resolver_match and APP_NAME in request.resolver_match.app_names)
 
 
-def _refusal(status: int, check: str, sentence: str, retry_after: int | None = None) -> HttpResponse:
-    response = Refusal(Refused(status, check, sentence))
+def _refusal(
+    request: HttpRequest, status: int, check: str, sentence: str, retry_after: int | None = None
+) -> HttpResponse:
+    response = Refusal(Refused(status, check, sentence), request)
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
     return response

@@ -24,7 +24,7 @@ CORS_EXPOSE_HEADERS = ["X-CSRFToken", "Retry-After"]
 PARTNER = 'CORS_ALLOWED_ORIGINS = [*CSRF_TRUSTED_ORIGINS, "http://partner.localhost:3000"]'
 URLS = """
 from jwt_demo.authentication import JWTAuthentication
-from rest_framework.authentication import SessionAuthentication
+from sessions_demo.authentication import SessionAuthentication
 from shop.views import Echo
 notes = Echo.as_view(authentication_classes=[JWTAuthentication, SessionAuthentication])
 urlpatterns += [path("notes", notes)]

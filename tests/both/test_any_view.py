@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
@@ -21,7 +22,10 @@ from accounts.models import User
 from jwt_demo.authentication import JWTAuthentication
 from security import authentication
 from security.authentication import TokenUser
+from security.backends import bind_session
 from security.models import SecurityEvent
+from security.revocation import revoke_access
+from security.users import access_of
 from tests.both.any_view import CLASSES, PERMISSIONS
 from tests.conftest import Clock, Cost
 from tests.jwt_demo.conftest import Holder
@@ -340,6 +344,19 @@ def test_the_user_is_one_of_the_model(alice: User, bob: User, django_assert_num_
     assert alice.name == "Alice the Second"
     mine.role = "admin"
     assert mine.role == "admin"
+
+
+def test_what_is_done_to_the_user_of_a_request_is_done_to_its_row(alice: User) -> None:
+    mine = user_of(alice)
+    assert access_of(mine).token_version == 0
+    revoke_access(mine, "phone stolen")
+    assert access_of(mine).token_version == 1
+
+
+def test_a_session_of_another_backend_is_bound_to_the_user_of_a_request(alice: User) -> None:
+    session = {BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend", HASH_SESSION_KEY: "old"}
+    bind_session(session, user_of(alice))
+    assert session[HASH_SESSION_KEY] == User.get_session_auth_hash(alice)
 
 
 @pytest.mark.parametrize(

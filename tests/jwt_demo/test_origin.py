@@ -17,6 +17,8 @@ from tests.jwt_demo.conftest import (
     DEVICES,
     LOGIN,
     LOGOUT,
+    NEW,
+    PASSWORD,
     REAUTHENTICATE,
     REFRESH,
     RIGHT,
@@ -58,7 +60,7 @@ ROUTES = {
     "refresh by body": Route("POST", REFRESH, "TOKEN", decides=True),
     "logout": Route("POST", LOGOUT),
     "logout by body": Route("POST", LOGOUT, "TOKEN", decides=True),
-    "reauthenticate": Route("POST", REAUTHENTICATE, {"password": RIGHT}),
+    "reauthenticate": Route("POST", REAUTHENTICATE, {"password": RIGHT}, sets=True),
     "devices": Route("DELETE", DEVICES),
     "a view, patched": Route("PATCH", WHOAMI),
     "a view, read": Route("GET", WHOAMI),
@@ -179,6 +181,27 @@ def test_a_view_that_decides_says_what_to_send(alice: User, log: Any, path: str,
     assert instead in answer.json()["detail"]
     [line] = [line for line in map(json.loads, log.getvalue().splitlines()) if line.get("event") == "request_refused"]
     assert (line["check"], line["reason"]) == ("origin gate", answer.json()["detail"])
+
+
+@pytest.mark.parametrize("transport", ["cookie", "body"])
+@pytest.mark.parametrize(
+    ("path", "body"), [(REAUTHENTICATE, {"password": RIGHT}), (PASSWORD, {"current": RIGHT, "new": NEW})]
+)
+def test_a_token_whose_successor_would_be_a_cookie_is_of_no_use_elsewhere(
+    alice: User, path: str, body: Any, transport: str
+) -> None:
+    """The family would go on with a refresh token that no client has."""
+    holder = Holder()
+    assert holder.sign_in(transport=transport).status_code == 200
+    access, generation = holder.access, holder.family.generation
+    holder.cookies.clear()
+    answer = holder.call("POST", path, body, headers={"Sec-Fetch-Site": "cross-site", "Origin": OTHER})
+    if transport == "body":
+        assert (answer.status_code, "__Host-refresh" in answer.cookies) == (200, False)
+        return
+    assert (answer.status_code, answer.json()["detail"].startswith("Origin gate: ")) == (403, True)
+    assert "WWW-Authenticate" not in answer
+    assert (holder.access, holder.family.generation) == (access, generation)
 
 
 @pytest.mark.parametrize("path", [LOGIN, REFRESH, LOGOUT])
