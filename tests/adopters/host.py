@@ -39,6 +39,9 @@ def typed(title: str, language: str = "python") -> list[str]:
 class Host:
     """The project, its store and its server. `with Host() as host:` makes it, and ends and removes all of it."""
 
+    # What `/` may answer when the server is up.
+    alive = (200,)
+
     def __init__(self, settings: str = "") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="host-"))
         self.store, self.port = Store(self.folder / "v" / "v.sock"), free_port()
@@ -123,7 +126,7 @@ class Host:
         assert self.process
         assert self.process.poll() is None, self.log
         try:
-            return Visitor(self).get("/").status == 200
+            return Visitor(self).get("/").status in self.alive
         except OSError:
             return False
 
@@ -140,3 +143,25 @@ class Host:
     def restart(self) -> None:
         self.stop()
         self.start()
+
+
+class Fresh(Host):
+    """The project of a reader who has typed what `startproject` needs and both parts, and nothing else."""
+
+    # There is no home page, and settings may name another host.
+    alive = (404, 400)
+
+    def _make(self) -> None:
+        self.environment["PATH"] = f"{Path(sys.executable).parent}:{self.environment['PATH']}"
+        self.run("-m", "django", "startproject", "host", ".")
+        self.store.start()
+        self.take("Take a part: sessions", "security", "sessions_demo")
+        self.take("Take a part: tokens", "security", "jwt_demo")
+
+    def bash(self, commands: str) -> str:
+        """What commands of a reader print, who stands in the project's folder; what they complain of fails the test."""
+        commands = commands.replace("localhost:8000", f"localhost:{self.port}").replace("curl ", "curl -sS ")
+        line = ["bash", "-e", "-c", commands]
+        done = subprocess.run(line, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.replace(f"localhost:{self.port}", "localhost:8000")

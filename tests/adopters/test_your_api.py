@@ -1,0 +1,539 @@
+"""docs/your-api.md, typed into a new project block by block, and what its server then answers."""
+
+import ast
+import importlib
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from corsheaders.conf import Settings as CorsSettings
+from django.conf import global_settings
+from django.urls import resolve
+from rest_framework.settings import DEFAULTS
+
+from jwt_demo.conf import conf as jwt_conf
+from security.conf import conf as security_conf
+from sessions_demo.conf import conf as session_conf
+from tests.adopters.cross_origin import SETTINGS as CROSS_ORIGIN
+from tests.adopters.host import HERE, README, Fresh
+from tests.adopters.proxies import Proxy
+from tests.adopters.test_parts import both_ways
+from tests.running import ROOT, until
+from tests.site.holder import LOGOUT, REFRESH, Holder
+from tests.site.member import CSRF, SESSION, TOKEN, Answer, Member, exchange
+from tests.site.test_readme_wire import as_shown
+
+PAGE = (ROOT / "docs" / "your-api.md").read_text()
+BLOCK = re.compile(r"((?:[^\n]+\n)*)\n?```(\w+)\n(.*?)```\n", re.S)
+# Where a block goes, as the end of the paragraph above it says.
+SETTINGS = re.compile(r"at the end of your settings\b[^.]*:$", re.I)
+URLS = re.compile(r"at the end of your addresses:$", re.I)
+FILE = re.compile(r"(at the end of )?`(notes/\w+\.py)`:$", re.I)
+# Seconds by which a proof of the password is made older than any view here allows.
+LONG_AGO = 1000
+NOTES, PROXY = "/api/notes/", "Behind a proxy"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of the page; `above` is the paragraph before it, in one line."""
+
+    above: str
+    language: str
+    text: str
+
+    @property
+    def is_settings(self) -> bool:
+        return bool(SETTINGS.search(self.above))
+
+    @property
+    def is_urls(self) -> bool:
+        return bool(URLS.search(self.above))
+
+
+def sections() -> dict[str, list[Block]]:
+    """The blocks under each heading, in the order of the page."""
+    parts = [part.partition("\n") for part in re.split(r"^##+ ", PAGE, flags=re.M)[1:]]
+    found = {title: BLOCK.findall(rest) for title, _, rest in parts}
+    return {
+        title: [Block(" ".join(a.split()), kind, text) for a, kind, text in blocks] for title, blocks in found.items()
+    }
+
+
+SECTIONS = sections()
+
+
+class Reader:
+    """A person who types the page into a project, and asks its server."""
+
+    def __init__(self, host: Fresh) -> None:
+        self.host, self.functions, self.said = host, "", ""
+        self.is_up_to_date = False
+        self.typed = 0
+        self.logged_in: dict[str, tuple[Member, Holder]] = {}
+
+    def take(self, title: str) -> None:
+        """Types and runs every block of a section, in order."""
+        self.logged_in.clear()
+        for block in SECTIONS[title]:
+            getattr(self, f"take_{block.language}")(block)
+            self.typed += 1
+
+    def take_python(self, block: Block) -> None:
+        """Writes lines where the page says."""
+        host, file = self.host, FILE.search(block.above)
+        if file:
+            path = host.folder / file[2]
+            before = path.read_text() if file[1] else ""
+            path.write_text(f"{before}\n\n{block.text}" if before else block.text)
+        else:
+            assert block.is_settings or block.is_urls, block.above
+            host.type(host.settings if block.is_settings else host.urls, block.text)
+        self.is_up_to_date = False
+
+    def take_sh(self, block: Block) -> None:
+        """Runs commands, with the functions of the blocks before."""
+        if "curl" in block.text:
+            self.refresh()
+        self.said = self.host.bash(self.functions + block.text)
+        self.functions += "".join(re.findall(r"^\w+\(\) \{.*\}\n", block.text, re.M))
+
+    def take_http(self, block: Block) -> None:
+        """Compares what the commands before have printed with what the page shows."""
+        pattern = re.escape(block.text.strip()).replace("…", ".+")
+        shown = as_shown(self.said.replace("\n\r\n", "\n\n")).strip()
+        assert re.fullmatch(pattern, shown), f"{shown}\nis not\n{block.text}"
+
+    def take_js(self, block: Block) -> None:
+        """A page that has these lines is opened in Chromium, by tests/browser/test_cross_origin.py."""
+        lines = [line for line in block.text.splitlines() if line]
+        shown = {line.strip() for line in (HERE / "spa.html").read_text().splitlines()}
+        assert [line for line in lines if line.strip() not in shown] == []
+
+    def refresh(self) -> None:
+        """Has the server read what was typed."""
+        if not self.is_up_to_date:
+            self.host.restart()
+            self.is_up_to_date = True
+
+    def member(self, name: str = "alice") -> Member:
+        """A user's browser, with a session."""
+        self.refresh()
+        member = Member(self.host)
+        credentials = {"username": name, "password": f"correct horse {name}"}
+        assert member.post("/session/auth/login", credentials).status == 200
+        return member
+
+    def holder(self, name: str = "alice", **more: Any) -> Holder:
+        """A user's client, with tokens."""
+        self.refresh()
+        holder = Holder(self.host, native=more.get("transport") == "body")
+        credentials = {"username": name, "password": f"correct horse {name}"}
+        assert holder.post("/jwt/auth/login", credentials | more).status == 200
+        return holder
+
+    def stranger(self) -> Holder:
+        self.refresh()
+        return Holder(self.host)
+
+    def statuses(self, method: str, path: str, body: Any = None, name: str = "alice") -> list[int]:
+        """What a stranger, a session and a token of the user are answered."""
+        if name not in self.logged_in:
+            self.logged_in[name] = self.member(name), self.holder(name)
+        askers = (self.stranger(), *self.logged_in[name])
+        return [asker.send(method, path, body).status for asker in askers]
+
+
+def owner(reader: Reader, title: str) -> None:
+    reader.take(title)
+    member, holder = reader.member(), reader.holder()
+    assert [note["text"] for note in holder.send("GET", NOTES).json] == ["milk", "bread"]
+    assert reader.statuses("GET", f"{NOTES}1/") == [401, 200, 200]
+    for method in ("GET", "PUT", "DELETE"):
+        assert reader.statuses(method, f"{NOTES}1/", {"text": "mine"}, "bob") == [401, 404, 404]
+    for method in ("PUT", "DELETE"):
+        assert member.send(method, f"{NOTES}1/", {"text": "mine"}, X_CSRFToken="").status == 403
+    reader.host.store.kill()
+    away = [asker.send("GET", NOTES) for asker in (member, holder)]
+    assert [(answer.status, answer.headers["Retry-After"]) for answer in away] == [(503, "5")] * 2
+    reader.host.store.start()
+    until(lambda: [asker.send("GET", NOTES).status for asker in (member, holder)] == [200, 200])
+
+
+def who(reader: Reader, title: str, challenge: str, by_session: int, by_token: int) -> None:
+    reader.take(title)
+    assert reader.statuses("GET", "/api/who") == [401, by_session, by_token]
+    answer = reader.stranger().send("GET", "/api/who")
+    assert answer.headers["WWW-Authenticate"] == f'{challenge} realm="{challenge.lower().replace("bearer", "jwt")}"'
+
+
+def either(reader: Reader, title: str) -> None:
+    who(reader, title, "Bearer", 200, 200)
+    member, holder = reader.member(), reader.holder()
+    bearer = {"Authorization": f"Bearer {holder.access}"}
+    assert member.send("GET", "/api/who", Authorization="Bearer wrong").status == 401
+    assert member.send("POST", NOTES, {"text": "tea"}, **bearer, X_CSRFToken="").status == 201
+    assert member.send("POST", NOTES, {"text": "tea"}, X_CSRFToken="").status == 403
+
+
+def may(reader: Reader, title: str) -> None:
+    reader.take(title)
+    for path in ("/api/by-role", "/api/by-staff"):
+        assert reader.statuses("GET", path) == [401, 403, 403]
+        assert reader.statuses("GET", path, name="admin") == [401, 200, 200]
+    assert reader.statuses("POST", "/api/all/", {"text": "ours"}) == [401, 403, 403]
+    reader.host.shell(
+        "from django.contrib.auth.models import Permission\n"
+        "User.objects.get(username='bob').user_permissions.add(Permission.objects.get(codename='change_note'))"
+    )
+    [first] = {note["id"] for note in reader.holder("bob").send("GET", "/api/all/").json[:1]} or {0}
+    if first:
+        assert reader.statuses("PUT", f"/api/all/{first}/", {"text": "ours"}, "bob") == [401, 200, 200]
+        assert reader.statuses("DELETE", f"/api/all/{first}/", name="bob") == [401, 403, 403]
+    recently(reader)
+
+
+def recently(reader: Reader) -> None:
+    """A proof of the password that is too old, by either credential, and a new one."""
+    member, proof = reader.member(), {"password": "correct horse alice"}
+    store = reader.host.store.client(db=1)
+    for key in store.keys("*session:*"):
+        record = re.sub(
+            rb'("_auth_time": ?)([\d.]+)', lambda m: m[1] + b"%f" % (float(m[2]) - LONG_AGO), store.get(key)
+        )
+        store.set(key, record, keepttl=True)
+    old = reader.host.shell(
+        "from jwt_demo.tokens import AccessToken\n"
+        "token = AccessToken.for_user(User.objects.get(username='alice'))\n"
+        f"token['auth_time'] -= {LONG_AGO}\n"
+        "found = str(token)"
+    )
+    holder = Holder(reader.host, access=old)
+    for asker, path in ((member, "/session/auth/reauthenticate"), (holder, "/jwt/auth/reauthenticate")):
+        refused = asker.send("DELETE", "/api/mine")
+        assert (refused.status, "reauthenticate" in refused.text) == (403, True)
+        assert asker.post(path, proof).status == 200
+        assert asker.send("DELETE", "/api/mine").status == 200
+
+
+def cheap(reader: Reader, title: str) -> None:
+    reader.take(title)
+    holder = reader.holder()
+    assert holder.send("GET", "/api/count").status == 200
+    reader.host.store.kill()
+    assert [holder.send("GET", path).status for path in ("/api/count", NOTES)] == [200, 503]
+    reader.host.store.start()
+    reader.host.manage("revoke_access", "alice", "--reason", "phone stolen")
+    until(lambda: holder.send("GET", NOTES).status == 401)
+    assert holder.send("GET", "/api/count").status == 200
+
+
+def uploads(reader: Reader, title: str) -> None:
+    reader.take(title)
+    uploaded = reader.host.folder / "media" / "attachments" / "manage.py"
+    assert uploaded.read_text() == (reader.host.folder / "manage.py").read_text()
+    upload = "curl -o /dev/null -w '%{http_code}' -F file=@manage.py URL".replace(
+        "URL", "http://localhost:8000/api/attachments"
+    )
+    bearer = f"-H 'Authorization: Bearer {reader.holder().access}' "
+    session = f"-H 'Cookie: __Host-sessionid={reader.member().session}' "
+    heads = ["", session, bearer, f"{bearer} -H 'Transfer-Encoding: chunked' "]
+    assert [reader.host.bash(upload.replace("-F", f"{head}-F")) for head in heads] == ["401", "403", "201", "411"]
+
+
+def lists(reader: Reader, title: str) -> None:
+    reader.take(title)
+    member, holder = reader.member(), reader.holder()
+    for text in ("one", "two", "three"):
+        assert holder.send("POST", NOTES, {"text": text}).status == 201
+    second = holder.send("GET", "/api/lists/?page=2").json
+    assert [note["text"] for note in second["results"]] == ["three"]
+    latest = holder.send("GET", "/api/lists/", Accept="application/json; version=2").json
+    assert [note["text"] for note in latest["results"]] == ["three", "two"]
+    answers = [asker.send("GET", "/api/lists/") for _ in range(11) for asker in (member, holder)]
+    assert {answer.status for answer in answers[:18]} == {200}
+    assert [answer.status for answer in answers[-2:]] == [429, 429]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert reader.holder("bob").send("GET", "/api/lists/").status == 200
+    both_ways(reader.host, "alice", "correct horse alice")
+
+
+def schema(reader: Reader, title: str) -> None:
+    reader.take(title)
+    described = reader.stranger().send("GET", "/schema/", Accept="application/json").json
+    assert {"bearer", "session"} <= described["components"]["securitySchemes"].keys()
+    names = {name for way in described["paths"][NOTES]["post"]["security"] for name in way}
+    assert {"bearer", "session"} <= names
+    assert described["paths"]["/api/count"]["get"]["security"] == [{"bearer": []}]
+    page = reader.stranger().send("GET", "/docs/")
+    assert page.status == 200
+    assert 'request.headers["X-CSRFTOKEN"]' in page.text
+
+
+def functions(reader: Reader, title: str) -> None:
+    reader.take(title)
+    member, holder = reader.member(), reader.holder()
+    number = holder.send("GET", "/api/several").json["notes"]
+    assert reader.statuses("POST", "/api/several", ["one", ""]) == [401, 400, 400]
+    assert holder.send("GET", "/api/several").json["notes"] == number
+    assert reader.statuses("POST", "/api/several", ["one", "two"]) == [401, 200, 200]
+    assert member.send("POST", "/api/several", ["one"], X_CSRFToken="").status == 403
+    answers = [asker.send("GET", "/page") for asker in (reader.stranger(), holder, member)]
+    assert [answer.status for answer in answers] == [302, 302, 200]
+    assert answers[0].headers["Location"] == "/session/login/?next=/page"
+    assert answers[2].text == f"alice has {number + 4} notes."
+    answers = [asker.send("GET", "/asynchronous") for asker in (reader.stranger(), holder, member)]
+    assert [answer.status for answer in answers] == [401, 401, 200]
+    assert answers[2].json == {"notes": number + 4}
+    both_ways(reader.host, "alice", "correct horse alice")
+
+
+def without_redis(reader: Reader, title: str) -> None:
+    reader.host.store.kill()
+    reader.take(title)
+    reader.host.store.start()
+    reader.host.manage("test")
+
+
+def with_valkey(reader: Reader, title: str) -> None:
+    reader.host.store.kill()
+    reader.take(title)
+    reader.host.store.start()
+
+
+def mobile(reader: Reader, title: str) -> None:
+    reader.take(title)
+    holder = reader.holder(transport="body")
+    first, again = holder.rotate(), holder.rotate()
+    assert first.json["refreshToken"] == again.json["refreshToken"]
+    holder.keep(first)
+    assert holder.post(REFRESH).status == 200
+    assert holder.post(LOGOUT).status == 200
+    assert holder.rotate().status == 401
+
+
+def from_page(
+    reader: Reader, origin: str, site: str, method: str, path: str, body: Any = None, **headers: str
+) -> Answer:
+    """A request to the API's host that a browser sends for a page of another origin."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    where = {
+        "Host": f"api.site.localhost:{reader.host.port}",
+        "Origin": origin,
+        "Sec-Fetch-Site": site,
+        "User-Agent": "page/1.0",
+    }
+    return exchange(reader.host, method, path, body, where | named)
+
+
+def can_read(answer: Answer) -> str | None:
+    """The origin whose scripts may read the answer."""
+    return answer.headers["Access-Control-Allow-Origin"]
+
+
+def sibling(reader: Reader, title: str) -> None:
+    reader.take(title)
+    origin = "http://app.site.localhost:3000"
+    page, member = partial(from_page, reader, origin, "same-site"), reader.member()
+    cookies = {"Cookie": member.headers["Cookie"]}
+    asked = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "content-type,x-csrftoken"}
+    first = page("OPTIONS", NOTES, **asked)
+    assert (first.status, can_read(first), first.headers["Access-Control-Allow-Credentials"]) == (200, origin, "true")
+    root = page("GET", "/session/api/", **cookies)
+    assert "X-CSRFToken" in root.headers["Access-Control-Expose-Headers"]
+    sent = cookies | {"X_CSRFToken": root.headers["X-CSRFToken"]}
+    answers = [page("POST", NOTES, {"text": "tea"}, **headers) for headers in (sent, cookies)]
+    assert [(answer.status, can_read(answer)) for answer in answers] == [(201, origin), (403, origin)]
+    assert page("POST", REFRESH, Cookie=reader.holder().headers["Cookie"], User_Agent="holder/1.0").status == 200
+    other = from_page(reader, "http://evil.site.localhost:3000", "same-site", "POST", NOTES, {"text": "tea"}, **sent)
+    assert (other.status, can_read(other)) == (403, None)
+
+
+def other_site(reader: Reader, title: str) -> None:
+    reader.take(title)
+    origin = "http://partner.localhost:3000"
+    page = partial(from_page, reader, origin, "cross-site")
+    alice = {"username": "alice", "password": "correct horse alice"}
+    refused, tokens = (
+        page("POST", "/jwt/auth/login", alice),
+        page("POST", "/jwt/auth/login", alice | {"transport": "body"}),
+    )
+    assert [(answer.status, can_read(answer)) for answer in (refused, tokens)] == [(403, origin), (200, origin)]
+    assert '"body"' in refused.json["detail"]
+    bearer = {"Authorization": f"Bearer {tokens.json['accessToken']}"}
+    answers = [page("POST", NOTES, {"text": "tea"}, **headers) for headers in (bearer, {})]
+    assert [(answer.status, can_read(answer)) for answer in answers] == [(201, origin), (403, origin)]
+    again = page("POST", REFRESH, {"refreshToken": tokens.json["refreshToken"]})
+    assert (again.status, can_read(again)) == (200, origin)
+
+
+CHECKS: dict[str, Callable[[Reader, str], None]] = {
+    "Before the first view": Reader.take,
+    "A ViewSet whose objects have an owner": owner,
+    "Which credentials a view takes": Reader.take,
+    "Sessions alone": partial(who, challenge="Session", by_session=200, by_token=401),
+    "Tokens alone": partial(who, challenge="Bearer", by_session=401, by_token=200),
+    "Either": either,
+    "Who may": may,
+    "A cheap read": cheap,
+    "Uploads": uploads,
+    "Limits, pages, versions": lists,
+    "The schema": schema,
+    "Django's views and functions": functions,
+    "Tests": without_redis,
+    "All tests, with a server of their own": with_valkey,
+    "A mobile app": mobile,
+    "A single-page app": Reader.take,
+    "On the same host": Reader.take,
+    "Across origins": Reader.take,
+    "On a sibling host": sibling,
+    "On another site": other_site,
+}
+
+
+@pytest.mark.site
+@pytest.mark.exhaustive
+def test_the_page_typed_into_a_new_project() -> None:
+    with Fresh() as host:
+        reader = Reader(host)
+        for title in SECTIONS:
+            if title != PROXY:
+                CHECKS[title](reader, title)
+        assert reader.typed == PAGE.count("\n```") // 2 - len(SECTIONS[PROXY])
+
+
+@pytest.fixture(scope="module")
+def behind_a_proxy() -> Iterator[Fresh]:
+    """The project with the settings that the page has for one behind a proxy."""
+    with Fresh() as host:
+        reader = Reader(host)
+        for title in ("Before the first view", "A ViewSet whose objects have an owner"):
+            reader.take(title)
+        for block in SECTIONS[PROXY]:
+            if block.is_settings:
+                reader.take_python(block)
+        reader.refresh()
+        yield host
+
+
+@contextmanager
+def running(host: Fresh, folder: Path, kind: str, without: str = "") -> Iterator[Proxy]:
+    """The page's proxy of this kind, with one line less if that is named."""
+    proxy = Proxy(folder, host.port)
+    [block] = [block.text for block in SECTIONS[PROXY] if block.language == kind]
+    lines = block.splitlines(keepends=True)
+    kept = [line for line in lines if not (without and f"proxy_set_header {without} " in line)]
+    assert len(lines) - len(kept) == bool(without)
+    environment = os.environ | {"HOME": str(folder)}
+    with subprocess.Popen(getattr(proxy, kind)("".join(kept)), stderr=subprocess.DEVNULL, env=environment) as process:
+        try:
+            until(proxy.answers)
+            yield proxy
+        finally:
+            process.terminate()
+
+
+@pytest.mark.site
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", ["nginx", "caddyfile"])
+def test_the_page_has_a_proxy_that_works(behind_a_proxy: Fresh, tmp_path: Path, kind: str) -> None:
+    with running(behind_a_proxy, tmp_path, kind) as proxy:
+        login_behind(proxy, behind_a_proxy)
+
+
+def login_behind(proxy: Proxy, host: Fresh) -> None:
+    """A login with a session, a note, and the address that the server has noted for the client."""
+    alice = {"username": "alice", "password": "correct horse alice"}
+    cookies = {CSRF: TOKEN}
+    head = {"X_CSRFToken": TOKEN, "X_Forwarded_For": "203.0.113.9", "Cookie": f"{CSRF}={TOKEN}"}
+    answer = proxy.ask("POST", "/session/auth/login", alice, **head)
+    assert answer.status == 200, answer.text
+    cookies |= {name: answer.cookie(name) or "" for name in (CSRF, SESSION)}
+    head |= {"X_CSRFToken": cookies[CSRF], "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    assert proxy.ask("POST", NOTES, {"text": "tea"}, **head).status == 201
+    assert proxy.ask("POST", NOTES, {"text": "tea"}, **head | {"Origin": "https://example.com"}).status == 403
+    code = "from sessions_demo.models import DeviceSession\nfound = DeviceSession.objects.latest('started').address"
+    # What the client itself has written is not believed.
+    assert host.shell(code) == "127.0.0.1"
+
+
+@pytest.mark.site
+@pytest.mark.exhaustive
+def test_the_page_says_what_is_seen_when_a_header_is_missing(behind_a_proxy: Fresh, tmp_path: Path) -> None:
+    alice = {"username": "alice", "password": "correct horse alice"}
+    head = {"X_CSRFToken": TOKEN, "Cookie": f"{CSRF}={TOKEN}"}
+    with running(behind_a_proxy, tmp_path, "nginx", without="Host") as proxy:
+        assert proxy.ask("GET", "/session/api/").status == 400
+    with running(behind_a_proxy, tmp_path, "nginx", without="X-Forwarded-Proto") as proxy:
+        answer = proxy.ask("POST", "/session/auth/login", alice, **head)
+        said = "the browser sent Origin: https://example.org, but this server was asked as http://example.org."
+        assert (answer.status, said in answer.text, "proxy_set_header" in answer.text) == (403, True, True)
+    unreadable = "A client's address cannot be read"
+    assert unreadable not in behind_a_proxy.log
+    with running(behind_a_proxy, tmp_path, "nginx", without="X-Forwarded-For") as proxy:
+        assert proxy.ask("POST", "/session/auth/login", alice, **head).status == 200
+    assert unreadable in behind_a_proxy.log
+
+
+def test_no_block_is_left_out() -> None:
+    """What is not tested under a heading of its own is a proxy's."""
+    assert list(CHECKS) == [title for title in SECTIONS if title != PROXY]
+    blocks = [block for blocks in SECTIONS.values() for block in blocks]
+    assert len(blocks) == PAGE.count("\n```") / 2 > 40
+    assert {block.language for block in SECTIONS[PROXY]} == {"nginx", "caddyfile", "python"}
+    others = {block.language for title in CHECKS for block in SECTIONS[title]}
+    assert others == {"python", "sh", "http", "js"}
+
+
+def python_blocks() -> list[ast.Module]:
+    blocks = [block for blocks in SECTIONS.values() for block in blocks if block.language == "python"]
+    return [ast.parse(block.text) for block in blocks]
+
+
+def test_every_name_that_is_imported_exists() -> None:
+    names = 0
+    for tree in python_blocks():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] != "notes":
+                module = importlib.import_module(node.module)
+                assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == [], node.module
+                names += 1
+    assert names > 20
+
+
+def test_every_setting_exists() -> None:
+    """Of Django, of DRF, of the parts, or of django-cors-headers."""
+    settings = "".join(block.text for blocks in SECTIONS.values() for block in blocks if block.is_settings)
+    named = {*re.findall(r"^[A-Z][A-Z_]+", settings, re.M), *re.findall(r"`([A-Z]+_[A-Z_]+)`", PAGE)}
+    ours = {name for conf in (jwt_conf, security_conf, session_conf) for name in conf._defaults}
+    known = {*dir(global_settings), *ours, *dir(CorsSettings), "REST_FRAMEWORK", "ATOMIC_REQUESTS"}
+    assert named - known == set()
+    assert len(named) > 15
+    keys = set(re.findall(r'REST_FRAMEWORK\["(\w+)"\]', PAGE))
+    assert keys <= DEFAULTS.keys()
+    assert len(keys) > 2
+
+
+def test_what_is_set_for_pages_of_other_origins_is_what_chromium_sees() -> None:
+    """tests/browser/test_cross_origin.py opens a page under these lines."""
+    blocks = [*SECTIONS["Across origins"], *SECTIONS["On a sibling host"]]
+    lines = "".join(block.text for block in blocks if block.is_settings).replace('"localhost", ', "")
+    assert sorted(lines.splitlines()) == sorted(CROSS_ORIGIN.split("\n")[1:-1])
+
+
+def test_every_address_of_the_parts_exists() -> None:
+    paths = set(re.findall(r"(?<=8000)/(?:session|jwt)/[\w/-]*|(?<=[ `])/(?:session|jwt)/\w[\w/-]*(?=`)", PAGE))
+    assert len(paths) > 5
+    for path in paths:
+        resolve(path)
+
+
+def test_the_readme_leads_here() -> None:
+    assert README.count("(docs/your-api.md)") > 1
