@@ -6,9 +6,8 @@ from drf_spectacular.drainage import set_override
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import build_bearer_security_scheme_object
 
-from jwt_demo.conf import header_types, simple_jwt
-
 from jwt_demo.authentication import JWTAuthentication
+from jwt_demo.conf import header_types, simple_jwt
 
 # A subclass, for instance with a check of its own, is the same credential, and drf-spectacular would warn of two.
 set_override(JWTAuthentication, "suppress_collision_warning", True)
