@@ -1,6 +1,7 @@
 """What must be true of the configuration before either flow answers a request. Each refusal names its variable."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from threading import RLock
@@ -89,10 +90,16 @@ def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
 
 def _secret() -> Iterator[Error]:
     # Under DEBUG the key that `startproject` has made will do: it is random, and only marked as one to replace.
-    key = settings.SECRET_KEY.removeprefix("django-insecure-") if settings.DEBUG else settings.SECRET_KEY
+    key = settings.SECRET_KEY.removeprefix("django-insecure-") if _is_debug() else settings.SECRET_KEY
     if is_guessable(key):
         sentence = f"SECRET_KEY is shorter than {SECRET_BYTES} bytes or a placeholder."
         yield Error(sentence, hint=f"Set SECRET_KEY where your settings read it. {HOW_TO_MAKE}", id="security.E001")
+
+
+def _is_debug() -> bool:
+    # Django's test runner takes DEBUG away, and keeps what it was: with it `manage.py test` would not start.
+    saved = getattr(getattr(sys.modules.get("django.test.utils"), "_TestState", None), "saved_data", settings)
+    return bool(getattr(saved, "debug", settings.DEBUG))
 
 
 def is_guessable(key: str) -> bool:

@@ -61,6 +61,19 @@ def test_e001_a_key_that_can_be_guessed(settings: Settings, key: str) -> None:
     assert [message.id for message in checks.configuration(None)] == ["security.E001"]
 
 
+@pytest.mark.parametrize("debug", [True, False])
+def test_e001_a_key_of_startproject_does_in_the_tests_of_a_project_with_debug(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, debug: bool
+) -> None:
+    """Django's test runner has taken DEBUG away, and keeps what it was."""
+    from django.test.utils import _TestState
+
+    monkeypatch.setattr(_TestState.saved_data, "debug", debug)
+    assert not settings.DEBUG
+    found = ids(settings, **PRODUCTION, SECRET_KEY=f"django-insecure-{GOOD}")
+    assert found == (set() if debug else {"security.E001"})
+
+
 def test_e002_a_number_of_proxies_below_none(settings: Settings) -> None:
     assert ids(settings, TRUSTED_PROXIES=-1) == {"security.E002"}
     assert ids(settings, TRUSTED_PROXIES=2) == set()
