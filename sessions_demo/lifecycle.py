@@ -212,7 +212,7 @@ def _note(session: SessionStore, times: dict[str, float]) -> None:
 def follow_expiry(request: HttpRequest) -> None:
     """What `set_expiry()` in a view means for the cookie and for the registry, before the session is saved.
 
-    A cookie that must end at another time is set with a new id.
+    A cookie that is to go with the browser, or no longer, is set with a new id. One that only ends sooner stays.
     """
     session: Any = request.session
     if not _is_saved(session):

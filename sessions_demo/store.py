@@ -33,9 +33,9 @@ from sessions_demo.models import DeviceSession
 # and both ends in seconds since 1970, UTC. The names begin as Django's own do: a view that keeps a "role" or a "device"
 # of its own in a session must not change who the user is.
 DEVICE, TOKEN_VERSION, ABSOLUTE_END, IDLE_END = "_auth_device", "_auth_ver", "_auth_absolute_end", "_auth_idle_end"
-# What `set_expiry()` was given, as Django keeps it; when that is, counted from the last save; and when the cookie ends,
-# 0 for one that goes with the browser. Without it the cookie ends with the user's session.
-EXPIRY, EXPIRY_END, COOKIE_END = "_session_expiry", "_auth_expiry_end", "_auth_cookie_end"
+# What `set_expiry()` was given, as Django keeps it; when that is, counted from the last save; and whether the cookie
+# goes with the browser.
+EXPIRY, EXPIRY_END, CLOSES = "_session_expiry", "_auth_expiry_end", "_auth_closes"
 PREFIX = "session:"
 
 
@@ -153,21 +153,15 @@ class SessionStore(CacheStore):
         return self.get_expiry_age() if isinstance(expiry, str) else max(settings.SESSION_COOKIE_AGE, ceil(expiry or 0))
 
     def cookie_fits(self) -> bool:
-        """Whether the cookie, as it was last set, still does for when the session is to end."""
-        age, end = self.cookie_age(), self.get(COOKIE_END, self.get(ABSOLUTE_END, float("inf")))
-        if age is None or not end:
-            return age is None and not end
-        # Not all of it: a session that each request changes would be given a new id by each.
-        return end - timezone.now().timestamp() >= age / 2
+        """Whether the cookie, as it was last set, goes with the browser if it should, and stays if it should not."""
+        return bool(self.get(CLOSES)) == self.get_expire_at_browser_close()
 
     def note_cookie(self) -> None:
-        """Has the record say when the cookie ends that is set now."""
-        if (age := self.cookie_age()) is None:
-            self[COOKIE_END] = 0
-        elif ABSOLUTE_END in self:
-            self.pop(COOKIE_END, None)
+        """Has the record say which of the two the cookie does that is set now."""
+        if self.get_expire_at_browser_close():
+            self[CLOSES] = True
         else:
-            self[COOKIE_END] = timezone.now().timestamp() + age
+            self.pop(CLOSES, None)
 
     def flush(self) -> None:
         """Ends the session. When the store is away it stays as it was: a logout that failed is none."""
