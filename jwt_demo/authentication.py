@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication as SimpleJWTAuthentication
@@ -10,7 +11,7 @@ from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from jwt_demo.conf import conf, header_types, simple_jwt
 from jwt_demo.revocation import CHECKS
 from jwt_demo.tokens import AccessToken
-from security.authentication import TokenUser, outage_is_503
+from security.authentication import Revoked, TokenUser, outage_is_503
 
 REVOKED = "Token revoked"
 
@@ -24,6 +25,12 @@ class JWTAuthentication(SimpleJWTAuthentication):
 
     www_authenticate_realm = "jwt"
     check = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.check and cls.check not in CHECKS:
+            # At the first request it would be a 500.
+            raise ImproperlyConfigured(f'{cls.__name__}.check is "{cls.check}". Write one of {", ".join(CHECKS)}.')
 
     def get_header(self, request: Request) -> bytes | None:  # type: ignore[override]
         """The header that `AUTH_HEADER_NAME` names, `None` without it."""
@@ -50,13 +57,17 @@ class JWTAuthentication(SimpleJWTAuthentication):
         with outage_is_503():
             allowed = CHECKS[self.check or conf.JWT_REVOCATION].allows(token)
         if not allowed:
-            raise exceptions.AuthenticationFailed(REVOKED)
+            raise self.revoked()
         return token
 
     def get_user(self, validated_token: Any) -> Any:
         """Who the token says is asking."""
         token = validated_token
-        return TokenUser(token.user_pk, token["role"], token["ver"], token["auth_time"], REVOKED)
+        return TokenUser(token.user_pk, token["role"], token["ver"], token["auth_time"], self.revoked())
+
+    def revoked(self) -> Revoked:
+        """The 401 of a token that was good."""
+        return Revoked(REVOKED, challenge(self.www_authenticate_realm, "invalid_token"))
 
     def authenticate_header(self, request: Request) -> str:
         """The challenge. A client that sent no token made no error (RFC 6750 section 3.1)."""

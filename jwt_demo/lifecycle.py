@@ -28,6 +28,7 @@ from security.client import Client
 from security.database_time import database_now
 from security.devices import Device
 from security.models import SecurityEvent
+from security.outages import OUTAGES
 from security.revocation import revoke_access, revoke_if_changed
 from security.signals import send_after_commit, token_reuse_detected
 from security.transactions import write_transaction
@@ -301,8 +302,14 @@ def _end_rows(rows: TokenFamilies, reason: str) -> tuple[list[TokenFamily], int]
 
 def _add_to_denylist(families: Iterable[TokenFamily]) -> None:
     # After the commit: a token that was issued a moment before it must be covered too.
-    listed = [family for family in families if family.policy["revocation"] != "expiry"]
-    revocation.deny_families((user_key(family.user_id), family.pk) for family in listed)
+    is_asked = revocation.is_asked_by_default()
+    listed = [family for family in families if family.policy["revocation"] != "expiry" or not is_asked]
+    try:
+        revocation.deny_families((user_key(family.user_id), family.pk) for family in listed)
+    except OUTAGES:
+        # Where tokens are only to expire, a logout needs no store; a view that asks the denylist is a 503 meanwhile.
+        if is_asked:
+            raise
 
 
 @receiver(post_save, sender=BlacklistedToken)

@@ -97,6 +97,14 @@ def _stands(token: AccessToken) -> bool:
 CHECKS: dict[str, Check] = {"expiry": Expiry(), "denylist": Denylist(), "version": Version()}
 
 
+def is_asked_by_default() -> bool:
+    """Whether a token is looked up. Then the policy of one login may say that its tokens are only to expire.
+
+    Otherwise that is the policy of every login, and a view that asks the denylist asks about those.
+    """
+    return bool(conf.JWT_REVOCATION != "expiry")
+
+
 def deny_token(key: str, jti: str, redis: Redis | None = None) -> None:
     """No view that asks the denylist lets this access token in any more."""
     _or_default(redis).set(_name(key, "jti", jti), 1, ex=_lasts())
@@ -130,7 +138,9 @@ def sync_denylist(since: datetime, renew: bool = False) -> None:
     since -= SKEW
     pipe = _redis().pipeline()
     # A family that expired got its last access token at least the lifetime of one before.
-    ended = TokenFamily.objects.filter(ended__gte=since).exclude(policy__revocation="expiry").exclude(reason="expired")
+    ended = TokenFamily.objects.filter(ended__gte=since).exclude(reason="expired")
+    if is_asked_by_default():
+        ended = ended.exclude(policy__revocation="expiry")
     for pk, family in ended.values_list("user_id", "pk"):
         deny_family(user_key(pk), family, pipe)
     names = [SecurityEvent.Name.ACCESS_REVOKED, SecurityEvent.Name.TOKEN_REVOKED]

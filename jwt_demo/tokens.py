@@ -146,6 +146,10 @@ def _text(value: Any) -> bool:
     return type(value) is str and 0 < len(value) <= 255 and value.isprintable()
 
 
+def _role(value: Any) -> bool:
+    return value == "" or _text(value)  # `SECURITY_ROLE` may say that a user has none
+
+
 def _number(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**31  # `true` is an int to Python, and user 1 to the stock class
 
@@ -230,7 +234,7 @@ class AccessToken(TypedToken):
     """Names the user for fifteen minutes. Neither side stores it (RFC 9068 for the type)."""
 
     token_type, kind, secrets = "access", "at+jwt", "JWT_ACCESS_KEYS"
-    own_claims: ClassVar = {"role": _text, "ver": _number, "auth_time": _moment}
+    own_claims: ClassVar = {"role": _role, "ver": _number, "auth_time": _moment}
 
     @classproperty
     def lifetime(cls) -> timedelta:
@@ -249,8 +253,10 @@ class AccessToken(TypedToken):
     def for_user(cls, user: Any) -> Self:
         """An access token for a test or a script, as after a login just now. It has no family and no refresh token.
 
-        Raises SimpleJWT's `AuthenticationFailed` for a user who is not active.
+        Raises SimpleJWT's `AuthenticationFailed` for a user who is not active, `ValueError` for one who is not stored.
         """
+        if user.pk is None:
+            raise ValueError("This user is not stored. Save the user first.")
         if not getattr(user, "is_active", True):
             raise AuthenticationFailed("User is inactive", code="user_inactive")
         key = user_key(user.pk)

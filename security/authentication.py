@@ -5,12 +5,16 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.core.exceptions import BadRequest
+from django.db.models import CharField
 from django.utils.functional import SimpleLazyObject, empty
 from rest_framework import exceptions
 
 from security.backends import with_session_hash
+from security.conf import DEFAULT_ROLE, conf
 from security.outages import OUTAGE_RETRY_AFTER, OUTAGES
-from security.users import access_of, get_user, role_of
+from security.users import access_of, get_user, has_field, role_of
 
 
 class Unavailable(exceptions.APIException):
@@ -22,11 +26,16 @@ class Unavailable(exceptions.APIException):
     wait = OUTAGE_RETRY_AFTER
 
 
-class Revoked(exceptions.AuthenticationFailed):
-    """401: the credential is good by itself, and the user's row says that it was revoked."""
+class Revoked(exceptions.AuthenticationFailed, BadRequest):
+    """401: the credential is good by itself, and was revoked. `challenge` is the value of `WWW-Authenticate`.
 
-    # A template that names the user is rendered after the view has answered. Here it shows nothing, and is no 500.
-    silent_variable_failure = True
+    A middleware that asks for more of the user than the view did is past DRF. Django would make a 500 of any exception
+    there but its own `BadRequest`, which is a 400.
+    """
+
+    def __init__(self, refusal: str, challenge: str) -> None:
+        super().__init__(refusal)
+        self.auth_header = challenge
 
 
 class TokenUser(SimpleLazyObject):
@@ -34,23 +43,26 @@ class TokenUser(SimpleLazyObject):
 
     `pk`, `role` and `auth_time` (when the password was last proved, in seconds since 1970, UTC) are the credential's
     and cost nothing. Everything else is the user's row, read by one statement when it is first asked for. That raises
-    `Revoked` where the row is gone, inactive or at another version than the credential; in an outage, `Unavailable`.
+    `revoked` where the row is gone, inactive or at another version than the credential; in an outage, `Unavailable`.
+
+    `role` is the row's too where the model has a field of that name that means something else: see `_has_own_role`.
     """
 
     is_authenticated, is_anonymous = True, False
 
-    def __init__(self, pk: Any, role: str, token_version: int, auth_time: float, refusal: str) -> None:
+    def __init__(self, pk: Any, role: str, token_version: int, auth_time: float, revoked: Revoked) -> None:
         self.__dict__.update(_pk=pk, _role=role, _auth_time=auth_time)
-        super().__init__(partial(_read, pk, token_version, refusal))
+        super().__init__(partial(_read, pk, token_version, revoked))
 
     @property
     def pk(self) -> Any:
         return self.__dict__["_pk"]
 
     @property
-    def role(self) -> str:
-        # A view may have changed the row that it has read.
-        return str(self.__dict__["_role"]) if self._wrapped is empty else role_of(self._wrapped)
+    def role(self) -> Any:
+        if self._wrapped is empty and not _has_own_role():
+            return self.__dict__["_role"]
+        return getattr(row_of(self), "role", self.__dict__["_role"])
 
     @property
     def auth_time(self) -> float:
@@ -59,19 +71,20 @@ class TokenUser(SimpleLazyObject):
     def __bool__(self) -> bool:
         return True
 
-    def __str__(self) -> str:
-        # DRF's browsable page names the user after the view has answered, when a refusal would be a 500.
-        try:
-            return str(row_of(self))
-        except exceptions.APIException:
-            return str(self.pk)
+
+def _has_own_role() -> bool:
+    """Whether `user.role` is no text, or not what `SECURITY_ROLE` gives: a project counts on its own field."""
+    if not has_field("role"):
+        return False
+    field = get_user_model()._meta.get_field("role")
+    return not isinstance(field, CharField) or conf.SECURITY_ROLE != DEFAULT_ROLE
 
 
-def _read(pk: Any, token_version: int, refusal: str) -> Any:
+def _read(pk: Any, token_version: int, revoked: Revoked) -> Any:
     with outage_is_503():
         user = get_user(pk)
         if user is None or not user.is_active or access_of(user).token_version != token_version:
-            raise Revoked(refusal)
+            raise revoked
         return with_session_hash(user)
 
 
@@ -95,4 +108,4 @@ def row_of(user: Any) -> Any:
 
 def credential_role(user: Any) -> str:
     """The role that a credential says; of a user who came another way, as by `force_authenticate`, the row's."""
-    return user.role if isinstance(user, TokenUser) else role_of(user)
+    return str(user.__dict__["_role"]) if isinstance(user, TokenUser) else role_of(user)

@@ -17,9 +17,11 @@ class Conf:
         return getattr(settings, name, self._defaults[name])
 
 
+DEFAULT_ROLE = "security.users.default_role"
+
 conf = Conf(
     # Called with a user; gives the role that sessions and tokens carry.
-    SECURITY_ROLE="security.users.default_role",
+    SECURITY_ROLE=DEFAULT_ROLE,
     # The fields whose change revokes a user's access, as far as the user model has them. The fields that name the
     # user and take mail are always guarded.
     SECURITY_GUARDED_FIELDS=("password", "is_active", "is_staff", "is_superuser", "role"),

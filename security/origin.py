@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
+from security.authentication import Revoked, Unavailable
 from security.checks import refuse_mistakes
 from security.cookies import named
 from security.refusals import PROXY, Refused, address, printable_header, refusal
@@ -47,6 +48,20 @@ class OriginGate:
         for name in named():
             # From a view that forgets to decide, it would log the browser in to an account that another site chose.
             response.cookies.pop(name, None)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """401 or 503 for what a template asked of `request.user` after its view had answered, past DRF's own handler.
+
+        It stands here because each project that has taken a part has this middleware.
+        """
+        if not isinstance(exception, (Revoked, Unavailable)):
+            return None
+        response = refusal(request, Refused(exception.status_code, "credential", str(exception.detail)))
+        if isinstance(exception, Revoked):
+            response["WWW-Authenticate"] = exception.auth_header
+        else:
+            response["Retry-After"] = str(exception.wait)
         return response
 
 

@@ -9,6 +9,7 @@ from django.urls import include, path
 from rest_framework import parsers, permissions, routers, serializers, viewsets
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.permissions import IsAdminUser, IsAuthenticated, IsAuthenticatedOrReadOnly
+from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import UserRateThrottle
@@ -34,6 +35,11 @@ PERMISSIONS: dict[str, Any] = {
     "recent": RecentlyAuthenticated,
     "model": permissions.DjangoModelPermissions,
 }
+
+
+def role(user: Any) -> str:
+    """A role of a project that is not the one of its model."""
+    return "cook"
 
 
 class EntrySerializer(serializers.ModelSerializer):
@@ -74,6 +80,16 @@ class Named(Answers):
 
     def get(self, request: Request) -> Response:
         return Response({"email": request.user.email})  # type: ignore[union-attr]
+
+
+class Rendered(Answers):
+    """Leaves to its template to name the user."""
+
+    permission_classes = [IsAuthenticated]
+    renderer_classes = [TemplateHTMLRenderer]
+
+    def get(self, request: Request) -> Response:
+        return Response({"who": request.user}, template_name="who.html")
 
 
 class Breaks(Answers):
@@ -119,6 +135,18 @@ class LeavesDjango(Answers):
         return Response({})
 
 
+class LogMiddleware:
+    """Of a project: notes the user by name, after the view."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response: HttpResponse = self.get_response(request)
+        response["X-User"] = getattr(request.user, "email", "")
+        return response
+
+
 @api_view(["GET", "POST"])
 @authentication_classes(CLASSES["either"])
 @permission_classes([IsAuthenticated])
@@ -135,6 +163,7 @@ router.register("entries", EntryViewSet, "entry")
 urlpatterns = [
     path("any/", include(router.urls)),
     path("named", Named.as_view(authentication_classes=CLASSES["either"])),
+    path("rendered", Rendered.as_view(authentication_classes=CLASSES["either"])),
     path("breaks/token", BreaksByToken.as_view()),
     path("breaks/session", BreaksBySession.as_view()),
     path("breaks/either", Breaks.as_view(authentication_classes=CLASSES["either"])),

@@ -11,22 +11,22 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import OperationalError, connection
-from django.template import Context, Template
+from django.db import OperationalError, connection, models
 from django.test import Client
 from django.urls import get_resolver
 from pytest_django import Settings
-from rest_framework.test import APIClient
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.test import APIClient, APIRequestFactory
 
 from accounts.models import User
 from jwt_demo.authentication import JWTAuthentication
 from security import authentication
-from security.authentication import TokenUser
+from security.authentication import Revoked, TokenUser, credential_role
 from security.backends import bind_session
 from security.models import SecurityEvent
 from security.revocation import revoke_access
 from security.users import access_of
-from tests.both.any_view import CLASSES, PERMISSIONS
+from tests.both.any_view import CLASSES, PERMISSIONS, Answers
 from tests.conftest import Clock, Cost
 from tests.jwt_demo.conftest import Holder
 from tests.running import ROOT, Store
@@ -144,6 +144,10 @@ def gone(user: User) -> None:
         cursor.execute("DELETE FROM accounts_user WHERE id = %s", [user.pk])
 
 
+def away(pk: Any) -> None:
+    raise OperationalError("away")
+
+
 @pytest.mark.parametrize("change", [hidden, gone])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_row_that_does_not_stand_any_more_is_a_401(way: str, change: Callable[[User], None], alice: User) -> None:
@@ -163,11 +167,11 @@ def test_a_row_at_another_version_is_a_401(alice: User, monkeypatch: pytest.Monk
     User.objects.filter(pk=alice.pk).update(role="admin")
     assert holder.call("GET", "/by/token/authenticated").status_code == 200
     assert holder.call("GET", "/named").status_code == 401
-    # A page is rendered after its view has answered, and names the user: it must not be a 500.
+    # The browsable page names the user.
     page = holder.get(
         "/by/token/authenticated", headers={"Authorization": f"Bearer {holder.access}", "Accept": "text/html"}
     )
-    assert (page.status_code, f"{alice.pk}" in page.text) == (200, True)
+    assert page.status_code == 401
 
 
 def test_a_session_whose_record_stays_is_trusted_for_a_minute(alice: User, clock: Clock) -> None:
@@ -181,12 +185,45 @@ def test_a_session_whose_record_stays_is_trusted_for_a_minute(alice: User, clock
     assert seen == [200, 401]
 
 
-def test_a_template_names_no_user_who_was_revoked(alice: User) -> None:
-    context = Context({"user": user_of(alice)})
+@pytest.fixture
+def who_html(settings: Settings) -> None:
+    loaders = [
+        ("django.template.loaders.locmem.Loader", {"who.html": "{{ who.email }}"}),
+        "django.template.loaders.filesystem.Loader",
+    ]
+    [engine] = settings.TEMPLATES
+    settings.TEMPLATES = [engine | {"APP_DIRS": False, "OPTIONS": {"loaders": loaders}}]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_template_that_names_a_user_who_was_revoked_is_a_401(way: str, alice: User, who_html: None) -> None:
+    """It is rendered after the view has answered, past DRF."""
+    member = client(way)
+    headers = {"Authorization": f"Bearer {member.access}"} if way == "token" else {}
+    assert member.get("/rendered", headers=headers).text == "alice@example.com"
     hidden(alice)
-    assert Template("<{{ user.email }}>").render(context) == "<>"
-    # As DRF's own page has it, in code.
-    assert str(user_of(alice)) == str(alice.pk)
+    answer = member.get("/rendered", headers=headers)
+    challenge = 'Bearer realm="jwt", error="invalid_token"' if way == "token" else 'Session realm="session"'
+    assert (answer.status_code, answer["WWW-Authenticate"]) == (401, challenge)
+
+
+def test_a_template_that_names_a_user_in_an_outage_is_a_503(
+    alice: User, who_html: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = client("session")
+    monkeypatch.setattr(authentication, "get_user", away)
+    answer = member.get("/rendered")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_middleware_of_the_project_that_names_the_user_is_no_500(way: str, alice: User, settings: Settings) -> None:
+    """It is past DRF too, and past each `process_exception`."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.both.any_view.LogMiddleware"]
+    member = client(way)
+    assert member.call("GET", f"/by/{way}/authenticated")["X-User"] == "alice@example.com"
+    hidden(alice)
+    assert member.call("GET", f"/by/{way}/authenticated").status_code == 400
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -261,10 +298,6 @@ def test_while_redis_is_away_it_is_a_503_and_the_credential_stays(name: str, ali
 @pytest.mark.parametrize("way", WAYS)
 def test_while_the_database_is_away_the_row_is_a_503(way: str, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     member = client(way)
-
-    def away(pk: Any) -> None:
-        raise OperationalError("away")
-
     monkeypatch.setattr(authentication, "get_user", away)
     assert [member.call("GET", path).status_code for path in ("/named", f"/by/{way}/authenticated")] == [503, 200]
 
@@ -325,7 +358,7 @@ def test_a_user_is_logged_in_by_force_after_other_permissions(alice: User) -> No
 
 
 def user_of(user: User) -> TokenUser:
-    return TokenUser(user.pk, user.role, 0, 0, "Token revoked")
+    return TokenUser(user.pk, user.role, 0, 0, Revoked("Token revoked", "Bearer"))
 
 
 def test_the_user_is_one_of_the_model(alice: User, bob: User, django_assert_num_queries: Any) -> None:
@@ -344,6 +377,38 @@ def test_the_user_is_one_of_the_model(alice: User, bob: User, django_assert_num_
     assert alice.name == "Alice the Second"
     mine.role = "admin"
     assert mine.role == "admin"
+
+
+@pytest.mark.parametrize(
+    ("role", "own"),
+    [
+        (models.CharField(max_length=9), False),
+        (models.IntegerField(), True),
+        (models.ForeignKey("auth.Group", models.CASCADE), True),
+    ],
+    ids=["text", "number", "relation"],
+)
+def test_a_role_of_the_model_that_is_no_text_stays_the_models_own(
+    alice: User, monkeypatch: pytest.MonkeyPatch, role: Any, own: bool
+) -> None:
+    get_field = User._meta.get_field
+    monkeypatch.setattr(User._meta, "get_field", lambda name: role if name == "role" else get_field(name))
+    role.concrete = True
+    mine = TokenUser(alice.pk, "of the token", 0, 0, Revoked("Token revoked", "Bearer"))
+    assert (mine.role, credential_role(mine)) == (alice.role if own else "of the token", "of the token")
+
+
+def test_a_role_of_the_model_stays_where_the_project_names_another(alice: User, settings: Settings) -> None:
+    settings.SECURITY_ROLE = "tests.both.any_view.role"
+    mine = TokenUser(alice.pk, "of the token", 0, 0, Revoked("Token revoked", "Bearer"))
+    assert (mine.role, credential_role(mine)) == ("member", "of the token")
+
+
+def test_a_view_can_be_called_past_all_middleware() -> None:
+    """As DRF's `APIRequestFactory` has it."""
+    for kind in CLASSES.values():
+        view = Answers.as_view(authentication_classes=kind, permission_classes=[IsAuthenticated])
+        assert view(APIRequestFactory().get("/")).status_code == 401
 
 
 def test_what_is_done_to_the_user_of_a_request_is_done_to_its_row(alice: User) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -611,6 +612,28 @@ class Quick(JWTAuthentication):
     """A view's own choice."""
 
     check = "expiry"
+
+
+class Strict(JWTAuthentication):
+    """The other way round, where the setting is "expiry"."""
+
+    check = "denylist"
+
+
+def test_a_view_may_ask_the_denylist_where_the_others_do_not(alice: User, settings: Settings) -> None:
+    settings.JWT_REVOCATION = "expiry"
+    holder = logged_in()
+    request = APIRequestFactory().get("/", headers={"Authorization": f"Bearer {holder.access}"})
+    assert Strict().authenticate(Request(request))
+    assert holder.call("POST", LOGOUT).status_code == 200
+    assert JWTAuthentication().authenticate(Request(request))
+    with pytest.raises(AuthenticationFailed, match="Token revoked"):
+        Strict().authenticate(Request(request))
+
+
+def test_a_view_that_names_no_check_there_is_does_not_start() -> None:
+    with pytest.raises(ImproperlyConfigured, match="Write one of expiry, denylist, version"):
+        type("Misspelt", (JWTAuthentication,), {"check": "expires"})
 
 
 def test_a_view_names_its_check_and_the_rest_follow_the_setting(alice: User, settings: Settings) -> None:

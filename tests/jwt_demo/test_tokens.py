@@ -413,6 +413,8 @@ ODD_NUMBERS: list[Any] = [ABSENT, None, True, False, -1, 1.0, 0.0, 2**31, 10**30
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_claim_of_another_type_is_refused(bench: Bench, name: str) -> None:
     for value in ODD if name in bench.claims else []:
+        if (name, value) == ("role", ""):
+            continue  # a user may have none
         bench.refused(bench.forge({}, {name: value}))
 
 
