@@ -90,7 +90,7 @@ def csrf_refusal(request: HttpRequest, reason: str) -> Refused:
 
 def _csrf_sentence(request: HttpRequest, reason: str, proxy: bool) -> str:
     here, cookie = address(request), settings.CSRF_COOKIE_NAME
-    send = f"Send the value of the cookie {cookie} in the header X-CSRFToken or the field csrfmiddlewaretoken."
+    send = f"Send the value of the cookie {cookie} in the header {_csrf_header()} or the field csrfmiddlewaretoken."
     origin = f"Origin: {printable_header(request, 'Origin')}"
     if proxy:
         return f"CSRF check: the browser sent {origin}, but this server was asked as {here}. {PROXY}"
@@ -105,6 +105,11 @@ def _csrf_sentence(request: HttpRequest, reason: str, proxy: bool) -> str:
     if reason == REASON_CSRF_TOKEN_MISSING:
         return f"CSRF check: the token is missing. {send}"
     return f"CSRF check: the token does not match the cookie {cookie}, which each login and logout replace. {send}"
+
+
+def _csrf_header() -> str:
+    name = settings.CSRF_HEADER_NAME
+    return "X-CSRFToken" if name == "HTTP_X_CSRFTOKEN" else name.removeprefix("HTTP_").replace("_", "-").title()
 
 
 def address(request: HttpRequest) -> str:
