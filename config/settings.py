@@ -100,6 +100,8 @@ SILENCED_SYSTEM_CHECKS = [
     # They ask for HSTS_INCLUDE_SUBDOMAINS and HSTS_PRELOAD, which the owner of the complete domain decides about.
     "security.W005",
     "security.W021",
+    # It warns that SESSION_COOKIE_AGE ends no login. Here it is for the session without a user, after a reset link.
+    "session.W901",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings
@@ -14,12 +13,20 @@ from jwt_demo.models import Policy
 from jwt_demo.revocation import CHECKS
 from jwt_demo.simplejwt import KEYS
 from jwt_demo.tokens import ED25519, Key
-from security.checks import HOW_TO_MAKE, SECRET_BYTES, has_middleware, in_redis, is_guessable
+from security.checks import (
+    HOW_TO_MAKE,
+    SECRET_BYTES,
+    has_middleware,
+    in_redis,
+    is_guessable,
+    misspelt,
+    nearest,
+    wrong_values,
+)
 from security.outages import OUTAGES
 
 RINGS = ("JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
 LIFETIMES = ("ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME")
-NUMBERS = [name for name in conf._defaults if isinstance(conf._defaults[name], int)]
 # Names that this app has given up, with the key of `SIMPLE_JWT` that took their place.
 MOVED = {
     "JWT_ACCESS_LIFETIME": "ACCESS_TOKEN_LIFETIME",
@@ -27,15 +34,15 @@ MOVED = {
     "JWT_ISSUER": "ISSUER",
     "JWT_AUDIENCE": "AUDIENCE",
 }
-# Of other libraries, which share the beginning, a name may resemble one of ours by less: `JWT_AUTH_REFRESH_COOKIE`.
-RESEMBLES = 0.85
 
 
 @register("jwt")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
+    if wrong := [*wrong_values(conf, "jwt.E014", may_be_0=("JWT_GRACE_PERIOD", "JWT_ROWS_KEPT"))]:
+        return wrong
     found = [*_keys(), *_shared(), *_cookie(), *_revocation(), *_eviction(), *_gate()]
-    return [*found, *_numbers(), *_simple_jwt(), *_unknown_keys(), *_misspelt(), *_lifetimes()]
+    return [*found, *_simple_jwt(), *_unknown_keys(), *_misplaced(), *_lifetimes()]
 
 
 def _keys() -> Iterator[Error]:
@@ -114,13 +121,6 @@ def _gate() -> Iterator[Error]:
         )
 
 
-def _numbers() -> Iterator[Error]:
-    for name in NUMBERS:
-        if type(getattr(conf, name)) is not int:
-            sentence = f"{name} must be a number of seconds, without a fraction."
-            yield Error(sentence, hint=f"Write for example {name} = {conf._defaults[name]}.", id="jwt.E004")
-
-
 def _simple_jwt() -> Iterator[Error]:
     for name, key in KEYS.items():
         if name in in_simple_jwt() and not key.takes(in_simple_jwt()[name]):
@@ -128,38 +128,31 @@ def _simple_jwt() -> Iterator[Error]:
 
 
 def _unknown_keys() -> Iterator[Error]:
-    for name in in_simple_jwt():
+    for name in map(str, in_simple_jwt()):
         if name not in KEYS:
-            near = get_close_matches(str(name), simple_jwt._defaults, 1)
-            yield Error(
-                f'SIMPLE_JWT["{name}"] would have no effect: there is no key of that name.',
-                hint=f'Write "{near[0]}" in its place.' if near else "Write it elsewhere, or leave it out.",
-                id="jwt.E012",
-            )
+            sentence = f'SIMPLE_JWT["{name}"] would have no effect: there is no key of that name.'
+            yield Error(sentence, hint=_instead_of(name), id="jwt.E012")
 
 
-def _misspelt() -> Iterator[Error]:
-    for name in dir(settings):
-        if name in MOVED:
-            write = f"Write it in SIMPLE_JWT, {KEYS[MOVED[name]].write[len('Write ') :]}"
-        elif name.startswith("JWT_") and not hasattr(conf, name) and (near := _nearest(name)):
-            write = f"Write {near}. If another library reads {name}, add jwt.E013 to SILENCED_SYSTEM_CHECKS."
-        else:
-            continue
-        yield Error(
-            f"The setting {name} would have no effect: there is none of that name here.", hint=write, id="jwt.E013"
-        )
+def _instead_of(name: str) -> str:
+    bare = name.removeprefix("JWT_")
+    if near := nearest(bare, KEYS):
+        return f'Write "{near}" in its place.'
+    if near := nearest(f"JWT_{bare}", conf._defaults):
+        return f"{near} is a setting of its own, beside SIMPLE_JWT. Write it there."
+    return "Leave it out."
 
 
-def _nearest(name: str) -> str:
-    places = {known: known for known in conf._defaults} | {old: f'SIMPLE_JWT["{new}"]' for old, new in MOVED.items()}
-    places |= {f"JWT_{key}": f'SIMPLE_JWT["{key}"]' for key in LIFETIMES}
-    return "".join(places[near] for near in get_close_matches(name, places, 1, RESEMBLES))
+def _misplaced() -> Iterator[Error]:
+    # The others as they are: dj-rest-auth has a JWT_TOKEN_CLAIMS_SERIALIZER, which resembles some.
+    named = [key for key in KEYS if key in LIFETIMES or hasattr(settings, f"JWT_{key}")]
+    keys = {f"JWT_{key}": key for key in named} | MOVED
+    places = {name: f'Its place is SIMPLE_JWT["{key}"]. {KEYS[key].write}' for name, key in keys.items()}
+    yield from misspelt(conf, "jwt.E013", places)
 
 
 def _lifetimes() -> Iterator[Error]:
-    numbers = all(type(getattr(conf, name)) is int for name in NUMBERS)
-    if not numbers or not all(KEYS[name].takes(getattr(simple_jwt, name)) for name in LIFETIMES):
+    if not all(KEYS[name].takes(getattr(simple_jwt, name)) for name in LIFETIMES):
         return  # said above
     try:
         for remember in (False, True):

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from security.conf import Conf
 
@@ -25,8 +26,16 @@ class SimpleJWTConf(Conf):
 
 
 def in_simple_jwt() -> dict[str, Any]:
-    """What the project has written in `SIMPLE_JWT`."""
-    return getattr(settings, "SIMPLE_JWT", None) or {}
+    """What the project has written in `SIMPLE_JWT`. Raises `ImproperlyConfigured` for anything but a dict."""
+    found = getattr(settings, "SIMPLE_JWT", None) or {}
+    if not isinstance(found, dict):
+        example = 'SIMPLE_JWT = {"ACCESS_TOKEN_LIFETIME": timedelta(minutes=15)}'
+        raise ImproperlyConfigured(f"SIMPLE_JWT must be a dict. Write for example {example} in your settings.")
+    return found
+
+
+# SimpleJWT itself, which is loaded before any check runs, breaks without a sentence.
+in_simple_jwt()
 
 
 simple_jwt = SimpleJWTConf(

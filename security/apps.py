@@ -14,4 +14,5 @@ class SecurityConfig(AppConfig):
     def ready(self) -> None:
         from security import backends, checks, receivers  # noqa: F401  (they register on import)
 
+        checks.refuse_origins_without_text()
         receivers.connect()

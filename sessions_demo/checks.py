@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from django.conf import settings
-from django.core.checks import Error, register
+from django.conf import global_settings, settings
+from django.core.checks import Error, Warning, register
 from django_redis.client import DefaultClient, HerdClient, SentinelClient
 
-from security.checks import client_class, has_middleware, in_redis
+from security.checks import client_class, has_middleware, in_redis, misspelt, wrong_values
 from sessions_demo.conf import conf
 
 JSON = "django_redis.serializers.json.JSONSerializer"
@@ -17,7 +17,10 @@ JSON = "django_redis.serializers.json.JSONSerializer"
 @register("session")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
-    return [*_cookie(), *_engine(), *_store(), *_lifetimes(), *_middleware()]
+    if wrong := [*wrong_values(conf, "session.E009", may_be_0=("SESSION_SEEN_EVERY", "SESSION_ROWS_KEPT"))]:
+        return wrong
+    found = [*_cookie(), *_script(), *_engine(), *_store(), *_lifetimes(), *_middleware()]
+    return [*found, *misspelt(conf, "session.E011")]
 
 
 def _cookie() -> Iterator[Error]:
@@ -32,6 +35,16 @@ def _cookie() -> Iterator[Error]:
                 f"out {kind}_COOKIE_DOMAIN and {kind}_COOKIE_PATH.",
                 id="session.E001",
             )
+
+
+def _script() -> Iterator[Error]:
+    if not settings.SESSION_COOKIE_HTTPONLY:
+        yield Error(
+            "SESSION_COOKIE_HTTPONLY = False would have no effect: a script that reads the cookie could take the "
+            "session to another machine, and so no script can.",
+            hint="In the settings, write SESSION_COOKIE_HTTPONLY = True, or take it out.",
+            id="session.E001",
+        )
 
 
 def _engine() -> Iterator[Error]:
@@ -104,10 +117,10 @@ def _one_server(alias: str, cache: dict[str, Any], where: str) -> Iterator[Error
 def _lifetimes() -> Iterator[Error]:
     for suffix in ("", "_REMEMBERED"):
         idle, absolute = f"SESSION_IDLE_LIFETIME{suffix}", f"SESSION_ABSOLUTE_LIFETIME{suffix}"
-        if not 0 < getattr(conf, idle) <= getattr(conf, absolute):
+        if getattr(conf, idle) > getattr(conf, absolute):
             yield Error(
                 f"{idle} is {getattr(conf, idle)} and {absolute} is {getattr(conf, absolute)} seconds. The first must "
-                "be above 0 and at most the second.",
+                "be at most the second.",
                 hint=f"In the settings, write both as seconds, such as {idle} = 7200 and {absolute} = 86400.",
                 id="session.E003",
             )
@@ -137,3 +150,21 @@ def _middleware() -> Iterator[Error]:
                 hint=f'In the settings, in MIDDLEWARE, write "{path}" {place}.',
                 id="session.E010",
             )
+
+
+@register("session")
+def age(app_configs: Any, **kwargs: Any) -> list[Warning]:
+    """A lifetime in Django's setting, which does not end what a user logged in to.
+
+    Not among the errors above: a project may mean the sessions that have no user.
+    """
+    if settings.SESSION_COOKIE_AGE == global_settings.SESSION_COOKIE_AGE:
+        return []
+    return [
+        Warning(
+            "SESSION_COOKIE_AGE ends only sessions without a user: those of users have lifetimes of their own.",
+            hint="In the settings, write for example SESSION_IDLE_LIFETIME = 7200 and SESSION_ABSOLUTE_LIFETIME = "
+            "86400. If you mean the sessions without a user, add session.W901 to SILENCED_SYSTEM_CHECKS.",
+            id="session.W901",
+        )
+    ]

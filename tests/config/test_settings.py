@@ -77,7 +77,7 @@ REFUSED = [
     ({"DEMO": "1"}, "accounts.E002"),
     ({"SITE_URL": "http://login.example.org"}, "accounts.E003"),
     ({"EMAIL_URL": ""}, "accounts.E004"),
-    ({"TRUSTED_PROXIES": "-1"}, "security.E002"),
+    ({"TRUSTED_PROXIES": "-1"}, "security.E008"),
 ]
 
 

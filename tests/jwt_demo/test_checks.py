@@ -18,6 +18,7 @@ from tests.running import Store
 
 # The same in each worker: xdist compares the names of the tests, and keys are part of them.
 SEED = b64(hashlib.sha256(b"a seed").digest())
+KEY = "aB3$eF7&" * 2 + "0f1e2d3c4b5a6978"
 RINGS = ["JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS"]
 
 
@@ -72,9 +73,7 @@ def test_an_empty_ring_is_refused(settings: Settings, ring: str) -> None:
 
 
 @pytest.mark.parametrize("ring", RINGS)
-@pytest.mark.parametrize(
-    "key", [ED25519 + SEED, "aB3$eF7&" * 2 + "0f1e2d3c4b5a6978", hashlib.sha256(b"a key").hexdigest()]
-)
+@pytest.mark.parametrize("key", [ED25519 + SEED, KEY, hashlib.sha256(b"a key").hexdigest()])
 def test_a_good_key_of_either_kind_is_taken(settings: Settings, ring: str, key: str) -> None:
     for keys in ([key], [good(), key], [key, good(), good()]):
         setattr(settings, ring, keys)
@@ -108,10 +107,24 @@ def test_a_seed_is_the_same_key_under_another_name(settings: Settings, name: str
         ("JWT_REFRESH_COOKIE_NAME", "", "jwt.E003"),
         ("JWT_REFRESH_LIFETIME_REMEMBERED", 60, "jwt.E004"),
         ("JWT_ABSOLUTE_LIFETIME", 3600, "jwt.E004"),
-        ("JWT_ABSOLUTE_LIFETIME", timedelta(days=30), "jwt.E004"),
-        ("JWT_DENYLIST_LEASE", "3", "jwt.E004"),
+        ("JWT_ABSOLUTE_LIFETIME", timedelta(days=30), "jwt.E014"),
+        ("JWT_ABSOLUTE_LIFETIME", 2**31, "jwt.E014"),
+        ("JWT_ABSOLUTE_LIFETIME", 86400.0, "jwt.E014"),
+        ("JWT_DENYLIST_LEASE", "3", "jwt.E014"),
+        ("JWT_DENYLIST_LEASE", 0, "jwt.E014"),
+        ("JWT_DENYLIST_LEASE", True, "jwt.E014"),
+        ("JWT_ROWS_KEPT", -5, "jwt.E014"),
+        ("JWT_REFRESH_COOKIE_NAME", None, "jwt.E014"),
+        ("JWT_REVOCATION", None, "jwt.E014"),
+        ("JWT_REVOCATION", ["denylist"], "jwt.E014"),
+        ("JWT_DENYLIST_CACHE_ALIAS", ["denylist"], "jwt.E014"),
+        ("JWT_ACCESS_KEYS", None, "jwt.E014"),
+        ("JWT_ACCESS_KEYS", [bytes(range(48))], "jwt.E014"),
+        ("JWT_ACCESS_KEYS", KEY, "jwt.E014"),
+        ("JWT_REFRESH_KEYS", {KEY}, "jwt.E014"),
+        ("JWT_REFRESH_KEYS", [KEY, None], "jwt.E014"),
         ("JWT_ABSOLUTE_LIFETIME_REMEMBERED", 3600, "jwt.E004"),
-        ("JWT_GRACE_PERIOD", -1, "jwt.E004"),
+        ("JWT_GRACE_PERIOD", -1, "jwt.E014"),
         ("JWT_REVOCATION", "", "jwt.E005"),
         ("JWT_REVOCATION", "none", "jwt.E005"),
         ("JWT_REVOCATION", "Denylist", "jwt.E005"),
@@ -119,13 +132,23 @@ def test_a_seed_is_the_same_key_under_another_name(settings: Settings, name: str
 )
 def test_what_would_weaken_a_token_is_refused(settings: Settings, name: str, value: Any, error: str) -> None:
     setattr(settings, name, value)
-    assert ids() == [error]
+    (found,) = configuration(None)
+    assert (found.id, KEY in str(found)) == (error, False)
+    if error == "jwt.E014":
+        assert name in found.msg
+        assert f"Write for example {name} = " in str(found.hint)
+
+
+def test_each_wrong_type_is_reported_and_nothing_else(settings: Settings) -> None:
+    settings.JWT_ACCESS_KEYS, settings.JWT_REFRESH_COOKIE_NAME, settings.JWT_REVOCATION = None, None, "none"
+    assert ids() == ["jwt.E014", "jwt.E014"]
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("JWT_GRACE_PERIOD", 0),
+        ("JWT_ROWS_KEPT", 0),
         ("JWT_REVOCATION", "expiry"),
         ("JWT_REVOCATION", "version"),
         ("JWT_REFRESH_COOKIE_NAME", "__Host-r"),

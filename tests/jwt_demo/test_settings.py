@@ -4,9 +4,12 @@ import ast
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from pytest_django import Settings
 from rest_framework_simplejwt.exceptions import AuthenticationFailed
@@ -28,6 +31,7 @@ from security.models import UserAccess
 from security.revocation import revoke_access
 from sessions_demo.conf import conf as session_conf
 from tests.access import version_of
+from tests.config.test_settings import GOOD, run
 from tests.conftest import Clock
 from tests.jwt_demo.conftest import LOGOUT, WHOAMI, Holder, logged_in
 from tests.running import ROOT
@@ -291,12 +295,49 @@ def test_what_a_project_leaves_out_has_the_default_here(settings: Settings, monk
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("ACCESS_TOKEN_LIFETIM", "ACCESS_TOKEN_LIFETIME"), ("ACCES_TOKEN_LIFETIME", ""), ("FOO", "")]
+    ("name", "instead"),
+    [
+        ("ACCESS_TOKEN_LIFETIM", 'Write "ACCESS_TOKEN_LIFETIME" in'),
+        ("ACCES_TOKEN_LIFETIME", 'Write "ACCESS_TOKEN_LIFETIME" in'),
+        ("ROTATE_REFRESH_TOKEN", 'Write "ROTATE_REFRESH_TOKENS" in'),
+        ("BLACKLIST_AFTER_ROTATIONS", 'Write "BLACKLIST_AFTER_ROTATION" in'),
+        ("SIGNING_KEYS", 'Write "SIGNING_KEY" in'),
+        ("ALGORITM", 'Write "ALGORITHM" in'),
+        ("JWT_LEEWAY", 'Write "LEEWAY" in'),
+        ("JWT_GRACE_PERIOD", "JWT_GRACE_PERIOD is a setting of its own, beside SIMPLE_JWT."),
+        ("GRACE_PERIOD", "JWT_GRACE_PERIOD is a setting of its own, beside SIMPLE_JWT."),
+        ("FOO", "Leave it out."),
+        ("", "Leave it out."),
+        (7, "Leave it out."),
+    ],
 )
-def test_a_key_that_simplejwt_does_not_know_is_refused(simple_jwt: Change, name: str, near: str) -> None:
-    simple_jwt(**{name: timedelta(minutes=1)})
+def test_a_key_that_simplejwt_does_not_know_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, name: Any, instead: str
+) -> None:
+    monkeypatch.setitem(settings.SIMPLE_JWT, name, timedelta(minutes=1))
     (error,) = configuration(None)
-    assert (error.id, f'"{name}"' in error.msg, near in str(error.hint)) == ("jwt.E012", True, True)
+    assert (error.id, f'"{name}"' in error.msg, str(error.hint).startswith(instead)) == ("jwt.E012", True, True)
+
+
+@pytest.mark.parametrize("value", [["ISSUER"], "ISSUER", 7, ("ISSUER", "x")])
+def test_a_simple_jwt_that_is_no_dict_is_refused_with_an_example(
+    monkeypatch: pytest.MonkeyPatch, value: object
+) -> None:
+    """When it is loaded: SimpleJWT breaks before a check can run."""
+    monkeypatch.setattr(jwt_settings, "settings", SimpleNamespace(SIMPLE_JWT=value))
+    with pytest.raises(ImproperlyConfigured, match=r"^SIMPLE_JWT must be a dict\. Write for example SIMPLE_JWT = \{"):
+        jwt_settings.in_simple_jwt()
+    for none in (None, {}):
+        monkeypatch.setattr(jwt_settings, "settings", SimpleNamespace(SIMPLE_JWT=none))
+        assert jwt_settings.in_simple_jwt() == {}
+
+
+def test_a_simple_jwt_that_is_no_dict_is_refused_before_simplejwt_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text("from config.settings import *\nSIMPLE_JWT = ['ISSUER']\n")
+    path = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "DJANGO_SETTINGS_MODULE": "theirs"}
+    ended = run("manage.py", "check", environment=GOOD | path)
+    (sentence,) = ended.stderr.splitlines()
+    assert (ended.returncode, sentence.startswith("SIMPLE_JWT must be a dict. Write")) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -307,6 +348,11 @@ def test_a_key_that_simplejwt_does_not_know_is_refused(simple_jwt: Change, name:
         ("JWT_ISSUER", '"ISSUER": '),
         ("JWT_AUDIENCE", '"AUDIENCE": '),
         ("JWT_ACCESS_TOKEN_LIFETIME", 'SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"]'),
+        ("JWT_LEEWAY", 'SIMPLE_JWT["LEEWAY"]'),
+        ("JWT_AUTH_HEADER_TYPES", 'SIMPLE_JWT["AUTH_HEADER_TYPES"]'),
+        ("JWT_SIGNING_KEY", 'SIMPLE_JWT["SIGNING_KEY"]'),
+        ("JWT_ROTATE_REFRESH_TOKENS", 'SIMPLE_JWT["ROTATE_REFRESH_TOKENS"]'),
+        ("JWT_ALGORITHM", 'SIMPLE_JWT["ALGORITHM"]'),
         ("JWT_GRACE_PERIODE", "JWT_GRACE_PERIOD"),
         ("JWT_ACCESS_KEY", "JWT_ACCESS_KEYS"),
         ("JWT_REVOKATION", "JWT_REVOCATION"),
@@ -319,12 +365,13 @@ def test_a_name_of_ours_that_is_misspelt_or_given_up_is_refused(settings: Settin
     assert (error.id, name in error.msg, instead in str(error.hint)) == ("jwt.E013", True, True)
     if name in MOVED:
         assert "SIMPLE_JWT" in str(error.hint)
+    assert "add jwt.E013 to SILENCED_SYSTEM_CHECKS" in str(error.hint)
 
 
 def test_names_of_other_libraries_are_left_alone(settings: Settings) -> None:
     """djangorestframework-jwt, dj-rest-auth, and names that a project gives to what it signs with PyJWT."""
     theirs = """
-        JWT_AUTH JWT_SECRET JWT_SECRET_KEY JWT_ALGORITHM JWT_LEEWAY JWT_SIGNING_KEY JWT_PUBLIC_KEY JWT_PRIVATE_KEY
+        JWT_AUTH JWT_SECRET JWT_PUBLIC_KEY JWT_PRIVATE_KEY
         JWT_AUTH_COOKIE JWT_AUTH_REFRESH_COOKIE JWT_AUTH_REFRESH_COOKIE_PATH JWT_AUTH_SECURE JWT_AUTH_HTTPONLY
         JWT_AUTH_SAMESITE JWT_AUTH_RETURN_EXPIRATION JWT_SERIALIZER JWT_SERIALIZER_WITH_EXPIRATION
         JWT_TOKEN_CLAIMS_SERIALIZER JWT_VERIFY_EXPIRATION JWT_EXPIRATION_DELTA JWT_REFRESH_EXPIRATION_DELTA
@@ -346,6 +393,9 @@ BROKEN: list[dict[str, Any]] = [
     {"JWT_DENYLIST_CACHE_ALIAS": "none"},
     {"JWT_ISSUER": "x"},
     {"JWT_REFRESH_KEY": "x"},
+    {"JWT_LEEWAY": 10},
+    {"JWT_ACCESS_KEYS": None},
+    {"JWT_DENYLIST_LEASE": 0},
     {"MIDDLEWARE": []},
     {"ALLOWED_HOSTS": ["*"]},
     {"ALLOWED_HOSTS": ["login.example.org"]},
@@ -360,6 +410,7 @@ BROKEN_KEYS: list[dict[str, Any]] = [
     {"TOKEN_TYPE_CLAIM": "typ"},
     {"CHECK_REVOKE_TOKEN": True},
     {"ACCESS_TOKEN_LIFETIM": 900},
+    {"JWT_GRACE_PERIOD": 1},
     {"FOO": 1},
 ]
 
@@ -379,11 +430,11 @@ def test_every_refusal_says_what_to_write_and_where(
     monkeypatch.setattr("jwt_demo.revocation.evicts", lambda: "allkeys-lru")
     errors += configuration(None)
     sources = [(ROOT / app / "checks.py").read_text() for app in ("jwt_demo", "accounts")]
-    named = set(re.findall(r'id="((?:jwt|accounts)\.E\d+)"', "".join(sources))) | {key.check for key in KEYS.values()}
+    named = set(re.findall(r'"((?:jwt|accounts)\.E\d+)"', "".join(sources))) | {key.check for key in KEYS.values()}
     assert {error.id for error in errors} == named
     for error in errors:
         place = r"[A-Z]+_[A-Z_]+|SIMPLE_JWT|MIDDLEWARE|CACHES|DEMO|maxmemory-policy"
-        assert re.search(r"\b[Ww]rite\b", str(error.hint)), error
+        assert re.search(r"\b[Ww]rite\b|^Leave it out\.$", str(error.hint)), error
         assert re.search(place, f"{error.msg} {error.hint}"), error
         assert len(str(error.msg)) > 40, error
 

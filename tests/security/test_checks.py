@@ -1,4 +1,6 @@
+import ast
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,13 @@ from django.http import HttpRequest, HttpResponse
 from pytest_django import Settings
 
 from security import checks
+from security.conf import conf as security_conf
 from security.cookies import ExactCookiesMiddleware
 from security.origin import OriginGate
 from sessions_demo.middleware import SessionMiddleware
+from tests.config.test_settings import GOOD as GOOD_ENVIRONMENT
+from tests.config.test_settings import run
+from tests.running import ROOT
 
 GOOD = "zP3kV9tQ1mXr7Lw0BnYd5HsJ2GcFa8UoEiRpT6KvMhNqZxWy"
 
@@ -74,9 +80,82 @@ def test_e001_a_key_of_startproject_does_in_the_tests_of_a_project_with_debug(
     assert found == (set() if debug else {"security.E001"})
 
 
-def test_e002_a_number_of_proxies_below_none(settings: Settings) -> None:
-    assert ids(settings, TRUSTED_PROXIES=-1) == {"security.E002"}
-    assert ids(settings, TRUSTED_PROXIES=2) == set()
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("TRUSTED_PROXIES", [-1, "1", None, True, 1.0, 2**31]),
+        ("THROTTLE_ADDRESS", [100, None, "100", (100,), (100, 300, 1), (0, 300), (100, 0), ("100", "300"), {1, 2}]),
+        ("THROTTLE_MAIL_TO_ADDRESSEE", [(5, -1), (5, timedelta(hours=1)), (True, 60)]),
+        ("THROTTLE_CACHE_ALIAS", [None, 7, b"default"]),
+        ("SECURITY_ROLE", [None, str, b"builtins.str"]),
+        ("SECURITY_GUARDED_FIELDS", ["role", None, [None], (b"role",), {"role": 1}]),
+    ],
+)
+def test_e008_a_value_of_another_type_or_out_of_range(settings: Settings, name: str, values: list[Any]) -> None:
+    before = getattr(settings, name, security_conf._defaults[name])
+    for value in values:
+        setattr(settings, name, value)
+        # Nothing else is read: what follows from a wrong value is no news.
+        settings.SECRET_KEY, key = "short", settings.SECRET_KEY
+        (error,) = checks.configuration(None)
+        settings.SECRET_KEY = key
+        assert (error.id, name in error.msg) == ("security.E008", True), value
+        assert f"Write for example {name} = " in str(error.hint)
+    setattr(settings, name, before)
+    assert ids(settings) == set()
+
+
+@pytest.mark.parametrize("name", security_conf._defaults)
+def test_the_example_of_a_refused_value_is_taken(settings: Settings, name: str) -> None:
+    setattr(settings, name, object())
+    (error,) = checks.configuration(None)
+    example = str(error.hint).removeprefix(f"Write for example {name} = ").removesuffix(" in your settings.")
+    setattr(settings, name, ast.literal_eval(example))
+    assert "security.E008" not in ids(settings)
+
+
+def test_what_is_at_an_end_of_its_range_or_a_list_is_taken(settings: Settings) -> None:
+    values = {"TRUSTED_PROXIES": 2, "THROTTLE_ADDRESS": [1, 2**31 - 1], "SECURITY_GUARDED_FIELDS": ["password"]}
+    assert ids(settings, **values) == set()
+
+
+@pytest.mark.parametrize("path", ["", "role", "nowhere.role", "..role", ".role", "security.conf.DEFAULT", "sys.path"])
+def test_e009_a_role_that_nothing_gives(settings: Settings, path: str) -> None:
+    assert ids(settings, SECURITY_ROLE=path) == {"security.E009"}
+    assert ids(settings, SECURITY_ROLE="builtins.str") == set()
+
+
+@pytest.mark.parametrize("name", ["pasword", "groups", "get_full_name", ""])
+def test_e010_a_guard_that_guards_nothing(settings: Settings, name: str) -> None:
+    assert ids(settings, SECURITY_GUARDED_FIELDS=(name,)) == {"security.E010"}
+    assert ids(settings, SECURITY_GUARDED_FIELDS=("password", name)) == {"security.E010"}
+    # A column of this model, and one of the default that it lacks.
+    assert ids(settings, SECURITY_GUARDED_FIELDS=("password", "last_login", "is_staff", "is_superuser")) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("THROTTLE_ADRESS", "THROTTLE_ADDRESS"),
+        ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
+        ("SECURITY_ROLES", "SECURITY_ROLE"),
+        ("SECURITY_GUARDED_FIELD", "SECURITY_GUARDED_FIELDS"),
+        ("THROTTLE_MAIL_TO_ADDRESSE", "THROTTLE_MAIL_TO_ADDRESSEE"),
+    ],
+)
+def test_e011_a_name_of_ours_that_is_misspelt(settings: Settings, name: str, near: str) -> None:
+    setattr(settings, name, 1)
+    (error,) = checks.configuration(None)
+    assert (error.id, name in error.msg, f"Write {near} in" in str(error.hint)) == ("security.E011", True, True)
+    settings.SILENCED_SYSTEM_CHECKS = ["security.E011"]
+    assert error.is_silenced()
+
+
+def test_names_of_django_and_of_others_are_left_alone(settings: Settings) -> None:
+    others = ["AXES_PROXY_COUNT", "SECURITY_PASSWORD_SALT", "THROTTLE_RATES", "TRUSTED_HOSTS", "SECURE_SSL_HOST"]
+    for name in others:
+        setattr(settings, name, None)
+    assert ids(settings) == set()
 
 
 @pytest.mark.parametrize("backend", ["django.core.cache.backends.redis.RedisCache", "no.such.Cache", ""])
@@ -111,11 +190,33 @@ def test_e006_local_time(settings: Settings) -> None:
         "https://user@app.example.org",
         " https://app.example.org",
         "https://app.example.org\n",
+        None,
+        7,
+        b"https://app.example.org",
     ],
 )
 @pytest.mark.parametrize("debug", [False, True])
-def test_e007_what_is_no_single_origin(settings: Settings, origin: str, debug: bool) -> None:
-    assert ids(settings, CSRF_TRUSTED_ORIGINS=["https://a.example", origin], DEBUG=debug) == {"security.E007"}
+def test_e007_what_is_no_single_origin(settings: Settings, origin: object, debug: bool) -> None:
+    settings.CSRF_TRUSTED_ORIGINS, settings.DEBUG = ["https://a.example", origin], debug
+    assert [error.id for error in checks.configuration(None)] == ["security.E007"]
+
+
+@pytest.mark.parametrize("origins", ["https://app.example.org", None, 7, {"https://app.example.org"}, [None]])
+def test_e007_what_is_no_list_of_texts(settings: Settings, origins: object) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = origins
+    assert [error.id for error in checks.configuration(None)] == ["security.E007"]
+    with pytest.raises(ImproperlyConfigured, match=r"^security\.E007: CSRF_TRUSTED_ORIGINS .* Write each origin"):
+        checks.refuse_origins_without_text()
+    settings.CSRF_TRUSTED_ORIGINS = ["https://app.example.org"]
+    checks.refuse_origins_without_text()
+
+
+def test_what_djangos_own_check_breaks_on_is_refused_before_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text("from config.settings import *\nCSRF_TRUSTED_ORIGINS = [None]\n")
+    path = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "DJANGO_SETTINGS_MODULE": "theirs"}
+    ended = run("manage.py", "check", environment=GOOD_ENVIRONMENT | path)
+    (sentence,) = ended.stderr.splitlines()
+    assert (ended.returncode, sentence.startswith("security.E007: CSRF_TRUSTED_ORIGINS")) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +281,7 @@ def nothing(request: HttpRequest) -> HttpResponse:
 def test_no_middleware_of_a_part_is_made_under_what_the_checks_refuse(
     settings: Settings, unchecked: None, middleware: type
 ) -> None:
-    settings.JWT_ACCESS_KEYS, settings.SESSION_IDLE_LIFETIME, good = ["secret"], 0, (settings.JWT_ACCESS_KEYS, 60)
+    settings.JWT_ACCESS_KEYS, settings.SESSION_IDLE_LIFETIME, good = ["secret"], 10**6, (settings.JWT_ACCESS_KEYS, 60)
     for _ in range(2):  # a refusal is not remembered
         with pytest.raises(ImproperlyConfigured) as refusal:
             middleware(nothing)
@@ -251,12 +352,15 @@ def test_a_random_key_is_no_placeholder_by_chance(settings: Settings) -> None:
 
 WRONG: dict[str, dict[str, Any]] = {
     "E001": {"SECRET_KEY": "short"},
-    "E002": {"TRUSTED_PROXIES": -1},
     "E003": {"AUTHENTICATION_BACKENDS": ["theirs.Backend", "django.contrib.auth.backends.ModelBackend"]},
     "E004": {"MIDDLEWARE": []},
     "E005": {"THROTTLE_CACHE_ALIAS": "nowhere"},
     "E006": {"USE_TZ": False},
     "E007": {"CSRF_TRUSTED_ORIGINS": ["https://*.example.org"]},
+    "E008": {"TRUSTED_PROXIES": -1},
+    "E009": {"SECURITY_ROLE": "nowhere.role"},
+    "E010": {"SECURITY_GUARDED_FIELDS": ("pasword",)},
+    "E011": {"THROTTLE_ADRESS": (1, 1)},
 }
 # What there is to write, or to run.
 INSTRUCTION = re.compile(r"^(Write|Set) .*\b(settings|Run:)|^Run: ")
@@ -272,11 +376,11 @@ def test_each_message_says_what_to_write_where(settings: Settings, number: str) 
     assert INSTRUCTION.search(message.hint or ""), message
     if number != "E005":
         assert wrong in message.msg
-    assert wrong in (message.hint or "")
+    assert ("THROTTLE_ADDRESS" if number == "E011" else wrong) in (message.hint or "")
 
 
 def test_no_message_of_these_checks_is_left_out_above() -> None:
-    ids = re.findall(r'id="security\.(\w+)"', Path(checks.__file__).read_text())
+    ids = re.findall(r'"security\.([EW]\d+)"', Path(checks.__file__).read_text())
     assert sorted(ids) == sorted([*WRONG, "W901"])
 
 

@@ -1,14 +1,17 @@
 """A configuration that would weaken a session stops the start, with an id and with what to write instead."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import global_settings
 from django.core.checks import run_checks
 from django_redis.cache import RedisCache
 from django_redis.client import DefaultClient
 from pytest_django import Settings
 
-from sessions_demo.checks import configuration
+from sessions_demo.checks import age, configuration
 from sessions_demo.conf import conf as session_conf
 from sessions_demo.store import SessionStore as OurStore
 
@@ -20,14 +23,17 @@ class SessionStore(OurStore):
 def ids() -> list[str | None]:
     errors = configuration(None)
     # Each says what is wrong, and then what to write where.
-    assert [one.msg for one in errors if not (one.hint or "").startswith("In the settings, ")] == []
-    assert [one.msg for one in errors if " write " not in (one.hint or "") or "  " in one.msg + (one.hint or "")] == []
+    assert [
+        one.msg for one in errors if not re.match("In the settings, .*write|Write .* settings", one.hint or "")
+    ] == []
+    assert [one.msg for one in errors if "  " in one.msg + (one.hint or "")] == []
     return [error.id for error in errors]
 
 
 def test_the_configuration_is_sound() -> None:
     assert ids() == []
-    assert [message for message in run_checks() if (message.id or "").startswith("session.")] == []
+    found = [one for one in run_checks() if (one.id or "").startswith("session.") and not one.is_silenced()]
+    assert found == []
 
 
 @pytest.mark.parametrize(
@@ -37,15 +43,29 @@ def test_the_configuration_is_sound() -> None:
         ("SESSION_COOKIE_SECURE", False, "session.E001"),
         ("SESSION_COOKIE_DOMAIN", "example.org", "session.E001"),
         ("SESSION_COOKIE_PATH", "/session/", "session.E001"),
+        ("SESSION_COOKIE_HTTPONLY", False, "session.E001"),
         ("CSRF_COOKIE_NAME", "csrftoken", "session.E001"),
         ("CSRF_COOKIE_SECURE", False, "session.E001"),
         ("CSRF_COOKIE_DOMAIN", ".example.org", "session.E001"),
         ("CSRF_COOKIE_PATH", "/x", "session.E001"),
         ("SESSION_CACHE_ALIAS", "nowhere", "session.E004"),
-        ("SESSION_IDLE_LIFETIME", 0, "session.E003"),
-        ("SESSION_IDLE_LIFETIME", -1, "session.E003"),
+        ("SESSION_IDLE_LIFETIME", 0, "session.E009"),
+        ("SESSION_IDLE_LIFETIME", -1, "session.E009"),
+        ("SESSION_IDLE_LIFETIME", "7200", "session.E009"),
+        ("SESSION_IDLE_LIFETIME", timedelta(hours=2), "session.E009"),
+        ("SESSION_IDLE_LIFETIME", None, "session.E009"),
+        ("SESSION_IDLE_LIFETIME", 7200.5, "session.E009"),
+        ("SESSION_ABSOLUTE_LIFETIME", True, "session.E009"),
+        ("SESSION_ABSOLUTE_LIFETIME", 2**31, "session.E009"),
+        ("SESSION_SEEN_EVERY", "60", "session.E009"),
+        ("SESSION_SEEN_EVERY", -1, "session.E009"),
+        ("SESSION_ROWS_KEPT", timedelta(days=30), "session.E009"),
+        ("SESSION_ROWS_KEPT", -5, "session.E009"),
+        ("SESSION_IDLE_LIFETIM", 60, "session.E011"),
+        ("SESSION_ABSOLUTE_LIFETIMES", 60, "session.E011"),
+        ("SESSION_IDLE_LIFETIME_REMEMBER", 60, "session.E011"),
         ("SESSION_IDLE_LIFETIME", 24 * 3600 + 1, "session.E003"),
-        ("SESSION_IDLE_LIFETIME_REMEMBERED", 0, "session.E003"),
+        ("SESSION_IDLE_LIFETIME_REMEMBERED", 0, "session.E009"),
         ("SESSION_ABSOLUTE_LIFETIME", 1, "session.E003"),
         ("SESSION_ABSOLUTE_LIFETIME_REMEMBERED", 60, "session.E003"),
     ],
@@ -53,6 +73,40 @@ def test_the_configuration_is_sound() -> None:
 def test_what_would_weaken_a_session_is_refused(settings: Settings, name: str, value: Any, error: str) -> None:
     setattr(settings, name, value)
     assert ids() == [error]
+    (found,) = configuration(None)
+    if error in ("session.E009", "session.E011"):
+        assert name in found.msg
+        assert re.search(r"\bSESSION_[A-Z_]+(LIFETIME|REMEMBERED|EVERY|KEPT)\b( = \d+)? in ", found.hint or "")
+
+
+def test_each_wrong_type_is_reported_and_nothing_else(settings: Settings) -> None:
+    settings.SESSION_IDLE_LIFETIME, settings.SESSION_SEEN_EVERY = timedelta(hours=2), None
+    settings.SESSION_COOKIE_NAME = "sessionid"
+    assert ids() == ["session.E009", "session.E009"]
+
+
+@pytest.mark.parametrize("name", ["SESSION_SEEN_EVERY", "SESSION_ROWS_KEPT"])
+def test_what_may_be_nothing_may_be_0(settings: Settings, name: str) -> None:
+    setattr(settings, name, 0)
+    assert ids() == []
+
+
+def test_names_of_django_and_of_other_parts_and_libraries_are_left_alone(settings: Settings) -> None:
+    others = ["SESSION_EXPIRE_SECONDS", "SESSION_IDLE_TIMEOUT", "SESSION_SECURITY_EXPIRE_AFTER"]
+    for name in ["SESSION_COOKIE_AGE", "SESSION_SAVE_EVERY_REQUEST", "JWT_ABSOLUTE_LIFETIME_REMEMBERED", *others]:
+        setattr(settings, name, 1)
+    assert ids() == []
+
+
+def test_an_age_of_djangos_cookie_that_ends_no_login_is_a_warning(settings: Settings) -> None:
+    for seconds in (60, 8 * 60 * 60, None):
+        settings.SESSION_COOKIE_AGE = seconds
+        (warning,) = age(None)
+        assert (warning.id, warning.is_serious()) == ("session.W901", False)
+        assert "write for example SESSION_IDLE_LIFETIME = 7200" in str(warning.hint)
+        assert "SESSION_ABSOLUTE_LIFETIME" in str(warning.hint)
+    settings.SESSION_COOKIE_AGE = global_settings.SESSION_COOKIE_AGE
+    assert age(None) == []
 
 
 @pytest.mark.parametrize(
