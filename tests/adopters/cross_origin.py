@@ -16,12 +16,12 @@ ALLOWED_HOSTS += ["api.site.localhost"]
 INSTALLED_APPS += ["corsheaders"]
 MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")
 CSRF_TRUSTED_ORIGINS = ["http://app.site.localhost:3000"]
-CORS_ALLOWED_ORIGINS = CSRF_TRUSTED_ORIGINS
+CORS_ALLOWED_ORIGINS = [*CSRF_TRUSTED_ORIGINS]
 CORS_ALLOW_CREDENTIALS = True
 CORS_EXPOSE_HEADERS = ["X-CSRFToken", "Retry-After"]
 """
 # Of another site, which uses bearer tokens alone: its scripts may read answers, and it is not trusted with cookies.
-PARTNER = 'CORS_ALLOWED_ORIGINS = [*CSRF_TRUSTED_ORIGINS, "http://partner.localhost:3000"]'
+PARTNER = 'CORS_ALLOWED_ORIGINS = [*globals().get("CORS_ALLOWED_ORIGINS", []), "http://partner.localhost:3000"]\n'
 URLS = """
 from jwt_demo.authentication import JWTAuthentication
 from sessions_demo.authentication import SessionAuthentication

@@ -21,6 +21,7 @@ from rest_framework.settings import DEFAULTS
 from jwt_demo.conf import conf as jwt_conf
 from security.conf import conf as security_conf
 from sessions_demo.conf import conf as session_conf
+from tests.adopters.cross_origin import PARTNER
 from tests.adopters.cross_origin import SETTINGS as CROSS_ORIGIN
 from tests.adopters.host import HERE, README, Fresh
 from tests.adopters.proxies import Proxy
@@ -39,6 +40,13 @@ FILE = re.compile(r"(at the end of )?`(notes/\w+\.py)`:$", re.I)
 # Seconds by which a proof of the password is made older than any view here allows.
 LONG_AGO = 1000
 NOTES, PROXY = "/api/notes/", "Behind a proxy"
+# Views of a reader's that prove a password, as the page says of ATOMIC_REQUESTS.
+BASIC = """
+from django.db import transaction
+from rest_framework.authentication import BasicAuthentication
+basic = [Who.as_view(authentication_classes=[BasicAuthentication]) for _ in range(2)]
+urlpatterns += [path("rolled-back", basic[0]), path("kept", transaction.non_atomic_requests(basic[1]))]
+"""
 
 
 @dataclass(frozen=True)
@@ -58,9 +66,9 @@ class Block:
         return bool(URLS.search(self.above))
 
 
-def sections() -> dict[str, list[Block]]:
+def sections(heading: str = "##+") -> dict[str, list[Block]]:
     """The blocks under each heading, in the order of the page."""
-    parts = [part.partition("\n") for part in re.split(r"^##+ ", PAGE, flags=re.M)[1:]]
+    parts = [part.partition("\n") for part in re.split(rf"^{heading} ", PAGE, flags=re.M)[1:]]
     found = {title: BLOCK.findall(rest) for title, _, rest in parts}
     return {
         title: [Block(" ".join(a.split()), kind, text) for a, kind, text in blocks] for title, blocks in found.items()
@@ -188,16 +196,24 @@ def may(reader: Reader, title: str) -> None:
     for path in ("/api/by-role", "/api/by-staff"):
         assert reader.statuses("GET", path) == [401, 403, 403]
         assert reader.statuses("GET", path, name="admin") == [401, 200, 200]
-    assert reader.statuses("POST", "/api/all/", {"text": "ours"}) == [401, 403, 403]
+    model_permissions(reader)
+    recently(reader)
+
+
+def model_permissions(reader: Reader) -> None:
+    """Only a user who may view the notes reads those of others, and only one who may delete them deletes."""
+    first = f"/api/all/{reader.holder().send('POST', NOTES, {'text': 'tea'}).json['id']}/"
+    for method, path in (("GET", "/api/all/"), ("HEAD", first), ("GET", first), ("DELETE", first)):
+        assert reader.statuses(method, path) == [401, 403, 403]
     reader.host.shell(
         "from django.contrib.auth.models import Permission\n"
-        "User.objects.get(username='bob').user_permissions.add(Permission.objects.get(codename='change_note'))"
+        "User.objects.get(username='alice').user_permissions.add(Permission.objects.get(codename='view_note'))"
     )
-    [first] = {note["id"] for note in reader.holder("bob").send("GET", "/api/all/").json[:1]} or {0}
-    if first:
-        assert reader.statuses("PUT", f"/api/all/{first}/", {"text": "ours"}, "bob") == [401, 200, 200]
-        assert reader.statuses("DELETE", f"/api/all/{first}/", name="bob") == [401, 403, 403]
-    recently(reader)
+    reader.logged_in.clear()
+    assert reader.statuses("GET", first) == [401, 200, 200]
+    assert reader.statuses("DELETE", first) == [401, 403, 403]
+    assert reader.statuses("POST", "/api/all/", {"text": "ours"}, "admin") == [401, 405, 405]
+    assert reader.statuses("DELETE", first, name="admin") == [401, 204, 404]
 
 
 def recently(reader: Reader) -> None:
@@ -240,6 +256,7 @@ def uploads(reader: Reader, title: str) -> None:
     reader.take(title)
     uploaded = reader.host.folder / "media" / "attachments" / "manage.py"
     assert uploaded.read_text() == (reader.host.folder / "manage.py").read_text()
+    assert reader.stranger().send("GET", "/attachments/manage.py").status == 404
     upload = "curl -o /dev/null -w '%{http_code}' -F file=@manage.py URL".replace(
         "URL", "http://localhost:8000/api/attachments"
     )
@@ -264,6 +281,9 @@ def lists(reader: Reader, title: str) -> None:
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
     assert reader.holder("bob").send("GET", "/api/lists/").status == 200
     both_ways(reader.host, "alice", "correct horse alice")
+    code = "from django.conf import settings\nfound = settings.CACHES['default']['BACKEND']"
+    assert reader.host.shell(code) == "django.core.cache.backends.locmem.LocMemCache"
+    assert reader.host.store.client(db=3).keys("*throttle_lists_*")
 
 
 def schema(reader: Reader, title: str) -> None:
@@ -283,6 +303,8 @@ def functions(reader: Reader, title: str) -> None:
     member, holder = reader.member(), reader.holder()
     number = holder.send("GET", "/api/several").json["notes"]
     assert reader.statuses("POST", "/api/several", ["one", ""]) == [401, 400, 400]
+    for body in (5, {}, {"one": "two"}, "one", None, [None]):
+        assert reader.statuses("POST", "/api/several", body) == [401, 400, 400], body
     assert holder.send("GET", "/api/several").json["notes"] == number
     assert reader.statuses("POST", "/api/several", ["one", "two"]) == [401, 200, 200]
     assert member.send("POST", "/api/several", ["one"], X_CSRFToken="").status == 403
@@ -290,9 +312,26 @@ def functions(reader: Reader, title: str) -> None:
     assert [answer.status for answer in answers] == [302, 302, 200]
     assert answers[0].headers["Location"] == "/session/login/?next=/page"
     assert answers[2].text == f"alice has {number + 4} notes."
+    reader.host.shell("User.objects.create_user('<b>', password='correct horse <b>')")
+    assert reader.member("<b>").send("GET", "/page").text == "&lt;b&gt; has 0 notes."
     answers = [asker.send("GET", "/asynchronous") for asker in (reader.stranger(), holder, member)]
     assert [answer.status for answer in answers] == [401, 401, 200]
     assert answers[2].json == {"notes": number + 4}
+    wrong_passwords(reader)
+
+
+def wrong_passwords(reader: Reader) -> None:
+    """Of two logins that views of the reader's refuse, the record of the one outside the transaction is kept."""
+    reader.host.type(reader.host.urls, BASIC)
+    reader.host.restart()
+    count = (
+        "from security.models import SecurityEvent\n"
+        "found = SecurityEvent.objects.filter(name=SecurityEvent.Name.LOGIN_FAIL).count()"
+    )
+    before = reader.host.shell(count)
+    for path, kept in (("/rolled-back", 0), ("/kept", 1)):
+        wrong = reader.stranger().send("GET", path, Authorization="Basic YWxpY2U6d3Jvbmc=")
+        assert (wrong.status, reader.host.shell(count)) == (401, before + kept)
 
 
 def without_redis(reader: Reader, title: str) -> None:
@@ -371,6 +410,12 @@ def other_site(reader: Reader, title: str) -> None:
     assert [(answer.status, can_read(answer)) for answer in answers] == [(201, origin), (403, origin)]
     again = page("POST", REFRESH, {"refreshToken": tokens.json["refreshToken"]})
     assert (again.status, can_read(again)) == (200, origin)
+    code = "from django.conf import settings\nfound = settings.CSRF_TRUSTED_ORIGINS, settings.CORS_ALLOWED_ORIGINS"
+    own = "http://app.site.localhost:3000"
+    assert reader.host.shell(code) == [[own], [own, origin]]
+    cookies = {"Cookie": reader.member().headers["Cookie"]} | bearer
+    refused = page("POST", NOTES, {"text": "tea"}, **cookies)
+    assert (refused.status, "Origin gate" in refused.text) == (403, True)
 
 
 CHECKS: dict[str, Callable[[Reader, str], None]] = {
@@ -491,6 +536,38 @@ def test_no_block_is_left_out() -> None:
     assert others == {"python", "sh", "http", "js"}
 
 
+def made(blocks: list[Block]) -> set[str]:
+    """What another section could use: functions of the shell, addresses, modules, names in settings and addresses."""
+    text = "".join(block.text for block in blocks)
+    addresses = re.findall(r'path\("([^"]+)", (?!include)', text)
+    addresses += [f"api/{name}/" for name in re.findall(r'register\("([^"]+)"', text)]
+    files = [found[2] for block in blocks if (found := FILE.search(block.above)) and not found[1]]
+    modules = {file.removesuffix(".py").replace("/", ".") for file in files}
+    lines = ast.parse("".join(block.text for block in blocks if block.is_settings or block.is_urls))
+    nodes = list(ast.walk(lines))
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    imported = {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    return {*re.findall(r"^(\w+)\(\) \{", text, re.M), *addresses, *modules, *names, *imported}
+
+
+def used(blocks: list[Block], known: set[str]) -> set[str]:
+    """Which of `known` stand in what is typed."""
+    text = "".join(block.text for block in blocks if block.language in ("python", "sh"))
+    return {name for name in known if re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text)}
+
+
+def test_a_section_needs_the_first_three_and_itself() -> None:
+    chapters = sections("##")
+    titles = list(chapters)
+    assert titles[2] == "Which credentials a view takes"
+    first = made([block for title in titles[:3] for block in chapters[title]])
+    own = {title: made(chapters[title]) for title in titles[3:]}
+    known = set().union(*own.values())
+    assert len(known) > 30
+    for title, names in own.items():
+        assert used(chapters[title], known - names - first) == set(), title
+
+
 def python_blocks() -> list[ast.Module]:
     blocks = [block for blocks in SECTIONS.values() for block in blocks if block.language == "python"]
     return [ast.parse(block.text) for block in blocks]
@@ -522,9 +599,11 @@ def test_every_setting_exists() -> None:
 
 def test_what_is_set_for_pages_of_other_origins_is_what_chromium_sees() -> None:
     """tests/browser/test_cross_origin.py opens a page under these lines."""
-    blocks = [*SECTIONS["Across origins"], *SECTIONS["On a sibling host"]]
+    blocks = [
+        block for title in ("Across origins", "On a sibling host", "On another site") for block in SECTIONS[title]
+    ]
     lines = "".join(block.text for block in blocks if block.is_settings).replace('"localhost", ', "")
-    assert sorted(lines.splitlines()) == sorted(CROSS_ORIGIN.split("\n")[1:-1])
+    assert sorted(lines.splitlines()) == sorted(f"{CROSS_ORIGIN}{PARTNER}".strip().splitlines())
 
 
 def test_every_address_of_the_parts_exists() -> None:
