@@ -144,8 +144,9 @@ def _instead_of(name: str) -> str:
 
 
 def _misplaced() -> Iterator[Error]:
-    # The others as they are: dj-rest-auth has a JWT_TOKEN_CLAIMS_SERIALIZER, which resembles some.
-    named = [key for key in KEYS if key in LIFETIMES or hasattr(settings, f"JWT_{key}")]
+    # Those that are read here. A project's own code for PyJWT may well have a JWT_ALGORITHM. All but the lifetimes as
+    # they are: other libraries have names that resemble some.
+    named = [key for key in simple_jwt._defaults if key in LIFETIMES or hasattr(settings, f"JWT_{key}")]
     keys = {f"JWT_{key}": key for key in named} | MOVED
     places = {name: f'Its place is SIMPLE_JWT["{key}"]. {KEYS[key].write}' for name, key in keys.items()}
     yield from misspelt(conf, "jwt.E013", places)

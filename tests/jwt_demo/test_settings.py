@@ -350,9 +350,6 @@ def test_a_simple_jwt_that_is_no_dict_is_refused_before_simplejwt_reads_it(tmp_p
         ("JWT_ACCESS_TOKEN_LIFETIME", 'SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"]'),
         ("JWT_LEEWAY", 'SIMPLE_JWT["LEEWAY"]'),
         ("JWT_AUTH_HEADER_TYPES", 'SIMPLE_JWT["AUTH_HEADER_TYPES"]'),
-        ("JWT_SIGNING_KEY", 'SIMPLE_JWT["SIGNING_KEY"]'),
-        ("JWT_ROTATE_REFRESH_TOKENS", 'SIMPLE_JWT["ROTATE_REFRESH_TOKENS"]'),
-        ("JWT_ALGORITHM", 'SIMPLE_JWT["ALGORITHM"]'),
         ("JWT_GRACE_PERIODE", "JWT_GRACE_PERIOD"),
         ("JWT_ACCESS_KEY", "JWT_ACCESS_KEYS"),
         ("JWT_REVOKATION", "JWT_REVOCATION"),
@@ -371,7 +368,7 @@ def test_a_name_of_ours_that_is_misspelt_or_given_up_is_refused(settings: Settin
 def test_names_of_other_libraries_are_left_alone(settings: Settings) -> None:
     """djangorestframework-jwt, dj-rest-auth, and names that a project gives to what it signs with PyJWT."""
     theirs = """
-        JWT_AUTH JWT_SECRET JWT_PUBLIC_KEY JWT_PRIVATE_KEY
+        JWT_AUTH JWT_SECRET JWT_SECRET_KEY JWT_SIGNING_KEY JWT_ALGORITHM JWT_PUBLIC_KEY JWT_PRIVATE_KEY
         JWT_AUTH_COOKIE JWT_AUTH_REFRESH_COOKIE JWT_AUTH_REFRESH_COOKIE_PATH JWT_AUTH_SECURE JWT_AUTH_HTTPONLY
         JWT_AUTH_SAMESITE JWT_AUTH_RETURN_EXPIRATION JWT_SERIALIZER JWT_SERIALIZER_WITH_EXPIRATION
         JWT_TOKEN_CLAIMS_SERIALIZER JWT_VERIFY_EXPIRATION JWT_EXPIRATION_DELTA JWT_REFRESH_EXPIRATION_DELTA
