@@ -19,7 +19,7 @@ class IsAdmin(IsAuthenticated):
 class RecentlyAuthenticated(IsAuthenticated):
     """Lets users pass who proved the password within the last `within` seconds (ASVS 7.5.3, RFC 9470 section 1).
 
-    Others get a 403; after a call of `reauthenticate` they pass. A user whom another authentication class names, or
+    Others get a 403; after a call of `reauthenticate` they pass. A user of another authentication class, or of
     `force_authenticate`, has no such proof.
     """
 

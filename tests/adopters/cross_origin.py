@@ -31,25 +31,30 @@ urlpatterns += [path("notes", notes)]
 """
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers with what is served at a path, its type and its bytes."""
+
+    served: dict[str, tuple[str, bytes]]
+
+    def do_GET(self) -> None:
+        kind, content = self.served.get(self.path, ("text/html", b""))
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
 @contextmanager
 def pages(api: int) -> Iterator[int]:
     """Serves the page and the client script, under whatever name of this machine; gives the port."""
     page = (HERE / "spa.html").read_text().replace(":8000", f":{api}").encode()
     served = {"/": ("text/html", page), "/client.js": ("text/javascript", SCRIPT.read_bytes())}
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            kind, content = served.get(self.path, ("text/html", b""))
-            self.send_response(200)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Serving", (Handler,), {"served": served}))
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -98,7 +98,7 @@ def test_tabs_of_that_page_share_a_login(context: BrowserContext, app: str) -> N
     press(second, "Write").to_have_text("401 You logged out in another tab.")
 
 
-# Asks as a script does that has to ask nobody first: a form's type, with the cookies, and no right to read the answer.
+# Asks as a script does that needs no leave of the server: a form's type, the cookies, no right to read the answer.
 BLIND = """async ([url, body]) => {
     const headers = { "Content-Type": "text/plain" };
     await fetch(url, { method: "POST", mode: "no-cors", credentials: "include", headers, body });

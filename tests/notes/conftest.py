@@ -1,4 +1,4 @@
-"""What the tests of the notes share: Alice with a session, Alice with a token, and a note of hers and of Bob's."""
+"""What the tests of the notes share: Alice with a session, Alice with a token, and a note of Alice's and of Bob's."""
 
 from typing import Any
 
