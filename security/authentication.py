@@ -71,6 +71,17 @@ class TokenUser(SimpleLazyObject):
     def __bool__(self) -> bool:
         return True
 
+    # Templates ask for both before an attribute, and so `{{ user.pk }}` would read the row.
+
+    @property  # type: ignore[misc]  # as in Django's lazy object, whose types say otherwise
+    def __class__(self) -> Any:
+        return get_user_model() if self._wrapped is empty else type(self._wrapped)
+
+    def __getitem__(self, key: Any) -> Any:
+        if not hasattr(self.__class__, "__getitem__"):
+            raise TypeError("This user has no items.")
+        return row_of(self)[key]
+
 
 def _has_own_role() -> bool:
     """Whether `user.role` is no text, or not what `SECURITY_ROLE` gives: a project counts on its own field."""

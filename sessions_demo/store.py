@@ -287,7 +287,7 @@ def _refuse_what_json_cannot_keep(record: dict[str, Any]) -> None:
         # django-redis would silently make text of some: a view would read back a `str` where it stored a `datetime`.
         try:
             json.dumps({name: value})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise TypeError(
                 f'request.session["{name}"] cannot be kept: {error}. A session is kept as JSON. Store text, numbers, '
                 "lists and dicts (value.isoformat(), str(value), list(value), the pk of an object), and make the value "

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import reduce
 from http.cookies import Morsel
 from typing import Any
 from uuid import UUID
@@ -402,6 +403,7 @@ def test_a_login_keeps_what_the_session_before_it_was_given(clock: Clock, alice:
         b"bytes",
         [{"deep": NOON}],
         {(1, 2): 3},
+        reduce(lambda inner, _: [inner], range(5000), 0),
     ],
     ids=lambda value: type(value).__name__,
 )
