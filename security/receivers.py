@@ -32,7 +32,7 @@ def revoke_from_changed(
 ) -> None:
     """Revokes the access of a user whose guarded fields have changed, and begins that of a new one.
 
-    Not of a user whom `loaddata` stores: a backup brings the versions of the time it was made. `m2m_changed`, which
+    Not of a user that `loaddata` stores: a backup brings the versions of the time it was made. `m2m_changed`, which
     follows with the same instance, does not say so.
     """
     instance._is_loaded = raw

@@ -55,7 +55,7 @@ class PasswordBody(serializers.Serializer):
 
 
 class Who(serializers.Serializer):
-    """The user whom the credential names."""
+    """The user that the credential names."""
 
     userId = serializers.CharField()
     role = serializers.CharField()

@@ -18,7 +18,7 @@ from tests.site.visitor import Visitor
 pytestmark = pytest.mark.site
 SESSIONS, TOKENS = "Take a part: sessions", "Take a part: tokens"
 PASSWORD = "correct horse battery"
-# A hash by the project's own hasher, made once; then users, the first of whom is an administrator.
+# A hash by the project's own hasher, made once; then users. The first is an administrator.
 USERS = f"""
 from django.contrib.auth.models import Group
 from django.contrib.auth.hashers import make_password

@@ -622,7 +622,7 @@ REVOCATIONS: dict[str, Callable[[User], Any]] = {
 def test_a_login_that_overlaps_a_revocation_loses(
     alice: User, monkeypatch: pytest.MonkeyPatch, revoke: Callable[[User], Any], body: dict[str, Any]
 ) -> None:
-    """The revocation comes while her password is being hashed."""
+    """The revocation comes while the password is being hashed."""
     after(monkeypatch, "jwt_demo.views.verify", lambda: revoke(User.objects.get()))
     holder = Holder()
     answer = holder.sign_in(**body)

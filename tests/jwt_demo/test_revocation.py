@@ -294,7 +294,7 @@ def test_a_short_login_that_was_ended_stays_so_in_an_empty_redis(alice: User, cl
 def test_a_short_login_that_was_revoked_stays_so_in_an_empty_redis(
     alice: User, clock: Clock, store: Store, revoke: Callable[[User], Any]
 ) -> None:
-    """It has no row: the revocation's own event is what the list is rebuilt from, also when she is gone."""
+    """It has no row: the revocation's own event is what the list is rebuilt from, also when the user is gone."""
     once = short(alice)
     revoke(User.objects.get())
     clock(899)

@@ -329,7 +329,7 @@ def test_the_two_store_objects_of_one_session(at_alice: Visitor, store: Store) -
 def test_a_login_that_overlaps_a_revocation_loses(
     alice: User, store: Store, monkeypatch: pytest.MonkeyPatch, revoke: Callable[[User], Any], way: Any
 ) -> None:
-    """The revocation comes while her password is being hashed."""
+    """The revocation comes while the password is being hashed."""
     module = "views" if way is Visitor.sign_in else "pages"
     after(monkeypatch, f"sessions_demo.{module}.verify", lambda: revoke(User.objects.get()))
     visitor = Visitor()

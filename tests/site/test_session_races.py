@@ -1,4 +1,4 @@
-"""Two things at once: whoever ends a session, or revokes access, wins against whatever else is under way.
+"""Two things at once: the end of a session, or a revocation, wins against all that is under way.
 
 Against the running site with two processes. `SOAK=1` repeats each race as often as `make soak` promises.
 """
@@ -168,7 +168,7 @@ def overlap(arena: Arena, email: str, revoke: Callable[..., None], after: int) -
     assert owner.whoami() == (200 if revoke is change_password else 401)
     alive = [digest(member.session) for member in members if member.whoami() == 200]
     rows, token_version = arena.backstage.ask("rows", email), arena.backstage.ask("token_version", email)
-    # Only "everywhere" leaves the password good: whoever proved it after that is in, under the new version.
+    # Only "everywhere" leaves the password good: a user who proves it after that is in, under the new version.
     assert not alive or revoke is end_everything, (revoke, after)
     assert all(rows[name] == [token_version, None] for name in alive), (revoke, after, rows, token_version)
     assert sum(why is None for _, why in rows.values()) == len(alive) + (revoke is change_password)
