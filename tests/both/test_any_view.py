@@ -307,6 +307,8 @@ def test_django_takes_the_user_of_a_session_for_what_it_is(alice: User) -> None:
     member = client("session")
     assert member.call("POST", "/leaves").json() == {"email": "alice@example.com"}
     assert member.whoami() == 200
+    # A view of Django's compares the hash that the session was given.
+    assert member.get("/plain").json() == {"email": "alice@example.com"}
     assert member.call("DELETE", "/leaves").status_code == 200
     assert member.whoami() == 401
 
@@ -350,6 +352,14 @@ def test_a_user_is_logged_in_by_force_after_other_permissions(alice: User) -> No
     """They have revoked what was issued to the user, and this instance was read before."""
     alice.user_permissions.add(Permission.objects.get(codename="change_logentry"))
     User.objects.filter(pk=alice.pk).update(role="admin")
+    forced = Client()
+    forced.force_login(alice)
+    assert forced.get("/by/session/model").status_code == 200
+
+
+def test_a_user_who_was_saved_is_logged_in_by_force_after_other_permissions(alice: User) -> None:
+    alice.save()
+    alice.user_permissions.add(Permission.objects.get(codename="change_logentry"))
     forced = Client()
     forced.force_login(alice)
     assert forced.get("/by/session/model").status_code == 200

@@ -488,6 +488,21 @@ def test_it_has_the_version_of_the_access_as_it_is_stored(alice: User, settings:
     assert whoami(token) == 200
 
 
+def no_role(user: User) -> str:
+    return ""
+
+
+def test_a_user_may_have_no_role(alice: User, settings: Settings) -> None:
+    settings.SECURITY_ROLE = f"{__name__}.no_role"
+    assert whoami(AccessToken.for_user(alice)) == 200
+
+
+def test_no_access_token_is_made_for_a_user_who_is_not_stored(db: None) -> None:
+    with pytest.raises(ValueError, match="Save the user first"):
+        AccessToken.for_user(User(email="alice@example.com"))
+    assert not UserAccess.objects.exists()
+
+
 def test_no_access_token_is_made_for_a_user_who_is_not_active(alice: User) -> None:
     alice.is_active = False
     with pytest.raises(AuthenticationFailed, match="inactive"):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.middleware import csrf
 from django.test import RequestFactory
+from pytest_django import Settings
 
 from accounts.models import User
 from security.refusals import LONGEST, PROXY, Refused, csrf_refusal, refusal
@@ -187,6 +188,14 @@ def test_each_reason_of_django_has_a_sentence_of_its_own_kind(reason: str) -> No
     subject = reason.split()[1].lower()  # checking, cookie or token
     assert subject == "checking" or f"the {subject}" in told.sentence or "the token" in told.sentence
     assert subject != "checking" or HERE in told.sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "header"), [("HTTP_X_CSRFTOKEN", "X-CSRFToken"), ("HTTP_X_XSRF_TOKEN", "X-Xsrf-Token")]
+)
+def test_the_header_to_send_is_the_one_that_the_project_reads(settings: Settings, name: str, header: str) -> None:
+    settings.CSRF_HEADER_NAME = name
+    assert f"in the header {header} or" in csrf_refusal(RequestFactory().post("/"), "CSRF token missing.").sentence
 
 
 @pytest.mark.parametrize("path", ["/accounts/register/", LOGIN])
