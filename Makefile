@@ -10,7 +10,7 @@ PRODUCTION = ENV_FILE=/dev/null DEMO=0 ALLOWED_HOSTS=login.example.org SITE_URL=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-clocks soak prove bench check format clean
+.PHONY: help run test test-all test-clocks soak prove measure check format clean
 PYTEST = $(BIN)/python -m pytest -q
 WORKERS = -n $(JOBS) --dist loadfile
 
@@ -35,7 +35,7 @@ soak: $(VENV)/.dev  ## the races and scale tests with full counts: before a rele
 prove: $(VENV)/.run  ## every claim, proved now (ID="C9 C10" or PART=sessions: only these)
 	@exec $(BIN)/python -m config.command prove $(ID) $(if $(PART),--part $(PART))
 
-bench: $(VENV)/.run  ## what a request costs in each mode, measured here (N=2000: so many of each)
+measure: $(VENV)/.run  ## what a request costs in each mode, measured here (N=2000: so many of each)
 	@exec $(BIN)/python -m config.command measure $(if $(N),--requests $(N))
 
 check: $(VENV)/.dev  ## lint, types, migrations, deployment settings

@@ -10,7 +10,7 @@ import pytest
 
 from tests.running import ROOT
 
-APPS = ("config", "accounts", "security", "sessions_demo", "jwt_demo", "lab", "notes", "attack_range")
+APPS = ("config", "accounts", "security", "sessions_demo", "jwt_demo", "lab", "notes", "attack_range", "benchmarks")
 MAY_IMPORT = {
     "config": {"accounts", "security", "sessions_demo", "jwt_demo", "lab", "notes"},
     "accounts": {"security"},
@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "notes": {"security", "sessions_demo", "jwt_demo"},
     "lab": {"accounts", "security", "sessions_demo", "jwt_demo"},
     "attack_range": {"accounts", "security", "sessions_demo", "jwt_demo"},
+    "benchmarks": {"config", "accounts", "security", "sessions_demo", "jwt_demo"},
 }
 
 
