@@ -18,7 +18,7 @@ try:
 except ImproperlyConfigured as error:
     # gunicorn shows anything else with a traceback.
     sys.exit(str(error))
-# gunicorn's threads, with /healthz beside them.
+# gunicorn's threads, without what holds them up, and with /healthz beside them.
 worker_class = "config.worker.Worker"
 threads = 8
 # Loads the project once, in the master: a configuration the checks refuse ends the start there and then.
@@ -26,6 +26,8 @@ preload_app = True
 # Seconds. Above every time-out of a store, so that a hung store is a 503 of ours and no killed worker.
 timeout = 30
 graceful_timeout = 3
+# Left to itself gunicorn takes another parser where gunicorn_h1c happens to be installed; the tests hold this one.
+http_parser = "python"
 # Bytes and fields of one request's head; more is refused before Python sees it.
 limit_request_line = 4094
 limit_request_fields = 50

@@ -1,64 +1,279 @@
-"""gunicorn's threaded worker, in which nothing that waits for a store can hold up `/healthz`.
+"""gunicorn's threaded worker, in which no client and no store can hold up the others.
 
-A supervisor that gets no answer ends the process, with all who wait in it, although a new one would wait as well.
+gunicorn gives a connection to a thread at its first byte. Eight clients that stop in the middle of a request would then
+have all threads, for as long as they like. Here a thread gets a connection when the whole request has arrived.
+
+Nothing that waits for a store can hold up `/healthz`: a supervisor that gets no answer ends the process, with all who
+wait in it, although a new one would wait as well.
+
+gunicorn's one loop waits up to two seconds for each client to close its end of a connection. Ten clients that do not
+would hold up all others for twenty seconds. Here that loop never waits for a single client.
 """
 
+import fcntl
 import selectors
 import socket
+import struct
+import termios
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
-from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 HEALTH = (b"GET /healthz ", b"HEAD /healthz ", b"GET /healthz?", b"HEAD /healthz?")
-# What announces more than the head.
-MORE = (b"\r\ncontent-length:", b"\r\ntransfer-encoding:", b"\r\nexpect:", b"\r\nupgrade:")
-LONGEST = 4096  # bytes
+LENGTH = b"\r\ncontent-length:"
+# What cannot be waited for: chunks have no length, and a client that expects 100-continue waits for that.
+UNMEASURED = (b"\r\ntransfer-encoding:", b"\r\nexpect:")
+LONGEST_HEAD = 32 * 1024  # bytes
+# Bytes, as DATA_UPLOAD_MAX_MEMORY_SIZE: a longer body is refused without being read.
+LONGEST_BODY = 64 * 1024
+# Seconds in which a request must have arrived, and in which it must have been answered and the answer taken.
+ARRIVAL, ANSWER = 10, 60
+# Seconds for which a connection is kept after its last answer, so that the client can read it: one that is closed
+# while the client still sends is reset, and the answer is lost.
+LINGER = 2
+LATER = object()
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """One thread more than `threads`, and it answers `/healthz` alone: on a new connection over plain http.
 
-    Under TLS nothing can be seen of a request before a thread has it.
+    Under TLS nothing can be seen of a request before a thread has it. A slow client keeps that thread for `ARRIVAL`
+    seconds.
     """
 
     def init_process(self) -> None:
         self.health_pool = ThreadPoolExecutor(max_workers=1)
+        self.in_threads: dict[TConn, float] = {}
+        self.next_sweep = 0.0
         super().init_process()
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Gives a connection on which something has arrived to the thread that may have it."""
-        head = self._peek(conn)
-        if head is None:
-            self._wait_for_data(conn)
+        """Gives a connection on which something has arrived to the thread that may have it, or waits for the rest."""
+        if conn.initialized and not getattr(conn, "wanted", 0) and not _read_ahead(conn):
+            # A look at it would make this loop wait for the interpreter's lock, which the threads have: a tenth of
+            # all that a request costs. For the first request of a connection it cannot be had elsewhere.
+            self._give(conn, self.tpool, self._handle_if_whole)
+        else:
+            self._enqueue_whole(conn)
+
+    def _handle_if_whole(self, conn: TConn) -> Any:
+        """What `handle` gives, or `LATER` for a request that is not all there."""
+        try:
+            seen = _peek(conn)
+        except OSError:
+            return LATER
+        if seen and not self.cfg.is_ssl:
+            wanted, here = _sizes(conn, seen)
+            if wanted > here:
+                return LATER
+        return self.handle(conn)
+
+    def accept(self, listener: socket.socket) -> None:
+        """Takes a connection. The last that there may be has the place of the one that has waited longest."""
+        super().accept(listener)
+        if self.nr_conns >= self.worker_connections and len(self.pending_conns) > 1:
+            self._forget(min(self.pending_conns, key=lambda conn: conn.timeout))
+
+    def _enqueue_whole(self, conn: TConn) -> None:
+        try:
+            seen = _peek(conn)
+        except BlockingIOError:
+            self._wait(conn, 1)
             return
-        # Only the first request of a connection: its answer fits into the buffer of a client that does not read.
-        health = not conn.initialized and _asks_for_health(head)
-        pool = self.health_pool if health else self.tpool
-        answered = pool.submit(self.handle, conn)
+        except OSError:
+            self._close(conn)  # the client is gone
+            return
+        if seen and not self.cfg.is_ssl:
+            self._enqueue_plain(conn, seen)
+        else:
+            self._give(conn, self.tpool)
+
+    def _enqueue_plain(self, conn: TConn, seen: bytes) -> None:
+        wanted, here = _sizes(conn, seen)
+        if wanted > here >= LONGEST_HEAD and not _end_of_head(seen):
+            self._give(conn, self.tpool, self._refuse)
+        elif wanted > here and wanted != getattr(conn, "wanted", 0):
+            self._wait(conn, wanted)
+        elif wanted > here:
+            self._take(conn)
+        else:
+            # Only the first request of a connection: its answer fits into the buffer of a client that does not read.
+            health = not conn.initialized and _asks_for_health(seen)
+            self._give(conn, self.health_pool if health else self.tpool)
+
+    def _take(self, conn: TConn) -> None:
+        """Reads what there is for the parser: the poller reports it, although it is not all.
+
+        The kernel does so when the client has said all that it will say; but also when its memory is short, which a
+        client can bring about by sending byte by byte, and at an urgent byte.
+        """
+        conn.init()
+        try:
+            part = conn.sock.recv(LONGEST_HEAD, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            self._wait(conn, conn.wanted)
+            return
+        except OSError:
+            self._close(conn)  # the client is gone
+            return
+        unreader = conn.parser.unreader
+        unreader.unread(unreader.take_buffered() + part)
+        if part:
+            self._enqueue_whole(conn)
+        else:
+            self._give(conn, self.tpool)  # which finds the end, and does not wait
+
+    def _wait(self, conn: TConn, wanted: int) -> None:
+        """Until there are so many bytes in the socket; for `ARRIVAL` seconds in all."""
+        if not getattr(conn, "wanted", 0):
+            conn.timeout = time.monotonic() + ARRIVAL
+        conn.wanted = wanted
+        # Without it the poller would report what is there already, again and again.
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, wanted)
+        self._poll(conn, self.on_pending_socket_readable)
+
+    def _poll(self, conn: TConn, callback: Callable[[TConn, socket.socket], None]) -> None:
+        conn.sock.setblocking(False)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(callback, conn))
+        self.pending_conns.append(conn)
+
+    def _give(self, conn: TConn, pool: ThreadPoolExecutor, work: Callable[[TConn], bool] | None = None) -> None:
+        if getattr(conn, "wanted", 0):
+            conn.wanted = 0
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        conn.data_ready = True
+        answered = pool.submit(work or self.handle, conn)
         answered.add_done_callback(lambda it: self.method_queue.defer(self.finish_request, conn, it))
 
-    def _peek(self, conn: TConn) -> bytes | None:
-        """What has arrived, which stays there; `None` for nothing yet. b"" where the head is not there to be seen."""
-        if self.cfg.is_ssl or (conn.initialized and conn.parser.unreader.buf.getvalue()):
-            return b""
+    def _refuse(self, conn: TConn) -> bool:
+        limit = self.cfg.limit_request_line
+        error = LimitRequestHeaders("too long") if b"\n" in _peek(conn) else LimitRequestLine(LONGEST_HEAD, limit)
+        conn.sock.setblocking(True)
+        self.handle_error(None, conn.sock, conn.client, error)
+        return False
+
+    def handle(self, conn: TConn) -> Any:
+        """As gunicorn does it, with a limit to how long the thread waits for the client."""
+        self.in_threads[conn] = time.monotonic()
         try:
-            return conn.sock.recv(LONGEST, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return b""  # closed: for gunicorn's own code to find out
+            return super().handle(conn)
+        finally:
+            del self.in_threads[conn]
 
-    def _wait_for_data(self, conn: TConn) -> None:
-        # As gunicorn does it after a thread has waited in vain.
-        conn.sock.setblocking(False)
-        conn.timeout = time.monotonic() + DEFAULT_WORKER_DATA_TIMEOUT
-        self.pending_conns.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """As gunicorn does it, but nothing comes after a body that was not waited for: a thread would read the rest."""
+        if not _was_waited_for(req.headers):
+            req.force_close()
+        return super().handle_request(req, conn)
+
+    def finish_request(self, conn: TConn, answered: Future[Any]) -> None:
+        """Keeps or closes a connection, without waiting until the client has closed its end."""
+        if not answered.cancelled() and not answered.exception() and answered.result() is LATER:
+            self._enqueue_whole(conn)
+            return
+        if answered.cancelled() or answered.exception() or answered.result():
+            super().finish_request(conn, answered)
+            return
+        with suppress(OSError):  # the client is gone
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.timeout = time.monotonic() + LINGER
+            self._poll(conn, self._drain)
+            return
+        self._close(conn)
+
+    def _drain(self, conn: TConn, client: socket.socket) -> None:
+        with suppress(OSError):
+            if client.recv(LONGEST_BODY):
+                return
+        self._forget(conn)
+
+    def murder_pending(self) -> None:
+        """Closes what has waited for too long. Ends the waiting of threads for clients that send or read too slowly."""
+        now = time.monotonic()
+        if now < self.next_sweep:
+            return
+        self.next_sweep = now + 1
+        for conn in [conn for conn in self.pending_conns if conn.timeout < now]:
+            self._forget(conn)
+        for conn, since in self.in_threads.copy().items():
+            if since + ARRIVAL < now:
+                # Not the method of a TLS socket, which would make the thread go on in plain text.
+                with suppress(OSError):  # closed already
+                    # A thread that no longer reads can still answer.
+                    how = socket.SHUT_RD if now < since + ANSWER else socket.SHUT_RDWR
+                    socket.socket.shutdown(conn.sock, how)
+
+    def _forget(self, conn: TConn) -> None:
+        self.pending_conns.remove(conn)
+        self.poller.unregister(conn.sock)
+        self._close(conn)
+
+    def _close(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()
 
 
-def _asks_for_health(head: bytes) -> bool:
-    # A complete head and nothing more: a client that stops in the middle must not hold up this thread either.
-    whole = head.endswith(b"\r\n\r\n") and head.count(b"\r\n\r\n") == 1
-    return whole and head.startswith(HEALTH) and not any(word in head.lower() for word in MORE)
+def _peek(conn: TConn) -> bytes:
+    """What has arrived and is not yet taken. b"" where nothing is to be seen. Raises `OSError` as `recv` does."""
+    if conn.initialized and conn.cfg.is_ssl:
+        return b""
+    ahead = _read_ahead(conn)
+    try:
+        return ahead + conn.sock.recv(LONGEST_HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        if ahead:
+            return ahead
+        raise
+
+
+def _read_ahead(conn: TConn) -> bytes:
+    """What gunicorn has read of this request with the one before it."""
+    return conn.parser.unreader.buf.getvalue() if conn.initialized else b""
+
+
+def _sizes(conn: TConn, seen: bytes) -> tuple[int, int]:
+    """How many bytes there must be in the socket, as far as one can say, and how many there are."""
+    ahead, end = len(_read_ahead(conn)), _end_of_head(seen)
+    wanted = (end + _length_of_body(seen[:end]) if end else len(seen) + 1) - ahead
+    here = len(seen) - ahead
+    return wanted, _arrived(conn.sock) if end and wanted > here else here
+
+
+def _end_of_head(seen: bytes) -> int:
+    """The position behind the empty line, 0 without one. Bare line feeds count: gunicorn refuses them at once."""
+    return seen.find(b"\n\r\n") + 3 if b"\n\r\n" in seen else seen.find(b"\n\n") + 2 if b"\n\n" in seen else 0
+
+
+def _length_of_body(head: bytes) -> int:
+    """How many bytes of body are waited for."""
+    head = head.lower()
+    _, found, rest = head.partition(LENGTH)
+    length = rest.partition(b"\r\n")[0].strip()
+    if not found or not length.isdigit() or any(word in head for word in UNMEASURED):
+        return 0
+    number = int(length.lstrip(b"0")[:9] or b"0")
+    return number if number <= LONGEST_BODY else 0
+
+
+def _was_waited_for(headers: list[tuple[str, str]]) -> bool:
+    """Whether the body was there before a thread had the request. Takes the headers as gunicorn has read them."""
+    length = next((value for name, value in headers if name == "CONTENT-LENGTH"), "0")
+    return int(length) <= LONGEST_BODY and not any(name in ("TRANSFER-ENCODING", "EXPECT") for name, _ in headers)
+
+
+def _arrived(sock: socket.socket) -> int:
+    """How many bytes are in the socket."""
+    return int(struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, bytes(4)))[0])
+
+
+def _asks_for_health(seen: bytes) -> bool:
+    # Without a body, and nothing behind it: no second answer that a client could leave unread.
+    if not seen.startswith(HEALTH) or not seen.endswith(b"\r\n\r\n") or seen.count(b"\r\n\r\n") != 1:
+        return False
+    return not any(word in seen.lower() for word in (LENGTH, b"\r\nupgrade:", *UNMEASURED))
