@@ -1,0 +1,16 @@
+// Finds users, and says who they are.
+import { database } from "./database.js";
+import { verify } from "./passwords.js";
+
+export const findUserById = database.prepare("SELECT * FROM users WHERE id = ?");
+const findUserByEmail = database.prepare("SELECT * FROM users WHERE email = ?");
+
+// The user whose name and password these are, or null.
+export async function userOf({ email, password }) {
+  const user = findUserByEmail.get(email);
+  return user && (await verify(password, user.password)) ? user : null;
+}
+
+export function profile({ id, email, name, role }) {
+  return { data: { id: String(id), email, name, role } };
+}
