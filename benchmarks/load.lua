@@ -1,0 +1,93 @@
+-- What wrk sends, and what it makes of the answers. The first argument names a file with `requests`, whole texts, and
+-- how they are used: again and again in turn; `once`; or each made of an answer by `next`.
+-- For one thread only: its connections share what stands here.
+local ffi = require("ffi")
+ffi.cdef [[ typedef struct { long seconds; long nanoseconds; } time; int clock_gettime(int clock, time *now); ]]
+local MONOTONIC, NEVER = 1, 1e9
+
+local work, file, position, answered, looked_at, threads = nil, "", 0, 0, false, {}
+bad, sample, began, ended = 0, "", 0, 0
+
+setup = function(thread)
+   table.insert(threads, thread)
+end
+
+init = function(args)
+   file = args[1]
+   work = dofile(file)
+   if work.once then
+      -- A connection for which nothing is left waits until the others have their answers.
+      delay = function()
+         return position < #work.requests and 0 or NEVER
+      end
+   end
+end
+
+local function clock()
+   local now = ffi.new("time")
+   ffi.C.clock_gettime(MONOTONIC, now)
+   return tonumber(now.seconds) + tonumber(now.nanoseconds) / 1e9
+end
+
+request = function()
+   if not looked_at then
+      -- wrk makes one request before the first, to see whether it is one, and does not send it.
+      looked_at = true
+      return work.requests[1]
+   end
+   position = position + 1
+   began = position == 1 and clock() or began
+   if not (work.once or work.next) then
+      return work.requests[(position - 1) % #work.requests + 1]
+   end
+   local text = work.requests[position]
+   work.requests[position] = false
+   return text
+end
+
+-- A refresh token is good for one request; the answer has the next.
+local function following(headers, body)
+   local place = work.next.cookie and (headers["Set-Cookie"] or headers["set-cookie"] or "") or body
+   local found = place:match(work.next.pattern)
+   if not found then
+      return nil
+   end
+   local sent = work.next.body:gsub("TOKEN", found)
+   return work.next.head:gsub("TOKEN", found) .. "Content-Length: " .. #sent .. "\r\n\r\n" .. sent
+end
+
+local function fail(why)
+   bad = bad + 1
+   sample = sample == "" and why or sample
+end
+
+response = function(status, headers, body)
+   answered = answered + 1
+   if status < 200 or status > 299 then
+      fail(status .. " " .. body:sub(1, 300))
+   end
+   if work.next then
+      local text = following(headers, body)
+      if not text then
+         fail("an answer without the next token: " .. body:sub(1, 300))
+      end
+      -- A connection must send something, and what failed ends the run.
+      table.insert(work.requests, text or work.next.head .. "Content-Length: 0\r\n\r\n")
+   end
+   if work.once and answered == #work.requests then
+      -- wrk goes on until its time is over, or until who started it sees this file.
+      ended = clock()
+      io.open(file .. ".done", "w"):close()
+   end
+end
+
+done = function(summary, latency)
+   local errors = summary.errors
+   local failed = errors.connect + errors.read + errors.write + errors.timeout
+   local own = threads[1]:get("ended") - threads[1]:get("began")
+   print(string.format(
+      '\n{"requests": %d, "seconds": %f, "p50": %f, "p95": %f, "p99": %f, "failed": %d, "bad": %d}',
+      summary.requests, own > 0 and own or summary.duration / 1e6, latency:percentile(50) / 1e3,
+      latency:percentile(95) / 1e3, latency:percentile(99) / 1e3, failed, threads[1]:get("bad")))
+   print(threads[1]:get("sample"))
+end

@@ -1,0 +1,218 @@
+"""What is measured: each operation goes around the servers (A B A B …), and every round starts them anew."""
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import redis
+
+from benchmarks import client, load, servers
+from benchmarks.client import Login
+from benchmarks.contestants import CONTESTANTS, CannotRun, Contestant, Flow, Place
+from benchmarks.load import CONNECTIONS, Load, Request, Script
+from benchmarks.servers import CORES, SERVER_CORES, Server
+
+OPERATIONS = ("nothing", "whoami", "profile", "login", "refresh", "logout")
+READS = ("nothing", "whoami", "profile")
+# Users whose requests alternate.
+READERS = 8
+# Users of one measurement: each logs in once, refreshes again and again, or logs out once.
+LOGGED_IN, REFRESHED, LOGGED_OUT = 32, CONNECTIONS, 24
+# What others are compared with: this project as it is by default; and what does nothing, with all that does more.
+YARDSTICK = {"session": ("ours", ""), "token": ("ours", "denylist"), "": ("ours", "")}
+# What differs from the rest only there: by the check of a token, by the trace of a request, by how the key is kept.
+ALIKE_BUT_FOR = {
+    **dict.fromkeys(("ours-expiry", "ours-version", "ours-demo"), ("whoami",)),
+    "KeyObject": ("whoami", "profile"),
+}
+# Both workers have both cores, and so does what asks them.
+WITH_TWO_WORKERS, DONE_BY_TWO = ("ours", "stock", "express"), ("whoami", "login")
+Key = tuple[str, str, str, str, int]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One flow at one running server."""
+
+    server: Server
+    flow: Flow
+
+    def does(self, operation: str) -> bool:
+        """Whether there is such a request. What differs in its reads alone is not measured at anything else."""
+        if operation == "nothing" or not self.flow.kind:
+            return operation == "nothing" and not self.flow.kind
+        parts = ALIKE_BUT_FOR.get(self.server.contestant.key) or ALIKE_BUT_FOR.get(self.flow.variant) or OPERATIONS
+        return operation in parts and bool(getattr(self.flow, operation))
+
+    def script(self, operation: str) -> Script:
+        """What is sent. What is good for one request only is made here, by as many logins."""
+        if operation == "nothing":
+            headers = client.common_headers(self.server)
+            return Script((Request("GET", self.server.contestant.nothing, headers),))
+        if operation == "login":
+            requests = (client.login_request(self.server, self.flow, user) for user in range(LOGGED_IN))
+            return Script(tuple(requests), once=True)
+        if operation == "refresh":
+            return client.refreshing(self._log_in(REFRESHED))
+        if operation == "logout":
+            return Script(tuple(login.logout() for login in self._log_in(LOGGED_OUT)), once=True)
+        return Script(tuple(login.get(getattr(self.flow, operation)) for login in self.readers))
+
+    @cached_property
+    def readers(self) -> list[Login]:
+        """Some users who are logged in."""
+        return self._log_in(READERS)
+
+    def _log_in(self, number: int) -> list[Login]:
+        wanted = self.flow.kind, self.flow.log_in_by or self.flow.variant
+        flow = next(it for it in self.server.contestant.flows if (it.kind, it.variant) == wanted)
+        return [Login.of(self.server, flow, user) for user in range(number)]
+
+
+@dataclass
+class Row:
+    """One operation by one flow at one contestant, and what each round saw."""
+
+    operation: str
+    contestant: Contestant
+    flow: Flow
+    workers: int
+    loads: list[Load] = field(default_factory=list)
+
+    def ratio(self, yardstick: "Row") -> float:
+        """How many times as many requests a second as the yardstick had in the same round."""
+        pairs = zip(self.loads, yardstick.loads, strict=True)
+        return median(mine.rate / other.rate for mine, other in pairs)
+
+    def as_json(self, yardstick: "Row") -> dict[str, Any]:
+        """The middle of the rounds, and the rate of each."""
+        middle = {name: round(median(getattr(load, name) for load in self.loads), 3) for name in ("p50", "p95", "p99")}
+        cpu = [load.cpu for load in self.loads if load.cpu is not None]
+        rates = [round(load.rate, 1) for load in self.loads]
+        return {
+            "operation": self.operation,
+            "flow": self.flow.kind,
+            "contestant": self.contestant.result_key,
+            "variant": self.flow.variant,
+            "workers": self.workers,
+            "requests": sum(load.requests for load in self.loads),
+            "rates": rates,
+            "rate": median(rates),
+            "ratio": round(self.ratio(yardstick), 3),
+            **middle,
+            "cpu": round(median(cpu)) if cpu else None,
+        }
+
+
+class Bench:
+    """One run: where it takes place, and what it has found so far."""
+
+    def __init__(self, folder: Path, seconds: int, names: list[str], say: Callable[[str], None]) -> None:
+        self.folder, self.seconds, self.say = folder, seconds, say
+        self.store = folder / "store" / "valkey.sock"
+        self.places = {name: Place(folder / name, self.store, servers.free_port(), 1) for name in names}
+        self.rows: dict[Key, Row] = {}
+        self.resident: dict[str, list[tuple[float, float]]] = {}
+        self.session_bytes: dict[str, int] = {}
+
+    def prepare(self) -> dict[str, str]:
+        """Makes databases and users. Gives, by its key, why a contestant cannot run; it is then left out."""
+        reasons = {}
+        for name, place in self.places.items():
+            self.say(f"preparing {name}")
+            place.folder.mkdir(parents=True)
+            try:
+                CONTESTANTS[name].prepare(place)
+            except CannotRun as error:
+                reasons[name] = str(error)
+        self.places = {name: place for name, place in self.places.items() if name not in reasons}
+        return reasons
+
+    def round(self) -> None:
+        """Starts all of them, each on the first core, and takes every operation around."""
+        with ExitStack() as stack:
+            started = [self._start(stack, name) for name in self.places]
+            targets = [Target(server, flow) for server in started for flow in server.contestant.flows or (Flow(""),)]
+            for operation in OPERATIONS:
+                before = {server: server.resident() for server in started}
+                busy = self._go_around(operation, targets)
+                if operation == "login":
+                    for server in busy:
+                        seen = before[server], server.resident()
+                        self.resident.setdefault(server.contestant.result_key, []).append(seen)
+            for target in targets:
+                if target.flow.kind == "session" and target.does("login"):
+                    self.session_bytes[target.server.contestant.result_key] = self._size_of_session(target)
+
+    def round_of_two_workers(self) -> None:
+        """The same with two workers, of some contestants and operations."""
+        with ExitStack() as stack:
+            names = [name for name in WITH_TWO_WORKERS if name in self.places]
+            targets = [
+                Target(server, flow)
+                for server in [self._start(stack, name, 2) for name in names]
+                for flow in server.contestant.flows
+            ]
+            for operation in DONE_BY_TWO:
+                self._go_around(operation, targets)
+
+    def _size_of_session(self, target: Target) -> int:
+        """Bytes of the keys that one more login adds to the sessions in the store, as the store counts them."""
+        number = target.server.contestant.store_databases[0]
+        with closing(redis.Redis(unix_socket_path=str(self.store), db=number)) as store:
+            before = set(store.scan_iter(count=1000))
+            Login.of(target.server, target.flow, user=0)
+            return sum(store.memory_usage(key) or 0 for key in set(store.scan_iter(count=1000)) - before)
+
+    def _start(self, stack: ExitStack, name: str, workers: int = 1) -> Server:
+        place = replace(self.places[name], workers=workers)
+        return stack.enter_context(servers.running(CONTESTANTS[name], place, SERVER_CORES if workers == 1 else CORES))
+
+    def _go_around(self, operation: str, targets: list[Target]) -> list[Server]:
+        """Measures each target that has the operation, and returns the servers that were busy."""
+        chosen = [target for target in targets if target.does(operation)]
+        for target in chosen:
+            script = target.script(operation)
+            if operation in READS:
+                load.run(target.server, script, 1)  # what is compiled and cached at first use is not measured
+            seen = load.run(target.server, script, self.seconds)
+            self._row(operation, target).loads.append(seen)
+            self.say(
+                f"{operation:8} {target.server.contestant.key:13} {target.flow.kind:8} {target.flow.variant:16} "
+                f"{seen.rate:8.0f}/s {seen.p50:8.2f} ms {seen.cpu or 0:7.0f} µs"
+            )
+        return list(dict.fromkeys(target.server for target in chosen))
+
+    def _row(self, operation: str, target: Target) -> Row:
+        contestant, flow, workers = target.server.contestant, target.flow, target.server.place.workers
+        key = (operation, flow.kind, contestant.result_key, flow.variant, workers)
+        return self.rows.setdefault(key, Row(operation, contestant, flow, workers))
+
+    def speed(self) -> list[dict[str, Any]]:
+        """Every row, with its ratio to this project's."""
+        return [row.as_json(self._yardstick(key)) for key, row in self.rows.items()]
+
+    def _yardstick(self, key: Key) -> Row:
+        operation, flow, *_, workers = key
+        same = (operation, flow) if flow else ("whoami", "session")
+        return self.rows[(*same, *YARDSTICK[flow], workers)]
+
+    def memory(self) -> list[dict[str, Any]]:
+        """Resident MiB of one worker before and after logins, sixteen at a time."""
+        return [
+            {
+                "contestant": key,
+                "workers": 1,
+                "before": round(median(before for before, _ in seen), 1),
+                "after": round(median(after for _, after in seen), 1),
+            }
+            for key, seen in self.resident.items()
+        ]
+
+    def stored(self) -> list[dict[str, Any]]:
+        """Bytes of a session in the store."""
+        return [{"contestant": key, "flow": "session", "bytes": size} for key, size in self.session_bytes.items()]

@@ -1,0 +1,117 @@
+"""What `make bench` asks of which contestant, and how it compares rounds."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import load, measures, servers
+from benchmarks.contestants import CONTESTANTS, CannotRun, Contestant, Flow, Place
+from benchmarks.load import Load
+from benchmarks.measures import OPERATIONS, Bench, Row, Target
+
+
+class Standing:
+    """A server of which nothing is asked."""
+
+    def __init__(self, key: str) -> None:
+        self.contestant = CONTESTANTS[key]
+
+
+def done(key: str) -> dict[tuple[str, str], list[str]]:
+    """The operations of each flow of a contestant."""
+    server: Any = Standing(key)
+    flows = server.contestant.flows or (Flow(""),)
+    targets = {(flow.kind, flow.variant): Target(server, flow) for flow in flows}
+    return {name: [it for it in OPERATIONS if target.does(it)] for name, target in targets.items()}
+
+
+FLOWS = ("session", "token")
+ALL = ["whoami", "profile", "login", "refresh", "logout"]
+
+
+def test_every_flow_is_asked_all_that_it_has() -> None:
+    sessions = ["whoami", "profile", "login", "logout"]
+    assert done("ours") == {("session", ""): sessions, ("token", "denylist"): ALL}
+    assert done("stock") == {
+        ("session", "DRF"): sessions,
+        ("session", "no DRF, no SQL"): ["whoami"],
+        ("session", "no DRF"): ["profile"],
+        ("token", "DRF"): ALL,
+        ("token", "stateless"): ["whoami"],
+        ("token", "no DRF, no SQL"): ["whoami"],
+    }
+    assert done("express") == {
+        ("session", ""): sessions,
+        ("token", "string secret"): ALL,
+        ("token", "KeyObject"): ALL[:2],
+    }
+    assert done("express-bcrypt") == {("session", ""): ["login"]}
+    assert done("bare-gunicorn") == done("bare-node") == {("", ""): ["nothing"]}
+
+
+def test_what_is_alike_is_measured_once() -> None:
+    assert done("ours-expiry") == {("token", "expiry"): ["whoami"]}
+    assert done("ours-version") == {("token", "version"): ["whoami"]}
+    assert done("ours-demo") == {("session", ""): ["whoami"], ("token", "denylist"): ["whoami"]}
+
+
+def row(operation: str, key: str, variant: str, rates: list[float], workers: int = 1, kind: str = "session") -> Row:
+    loads = [Load(round(rate), rate, p50=rate / 10, p95=1.0, p99=2.0, cpu=rate / 2) for rate in rates]
+    return Row(operation, CONTESTANTS[key], Flow(kind, variant), workers, loads)
+
+
+def test_a_ratio_compares_within_a_round_and_the_middle_counts(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 1, [], print)
+    rows = [
+        row("whoami", "ours", "", [100, 10, 50]),
+        row("whoami", "stock", "DRF", [50, 20, 25]),
+        row("whoami", "ours", "", [400.0], workers=2),
+        row("whoami", "stock", "DRF", [100.0], workers=2),
+        row("whoami", "ours-expiry", "expiry", [30, 30, 30], kind="token"),
+        row("whoami", "ours", "denylist", [20, 10, 15], kind="token"),
+        row("nothing", "bare-gunicorn", "", [200, 20, 500], kind=""),
+    ]
+    for it in rows:
+        key = (it.operation, it.flow.kind, it.contestant.result_key, it.flow.variant, it.workers)
+        bench.rows[key] = it
+    ours, stock, *_, expiry, _, bare = found = bench.speed()
+    assert [it["ratio"] for it in found] == [1, 0.5, 1, 0.25, 2, 1, 2]
+    assert stock | {"contestant": "stock", "variant": "DRF", "rate": 25, "rates": [50, 20, 25]} == stock
+    assert (ours["requests"], ours["p50"], ours["cpu"]) == (160, 5, 25)
+    assert (expiry["contestant"], expiry["variant"], bare["flow"]) == ("ours", "expiry", "")
+
+
+def test_what_cannot_be_prepared_is_left_out_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def prepare(place: Place) -> None:
+        if place.folder.name == "broken":
+            raise CannotRun("npm failed.")
+
+    def contestant(key: str) -> Contestant:
+        return Contestant(key, key, "", (), "/", prepare, command=lambda place: [], environment=lambda place: {})
+
+    monkeypatch.setattr(measures, "CONTESTANTS", {key: contestant(key) for key in ("sound", "broken")})
+    bench = Bench(tmp_path, 1, ["sound", "broken"], lambda text: None)
+    assert bench.prepare() == {"broken": "npm failed."}
+    assert list(bench.places) == ["sound"]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(not load.is_available(), reason=load.MISSING)
+def test_a_round_measures_everything_of_this_project() -> None:
+    # A Unix socket's path is short.
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        bench = Bench(Path(folder), 4, ["ours", "bare-gunicorn"], lambda text: None)
+        with servers.running_store(bench.store):
+            assert bench.prepare() == {}
+            bench.round()
+    speed = bench.speed()
+    wanted = [("nothing", "")] + [(name, flow) for name in ("whoami", "profile", "login") for flow in FLOWS]
+    wanted += [("refresh", "token"), ("logout", "session"), ("logout", "token")]
+    assert [(it["operation"], it["flow"]) for it in speed] == wanted
+    assert all(it["requests"] > 5 and 0 < it["p50"] <= it["p95"] <= it["p99"] and it["cpu"] > 0 for it in speed)
+    [memory], [session] = bench.memory(), bench.stored()
+    assert 20 < memory["before"] < 2000
+    assert 20 < memory["after"] < 2000
+    assert 100 < session["bytes"] < 2000
