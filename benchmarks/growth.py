@@ -1,0 +1,143 @@
+"""How speed changes with the number of logins that are remembered: at a thousand, a hundred thousand and a million.
+
+At each size of this project, first one turn of housekeeping, which finds logins that have run out since the last
+size, then the loads. `benchmarks/filling.py` says what a login leaves behind.
+"""
+
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from benchmarks import load, servers
+from benchmarks.contestants import CONTESTANTS, Contestant, Flow, Place
+from benchmarks.measures import READS, Target
+from config.environment import ROOT
+
+SIZES = (1000, 100_000, 1_000_000)
+# What is asked, by the kind of flow, of the flow that each contestant has first.
+OPERATIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "ours": {"session": ("whoami", "login"), "token": ("whoami", "refresh")},
+    "stock": {"session": ("whoami",), "token": ("refresh",)},
+}
+# Seconds between two tries of the lock.
+EVERY = 0.0005
+
+
+def measure(
+    folder: Path, store: Path, seconds: int, say: Callable[[str], None], sizes: tuple[int, ...] = SIZES
+) -> dict[str, list[dict[str, Any]]]:
+    """Fills and measures `OPERATIONS`, in a folder of its own for each contestant.
+
+    The store must run; the sessions stay in it. Gives the lists "growth" and "housekeeping" of the results.
+    """
+    growth, turns = [], []
+    for name in OPERATIONS:
+        place = Place(folder / f"growth-{name}", store, servers.free_port())
+        place.folder.mkdir(parents=True)
+        CONTESTANTS[name].prepare(place)
+        before = 0
+        for rows in sizes:
+            say(f"growth: {name} with {rows} logins")
+            fill(CONTESTANTS[name], place, before, rows)
+            before = rows
+            if name == "ours":
+                turns.append({"rows": rows, **housekeeping(CONTESTANTS[name], place)})
+            growth += _load(CONTESTANTS[name], place, rows, seconds)
+    return {"growth": growth, "housekeeping": turns}
+
+
+def fill(contestant: Contestant, place: Place, first: int, last: int) -> None:
+    """Adds the logins number `first` to `last`, without that one. The contestant must not run."""
+    _run("benchmarks.filling", contestant, place, str(first), str(last))
+
+
+def _run(module: str, contestant: Contestant, place: Place, *words: str) -> str:
+    command = [sys.executable, "-m", module, *words]
+    done = subprocess.run(command, cwd=ROOT, env=contestant.environment(place), capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{module} failed: {done.stdout[-1000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def housekeeping(contestant: Contestant, place: Place) -> dict[str, Any]:
+    """One turn: its milliseconds, those of each task, and the longest time in which nothing else could write."""
+    with watching_lock(place.folder / "db.sqlite3") as watch:
+        lines = _run("benchmarks.housekeeping_turn", contestant, place).splitlines()
+    return {**json.loads(lines[-1]), "longest_lock": round(watch.longest * 1000, 1)}
+
+
+@dataclass
+class LockWatch:
+    """What another connection saw of a database's write lock: `longest`, in seconds, that it was held in one piece.
+
+    Two holds with less than `EVERY` between them are one piece; that is also how long the measured one may be off.
+    """
+
+    longest: float = 0
+    tries: int = 0
+    stop: Event = field(default_factory=Event)
+
+    def watch(self, database: sqlite3.Connection) -> None:
+        """Tries to take the lock, and gives it back at once, until `stop` is set."""
+        held_since = None
+        while not self.stop.is_set():
+            now, self.tries = time.perf_counter(), self.tries + 1
+            if _is_free(database):
+                held_since = None
+            else:
+                held_since = now if held_since is None else held_since
+                self.longest = max(self.longest, time.perf_counter() - held_since)
+            time.sleep(EVERY)
+
+
+def _is_free(database: sqlite3.Connection) -> bool:
+    try:
+        database.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
+        return False
+    database.execute("ROLLBACK")
+    return True
+
+
+@contextmanager
+def watching_lock(file: Path) -> Iterator[LockWatch]:
+    """Inside, a second connection watches the write lock of this SQLite database."""
+    watch = LockWatch()
+    # It waits for nothing: a lock that another connection holds is to be noticed.
+    with closing(sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)) as database:
+        thread = Thread(target=watch.watch, args=(database,))
+        thread.start()
+        try:
+            yield watch
+        finally:
+            watch.stop.set()
+            thread.join()
+
+
+def _load(contestant: Contestant, place: Place, rows: int, seconds: int) -> list[dict[str, Any]]:
+    found = []
+    with servers.running(contestant, place) as server:
+        for kind, operations in OPERATIONS[contestant.key].items():
+            target = Target(server, _first_flow(contestant, kind))
+            for operation in operations:
+                script = target.script(operation)
+                if operation in READS:
+                    load.run(server, script, 1)  # what is compiled and cached at first use is not measured
+                seen = load.run(server, script, seconds)
+                row = {"contestant": contestant.key, "rows": rows, "operation": operation, "flow": kind}
+                found.append(row | {"rate": round(seen.rate, 1), "p50": seen.p50, "p95": seen.p95})
+    return found
+
+
+def _first_flow(contestant: Contestant, kind: str) -> Flow:
+    return next(flow for flow in contestant.flows if flow.kind == kind)
