@@ -1,0 +1,497 @@
+"""Where the time of one request goes: `make bench PROFILE=1`, or `python -m benchmarks.layers --requests 600`.
+
+Each target is asked in process, through `config.wsgi.application` as it is in production, with a store and a database
+of its own in a temporary folder. What `LAYERS` names is wrapped for half of the requests and as it is for the other
+half, in turn. A layer's time is its own, without that of the layers it calls, so that the layers of one request add up
+to the request. The wrappers cost time themselves: what they cost is measured first and taken off.
+
+The times are of one thread with nothing else to do. Only the ratios mean something on another machine.
+"""
+
+import argparse
+import json
+import os
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext, redirect_stdout
+from dataclasses import dataclass, field
+from functools import reduce
+from http.cookies import SimpleCookie
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest import mock
+from wsgiref.util import setup_testing_defaults
+
+# What is in none of the layers below: the server's part of WSGI is not in it.
+REST = "Django: handler, request, response"
+# Each layer with the functions that are its own. A middleware is a layer by itself and not listed.
+LAYERS = {
+    "config: WSGI entry": ("config.wsgi.application",),
+    "request and response signals": (
+        "django.core.signals.request_started.send",
+        "django.core.signals.request_finished.send",
+    ),
+    "log line": ("logging.Logger._log",),
+    "CSP header": ("csp.middleware.build_policy",),
+    "URL resolution": ("django.core.handlers.base.BaseHandler.resolve_request",),
+    "DRF: dispatch": (
+        "rest_framework.views.APIView.dispatch",
+        # `method_decorator` has made them anew, around the method as it was then.
+        "jwt_demo.views.Refresh.dispatch",
+        "jwt_demo.views.Login.dispatch",
+    ),
+    "DRF: request": ("rest_framework.views.APIView.initialize_request",),
+    "DRF: negotiation, body": (
+        "security.views.JsonView.initial",
+        "rest_framework.views.APIView.perform_content_negotiation",
+        "security.views.JsonView.read",
+    ),
+    "DRF: authentication, permissions": (
+        "rest_framework.views.APIView.perform_authentication",
+        "rest_framework.views.APIView.check_permissions",
+    ),
+    "DRF: answer, rendering": (
+        "security.views.JsonView.finalize_response",
+        "jwt_demo.views.TokenView.finalize_response",
+        "django.template.response.SimpleTemplateResponse.render",
+    ),
+    "view": (
+        "sessions_demo.views.Whoami.get",
+        "sessions_demo.views.Profile.get",
+        "jwt_demo.views.Whoami.get",
+        "jwt_demo.views.Profile.get",
+        "jwt_demo.views.Refresh.post",
+        "jwt_demo.views.Login.post",
+    ),
+    "session: record, ends": (
+        "sessions_demo.authentication.SessionAuthentication.authenticate",
+        "sessions_demo.store.SessionStore.load",
+        "sessions_demo.store.SessionStore.write",
+    ),
+    "token: authentication class": ("rest_framework_simplejwt.authentication.JWTAuthentication.authenticate",),
+    "token: PyJWT": ("jwt.decode", "jwt.encode"),
+    "token: form, claims": (
+        "jwt_demo.tokens.TypedToken.__init__",
+        "jwt_demo.tokens.TypedToken.__str__",
+    ),
+    "token: revocation check": ("jwt_demo.revocation.Denylist.allows",),
+    "token: rotation": ("jwt_demo.lifecycle.rotate", "jwt_demo.lifecycle.start"),
+    "store: django-redis": (
+        "django_redis.cache.RedisCache.get",
+        "django_redis.cache.RedisCache.set",
+        "django_redis.cache.RedisCache.delete_many",
+    ),
+    "store: round trip": ("redis.client.Redis.execute_command", "redis.client.Pipeline.execute"),
+    "SQL: connection opened, closed": (
+        "django.db.backends.base.base.BaseDatabaseWrapper.connect",
+        "django.db.backends.base.base.BaseDatabaseWrapper.close",
+    ),
+    "SQL: ORM": (
+        "django.db.models.query.QuerySet._filter_or_exclude",
+        "django.db.models.query.QuerySet._annotate",
+        "django.db.models.sql.compiler.SQLCompiler.execute_sql",
+        "django.db.models.sql.compiler.SQLInsertCompiler.execute_sql",
+        "django.db.models.sql.compiler.SQLUpdateCompiler.execute_sql",
+        "django.db.models.query.QuerySet._fetch_all",
+        "django.db.models.base.Model.save",
+        "django.db.transaction.Atomic.__enter__",
+        "django.db.transaction.Atomic.__exit__",
+    ),
+    "SQL: statements": (
+        "django.db.backends.utils.CursorWrapper.execute",
+        "django.db.backends.utils.CursorWrapper.executemany",
+        "django.db.backends.base.base.BaseDatabaseWrapper.commit",
+    ),
+    "password hash": ("security.hashers.Argon2id.verify", "security.hashers.Argon2id.encode"),
+}
+# Requests in a row with or without wrappers, after some that are not counted: whatever a wrapper replaces, the
+# interpreter must look up anew before it is as fast as it was.
+BLOCK, WARM_UP = 10, 5
+SUMMARY = {
+    "sum": "sum of the layers",
+    "plain": "the same request without wrappers",
+    "wrappers": "what the wrappers cost, not in the sum",
+    "spread": "halves of the run differ by at most, %",
+}
+LATEST = Path(__file__).parent / "results" / "latest.json"
+EMAIL, PASSWORD = "alice@example.com", "correct horse alice"
+ORIGIN = "https://localhost"
+
+
+def main(words: list[str] | None = None) -> None:
+    """Sets up a site, measures and prints a table, or JSON with `--json`. Exits with a sentence when it cannot."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.layers", description="Microseconds a layer.")
+    parser.add_argument("--requests", type=int, default=300, help="so many of each, with and without wrappers")
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    options = parser.parse_args(words)
+    if options.requests < 2:
+        parser.error("--requests must be 2 or more")
+    with site():
+        from django.contrib.auth import get_user_model
+
+        get_user_model().objects.create_user(EMAIL, PASSWORD)
+        report = profile(options.requests)
+    print(json.dumps(report, indent=1) if options.json else as_table(report))
+
+
+@contextmanager
+def site() -> Iterator[None]:
+    """Django set up as in production, on a store and a database that are gone afterwards. Once in a process."""
+    with tempfile.TemporaryDirectory(prefix="layers-") as folder, (Path(folder) / "log").open("w") as log:
+        # Nothing of this machine's own site: not its data, and not the proxies in front of it.
+        for name in ("REDIS_URL", "DATABASE_URL", "TRUSTED_PROXIES", "HTTPS"):
+            os.environ.pop(name, None)
+        keys = {name: os.urandom(32).hex() for name in ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
+        os.environ.update(keys, ENV_FILE=os.devnull, DEMO="0", ALLOWED_HOSTS="localhost", SITE_URL=ORIGIN)
+        os.environ.update(VAR_DIR=folder, EMAIL_URL="smtp://localhost", DJANGO_SETTINGS_MODULE="config.settings")
+        # The log takes standard output as it finds it.
+        with redirect_stdout(log):
+            from config import command, run
+
+            run.prepare()
+            with command.running_store(), _second_connection():
+                yield
+
+
+@contextmanager
+def _second_connection() -> Iterator[None]:
+    """Holds the database open, as the site's housekeeping does: the last to close it must clear up its log."""
+    from django.conf import settings
+
+    with closing(sqlite3.connect(settings.DATABASES["default"]["NAME"], uri=True)) as database:
+        database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        yield
+
+
+def profile(requests: int) -> dict[str, Any]:
+    """Microseconds a layer of each target: so many requests with wrappers, and as many without.
+
+    Needs a store, and the user Alice in the database. Raises `LookupError` when the table names what is gone, and
+    `RuntimeError` for an answer that is no success.
+    """
+    targets = log_in()
+    measured = {target.name: Measured() for target in targets}
+    watch = Stopwatch()
+    watch.calibrate()
+    for done in range(0, requests, BLOCK):
+        # Another target comes first in each block, and each kind of request in every second one.
+        at, counted = done // BLOCK % len(targets), min(BLOCK, requests - done)
+        for target in targets[at:] + targets[:at]:
+            for wrapped in (at % 2 == 0, at % 2 == 1):
+                _run_block(target, measured[target.name], counted, watch if wrapped else None)
+    found = {name: entry.as_json() for name, entry in measured.items()}
+    return {"unit": "µs", "requests": requests, "targets": found, "server": server_time()}
+
+
+@dataclass
+class Target:
+    """A request to ask again and again. `rotates`: it sends the refresh token that the answer before has given."""
+
+    name: str
+    method: str
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+    body: dict[str, Any] | None = None
+    rotates: bool = False
+
+    def environ(self) -> dict[str, Any]:
+        """What a server would call the application with."""
+        environ: dict[str, Any] = {"REQUEST_METHOD": self.method, "PATH_INFO": self.path, "HTTP_HOST": "localhost"}
+        environ |= {"REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "https", **self.headers}
+        if self.body is not None:
+            data = json.dumps(self.body).encode()
+            environ |= {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(data))}
+            environ["wsgi.input"] = BytesIO(data)
+        setup_testing_defaults(environ)
+        return environ
+
+    def take(self, answer: "Answer") -> None:
+        """Looks at an answer. Raises `RuntimeError` unless it is a 2xx."""
+        if not answer.status.startswith("2"):
+            raise RuntimeError(f"{self.name} was answered {answer.status}: {answer.body[:200]!r}")
+        if self.rotates:
+            self.body = {"refreshToken": json.loads(answer.body)["refreshToken"]}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the application answered."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def log_in() -> list[Target]:
+    """What is measured, each with a credential of Alice that was issued just now."""
+    credentials = {"email": EMAIL, "password": PASSWORD}
+    token_login = Target("token login", "POST", "/jwt/auth/login", body=credentials | {"transport": "body"})
+    tokens = json.loads(ask(token_login).body)
+    bearer = {"HTTP_AUTHORIZATION": f"Bearer {tokens['accessToken']}"}
+    cookie = {"HTTP_COOKIE": _session_cookie(credentials)}
+    return [
+        Target("session whoami", "GET", "/session/api/whoami", cookie),
+        Target("token whoami", "GET", "/jwt/api/whoami", bearer),
+        Target("session profile", "GET", "/session/api/profile", cookie),
+        Target("token profile", "GET", "/jwt/api/profile", bearer),
+        Target("refresh", "POST", "/jwt/auth/refresh", body={"refreshToken": tokens["refreshToken"]}, rotates=True),
+        token_login,
+    ]
+
+
+def _session_cookie(credentials: dict[str, str]) -> str:
+    csrf = _cookies(ask(Target("CSRF", "GET", "/session/api/")))
+    name = next(name for name in csrf if "csrf" in name)
+    headers = {"HTTP_COOKIE": f"{name}={csrf[name]}", "HTTP_X_CSRFTOKEN": csrf[name], "HTTP_ORIGIN": ORIGIN}
+    cookies = _cookies(ask(Target("session login", "POST", "/session/auth/login", headers, credentials)))
+    return "; ".join(f"{name}={value}" for name, value in cookies.items())
+
+
+def _cookies(answer: Answer) -> dict[str, str]:
+    jar = SimpleCookie("; ".join(value.partition(";")[0] for name, value in answer.headers if name == "Set-Cookie"))
+    return {name: morsel.value for name, morsel in jar.items()}
+
+
+def ask(target: Target) -> Answer:
+    """One answer, looked at by the target."""
+    answer = serve(target.environ())
+    target.take(answer)
+    return answer
+
+
+def serve(environ: dict[str, Any]) -> Answer:
+    """What a server does with a request that it has read: calls the application, takes its answer, closes it."""
+    from config import wsgi
+
+    head: list[Any] = []
+    response: Any = wsgi.application(environ, lambda *sent: head.extend(sent))
+    body = b"".join(response)
+    response.close()
+    return Answer(head[0], head[1], body)
+
+
+class Stopwatch:
+    """Own times of nested functions, in nanoseconds: what each layer took, without what the layers it called took.
+
+    `inside` and `outside` are what a wrapper itself costs, in its own layer's time and in its caller's; `cost` is what
+    was taken off for that.
+    """
+
+    def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
+        self.clock = clock
+        self.inside = self.outside = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets what was measured."""
+        self.times: dict[str, int] = defaultdict(int)
+        self.cost = 0
+        # Nanoseconds of the layers called so far, for each function that has not returned.
+        self.called: list[int] = []
+
+    def wrap(self, layer: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function`, whose own time goes to `layer`."""
+        clock = self.clock
+
+        def timed(*args: Any, **options: Any) -> Any:
+            self.called.append(0)
+            started = clock()
+            try:
+                return function(*args, **options)
+            finally:
+                took = clock() - started
+                self.times[layer] += took - self.called.pop() - self.inside
+                self.cost += self.inside
+                if self.called:
+                    self.called[-1] += took + self.outside
+                    self.cost += self.outside
+
+        return timed
+
+    def calibrate(self, calls: int = 2000, samples: int = 15) -> None:
+        """Measures what a wrapper costs, by a function that does nothing: the medians of some samples."""
+        plain, whole, own = [], [], []
+        wrapped = self.wrap("nothing", _nothing)
+        for _ in range(samples):
+            plain.append(_time(_nothing, calls, self.clock))
+            self.begin()
+            # Called by a wrapped function, as almost every layer is.
+            self.called.append(0)
+            whole.append(_time(wrapped, calls, self.clock))
+            own.append(self.times["nothing"] / calls)
+        self.inside = max(0, round(median(own) - median(plain)))
+        self.outside = max(0, round(median(whole) - median(own)))
+        self.begin()
+
+
+def _nothing(*args: Any, **options: Any) -> None:
+    pass
+
+
+def _time(function: Callable[..., Any], calls: int, clock: Callable[[], int]) -> float:
+    started = clock()
+    for _ in range(calls):
+        function(None)
+    return (clock() - started) / calls
+
+
+@dataclass
+class Measured:
+    """The requests of one target, in nanoseconds: each one without wrappers, and each one with them."""
+
+    plain: list[int] = field(default_factory=list)
+    wrapped: list[dict[str, int]] = field(default_factory=list)
+    costs: list[int] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Medians in µs. `wrappers` is what was taken off; `spread` says by how many percent of the whole the two
+        halves of the run differ at most, in the sum of the layers or in the plain request."""
+        half = len(self.plain) // 2
+        plain, total = _median(self.plain), _median([sum(times.values()) for times in self.wrapped])
+        sums = [_median([sum(times.values()) for times in part]) for part in (self.wrapped[:half], self.wrapped[half:])]
+        plains = [_median(part) for part in (self.plain[:half], self.plain[half:])]
+        spread = max(abs(sums[0] - sums[1]) / total, abs(plains[0] - plains[1]) / plain)
+        names = {name for times in self.wrapped for name in times}
+        layers = {name: _median([times.get(name, 0) for times in self.wrapped]) for name in sorted(names)}
+        return {
+            "layers": layers,
+            "sum": round(sum(layers.values()), 1),
+            "plain": plain,
+            "wrappers": _median(self.costs),
+            "spread": round(100 * spread, 1),
+        }
+
+
+def _median(nanoseconds: list[int]) -> float:
+    return round(median(nanoseconds) / 1000, 1)
+
+
+def _run_block(target: Target, measured: Measured, counted: int, watch: Stopwatch | None) -> None:
+    from jwt_demo.housekeeping import keep_complete
+
+    # The site's housekeeping renews the denylist's lease each second; without that, a request would.
+    keep_complete()
+    with installed(watch) if watch else nullcontext():
+        for turn in range(-WARM_UP, counted):
+            took = _ask_timed(target, watch)
+            if turn < 0:
+                continue
+            if watch:
+                measured.wrapped.append(dict(watch.times))
+                measured.costs.append(watch.cost)
+            else:
+                measured.plain.append(took)
+
+
+def _ask_timed(target: Target, watch: Stopwatch | None) -> int:
+    environ, ask_site = target.environ(), serve
+    if watch:
+        watch.begin()
+        ask_site = watch.wrap(REST, serve)
+    started = time.perf_counter_ns()
+    answer = ask_site(environ)
+    took = time.perf_counter_ns() - started
+    target.take(answer)
+    return took
+
+
+@contextmanager
+def installed(watch: Stopwatch) -> Iterator[None]:
+    """Inside, all layers are wrapped. Raises `LookupError` for a name in the table that is gone."""
+    with ExitStack() as stack:
+        for layer, names in (LAYERS | middlewares()).items():
+            for name in names:
+                owner, attribute = find(name)
+                stack.enter_context(mock.patch.object(owner, attribute, watch.wrap(layer, getattr(owner, attribute))))
+        stack.enter_context(_wrapped_view_middlewares(watch))
+        yield
+
+
+def middlewares() -> dict[str, tuple[str, ...]]:
+    """A layer for each middleware that the settings name."""
+    from django.conf import settings
+
+    return {_layer_of(name): (f"{name}.__call__",) for name in settings.MIDDLEWARE}
+
+
+def _layer_of(middleware: str) -> str:
+    return f"middleware: {middleware.rpartition('.')[2]}"
+
+
+def find(name: str) -> tuple[Any, str]:
+    """The object that has what this dotted name means, and its attribute. Raises `LookupError` if there is none."""
+    words = name.split(".")
+    for length in range(len(words) - 1, 0, -1):
+        try:
+            module = import_module(".".join(words[:length]))
+            owner = reduce(getattr, words[length:-1], module)
+            getattr(owner, words[-1])
+        except (ModuleNotFoundError, AttributeError):
+            continue
+        return owner, words[-1]
+    raise LookupError(f"There is no {name} any more. Correct the table of layers in {__name__}.")
+
+
+@contextmanager
+def _wrapped_view_middlewares(watch: Stopwatch) -> Iterator[None]:
+    # Django bound these methods when it built the chain, so that a new attribute of their class changes nothing.
+    from config import wsgi
+
+    methods = vars(wsgi.site)["_view_middleware"]
+    wrapped = [watch.wrap(_layer_of(type(method.__self__).__name__), method) for method in methods]
+    with mock.patch.object(wsgi.site, "_view_middleware", wrapped):
+        yield
+
+
+def server_time() -> dict[str, Any]:
+    """What gunicorn adds to a request: processor time in µs, of the last whole run's bare WSGI application.
+
+    `None` where there was no such run.
+    """
+    rows = json.loads(LATEST.read_text())["speed"] if LATEST.exists() else []
+    found = [row for row in rows if row["operation"] == "nothing" and row["contestant"] == "bare-gunicorn"]
+    return {"cpu": found[0]["cpu"] if found else None, "source": f"bare-gunicorn in {LATEST.name}"}
+
+
+def as_table(report: dict[str, Any]) -> str:
+    """Layers down, targets across. A layer that no request of a target came to has a dash."""
+    columns = report["targets"].values()
+    order = [REST, *middlewares(), *LAYERS]
+    rows = [[name, *(column["layers"].get(name) for column in columns)] for name in order]
+    rows = [row for row in rows if any(row[1:])]
+    for key, label in SUMMARY.items():
+        rows.append([label, *(column[key] for column in columns)])
+    head = [f"µs, median of {report['requests']}", *report["targets"]]
+    text = _aligned([head, *([_cell(value) for value in row] for row in rows)])
+    text.insert(-len(SUMMARY), "-" * len(text[0]))
+    return "\n".join([*text, "", _server_line(report["server"])])
+
+
+def _aligned(lines: list[list[str]]) -> list[str]:
+    first, *others = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    cells = [(line[0].ljust(first), *map(str.rjust, line[1:], others)) for line in lines]
+    return ["  ".join(line) for line in cells]
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.1f}" if value else "-"
+
+
+def _server_line(server: dict[str, Any]) -> str:
+    if server["cpu"] is None:
+        return "What the server adds is not known here: it is measured by `make bench`."
+    return f"The server adds {server['cpu']} µs of processor time to a request ({server['source']})."
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
