@@ -10,7 +10,7 @@ PRODUCTION = ENV_FILE=/dev/null DEMO=0 ALLOWED_HOSTS=login.example.org SITE_URL=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-clocks soak prove measure check format clean
+.PHONY: help run test test-all test-clocks soak prove measure bench servers check format clean
 PYTEST = $(BIN)/python -m pytest -q
 WORKERS = -n $(JOBS) --dist loadfile
 
@@ -37,6 +37,12 @@ prove: $(VENV)/.run  ## every claim, proved now (ID="C9 C10" or PART=sessions: o
 
 measure: $(VENV)/.run  ## what a request costs in each mode, measured here (N=2000: so many of each)
 	@exec $(BIN)/python -m config.command measure $(if $(N),--requests $(N))
+
+bench: $(VENV)/.dev  ## this project beside stock Django and Express, some 13 minutes (PROFILE=1: where our own time goes)
+	@exec $(BIN)/python -m $(if $(PROFILE),benchmarks.layers,benchmarks)
+
+servers: $(VENV)/.dev  ## which web servers pass what the site needs of one (ONLY=granian: that one)
+	@exec $(BIN)/python -m benchmarks.candidates $(if $(ONLY),--only "$(ONLY)")
 
 check: $(VENV)/.dev  ## lint, types, migrations, deployment settings
 	$(BIN)/ruff check .

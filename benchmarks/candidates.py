@@ -1,0 +1,374 @@
+"""`python -m benchmarks.candidates`: servers the site could run under, each with the checks of `benchmarks.raw`.
+
+Each candidate is installed into a folder of its own under `var/servers`, set up as strictly as it can be, and serves
+the site with a real Valkey and one process. Printed are the checks, and the processor time of a request beside that of
+gunicorn as the site has it. `--only NAME` leaves out the others; `--without-costs` leaves out the measuring.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psutil
+import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from benchmarks import raw
+from config.environment import ROOT
+
+SERVERS = ROOT / "var" / "servers"
+# Seconds until a server must serve, and until it has ended.
+START, END = 30, 10
+ROUNDS, SECONDS, CONNECTIONS = 3, 2, 16
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """`command` follows `python`; `tls` is what it takes besides for TLS, `None` where it has none."""
+
+    name: str
+    requirements: tuple[str, ...]
+    command: str
+    tls: str | None
+    # Written into the folder of one run, where the command finds it.
+    file: str = ""
+
+
+GUNICORN = "-m gunicorn --config config/gunicorn.py benchmarks.probe"
+CHEROOT = """
+import sys
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+from cheroot.wsgi import Server
+from benchmarks.probe import application
+server = Server(("127.0.0.1", int(sys.argv[1])), application, numthreads=8, max=8, timeout=10)
+server.max_request_header_size = 8192
+if sys.argv[2:]:
+    server.ssl_adapter = BuiltinSSLAdapter(*sys.argv[2:])
+server.safe_start()
+"""
+
+
+def gunicorn_with(name: str, lines: str, *requirements: str) -> Candidate:
+    """gunicorn as the site has it, but for these lines of its configuration."""
+    command = "-m gunicorn --config {folder}/file.py benchmarks.probe"
+    return Candidate(name, requirements, command, "", f"from config.gunicorn import *\n{lines}\n")
+
+
+CANDIDATES = (
+    Candidate("gunicorn", (), GUNICORN, ""),
+    gunicorn_with("gunicorn, C parser", 'http_parser = "fast"', "gunicorn_h1c==0.6.10"),
+    gunicorn_with("gunicorn, stock worker", 'worker_class = "gthread"'),
+    Candidate(
+        "granian",
+        ("granian==2.8.9",),
+        "-m granian --interface wsgi --host 127.0.0.1 --port {port} --workers 1 --blocking-threads 8 --http 1 --no-ws"
+        " --http1-buffer-size 8192 --http1-header-read-timeout 10000 --log-config {log} benchmarks.probe:application",
+        "--ssl-certificate {certificate} --ssl-keyfile {key}",
+    ),
+    Candidate("cheroot", ("cheroot==11.1.2",), "{folder}/file.py {port}", "{certificate} {key}", CHEROOT),
+    Candidate(
+        "waitress",
+        ("waitress==3.0.2",),
+        "-m waitress --listen=127.0.0.1:{port} --threads=8 --max-request-header-size=8192 --channel-timeout=10"
+        " --cleanup-interval=1 benchmarks.probe:application",
+        None,
+    ),
+    Candidate(
+        "uvicorn",
+        ("uvicorn==0.54.0", "httptools", "uvloop"),
+        "-m uvicorn --host 127.0.0.1 --port {port} --no-access-log --log-config {log} --timeout-graceful-shutdown 3"
+        " benchmarks.probe:asgi",
+        "--ssl-certfile {certificate} --ssl-keyfile {key}",
+    ),
+    Candidate(
+        "hypercorn",
+        ("hypercorn==0.18.0",),
+        "-m hypercorn --config file:{folder}/file.py --bind 127.0.0.1:{port} --log-config json:{log}"
+        " benchmarks.probe:asgi",
+        "--certfile {certificate} --keyfile {key}",
+        "h11_max_incomplete_size = 8192\nread_timeout = 10\n",
+    ),
+    Candidate(
+        "uWSGI",
+        ("pyuwsgi==2.0.30.post1",),
+        "{installed}/bin/uwsgi --http 127.0.0.1:{port} --master --die-on-term --no-orphans --need-app --enable-threads"
+        ' --threads 8 --buffer-size 8192 --disable-logging --log-encoder json:{{"message":"${{msg}}"}}'
+        " --http-timeout 10 --socket-timeout 10 --http-keepalive=10 --wsgi benchmarks.probe",
+        None,
+    ),
+    Candidate("bjoern", ("bjoern==3.2.2",), "", None),
+)
+
+
+def main(words: list[str]) -> None:
+    """Checks, measures and prints."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.candidates")
+    parser.add_argument("--only", action="append", choices=[it.name for it in CANDIDATES], default=[])
+    parser.add_argument("--without-costs", action="store_true")
+    options = parser.parse_args(words)
+    chosen = [it for it in CANDIDATES if not options.only or it.name in options.only]
+    with Ground() as ground:
+        absent = {it.name: why for it in chosen if (why := install(it))}
+        there = [it for it in chosen if it.name not in absent]
+        found = check_all(ground, there)
+        costs = {} if options.without_costs else measure(ground, there)
+    print(table(found, absent, costs))
+
+
+def install(candidate: Candidate) -> str:
+    """Into a folder of its own; "" or why that failed."""
+    folder = place(candidate)
+    if not candidate.requirements or (folder / "installed").exists():
+        return ""
+    shutil.rmtree(folder, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(folder)]
+    done = subprocess.run([*pip, *candidate.requirements], capture_output=True, text=True)
+    if done.returncode:
+        errors = [line.strip() for line in done.stderr.splitlines() if "error: " in line.lower()]
+        return next((line for line in errors if "fatal" in line), (errors or ["pip failed"])[0])
+    (folder / "installed").touch()
+    return ""
+
+
+def place(candidate: Candidate) -> Path:
+    """Where its packages are."""
+    return SERVERS / re.sub(r"\W+", "-", candidate.name)
+
+
+class Ground:
+    """What all candidates stand on: a prepared site, its store, a certificate."""
+
+    def __enter__(self) -> "Ground":
+        self.folder = Path(tempfile.mkdtemp(prefix="servers-"))
+        keys = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
+        own = {"ENV_FILE": os.devnull, "VAR_DIR": str(self.folder / "var"), "ALLOWED_HOSTS": "localhost", "DEMO": "1"}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self.environment = kept | keys | own | {"WEB_WORKERS": "1", "PYTHONUNBUFFERED": "1"}
+        prepare = [sys.executable, "-m", "config.command", "check"]
+        subprocess.run(prepare, cwd=ROOT, env=self.environment, check=True, stdout=subprocess.DEVNULL)
+        store = [sys.executable, "-m", "config.store"]
+        self.store = psutil.Popen(store, cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL)
+        self._certify()
+        self._write_log_configuration()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # By force: a check stops it for a while, and its data is of no use to anybody.
+        self.store.kill()
+        self.store.wait(END)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _certify(self) -> None:
+        issued = trustme.CA().issue_cert("localhost")
+        key = load_pem_private_key(issued.private_key_pem.bytes(), None)
+        # Of the two forms of a key file, granian reads this one alone.
+        (self.folder / "site.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        for number, part in enumerate(issued.cert_chain_pems):
+            part.write_to_path(str(self.folder / "site.pem"), append=number > 0)
+
+    def _write_log_configuration(self) -> None:
+        from config.gunicorn import logconfig_dict
+
+        (self.folder / "log.json").write_text(json.dumps(logconfig_dict))
+
+
+class Running:
+    """A candidate that is started; `with` ends it and all its processes."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        candidate: Candidate,
+        wait: bool = True,
+        tls: bool = False,
+        core: str = "",
+        **environment: str,
+    ) -> None:
+        self.core = pinned(core) if core else []
+        self.ground, self.candidate, self.wait, self.tls = ground, candidate, wait, tls
+        if tls and candidate.tls is None:
+            raise raw.NotServing("has no TLS")
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(dir=ground.folder))
+        (self.folder / "file.py").write_text(candidate.file)
+        self.installed = place(candidate)
+        own = {"PORT": str(self.port), "PYTHONPATH": f"{self.installed}:{ROOT}"}
+        own |= {"TLS_FOLDER": str(ground.folder)} if tls else {}
+        self.environment = ground.environment | own | environment
+
+    def __enter__(self) -> "Running":
+        names = {"port": self.port, "folder": self.folder, "installed": self.installed}
+        files = {name: self.ground.folder / file for name, file in FILES.items()}
+        command = self.candidate.command + (f" {self.candidate.tls}" if self.tls else "")
+        words = [word.format(**names, **files) for word in command.split()]
+        with (self.folder / "log").open("wb") as log:
+            self.process = psutil.Popen(
+                [*self.core, sys.executable, *words],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if self.wait:
+            self._wait()
+        return self
+
+    def _wait(self) -> None:
+        end = time.monotonic() + START
+        while raw.statuses(raw.ask(self, raw.NOTHING, 1)) != [200]:
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.__exit__()
+                raise raw.NotServing(f"does not start: {self.written()[-200:]}")
+            time.sleep(0.1)
+
+    def __exit__(self, *_: object) -> None:
+        # The session, for a process whose parent was killed is no child any more.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(END)
+
+    def written(self) -> str:
+        """Its output."""
+        return (self.folder / "log").read_text(errors="replace")
+
+    def store(self) -> psutil.Process:
+        """The store of its site."""
+        return self.ground.store
+
+
+FILES = {"certificate": "site.pem", "key": "site.key", "log": "log.json"}
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def check_all(ground: Ground, candidates: list[Candidate]) -> dict[str, dict[str, str]]:
+    """What each check says of each: "" for right."""
+    names = [*raw.REQUESTS, *raw.PROCESSES]
+    together = [(candidate, name) for candidate in candidates for name in names if name != "health"]
+    # They wait for slow clients most of the time.
+    with ThreadPoolExecutor(4) as pool:
+        said = dict(zip(together, pool.map(lambda job: check(ground, *job), together), strict=True))
+    # Each alone, for it stops the store of all.
+    said |= {(candidate, "health"): check(ground, candidate, "health") for candidate in candidates}
+    return {candidate.name: {name: said[candidate, name] for name in names} for candidate in candidates}
+
+
+def check(ground: Ground, candidate: Candidate, name: str) -> str:
+    """What one check says. A server that does not serve has not passed."""
+    start = partial(Running, ground, candidate)
+    try:
+        if name in raw.PROCESSES:
+            return raw.PROCESSES[name](start)
+        with start() as server:
+            said = raw.REQUESTS[name](server)
+            return said if server.process.poll() is None else f"{said} and it ended"
+    except raw.NotServing as error:
+        return str(error)
+    except (OSError, psutil.Error, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+# ── Costs ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def measure(ground: Ground, candidates: list[Candidate]) -> dict[str, dict[str, float]]:
+    """µs of processor time a request, as the median of interleaved rounds: of nothing, and of whoami in a session."""
+    taken: dict[str, dict[str, list[float]]] = {it.name: {"nothing": [], "whoami": []} for it in candidates}
+    with contextlib.ExitStack() as stack:
+        servers = {}
+        for candidate in candidates:
+            with contextlib.suppress(raw.NotServing):
+                servers[candidate.name] = stack.enter_context(Running(ground, candidate, core="0"))
+        cookies = {name: raw.log_in(server).decode().strip() for name, server in servers.items()}
+        for _ in range(ROUNDS):
+            for name, server in servers.items():
+                for what, path in PATHS.items():
+                    taken[name][what].append(cost(server, path, cookies[name]))
+    return {name: {what: statistics.median(costs) for what, costs in of.items() if costs} for name, of in taken.items()}
+
+
+PATHS = {"nothing": "/probe/nothing", "whoami": "/session/api/whoami"}
+
+
+def cost(server: Running, path: str, cookie: str) -> float:
+    """µs of processor time of all its processes, for each request of a short load. Raises for an answer of no 2xx."""
+    load = [
+        *pinned("1"),
+        "wrk",
+        "-t",
+        "1",
+        "-c",
+        str(CONNECTIONS),
+        "-d",
+        f"{SECONDS}s",
+        "-H",
+        "Host: localhost",
+        "-H",
+        cookie,
+    ]
+    before = processor_time(server)
+    load.append(f"http://127.0.0.1:{server.port}{path}")
+    said = subprocess.run(load, capture_output=True, text=True, check=True)
+    used = processor_time(server) - before
+    [requests] = re.findall(r"(\d+) requests in", said.stdout)
+    if "Non-2xx" in said.stdout or not int(requests):
+        raise raw.NotServing(said.stdout)
+    return used / int(requests) * 1e6
+
+
+def pinned(core: str) -> list[str]:
+    """What keeps a command on one core: the load must not take time from what it measures."""
+    return ["taskset", "-c", core] if (os.cpu_count() or 1) > 1 else []
+
+
+def processor_time(server: Running) -> float:
+    """Seconds, of all its processes."""
+    times = [process.cpu_times() for process in (server.process, *server.process.children(recursive=True))]
+    return sum(time.user + time.system for time in times)
+
+
+# ── The table ─────────────────────────────────────────────────────────────────────────────────
+
+
+def table(found: dict[str, dict[str, str]], absent: dict[str, str], costs: dict[str, dict[str, float]]) -> str:
+    """Markdown: how many checks each passed and what it costs, then what went wrong."""
+    base = costs.get("gunicorn", {})
+    lines = ["| server | checks passed | µs, nothing | µs, whoami |", "| --- | --- | --- | --- |"]
+    for name, said in found.items():
+        of = costs.get(name, {})
+        cells = [f"{of[what]:.0f}{ratio(of[what], base.get(what))}" if what in of else "–" for what in PATHS]
+        lines.append(" | ".join([f"| {name}", f"{list(said.values()).count('')} of {len(said)}", *cells]) + " |")
+    for name, said in found.items():
+        wrong = [f"- {what}: {how}" for what, how in said.items() if how]
+        lines += [f"\n{name}:", *wrong] if wrong else []
+    return "\n".join(lines + [f"\n{name} does not install: {why}" for name, why in absent.items()])
+
+
+def ratio(cost: float, base: float | None) -> str:
+    """As a share of what gunicorn costs."""
+    return f" ({cost / base:.2f})" if base else ""
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
