@@ -128,7 +128,7 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS: list[Path | tuple[str, Path]] = [BASE_DIR / "static"]
 STORAGES = {
     "staticfiles": {"BACKEND": "config.static.StaticStorage"},
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
@@ -252,6 +252,8 @@ if DEMO:
         cache["OPTIONS"]["CONNECTION_POOL_CLASS"] = "lab.tracing.instruments.TracedPool"
     # Where traces are kept is not traced itself.
     CACHES["trace"] = stores.cache(REDIS_URL, stores.TRACE)
+    # The plots of `make bench`, which /lab/compare/ shows.
+    STATICFILES_DIRS.append(("benchmarks", BASE_DIR / "benchmarks" / "results"))
 
 # ── The notes, an example of an API behind both logins: delete this block, `notes/` and its name in pyproject.toml,
 #    and everything else stands. First `manage.py migrate notes zero`, or no user whose notes are left can be deleted ─

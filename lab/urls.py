@@ -6,6 +6,7 @@ from lab.experiments import strategies
 from lab.pages import (
     claims,
     clients,
+    compare,
     decide,
     index,
     inspect,
@@ -34,6 +35,7 @@ urlpatterns = [
     path("lab/whoami/<str:check>", strategies.Whoami.as_view(), name="whoami"),
     path("lab/wire/", wire.page, name="wire"),
     path("lab/measure/", measure.page, name="measure"),
+    path("lab/compare/", compare.page, name="compare"),
     path("lab/refresh/", refresh.page, name="refresh"),
     path("lab/revocation/", revocation.page, name="revocation"),
     path("lab/", index.page, name="index"),

@@ -16,6 +16,7 @@ PAGES = (
     ("inspect", "Inspect", "See the session record in Redis beside the claims of a token, and change the role."),
     ("token", "Take a token apart", "Decode, verify and forge a token, and read exactly why one is refused."),
     ("measure", "Measure", "Compare what each way costs: time, look-ups, header bytes, memory."),
+    ("compare", "Compare with others", "See this project beside stock Django and Express, measured in one run."),
     ("revocation", "Revoke a login", "Ban a user and watch when each kind of login stops working."),
     ("refresh", "Refresh and theft", "Play owner and thief with one refresh token, in either order."),
     ("remember", "Remember me", "Tick the box or not, close the browser, and see who is still logged in."),

@@ -1,0 +1,89 @@
+"""`make bench`: measures, writes `benchmarks/results/`, the plots and the tables of `docs/benchmarks.md`."""
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import growth, load, machine, report, servers
+from benchmarks.contestants import CONTESTANTS, USERS, CannotRun
+from benchmarks.measures import Bench
+
+
+def main(arguments: list[str]) -> None:
+    """Runs everything and writes the results. Exits with one sentence when it cannot."""
+    options = _parser().parse_args(arguments)
+    # A SIGTERM must end the servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if not load.is_available():
+        sys.exit(load.MISSING)
+    started = time.monotonic()
+    skipped = {name: reason for name, it in CONTESTANTS.items() if (reason := it.missing())}
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        bench = Bench(Path(folder), options.seconds, [name for name in CONTESTANTS if name not in skipped], say)
+        try:
+            found = measure(bench, options.rounds, skipped)
+        except (CannotRun, RuntimeError) as error:
+            sys.exit(f"Not measured: {error}")
+    made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    command = " ".join(["python -m benchmarks", *arguments]) if arguments else "make bench"
+    results = {"made": made, "seconds": round(time.monotonic() - started), "command": command}
+    report.write(results | describe(options, skipped) | found, Path(options.results))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--seconds", type=int, choices=range(1, 31), default=2, metavar="1-30", help="of each load")
+    parser.add_argument("--rounds", type=int, choices=range(1, 21), default=3, metavar="1-20", help="of everything")
+    parser.add_argument("--results", default=report.RESULTS, help="the folder for what was found")
+    return parser
+
+
+def measure(bench: Bench, number: int, skipped: dict[str, str]) -> dict[str, Any]:
+    """The lists of the results. Adds to `skipped` what could not be prepared."""
+    with servers.running_store(bench.store):
+        skipped |= bench.prepare()
+        for name, reason in skipped.items():
+            say(f"{name} is left out: {reason}")
+        for done in range(number):
+            say(f"── round {done + 1} of {number} ──")
+            bench.round()
+        say("── two workers ──")
+        bench.round_of_two_workers()
+        found = {"speed": bench.speed(), "memory": bench.memory(), "stored": bench.stored()}
+        return found | growth.measure(bench.folder, bench.store, bench.seconds, say)
+
+
+def describe(options: argparse.Namespace, skipped: dict[str, str]) -> dict[str, Any]:
+    """What ran, on what, and how."""
+    contestants = reversed(CONTESTANTS.values())
+    # What is started for each check of a token counts as one, and is told by the first.
+    named = {it.result_key: {"key": it.result_key, "name": it.name, "note": it.note} for it in contestants}
+    return {
+        "machine": machine.describe(),
+        "versions": machine.versions(),
+        "method": {
+            "connections": load.CONNECTIONS,
+            "seconds": options.seconds,
+            "rounds": options.rounds,
+            "users": USERS,
+        },
+        "contestants": [*reversed(named.values())],
+        "skipped": [{"key": key, "reason": reason} for key, reason in skipped.items()],
+    }
+
+
+def say(text: str) -> None:
+    """Progress, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)

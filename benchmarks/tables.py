@@ -1,0 +1,159 @@
+"""The results of `make bench` as tables of text: the documents and the lab's page show the same ones."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Results = dict[str, Any]
+OURS = "ours"
+# It checks passwords by a weaker hash, and so stands below those that do the same work.
+WEAKER = "express-bcrypt"
+OPERATIONS = ("whoami", "profile", "login", "refresh", "logout", "nothing")
+FLOWS = {"session": "with a session", "token": "with a token", "": ""}
+NOTHING = "an answer without any work"
+SPEED = (
+    "contestant",
+    "requests a second\nlowest to highest",
+    "ratio",
+    "p50\np95\np99, ms",
+    "CPU time, µs",
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, the columns' names, and rows whose first cell names them. A cell may hold several values, in lines."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def tables(results: Results) -> list[Table]:
+    """All tables that have a row, in the order in which they are read."""
+    every = [
+        _contestants(results),
+        *(speed_table(results, operation, flow) for operation in OPERATIONS for flow in FLOWS),
+        _workers(results),
+        _growth(results),
+        _housekeeping(results),
+        _memory(results),
+        _stored(results),
+    ]
+    return [table for table in every if table.rows]
+
+
+def speed_table(results: Results, operation: str, flow: str) -> Table:
+    """One operation in one flow, the fastest contestant first."""
+    rows = [
+        (
+            name(results, row),
+            f"{number(row['rate'])}\n{number(min(row['rates']))}–{number(max(row['rates']))}",
+            number(row["ratio"]),
+            "\n".join(number(row[key]) for key in ("p50", "p95", "p99")),
+            number(row["cpu"]),
+        )
+        for row in fastest_first(results, operation, flow)
+    ]
+    return Table(act(operation, flow), SPEED, rows)
+
+
+def fastest_first(results: Results, operation: str, flow: str) -> list[dict[str, Any]]:
+    """The rows of one operation in one flow with one worker."""
+    rows = select(results, "speed", operation=operation, flow=flow, workers=1)
+    return sorted(rows, key=lambda row: (row["contestant"] == WEAKER, -row["rate"]))
+
+
+def select(results: Results, part: str, **wanted: Any) -> list[dict[str, Any]]:
+    """The rows of `part` that have these values. A part that was not measured has no rows."""
+    return [row for row in results.get(part, []) if all(row[key] == value for key, value in wanted.items())]
+
+
+def name(results: Results, row: dict[str, Any]) -> str:
+    """How the contestant of a row is called, with the variant of it."""
+    contestant = contestant_name(results, row["contestant"])
+    return f"{contestant} ({row['variant']})" if row.get("variant") else contestant
+
+
+def contestant_name(results: Results, key: str) -> str:
+    """How a contestant is called: by its key, if it was left out and has no name."""
+    return next((one["name"] for one in results["contestants"] if one["key"] == key), key)
+
+
+def act(operation: str, flow: str) -> str:
+    """An operation in words: `whoami with a session`."""
+    return NOTHING if operation == "nothing" else f"{operation} {FLOWS[flow]}".strip()
+
+
+def number(value: float | None) -> str:
+    """Three digits or more; a dash where nothing was measured."""
+    if value is None:
+        return "–"
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f}"
+
+
+def _contestants(results: Results) -> Table:
+    rows = [(one["name"], one["note"]) for one in results["contestants"]]
+    return Table("the contestants", ("contestant", "what it is"), rows)
+
+
+def _workers(results: Results) -> Table:
+    rows = [
+        (
+            f"{name(results, many)}: {act(many['operation'], many['flow'])}",
+            number(one["rate"]),
+            f"{number(many['rate'])}\n{many['workers']} workers",
+            number(many["rate"] / one["rate"]),
+        )
+        for one, many in with_more_workers(results)
+    ]
+    columns = ("contestant", "requests a second, one worker", "requests a second\nseveral workers", "times")
+    return Table("several workers", columns, rows)
+
+
+def with_more_workers(results: Results) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """What was measured with one worker, and the same with several."""
+    for many in select(results, "speed"):
+        same = {key: many[key] for key in ("operation", "flow", "contestant", "variant")}
+        if many["workers"] > 1 and (found := select(results, "speed", workers=1, **same)):
+            yield found[0], many
+
+
+def _growth(results: Results) -> Table:
+    sizes = sorted({row["rows"] for row in results.get("growth", [])})
+    rows = []
+    for key, found in by_operation(results).items():
+        cells = {row["rows"]: f"{number(row['rate'])}\n{number(row['p50'])}\n{number(row['p95'])}" for row in found}
+        rows.append((key, *(cells.get(size, "–") for size in sizes)))
+    columns = [f"{size:,} rows\np50, ms\np95" for size in sizes]
+    return Table("requests a second as the tables grow", ("contestant", *columns), rows)
+
+
+def by_operation(results: Results) -> dict[str, list[dict[str, Any]]]:
+    """The rows of `growth`, the smallest table first, under the contestant and what it was asked."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(results.get("growth", []), key=lambda row: row["rows"]):
+        found.setdefault(f"{name(results, row)}: {act(row['operation'], row['flow'])}", []).append(row)
+    return found
+
+
+def _housekeeping(results: Results) -> Table:
+    rows = [
+        (f"{row['rows']:,}", number(row["turn"]), number(row["longest_lock"]))
+        for row in results.get("housekeeping", [])
+    ]
+    return Table("a turn of housekeeping", ("rows", "the turn, ms", "longest write lock, ms"), rows)
+
+
+def _memory(results: Results) -> Table:
+    rows = [
+        (name(results, row), str(row["workers"]), number(row["before"]), number(row["after"]))
+        for row in results.get("memory", [])
+    ]
+    return Table("memory of the fullest worker", ("contestant", "workers", "before logins, MiB", "after, MiB"), rows)
+
+
+def _stored(results: Results) -> Table:
+    rows = [(name(results, row), row["flow"], number(row["bytes"])) for row in results.get("stored", [])]
+    return Table("what a login keeps in Valkey", ("contestant", "flow", "bytes"), rows)
