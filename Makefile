@@ -38,7 +38,7 @@ prove: $(VENV)/.run  ## every claim, proved now (ID="C9 C10" or PART=sessions: o
 measure: $(VENV)/.run  ## what a request costs in each mode, measured here (N=2000: so many of each)
 	@exec $(BIN)/python -m config.command measure $(if $(N),--requests $(N))
 
-bench: $(VENV)/.dev  ## this project beside stock Django and Express, some 13 minutes (PROFILE=1: where our own time goes)
+bench: $(VENV)/.dev  ## this project beside stock Django and Express, about a quarter of an hour (PROFILE=1: where our own time goes)
 	@exec $(BIN)/python -m $(if $(PROFILE),benchmarks.layers,benchmarks)
 
 servers: $(VENV)/.dev  ## which web servers pass what the site needs of one (ONLY=granian: that one)
