@@ -1,4 +1,4 @@
-"""Results as `make bench` writes them, with numbers that nobody measured."""
+"""Results as `make bench` writes them, with invented numbers."""
 
 import json
 from collections.abc import Callable
