@@ -42,6 +42,13 @@ def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield path
 
 
+@pytest.fixture
+def own_socket(tmp_path: Path) -> Iterator[Path]:
+    """A store of the test's own, for one that counts: others add their sessions to the common one."""
+    with servers.running_store(tmp_path / "valkey.sock"):
+        yield tmp_path / "valkey.sock"
+
+
 def prepared(name: str, folder: Path, store: Path) -> Place:
     place = Place(folder / name, store, servers.free_port())
     place.folder.mkdir()
@@ -82,16 +89,9 @@ def whoami(base: str, number: int) -> httpx.Response:
 
 
 @pytest.mark.exhaustive
-def test_exactly_so_many_rows_and_sessions_are_added(tmp_path_factory: pytest.TempPathFactory) -> None:
-    # In a store of its own: other tests add theirs to the common one.
-    folder = tmp_path_factory.mktemp("own")
-    with servers.running_store(folder / "valkey.sock"):
-        place = prepared("ours", folder, folder / "valkey.sock")
-        fill(OURS, place, 0, 1000)
-        assert_exact(place)
-
-
-def assert_exact(ours: Place) -> None:
+def test_exactly_so_many_rows_and_sessions_are_added(tmp_path: Path, own_socket: Path) -> None:
+    ours = prepared("ours", tmp_path, own_socket)
+    fill(OURS, ours, 0, 1000)
     before = count(ours, "accounts_user")
     assert {name: count(ours, name) for name in TABLES} == {name: 10 * share for name, share in TABLES.items()}
     assert keys(ours, SESSIONS) == 980
@@ -142,8 +142,8 @@ def test_housekeeping_finds_what_has_run_out(tmp_path: Path, socket: Path) -> No
 
 
 @pytest.mark.exhaustive
-def test_stock_django_is_filled_too(tmp_path: Path, socket: Path) -> None:
-    place = prepared("stock", tmp_path, socket)
+def test_stock_django_is_filled_too(tmp_path: Path, own_socket: Path) -> None:
+    place = prepared("stock", tmp_path, own_socket)
     fill(STOCK_DJANGO, place, 0, 1000)
     assert count(place, "token_blacklist_outstandingtoken") == 1000
     assert count(place, "token_blacklist_blacklistedtoken") == 500
