@@ -13,7 +13,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -29,6 +28,7 @@ import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from benchmarks import raw
+from benchmarks.servers import CORES, OTHER_CORES, SERVER_CORES, free_port, pinned
 from config.environment import ROOT
 
 SERVERS = ROOT / "var" / "servers"
@@ -196,11 +196,10 @@ class Running:
         candidate: Candidate,
         wait: bool = True,
         tls: bool = False,
-        core: str = "",
+        cores: list[int] = CORES,
         **environment: str,
     ) -> None:
-        self.core = pinned(core) if core else []
-        self.ground, self.candidate, self.wait, self.tls = ground, candidate, wait, tls
+        self.ground, self.candidate, self.wait, self.tls, self.cores = ground, candidate, wait, tls, cores
         if tls and candidate.tls is None:
             raise raw.NotServing("has no TLS")
         self.port = free_port()
@@ -218,7 +217,7 @@ class Running:
         words = [word.format(**names, **files) for word in command.split()]
         with (self.folder / "log").open("wb") as log:
             self.process = psutil.Popen(
-                [*self.core, sys.executable, *words],
+                pinned([sys.executable, *words], self.cores),
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
@@ -253,13 +252,6 @@ class Running:
 
 
 FILES = {"certificate": "site.pem", "key": "site.key", "log": "log.json"}
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def check_all(ground: Ground, candidates: list[Candidate]) -> dict[str, dict[str, str]]:
@@ -299,7 +291,7 @@ def measure(ground: Ground, candidates: list[Candidate]) -> dict[str, dict[str, 
         servers = {}
         for candidate in candidates:
             with contextlib.suppress(raw.NotServing):
-                servers[candidate.name] = stack.enter_context(Running(ground, candidate, core="0"))
+                servers[candidate.name] = stack.enter_context(Running(ground, candidate, cores=SERVER_CORES))
         cookies = {name: raw.log_in(server).decode().strip() for name, server in servers.items()}
         for _ in range(ROUNDS):
             for name, server in servers.items():
@@ -314,7 +306,6 @@ PATHS = {"nothing": "/probe/nothing", "whoami": "/session/api/whoami"}
 def cost(server: Running, path: str, cookie: str) -> float:
     """µs of processor time of all its processes, for each request of a short load. Raises for an answer of no 2xx."""
     load = [
-        *pinned("1"),
         "wrk",
         "-t",
         "1",
@@ -329,17 +320,12 @@ def cost(server: Running, path: str, cookie: str) -> float:
     ]
     before = processor_time(server)
     load.append(f"http://127.0.0.1:{server.port}{path}")
-    said = subprocess.run(load, capture_output=True, text=True, check=True)
+    said = subprocess.run(pinned(load, OTHER_CORES), capture_output=True, text=True, check=True)
     used = processor_time(server) - before
     [requests] = re.findall(r"(\d+) requests in", said.stdout)
     if "Non-2xx" in said.stdout or not int(requests):
         raise raw.NotServing(said.stdout)
     return used / int(requests) * 1e6
-
-
-def pinned(core: str) -> list[str]:
-    """What keeps a command on one core: the load must not take time from what it measures."""
-    return ["taskset", "-c", core] if (os.cpu_count() or 1) > 1 else []
 
 
 def processor_time(server: Running) -> float:
