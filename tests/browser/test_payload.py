@@ -11,6 +11,16 @@ from tests.browser.mailbox import open_mail
 from tests.running import Site
 
 pytestmark = pytest.mark.browser
+SHOWING = (
+    "/",
+    "/accounts/password/",
+    "/session/profile/",
+    "/session/devices/",
+    "/admin/",
+    "/admin/accounts/user/?q=mallory",
+    "/admin/security/securityevent/",
+    "/admin/sessions_demo/devicesession/",
+)
 
 
 def test_a_stored_payload_is_text_on_every_page_that_shows_it(
@@ -22,16 +32,7 @@ def test_a_stored_payload_is_text_on_every_page_that_shows_it(
     page.get_by_role("button", name="Send me the link").click()
     open_mail(page, site, "mallory@example.com", "Set a new password")
     assert_inert(page)
-    for path in (
-        "/",
-        "/accounts/password/",
-        "/session/profile/",
-        "/session/devices/",
-        "/admin/",
-        "/admin/accounts/user/?q=mallory",
-        "/admin/security/securityevent/",
-        "/admin/sessions_demo/devicesession/",
-    ):
+    for path in SHOWING:
         page.goto(site.url + path)
         assert_inert(page)
 

@@ -608,6 +608,16 @@ def without_echo(body: bytes, email: str) -> bytes:
     return body.replace(f'value="{email}"'.encode(), b"")
 
 
+REFUSED_LOGINS = {
+    "wrong": ("alice@example.com", "wrong"),
+    "unknown": ("nobody@example.com", RIGHT),
+    "inactive": ("bob@example.com", PASSWORDS["bob@example.com"]),
+    "inactive and wrong": ("bob@example.com", "wrong"),
+    "without a password": ("carol@example.com", "wrong"),
+    "another spelling": (" ALICE@example.com", "wrong"),
+}
+
+
 @pytest.mark.parametrize("way", [Visitor.sign_in, Visitor.sign_in_by_page])
 def test_a_refused_login_does_not_tell_why(
     alice: User, bob: User, store: Store, clock: Clock, measured: Callable[..., Any], way: Way
@@ -615,15 +625,7 @@ def test_a_refused_login_does_not_tell_why(
     User.objects.filter(pk=bob.pk).update(is_active=False)
     User.objects.create_user("carol@example.com")
     answers = {}
-    cases = {
-        "wrong": (alice.email, "wrong"),
-        "unknown": ("nobody@example.com", RIGHT),
-        "inactive": (bob.email, PASSWORDS[bob.email]),
-        "inactive and wrong": (bob.email, "wrong"),
-        "without a password": ("carol@example.com", "wrong"),
-        "another spelling": (" ALICE@example.com", "wrong"),
-    }
-    for why, (email, password) in cases.items():
+    for why, (email, password) in REFUSED_LOGINS.items():
         visitor = Visitor()
         visitor.get(LOGIN_PAGE)
         with measured() as cost:
