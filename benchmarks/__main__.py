@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import growth, load, machine, report, servers
 from benchmarks.contestants import CONTESTANTS, USERS, CannotRun
-from benchmarks.measures import Bench
+from benchmarks.measures import LOGGED_IN, LOGGED_OUT, Bench
 
 
 def main(arguments: list[str]) -> None:
@@ -21,8 +21,12 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if not load.is_available():
         sys.exit(load.MISSING)
+    if len(servers.CORES) < 2:
+        sys.exit("Two cores are needed: one for the server, and one for what asks it.")
     started = time.monotonic()
     skipped = {name: reason for name, it in CONTESTANTS.items() if (reason := it.missing())}
+    # What cannot be told of this machine fails now, and not when all is measured.
+    describe(options, skipped)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         bench = Bench(Path(folder), options.seconds, [name for name in CONTESTANTS if name not in skipped], say)
         try:
@@ -37,7 +41,7 @@ def main(arguments: list[str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--seconds", type=int, choices=range(1, 31), default=2, metavar="1-30", help="of each load")
+    parser.add_argument("--seconds", type=int, choices=range(1, 11), default=2, metavar="1-10", help="of each load")
     parser.add_argument("--rounds", type=int, choices=range(1, 21), default=3, metavar="1-20", help="of everything")
     parser.add_argument("--results", default=report.RESULTS, help="the folder for what was found")
     return parser
@@ -54,8 +58,8 @@ def measure(bench: Bench, number: int, skipped: dict[str, str]) -> dict[str, Any
             bench.round()
         say("── two workers ──")
         bench.round_of_two_workers()
-        found = {"speed": bench.speed(), "memory": bench.memory(), "stored": bench.stored()}
-        return found | growth.measure(bench.folder, bench.store, bench.seconds, say)
+        found = {"speed": bench.speed(), "workers": bench.workers(), "memory": bench.memory(), "stored": bench.stored()}
+        return found | growth.measure(bench.folder, bench.seconds, say)
 
 
 def describe(options: argparse.Namespace, skipped: dict[str, str]) -> dict[str, Any]:
@@ -71,6 +75,8 @@ def describe(options: argparse.Namespace, skipped: dict[str, str]) -> dict[str, 
             "seconds": options.seconds,
             "rounds": options.rounds,
             "users": USERS,
+            "logins": LOGGED_IN,
+            "logouts": LOGGED_OUT,
         },
         "contestants": [*reversed(named.values())],
         "skipped": [{"key": key, "reason": reason} for key, reason in skipped.items()],

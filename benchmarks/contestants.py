@@ -253,9 +253,18 @@ def _prepare_stock(place: Place) -> None:
 
 
 def _stock_command(place: Place) -> list[str]:
-    """gunicorn as config/gunicorn.py sets it, without that file's additions."""
-    same = ["--worker-class", "gthread", "--threads", "8", "--preload", "--no-control-socket"]
-    here = ["--workers", str(place.workers), "--bind", f"127.0.0.1:{place.port}"]
+    """gunicorn with as many threads and the same parser as this project has, and its own worker."""
+    same = [
+        "--worker-class",
+        "gthread",
+        "--threads",
+        "8",
+        "--preload",
+        "--http-parser",
+        "python",
+        "--no-control-socket",
+    ]
+    here = ["--workers", str(place.workers), "--bind", f"127.0.0.1:{place.port}", "--no-control-socket"]
     return [sys.executable, "-m", "gunicorn", *same, *here, "benchmarks.stock.wsgi"]
 
 
@@ -263,10 +272,10 @@ STOCK_FLOWS = (
     Flow(
         "session",
         "DRF",
-        login="/session/login",
+        login="/session/drf/login",
         whoami="/session/drf/whoami",
         profile="/session/drf/profile",
-        logout="/session/logout",
+        logout="/session/drf/logout",
         login_field="username",
         csrf=("csrftoken", "X-CSRFToken"),
     ),

@@ -1,7 +1,8 @@
 """How speed changes with the number of logins that are remembered: at a thousand, a hundred thousand and a million.
 
-At each size of this project, first one turn of housekeeping, which finds logins that have run out since the last
-size, then the loads. `benchmarks/filling.py` says what a login leaves behind.
+Each size has a database and a store of its own. In this project, one turn of housekeeping comes first, which finds the
+logins that have run out. Then all sizes run at once, and each load goes around them and back (A B C C B A), so that a
+machine that becomes slower meanwhile slows all sizes alike. `benchmarks/filling.py` says what a login leaves behind.
 """
 
 import json
@@ -10,15 +11,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from threading import Event, Thread
 from typing import Any
 
-from benchmarks import load, servers
+from benchmarks import servers
 from benchmarks.contestants import CONTESTANTS, Contestant, Flow, Place
-from benchmarks.measures import READS, Target
+from benchmarks.load import Load
+from benchmarks.measures import Target
+from benchmarks.servers import Server
 from config.environment import ROOT
 
 SIZES = (1000, 100_000, 1_000_000)
@@ -32,26 +36,32 @@ EVERY = 0.0005
 
 
 def measure(
-    folder: Path, store: Path, seconds: int, say: Callable[[str], None], sizes: tuple[int, ...] = SIZES
+    folder: Path, seconds: int, say: Callable[[str], None], sizes: tuple[int, ...] = SIZES
 ) -> dict[str, list[dict[str, Any]]]:
-    """Fills and measures `OPERATIONS`, in a folder of its own for each contestant.
-
-    The store must run; the sessions stay in it. Gives the lists "growth" and "housekeeping" of the results.
-    """
+    """Fills and measures `OPERATIONS`, in a new folder. Gives the lists "growth" and "housekeeping" of the results."""
     growth, turns = [], []
     for name in OPERATIONS:
-        place = Place(folder / f"growth-{name}", store, servers.free_port())
-        place.folder.mkdir(parents=True)
-        CONTESTANTS[name].prepare(place)
-        before = 0
-        for rows in sizes:
-            say(f"growth: {name} with {rows} logins")
-            fill(CONTESTANTS[name], place, before, rows)
-            before = rows
+        contestant = CONTESTANTS[name]
+        with ExitStack() as stack:
+            places = {}
+            for rows in sizes:
+                say(f"growth: {name} with {rows} logins")
+                places[rows] = _filled(stack, contestant, folder / f"{name}-{rows}", rows)
             if name == "ours":
-                turns.append({"rows": rows, **housekeeping(CONTESTANTS[name], place)})
-            growth += _load(CONTESTANTS[name], place, rows, seconds)
+                turns = [{"rows": rows, **housekeeping(contestant, place)} for rows, place in places.items()]
+            running = {rows: stack.enter_context(servers.running(contestant, it)) for rows, it in places.items()}
+            growth += _go_around(running, seconds)
     return {"growth": growth, "housekeeping": turns}
+
+
+def _filled(stack: ExitStack, contestant: Contestant, folder: Path, rows: int) -> Place:
+    """A place with so many logins. Its store runs until the end of `stack`."""
+    place = Place(folder, folder / "valkey.sock", servers.free_port())
+    folder.mkdir(parents=True)
+    stack.enter_context(servers.running_store(place.store))
+    contestant.prepare(place)
+    fill(contestant, place, 0, rows)
+    return place
 
 
 def fill(contestant: Contestant, place: Place, first: int, last: int) -> None:
@@ -124,19 +134,23 @@ def watching_lock(file: Path) -> Iterator[LockWatch]:
             thread.join()
 
 
-def _load(contestant: Contestant, place: Place, rows: int, seconds: int) -> list[dict[str, Any]]:
-    found = []
-    with servers.running(contestant, place) as server:
-        for kind, operations in OPERATIONS[contestant.key].items():
-            target = Target(server, _first_flow(contestant, kind))
-            for operation in operations:
-                script = target.script(operation)
-                if operation in READS:
-                    load.run(server, script, 1)  # what is compiled and cached at first use is not measured
-                seen = load.run(server, script, seconds)
-                row = {"contestant": contestant.key, "rows": rows, "operation": operation, "flow": kind}
-                found.append(row | {"rate": round(seen.rate, 1), "p50": seen.p50, "p95": seen.p95})
+def _go_around(running: dict[int, Server], seconds: int) -> list[dict[str, Any]]:
+    """A row for each size and operation: the middle of what was seen on the way there and on the way back."""
+    found, name = [], next(iter(running.values())).contestant.key
+    for kind, operations in OPERATIONS[name].items():
+        targets = {rows: Target(server, _first_flow(server.contestant, kind)) for rows, server in running.items()}
+        for operation in operations:
+            seen: dict[int, list[Load]] = {rows: [] for rows in targets}
+            for rows in (*targets, *reversed(targets)):
+                seen[rows].append(targets[rows].load(operation, seconds))
+            for rows, loads in seen.items():
+                row = {"contestant": name, "rows": rows, "operation": operation, "flow": kind}
+                found.append(row | {key: _middle(loads, key) for key in ("rate", "p50", "p95")})
     return found
+
+
+def _middle(loads: list[Load], name: str) -> float:
+    return round(median(getattr(load, name) for load in loads), 1 if name == "rate" else 3)
 
 
 def _first_flow(contestant: Contestant, kind: str) -> Flow:

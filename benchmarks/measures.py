@@ -23,7 +23,7 @@ READERS = 8
 # Users of one measurement: each logs in once, refreshes again and again, or logs out once.
 LOGGED_IN, REFRESHED, LOGGED_OUT = 32, CONNECTIONS, 24
 # What others are compared with: this project as it is by default; and what does nothing, with all that does more.
-YARDSTICK = {"session": ("ours", ""), "token": ("ours", "denylist"), "": ("ours", "")}
+YARDSTICK: dict[str, tuple[str, str]] = {"session": ("ours", ""), "token": ("ours", "denylist"), "": ("ours", "")}
 # What differs from the rest only there: by the check of a token, by the trace of a request, by how the key is kept.
 ALIKE_BUT_FOR = {
     **dict.fromkeys(("ours-expiry", "ours-version", "ours-demo"), ("whoami",)),
@@ -31,7 +31,7 @@ ALIKE_BUT_FOR = {
 }
 # Both workers have both cores, and so does what asks them.
 WITH_TWO_WORKERS, DONE_BY_TWO = ("ours", "stock", "express"), ("whoami", "login")
-Key = tuple[str, str, str, str, int]
+Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,13 @@ class Target:
             return Script(tuple(login.logout() for login in self._log_in(LOGGED_OUT)), once=True)
         return Script(tuple(login.get(getattr(self.flow, operation)) for login in self.readers))
 
+    def load(self, operation: str, seconds: int) -> Load:
+        """What one load of it sees."""
+        script = self.script(operation)
+        if operation in READS:
+            load.run(self.server, script, 1)  # what is compiled and cached at first use is not measured
+        return load.run(self.server, script, seconds)
+
     @cached_property
     def readers(self) -> list[Login]:
         """Some users who are logged in."""
@@ -80,31 +87,32 @@ class Row:
     operation: str
     contestant: Contestant
     flow: Flow
-    workers: int
     loads: list[Load] = field(default_factory=list)
 
-    def ratio(self, yardstick: "Row") -> float:
-        """How many times as many requests a second as the yardstick had in the same round."""
+    def ratios(self, yardstick: "Row") -> list[float]:
+        """In each round, how many times as many requests a second as the yardstick."""
         pairs = zip(self.loads, yardstick.loads, strict=True)
-        return median(mine.rate / other.rate for mine, other in pairs)
+        return [mine.rate / other.rate for mine, other in pairs]
 
     def as_json(self, yardstick: "Row") -> dict[str, Any]:
         """The middle of the rounds, and the rate of each."""
         middle = {name: round(median(getattr(load, name) for load in self.loads), 3) for name in ("p50", "p95", "p99")}
-        cpu = [load.cpu for load in self.loads if load.cpu is not None]
+        cpu = [load.cpu for load in self.loads]
         rates = [round(load.rate, 1) for load in self.loads]
+        ratios = self.ratios(yardstick)
         return {
             "operation": self.operation,
             "flow": self.flow.kind,
             "contestant": self.contestant.result_key,
             "variant": self.flow.variant,
-            "workers": self.workers,
             "requests": sum(load.requests for load in self.loads),
             "rates": rates,
             "rate": median(rates),
-            "ratio": round(self.ratio(yardstick), 3),
+            "ratios": [round(ratio, 3) for ratio in ratios],
+            "ratio": round(median(ratios), 3),
             **middle,
-            "cpu": round(median(cpu)) if cpu else None,
+            # Without a round that was too short to be told, only the long ones would count.
+            "cpu": None if None in cpu else round(median(cpu)),  # type: ignore[type-var, arg-type]
         }
 
 
@@ -118,9 +126,13 @@ class Bench:
         self.rows: dict[Key, Row] = {}
         self.resident: dict[str, list[tuple[float, float]]] = {}
         self.session_bytes: dict[str, int] = {}
+        self.pairs: dict[Key, list[Load]] = {}
 
     def prepare(self) -> dict[str, str]:
-        """Makes databases and users. Gives, by its key, why a contestant cannot run; it is then left out."""
+        """Makes databases and users. Gives, by its key, why a contestant cannot run; it is then left out.
+
+        Raises `CannotRun` for this project, with which all others are compared.
+        """
         reasons = {}
         for name, place in self.places.items():
             self.say(f"preparing {name}")
@@ -130,6 +142,8 @@ class Bench:
             except CannotRun as error:
                 reasons[name] = str(error)
         self.places = {name: place for name, place in self.places.items() if name not in reasons}
+        if "ours" in reasons:
+            raise CannotRun(f"This project cannot be prepared: {reasons['ours']}")
         return reasons
 
     def round(self) -> None:
@@ -137,8 +151,8 @@ class Bench:
         with ExitStack() as stack:
             started = [self._start(stack, name) for name in self.places]
             targets = [Target(server, flow) for server in started for flow in server.contestant.flows or (Flow(""),)]
+            before = {server: server.resident() for server in started}
             for operation in OPERATIONS:
-                before = {server: server.resident() for server in started}
                 busy = self._go_around(operation, targets)
                 if operation == "login":
                     for server in busy:
@@ -149,16 +163,16 @@ class Bench:
                     self.session_bytes[target.server.contestant.result_key] = self._size_of_session(target)
 
     def round_of_two_workers(self) -> None:
-        """The same with two workers, of some contestants and operations."""
+        """Some contestants and operations with one worker and with two, one after the other."""
         with ExitStack() as stack:
             names = [name for name in WITH_TWO_WORKERS if name in self.places]
-            targets = [
-                Target(server, flow)
-                for server in [self._start(stack, name, 2) for name in names]
-                for flow in server.contestant.flows
-            ]
+            started = [self._start(stack, name, workers) for name in names for workers in (1, 2)]
+            targets = [Target(server, flow) for server in started for flow in server.contestant.flows]
             for operation in DONE_BY_TWO:
-                self._go_around(operation, targets)
+                for target in targets:
+                    if target.does("login"):
+                        key = (operation, target.flow.kind, target.server.contestant.result_key, target.flow.variant)
+                        self.pairs.setdefault(key, []).append(self._load(operation, target))
 
     def _size_of_session(self, target: Target) -> int:
         """Bytes of the keys that one more login adds to the sessions in the store, as the store counts them."""
@@ -169,44 +183,56 @@ class Bench:
             return sum(store.memory_usage(key) or 0 for key in set(store.scan_iter(count=1000)) - before)
 
     def _start(self, stack: ExitStack, name: str, workers: int = 1) -> Server:
-        place = replace(self.places[name], workers=workers)
+        place = replace(self.places[name], port=servers.free_port(), workers=workers)
         return stack.enter_context(servers.running(CONTESTANTS[name], place, SERVER_CORES if workers == 1 else CORES))
 
     def _go_around(self, operation: str, targets: list[Target]) -> list[Server]:
-        """Measures each target that has the operation, and returns the servers that were busy."""
+        """Measures each target that has the operation, and returns the servers that were busy.
+
+        Every second time it goes the other way around: what slows down meanwhile must not always be the last.
+        """
         chosen = [target for target in targets if target.does(operation)]
-        for target in chosen:
-            script = target.script(operation)
-            if operation in READS:
-                load.run(target.server, script, 1)  # what is compiled and cached at first use is not measured
-            seen = load.run(target.server, script, self.seconds)
-            self._row(operation, target).loads.append(seen)
-            self.say(
-                f"{operation:8} {target.server.contestant.key:13} {target.flow.kind:8} {target.flow.variant:16} "
-                f"{seen.rate:8.0f}/s {seen.p50:8.2f} ms {seen.cpu or 0:7.0f} µs"
-            )
+        rows = [self._row(operation, target) for target in chosen]
+        order = list(zip(rows, chosen, strict=True))
+        for row, target in order if len(rows[0].loads) % 2 == 0 else reversed(order):
+            row.loads.append(self._load(operation, target))
         return list(dict.fromkeys(target.server for target in chosen))
 
     def _row(self, operation: str, target: Target) -> Row:
-        contestant, flow, workers = target.server.contestant, target.flow, target.server.place.workers
-        key = (operation, flow.kind, contestant.result_key, flow.variant, workers)
-        return self.rows.setdefault(key, Row(operation, contestant, flow, workers))
+        contestant, flow = target.server.contestant, target.flow
+        key = (operation, flow.kind, contestant.result_key, flow.variant)
+        return self.rows.setdefault(key, Row(operation, contestant, flow))
+
+    def _load(self, operation: str, target: Target) -> Load:
+        seen = target.load(operation, self.seconds)
+        self.say(
+            f"{operation:8} {target.server.contestant.key:13} {target.flow.kind:8} {target.flow.variant:16} "
+            f"{seen.rate:8.0f}/s {seen.p50:8.2f} ms {seen.cpu or 0:7.0f} µs"
+        )
+        return seen
 
     def speed(self) -> list[dict[str, Any]]:
         """Every row, with its ratio to this project's."""
         return [row.as_json(self._yardstick(key)) for key, row in self.rows.items()]
 
     def _yardstick(self, key: Key) -> Row:
-        operation, flow, *_, workers = key
+        operation, flow, *_ = key
         same = (operation, flow) if flow else ("whoami", "session")
-        return self.rows[(*same, *YARDSTICK[flow], workers)]
+        return self.rows[(*same, *YARDSTICK[flow])]
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Requests a second with one worker and with two."""
+        columns = ("operation", "flow", "contestant", "variant")
+        return [
+            dict(zip(columns, key, strict=True)) | {"one": round(one.rate, 1), "two": round(two.rate, 1)}
+            for key, (one, two) in self.pairs.items()
+        ]
 
     def memory(self) -> list[dict[str, Any]]:
-        """Resident MiB of one worker before and after logins, sixteen at a time."""
+        """Resident MiB of a worker just after its start, and after logins, sixteen at a time."""
         return [
             {
                 "contestant": key,
-                "workers": 1,
                 "before": round(median(before for before, _ in seen), 1),
                 "after": round(median(after for _, after in seen), 1),
             }

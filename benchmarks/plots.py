@@ -171,7 +171,7 @@ def _growth(results: Results) -> Plot:
 
 
 def _memory(results: Results) -> Plot:
-    rows: list[dict[str, Any]] = sorted(select(results, "memory", workers=1), key=lambda row: row["after"])
+    rows: list[dict[str, Any]] = sorted(select(results, "memory"), key=lambda row: row["after"])
     bars = [
         Bar(
             name=name(results, row),
@@ -186,7 +186,7 @@ def _memory(results: Results) -> Plot:
     return Plot(
         file="memory.svg",
         title="Memory of a worker",
-        unit="MiB after the logins · before them",
+        unit="MiB after the logins · at the start",
         finding=f"After the logins a worker holds: {finding}.",
         groups={"Less is better": bars} if bars else {},
     )

@@ -14,7 +14,6 @@ from benchmarks.tables import (
     name,
     number,
     select,
-    with_more_workers,
 )
 
 COMPARED = ("whoami", "profile", "login", "refresh", "logout")
@@ -31,9 +30,11 @@ def caption(results: Results) -> list[str]:
         f"Measured by “{results['command']}” on {made.day} {made:%B %Y} at {made:%H:%M} UTC, in "
         f"{results['seconds'] / 60:.0f} minutes, on {where}.",
         f"In each of {method['rounds']} rounds the contestants ran in turn, {method['connections']} connections for "
-        f"{method['seconds']} s each. A number is the median of the rounds; the ratio is the median of each round's "
-        "requests a second, divided by this project's in the same round.",
-        "The ratio means something on any machine. Requests a second, milliseconds and MiB are those of this one.",
+        f"{method['seconds']} s each; or {method['logins']} logins, or {method['logouts']} logouts. A number is the "
+        "median of the rounds. The ratio is the median of each round's requests a second, divided by this project's in "
+        "the same round; of an answer without any work, by those of its whoami with a session.",
+        "Two workers and a turn of housekeeping are measured once, each size of the tables twice.",
+        "A ratio can be compared between machines. Requests a second, milliseconds and MiB are those of this one.",
         f"Versions: {', '.join(' '.join(item) for item in results['versions'].items())}.",
         *(f"Not measured: {contestant_name(results, one['key'])}. {one['reason']}" for one in results["skipped"]),
     ]
@@ -54,7 +55,7 @@ def sentences(results: Results) -> list[str]:
 
 def ours(results: Results, operation: str, flow: str) -> dict[str, Any] | None:
     """This project's own row; of several variants the one that the ratios are taken against."""
-    found = select(results, "speed", operation=operation, flow=flow, workers=1, contestant=OURS)
+    found = select(results, "speed", operation=operation, flow=flow, contestant=OURS)
     return next((row for row in found if row["variant"] in ("", "denylist")), None)
 
 
@@ -67,8 +68,8 @@ def winner(results: Results, operation: str, flow: str) -> str:
     rate = f"{number(rows[0]['rate'])} a second"
     if mine is None or rows[0] is mine:
         return f"{fastest}: {rate}."
-    times = f"{number(rows[0]['ratio'])} times the {number(mine['rate'])}"
-    return f"{fastest}: {rate}, {times} of {inside(name(results, mine))}."
+    beside = f"{inside(name(results, mine))} answers {number(mine['rate'])}"
+    return f"{fastest}: {rate}; {beside}. The ratio is {number(rows[0]['ratio'])}."
 
 
 def inside(called: str) -> str:
@@ -105,9 +106,9 @@ def _span(values: list[float]) -> str:
 def _bare(results: Results) -> list[str]:
     said = []
     for bare, contestant in BARE.items():
-        nothing = select(results, "speed", operation="nothing", contestant=bare, workers=1)
-        whoami = select(results, "speed", operation="whoami", flow="session", contestant=contestant, workers=1)
-        if nothing and whoami:
+        nothing = select(results, "speed", operation="nothing", contestant=bare)
+        whoami = select(results, "speed", operation="whoami", flow="session", contestant=contestant)
+        if nothing and whoami and nothing[0]["cpu"] and whoami[0]["cpu"]:
             share = nothing[0]["cpu"] / whoami[0]["cpu"]
             said.append(
                 f"{name(results, nothing[0])} takes {number(nothing[0]['cpu'])} µs for {NOTHING}: "
@@ -117,31 +118,36 @@ def _bare(results: Results) -> list[str]:
 
 
 def _workers(results: Results) -> list[str]:
-    times: dict[tuple[str, int], list[float]] = {}
-    for one, many in with_more_workers(results):
-        key = inside(contestant_name(results, many["contestant"])), many["workers"]
-        times.setdefault(key, []).append(many["rate"] / one["rate"])
+    times: dict[str, list[float]] = {}
+    for row in results.get("workers", []):
+        called = inside(contestant_name(results, row["contestant"]))
+        times.setdefault(called, []).append(row["two"] / row["one"])
     return [
-        f"With {workers} workers, on cores that the generator uses as well, {called} answers {_span(found)} times as "
+        f"With two workers, on cores that the generator uses as well, {called} answers {_span(found)} times as "
         "many requests a second."
-        for (called, workers), found in times.items()
+        for called, found in times.items()
     ]
 
 
 def growth(results: Results) -> list[str]:
-    """For each contestant, how much of its speed is left with the most rows."""
-    groups: dict[str, list[tuple[float, list[dict[str, Any]]]]] = {}
+    """For each contestant, what slows down most as the tables grow, and how much of its speed is left."""
+    groups: dict[str, list[tuple[float, dict[str, Any], dict[str, Any]]]] = {}
     for found in by_operation(results).values():
-        kept = found[-1]["rate"] / found[0]["rate"]
-        groups.setdefault(inside(contestant_name(results, found[0]["contestant"])), []).append((kept, found))
+        if len(found) == 1:
+            continue
+        worst = min(found[1:], key=lambda row: row["rate"])
+        kept = worst["rate"] / found[0]["rate"]
+        groups.setdefault(inside(contestant_name(results, worst["contestant"])), []).append((kept, found[0], worst))
     said = []
     for called, measured in groups.items():
-        share, found = min(measured, key=lambda one: one[0])
-        first, last = found[0], found[-1]
-        said.append(
-            f"With {last['rows']:,} rows, {called} answers at least {share:.0%} of the requests a second that it does "
-            f"with {first['rows']:,}. What slows down most is {act(last['operation'], last['flow'])}."
-        )
+        share, first, worst = min(measured, key=lambda one: one[0])
+        few, many = f"{first['rows']:,}", f"{worst['rows']:,}"
+        if round(share, 2) >= 1:
+            said.append(f"With more rows than {few}, {called} answers about as many requests a second, or more.")
+        else:
+            slowest = act(worst["operation"], worst["flow"])
+            kept = f"{share:.0%} of the requests a second that it answers with {few}"
+            said.append(f"A {slowest} slows down most in {called}: with {many} rows it answers {kept}.")
     return said
 
 
@@ -156,7 +162,7 @@ def _housekeeping(results: Results) -> list[str]:
 
 
 def _memory(results: Results) -> list[str]:
-    rows, method = select(results, "memory", workers=1), results["method"]
+    rows, method = select(results, "memory"), results["method"]
     held = ", ".join(f"{number(row['after'])} MiB in {inside(name(results, row))}" for row in rows)
     return [f"After logins, {method['connections']} at a time, a worker holds {held}."] if held else []
 
@@ -164,9 +170,9 @@ def _memory(results: Results) -> list[str]:
 def _spread(results: Results) -> list[str]:
     rows = results.get("speed", [])
     spread = max(((max(row["rates"]) - min(row["rates"])) / row["rate"] for row in rows), default=None)
-    if spread is None:
+    if not spread:
         return []
     return [
-        f"Rounds of the same measurement differ by up to {spread:.0%}. A smaller difference between two contestants "
-        "says nothing."
+        f"Rounds of the same measurement differ by up to {spread:.0%}. Where the lowest ratio is below 1 and the "
+        "highest above it, the rounds do not say which contestant is faster."
     ]

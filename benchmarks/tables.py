@@ -1,6 +1,6 @@
 """The results of `make bench` as tables of text: the documents and the lab's page show the same ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ NOTHING = "an answer without any work"
 SPEED = (
     "contestant",
     "requests a second\nlowest to highest",
-    "ratio",
+    "ratio\nlowest to highest",
     "p50\np95\np99, ms",
     "CPU time, µs",
 )
@@ -49,7 +49,7 @@ def speed_table(results: Results, operation: str, flow: str) -> Table:
         (
             name(results, row),
             f"{number(row['rate'])}\n{number(min(row['rates']))}–{number(max(row['rates']))}",
-            number(row["ratio"]),
+            f"{number(row['ratio'])}\n{number(min(row['ratios']))}–{number(max(row['ratios']))}",
             "\n".join(number(row[key]) for key in ("p50", "p95", "p99")),
             number(row["cpu"]),
         )
@@ -59,8 +59,8 @@ def speed_table(results: Results, operation: str, flow: str) -> Table:
 
 
 def fastest_first(results: Results, operation: str, flow: str) -> list[dict[str, Any]]:
-    """The rows of one operation in one flow with one worker."""
-    rows = select(results, "speed", operation=operation, flow=flow, workers=1)
+    """The rows of one operation in one flow."""
+    rows = select(results, "speed", operation=operation, flow=flow)
     return sorted(rows, key=lambda row: (row["contestant"] == WEAKER, -row["rate"]))
 
 
@@ -101,23 +101,14 @@ def _contestants(results: Results) -> Table:
 def _workers(results: Results) -> Table:
     rows = [
         (
-            f"{name(results, many)}: {act(many['operation'], many['flow'])}",
-            number(one["rate"]),
-            f"{number(many['rate'])}\n{many['workers']} workers",
-            number(many["rate"] / one["rate"]),
+            f"{name(results, row)}: {act(row['operation'], row['flow'])}",
+            number(row["one"]),
+            number(row["two"]),
+            number(row["two"] / row["one"]),
         )
-        for one, many in with_more_workers(results)
+        for row in results.get("workers", [])
     ]
-    columns = ("contestant", "requests a second, one worker", "requests a second\nseveral workers", "times")
-    return Table("several workers", columns, rows)
-
-
-def with_more_workers(results: Results) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """What was measured with one worker, and the same with several."""
-    for many in select(results, "speed"):
-        same = {key: many[key] for key in ("operation", "flow", "contestant", "variant")}
-        if many["workers"] > 1 and (found := select(results, "speed", workers=1, **same)):
-            yield found[0], many
+    return Table("two workers", ("contestant", "one worker, requests a second", "two workers", "times"), rows)
 
 
 def _growth(results: Results) -> Table:
@@ -147,11 +138,8 @@ def _housekeeping(results: Results) -> Table:
 
 
 def _memory(results: Results) -> Table:
-    rows = [
-        (name(results, row), str(row["workers"]), number(row["before"]), number(row["after"]))
-        for row in results.get("memory", [])
-    ]
-    return Table("memory of the fullest worker", ("contestant", "workers", "before logins, MiB", "after, MiB"), rows)
+    rows = [(name(results, row), number(row["before"]), number(row["after"])) for row in results.get("memory", [])]
+    return Table("memory of the fullest worker", ("contestant", "at the start, MiB", "after logins, MiB"), rows)
 
 
 def _stored(results: Results) -> Table:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from django.contrib.auth import authenticate, login, logout
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_protect
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -10,6 +13,31 @@ from rest_framework.views import APIView
 from rest_framework_simplejwt.authentication import JWTAuthentication, JWTStatelessUserAuthentication
 
 from benchmarks.stock import users
+
+
+@method_decorator(csrf_protect, name="dispatch")
+class SessionLogin(APIView):
+    """Name and password in, cookie out. Guarded by the CSRF check, as DRF's documentation asks of a login."""
+
+    def post(self, request: Request) -> Response:
+        body: Any = request.data
+        user = authenticate(request, username=body.get("username"), password=body.get("password"))
+        if user is None:
+            return Response({"error": "Invalid credentials"}, status=401)
+        login(request._request, user)
+        request.session["role"] = users.role_of(user)
+        return Response({"message": "Logged in"})
+
+
+class SessionLogout(APIView):
+    """Ends the session."""
+
+    authentication_classes = [SessionAuthentication]
+    permission_classes = [IsAuthenticated]
+
+    def post(self, request: Request) -> Response:
+        logout(request._request)
+        return Response({"message": "Logged out"})
 
 
 class SessionWhoami(APIView):

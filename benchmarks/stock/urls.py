@@ -9,10 +9,10 @@ from benchmarks.stock import drf_views, plain_views
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", plain_views.healthz),
-    path("session/login", plain_views.login),
-    path("session/logout", plain_views.logout),
     path("session/whoami", plain_views.session_whoami),
     path("session/profile", plain_views.session_profile),
+    path("session/drf/login", drf_views.SessionLogin.as_view()),
+    path("session/drf/logout", drf_views.SessionLogout.as_view()),
     path("session/drf/whoami", drf_views.SessionWhoami.as_view()),
     path("session/drf/profile", drf_views.SessionProfile.as_view()),
     path("token/login", TokenObtainPairView.as_view()),

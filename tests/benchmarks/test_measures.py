@@ -1,8 +1,9 @@
 """What `make bench` asks of which contestant, and how it compares rounds."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -58,9 +59,9 @@ def test_what_is_alike_is_measured_once() -> None:
     assert done("ours-demo") == {("session", ""): ["whoami"], ("token", "denylist"): ["whoami"]}
 
 
-def row(operation: str, key: str, variant: str, rates: list[float], workers: int = 1, kind: str = "session") -> Row:
+def row(operation: str, key: str, variant: str, rates: list[float], kind: str = "session") -> Row:
     loads = [Load(round(rate), rate, p50=rate / 10, p95=1.0, p99=2.0, cpu=rate / 2) for rate in rates]
-    return Row(operation, CONTESTANTS[key], Flow(kind, variant), workers, loads)
+    return Row(operation, CONTESTANTS[key], Flow(kind, variant), loads)
 
 
 def test_a_ratio_compares_within_a_round_and_the_middle_counts(tmp_path: Path) -> None:
@@ -68,26 +69,49 @@ def test_a_ratio_compares_within_a_round_and_the_middle_counts(tmp_path: Path) -
     rows = [
         row("whoami", "ours", "", [100, 10, 50]),
         row("whoami", "stock", "DRF", [50, 20, 25]),
-        row("whoami", "ours", "", [400.0], workers=2),
-        row("whoami", "stock", "DRF", [100.0], workers=2),
         row("whoami", "ours-expiry", "expiry", [30, 30, 30], kind="token"),
         row("whoami", "ours", "denylist", [20, 10, 15], kind="token"),
         row("nothing", "bare-gunicorn", "", [200, 20, 500], kind=""),
     ]
     for it in rows:
-        key = (it.operation, it.flow.kind, it.contestant.result_key, it.flow.variant, it.workers)
+        key = (it.operation, it.flow.kind, it.contestant.result_key, it.flow.variant)
         bench.rows[key] = it
     ours, stock, *_, expiry, _, bare = found = bench.speed()
-    assert [it["ratio"] for it in found] == [1, 0.5, 1, 0.25, 2, 1, 2]
+    assert [it["ratio"] for it in found] == [1, 0.5, 2, 1, 2]
+    assert stock["ratios"] == [0.5, 2, 0.5]
     assert stock | {"contestant": "stock", "variant": "DRF", "rate": 25, "rates": [50, 20, 25]} == stock
     assert (ours["requests"], ours["p50"], ours["cpu"]) == (160, 5, 25)
     assert (expiry["contestant"], expiry["variant"], bare["flow"]) == ("ours", "expiry", "")
+
+
+def test_no_processor_time_is_told_of_the_long_rounds_alone(tmp_path: Path) -> None:
+    short = row("logout", "ours", "", [10, 20, 30])
+    short.loads[0] = replace(short.loads[0], cpu=None)
+    assert short.as_json(short)["cpu"] is None
+
+
+def test_every_second_round_goes_the_other_way_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def note(target: Target, operation: str, seconds: int) -> Load:
+        asked.append(target.server.contestant.key)
+        return Load(1, 1, 1, 1, 1, 1)
+
+    monkeypatch.setattr(Target, "load", note)
+    bench, standing = Bench(tmp_path, 1, [], lambda text: None), [Standing("ours"), Standing("stock")]
+    targets = [Target(cast(Any, server), server.contestant.flows[0]) for server in standing]
+    for _ in range(2):
+        bench._go_around("login", targets)
+    assert asked == ["ours", "stock", "stock", "ours"]
 
 
 def test_what_cannot_be_prepared_is_left_out_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def prepare(place: Place) -> None:
         if place.folder.name == "broken":
             raise CannotRun("npm failed.")
+
+    def refuse(place: Place) -> None:
+        raise CannotRun("no database")
 
     def contestant(key: str) -> Contestant:
         return Contestant(key, key, "", (), "/", prepare, command=lambda place: [], environment=lambda place: {})
@@ -96,6 +120,9 @@ def test_what_cannot_be_prepared_is_left_out_with_the_reason(tmp_path: Path, mon
     bench = Bench(tmp_path, 1, ["sound", "broken"], lambda text: None)
     assert bench.prepare() == {"broken": "npm failed."}
     assert list(bench.places) == ["sound"]
+    monkeypatch.setattr(measures, "CONTESTANTS", {"ours": replace(contestant("ours"), prepare=refuse)})
+    with pytest.raises(CannotRun, match="This project cannot be prepared: no database"):
+        Bench(tmp_path, 1, ["ours"], lambda text: None).prepare()
 
 
 @pytest.mark.exhaustive
