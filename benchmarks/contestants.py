@@ -155,7 +155,7 @@ def _ours_environment(place: Place, settings: str = "config.settings", **more: s
 
 def _demo_environment(place: Place) -> dict[str, str]:
     """As `make run` has it, but for the store, which is the one of all."""
-    demo = {"DEMO": "1", "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]", "SITE_URL": "", "EMAIL_URL": ""}
+    demo = {"DEMO": "1", "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]", "SITE_URL": "", "EMAIL_URL": "", "RANGE": "0"}
     return _ours_environment(place, **demo, TRUSTED_PROXIES="0")
 
 

@@ -13,6 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
+# The words that mean yes and no, in any case.
+YES, NO = {"1", "true", "t", "yes", "y", "on"}, {"0", "false", "f", "no", "n", "off"}
 ENV_FILE = Path(os.environ.get("ENV_FILE") or ROOT / ".env")
 
 
@@ -41,6 +43,23 @@ def number(name: str, default: int, most: int) -> int:
 def port() -> int:
     """The port on which the web process listens."""
     return number("PORT", 8000, 65535)
+
+
+def with_range() -> bool:
+    """Whether the attack range is wanted beside a demo. Raises `ImproperlyConfigured` for what is not yes or no."""
+    text = os.environ.get("RANGE") or "1"
+    if text.lower() not in YES | NO:
+        raise ImproperlyConfigured(f"RANGE must be 1 or 0, not {text!r}.")
+    return text.lower() in YES
+
+
+def range_port() -> int:
+    """The lower of the two ports on which the attack range listens. Raises `ImproperlyConfigured` for any it cannot."""
+    found = number("RANGE_PORT", port() + 10, 65534)
+    if found in (port() - 1, port()):
+        # Whichever process came first would have the port, and the site would not always start.
+        raise ImproperlyConfigured(f"RANGE_PORT and the port after it must be others than PORT {port()}, not {found}.")
+    return found
 
 
 def bind() -> str:

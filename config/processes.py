@@ -22,11 +22,25 @@ class Processes(Manager):  # type: ignore[misc]
         # Closing the terminal would end this process alone and leave the others with the port.
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
+    def add_process(self, name: str, cmd: str, *options: Any, optional: bool = False, **more: Any) -> Process:
+        """As in honcho. When an `optional` process ends, however it does, the others go on and the status is theirs."""
+        process = super().add_process(name, cmd, *options, **more)
+        process.optional = optional
+        return process
+
     def terminate(self) -> None:
         # A process that has not yet reported its id cannot be ended; stock code fails on it with a
         # KeyError and leaves all of them running.
         if self._all_started():
             super().terminate()
+
+    def _all_stopped(self) -> bool:
+        # An optional process does not report its end, so it would be waited for without end, and a later
+        # signal would go to whatever process has its number by then.
+        for name, entry in list(self._processes.items()):
+            if entry["obj"].optional and "pid" in entry and not entry["process"].is_alive():
+                del self._processes[name]
+        return super()._all_stopped()
 
     def _any_stopped(self) -> bool:
         # The loop asks this to decide about an end. A signal counts too, so that the end which
@@ -37,10 +51,18 @@ class Processes(Manager):  # type: ignore[misc]
 class FollowingProcess(Process):  # type: ignore[misc]
     """A process that does not outlive the launcher."""
 
+    optional = False
+
     def run(self, events: Any = None, ignore_signals: bool = False) -> None:
         signal.signal(signal.SIGHUP, lambda *_: None)
         threading.Thread(target=self._follow_launcher, daemon=True).start()
         super().run(events, ignore_signals)
+
+    def _send_message(self, data: Any, type: str = "line") -> None:
+        if self.optional and type == "stop":
+            # At this message the loop would end all the others.
+            data, type = f"ended (rc={data['returncode']})\n", "line"
+        super()._send_message(data, type)
 
     def _follow_launcher(self) -> None:
         # A launcher that was killed ends no process; the next start would find the port and the store taken.

@@ -30,11 +30,12 @@ def main() -> int:
         environment.take_env_file()
         refuse_busy_port(environment.port())
         write_env(environment.ENV_FILE)
+        beside = range_port()
         prepare()
     except (EnvError, ImproperlyConfigured) as error:
         sys.exit(str(error))
-    greet()
-    return serve()
+    greet(beside)
+    return serve(beside)
 
 
 def refuse_busy_port(port: int) -> None:
@@ -131,7 +132,14 @@ def certify(folder: Path) -> None:
     os.environ["TLS_FOLDER"] = str(folder)
 
 
-def greet() -> None:
+def range_port() -> int | None:
+    """The port of the attack range, `None` when it is not started: outside a demo, and with RANGE=0."""
+    from django.conf import settings
+
+    return environment.range_port() if settings.DEMO and environment.with_range() else None
+
+
+def greet(beside: int | None) -> None:
     """Says where everything is."""
     from django.apps import apps
     from django.conf import settings
@@ -142,6 +150,8 @@ def greet() -> None:
     print(f"\n  {site}/\n  {site}/admin/")
     if apps.is_installed("lab"):
         print(f"  {site}/claims/   what is said of sessions and tokens, to be proved")
+    if beside:
+        print(f"  http://range.localhost:{beside}/   attacks in a browser, on weak code and on this project's")
     if settings.DEMO:
         print(f"  {site}/accounts/mail/   what would have been mailed\n")
         for user in USERS:
@@ -149,14 +159,16 @@ def greet() -> None:
     print("\n  Ctrl-C ends everything.\n", flush=True)
 
 
-def serve() -> int:
-    """Runs the Procfile. When one process ends, so do the others."""
+def serve(beside: int | None) -> int:
+    """Runs the Procfile. When one process ends, so do the others; but the range's end ends nothing else."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ["PYTHONUNBUFFERED"] = "1"
     manager = Processes()
+    left_out = {"store"} if os.environ.get("REDIS_URL") else set()
+    left_out |= set() if beside else {"range"}
     for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
-        if name != "store" or not os.environ.get("REDIS_URL"):
-            manager.add_process(name, command, cwd=str(ROOT))
+        if name not in left_out:
+            manager.add_process(name, command, cwd=str(ROOT), optional=name == "range")
     manager.loop()
     # A process that ended well, unasked, is still a site that is down.
     return 0 if manager.returncode in ASKED_TO_END else manager.returncode or 1

@@ -1,6 +1,7 @@
 """Real processes for tests: the store, and the whole site as `make run` starts it."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import redis
@@ -136,6 +138,8 @@ class Site:
             "ENV_FILE": str(self.folder / ".env"),
             "VAR_DIR": str(self.folder / "var"),
             "PORT": str(self.port),
+            # It has tests of its own, and would start beside each of the many sites.
+            "RANGE": "0",
         }
         self.environment = of_this_machine() | own | environment
         self.process: subprocess.Popen[bytes] | None = None
@@ -233,6 +237,85 @@ class Site:
         return subprocess.run(
             command, cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True
         ).stdout
+
+
+class Range:
+    """The attack range as the launcher starts it, with data of its own in a temporary folder.
+
+    `with Range() as attack_range:` starts it, and ends and removes all of it. Tests cannot import it, so they ask it.
+    """
+
+    def __init__(self, **environment: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="range-"))
+        self.port = free_port_pair()
+        self.log = self.folder / "log"
+        own = {"DEMO": "1", "ENV_FILE": os.devnull, "VAR_DIR": str(self.folder), "RANGE_PORT": str(self.port)}
+        self.environment = of_this_machine() | own | environment
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Range":
+        try:
+            self.launch()
+            until(self.answers, 60)
+        except BaseException:
+            self.destroy()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.destroy()
+
+    def launch(self) -> None:
+        """Starts it without waiting."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "attack_range"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def answers(self) -> bool:
+        assert self.process
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return bool(self.get("/api/cases"))
+        except OSError:
+            return False
+
+    def get(self, path: str) -> Any:
+        """What a GET of the range's own pages gives, as JSON."""
+        return self._ask(path, None)
+
+    def run(self, *cases: str) -> dict[str, dict[str, Any]]:
+        """What came of these cases, by their ids."""
+        answer = self._ask("/api/run", json.dumps({"cases": cases}).encode())
+        return {case["id"]: case for case in answer["cases"]}
+
+    def _ask(self, path: str, body: bytes | None) -> Any:
+        host = {"Host": f"range.localhost:{self.port}"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, host)
+        with urllib.request.urlopen(request, timeout=600) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def destroy(self) -> None:
+        """Ends it by force, with its store and its Chromium, and removes its data."""
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def free_port_pair() -> int:
+    """A port such that nobody listens on it, nor on the next."""
+    while True:
+        port = free_port()
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port + 1))
+            return port
 
 
 def no_failures_counted(site: Site) -> None:

@@ -1,13 +1,17 @@
 """Who may import whom, read from the import statements."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+from tests.config.test_settings import GOOD
 from tests.running import ROOT
 
 APPS = ("config", "accounts", "security", "sessions_demo", "jwt_demo", "lab", "notes", "attack_range", "benchmarks")
@@ -77,6 +81,41 @@ def test_no_module_needs_itself_to_be_imported() -> None:
 def test_the_main_process_cannot_reach_the_attack_range() -> None:
     for file in sorted((ROOT / "config").rglob("*.py")):
         assert "attack_range" not in file.read_text(), file
+
+
+# How a process of the site comes to have its settings, and what it then imports.
+SET_UP = "import django; django.setup()"
+TRIES = {
+    "after the settings": f"{SET_UP}; import attack_range",
+    "a weak module": f"{SET_UP}; import attack_range.weak.replay",
+    # The package has no settings to look at yet.
+    "before the settings": f"import attack_range; {SET_UP}; import attack_range.weak.replay",
+    "in the application": "import config.wsgi; import attack_range",
+    "its addresses": f"{SET_UP}; from django.urls import resolve; resolve('/blank', 'attack_range.urls.victim')",
+}
+
+
+@pytest.mark.parametrize("way", TRIES)
+def test_no_process_of_the_site_can_import_the_attack_range(tmp_path: Path, way: str) -> None:
+    ended = with_the_settings_of_the_site(tmp_path, [sys.executable, "-c", TRIES[way]])
+    assert "ImportError: The " in ended.stderr
+    assert "python -m attack_range" in ended.stderr
+
+
+def test_the_web_server_of_the_site_cannot_import_the_attack_range(tmp_path: Path) -> None:
+    (tmp_path / "probe.py").write_text("from config.wsgi import application\nimport attack_range.weak.replay\n")
+    gunicorn = str(Path(sys.executable).parent / "gunicorn")
+    ended = with_the_settings_of_the_site(tmp_path, [gunicorn, "-c", "config/gunicorn.py", "--check-config", "probe"])
+    assert "ImportError: The attack range is a process of its own" in ended.stdout + ended.stderr
+
+
+def with_the_settings_of_the_site(folder: Path, command: list[str]) -> "subprocess.CompletedProcess[str]":
+    """A process that fails."""
+    own = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{folder}:{ROOT}", "ENV_FILE": os.devnull}
+    own |= {"DJANGO_SETTINGS_MODULE": "config.settings", "VAR_DIR": str(folder)}
+    ended = subprocess.run(command, cwd=ROOT, env=own | GOOD, capture_output=True, text=True)
+    assert ended.returncode != 0, ended
+    return ended
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ class Start:
             "ENV_FILE": str(folder / ".env"),
             "VAR_DIR": str(folder / "var"),
             "PORT": str(self.port),
+            "RANGE": "0",
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

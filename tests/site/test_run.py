@@ -1,5 +1,7 @@
 """`make run`: what it makes, what it keeps, what it says, and that nothing of it stays behind."""
 
+import contextlib
+import json
 import os
 import re
 import shutil
@@ -9,11 +11,16 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+import psutil
 import pytest
+from django.test import override_settings
 
-from tests.running import ROOT, Site, free_port, until
+from config import run
+from tests.running import ROOT, Site, free_port, free_port_pair, until
 from tests.sampling import sampled
 from tests.site.conftest import Sites
 from tests.site.visitor import Visitor
@@ -204,6 +211,127 @@ def test_a_folder_with_odd_characters_is_no_obstacle(new_site: Sites) -> None:
     Visitor(site).log_in()
     made = [path.name for path in site.folder.iterdir()]
     assert sorted(made) == [".env", "50%41 c# ?x=1", "log"]
+
+
+# ── The attack range beside it ─────────────────────────────────────────────────────────────────
+
+
+def range_port(site: Site) -> int:
+    return int(site.environment["RANGE_PORT"])
+
+
+def ask_range(site: Site, path: str, body: bytes | None = None) -> int:
+    """The status of an answer of the range, 0 without one."""
+    connection = HTTPConnection("127.0.0.1", range_port(site), timeout=60)
+    try:
+        connection.request("POST" if body else "GET", path, body, {"Host": f"range.localhost:{range_port(site)}"})
+        return connection.getresponse().status
+    except (OSError, HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
+def start_with_range(new_site: Sites) -> Site:
+    site = new_site(RANGE="1", RANGE_PORT=str(free_port_pair()))
+    site.start()
+    until(lambda: ask_range(site, "/api/cases") == 200, 60)
+    return site
+
+
+def test_a_demo_starts_the_attack_range_and_when_it_dies_the_site_goes_on(new_site: Sites) -> None:
+    site = start_with_range(new_site)
+    assert f"  http://range.localhost:{range_port(site)}/ " in site.log.read_text()
+    assert set().union(*map(listens_on, site.process_ids("attack_range"))) == {
+        f"0100007F:{number:04X}" for number in (range_port(site), range_port(site) + 1)
+    }
+    os.kill(site.process_ids("attack_range")[0], signal.SIGKILL)
+    until(lambda: "ended (rc=" in site.log.read_text())
+    until(lambda: not site.process_ids("attack_range") and not site.process_ids("range/store.sock"))
+    assert Visitor(site).log_in().get("/admin/").status == 200
+    assert site.stop() == 0
+    assert_nothing_is_left(site)
+
+
+def test_an_attack_range_that_cannot_start_says_why_and_the_site_goes_on(new_site: Sites) -> None:
+    site = new_site(RANGE="1", RANGE_PORT=str(free_port_pair()))
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", range_port(site) + 1))
+        busy.listen()
+        site.start()
+        until(lambda: "ended (rc=1)" in site.log.read_text(), 60)
+    assert f"Port {range_port(site) + 1} cannot be used" in site.log.read_text()
+    assert "Traceback" not in site.log.read_text()
+    assert site.is_ready()
+    assert site.stop() == 0
+    assert_nothing_is_left(site)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("number", sampled([signal.SIGKILL, signal.SIGTERM], {signal.SIGKILL}))
+def test_nothing_of_the_range_outlives_the_launcher_in_the_middle_of_an_attack(
+    new_site: Sites, number: signal.Signals
+) -> None:
+    if not shutil.which("chromium"):
+        pytest.skip("There is no Chromium on the PATH.")
+    site = start_with_range(new_site)
+    with ThreadPoolExecutor(1) as pool:
+        attack = pool.submit(ask_range, site, "/api/run", json.dumps({"cases": ["replay/"] * 50}).encode())
+        until(lambda: any("--type=renderer" in line for line in site.processes().values()), 60)
+        [chromium, *_] = [pid for pid, line in site.processes().items() if "--remote-debugging-pipe" in line]
+        home = psutil.Process(chromium).environ()["HOME"]
+        assert in_home(home)
+        assert not attack.done()
+        site.process.send_signal(number)
+        site.process.wait(20)
+        until(lambda: not in_home(home))
+    assert_nothing_is_left(site)
+
+
+def in_home(home: str) -> list[int]:
+    """The processes that have this folder for their home: Chromium's, wherever they have gone."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("HOME") == home:
+                found.append(process.pid)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("demo", "wish", "started"), [(True, "", True), (True, "1", True), (True, "0", False), (False, "1", False)]
+)
+def test_the_range_is_started_in_a_demo_that_does_not_do_without(
+    monkeypatch: pytest.MonkeyPatch, demo: bool, wish: str, started: bool
+) -> None:
+    for name, value in {"RANGE": wish, "PORT": "8100", "RANGE_PORT": ""}.items():
+        monkeypatch.setenv(name, value)
+    with override_settings(DEMO=demo):
+        assert run.range_port() == (8110 if started else None)
+
+
+def test_without_it_there_is_none_of_it(steady: Site) -> None:
+    assert steady.environment["RANGE"] == "0"
+    assert not re.search("range", steady.log.read_text(), re.I)
+    assert steady.process_ids("attack_range") == []
+
+
+WRONG_BESIDE = [
+    {"RANGE": "perhaps"},
+    {"RANGE": "1", "RANGE_PORT": "eighty"},
+    {"RANGE": "1", "RANGE_PORT": "65535"},
+    {"RANGE": "1", "RANGE_PORT": "8200", "PORT": "8201"},
+]
+
+
+@pytest.mark.parametrize("environment", sampled(WRONG_BESIDE, WRONG_BESIDE[:2]), ids=str)
+def test_a_wrong_variable_of_the_range_is_named_in_one_line(new_site: Sites, environment: dict[str, str]) -> None:
+    site = new_site(**environment)
+    site.launch()
+    assert site.process.wait(60) not in (0, None)
+    [said] = [line for line in site.log.read_text().splitlines() if line]
+    assert said.startswith([*environment][min(1, len(environment) - 1)])
+    assert_nothing_is_left(site)
 
 
 # ── What is wrong is said in one line ──────────────────────────────────────────────────────────

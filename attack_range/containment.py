@@ -1,0 +1,82 @@
+"""What keeps the range in its place: it answers this machine, under its own names, and nothing that came by a proxy."""
+
+import socket
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Any
+
+from django.utils.http import parse_header_parameters
+
+from attack_range import hosts
+
+NOT_FOUND = "404 Not Found"
+# What a proxy adds. Behind one, everybody would be a client from this machine.
+ADDED_BY_PROXIES = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP")
+# A page of the range loads from, posts to and connects to the range alone, whatever a weak page is made to contain.
+SOURCES = " ".join(f"http://{name}:{number}" for name in hosts.ALL for number in (hosts.port(), hosts.other_port()))
+LOOPBACK_ONLY = (
+    f"default-src {SOURCES} 'unsafe-inline' 'unsafe-eval'; img-src {SOURCES} data:; form-action {SOURCES}; "
+    f"base-uri 'none'; object-src 'none'; frame-src {SOURCES}"
+)
+# The policy says nothing about names that a browser looks up ahead of time.
+HEADERS = [
+    ("Content-Security-Policy", LOOPBACK_ONLY),
+    ("X-DNS-Prefetch-Control", "off"),
+    ("X-Robots-Tag", "noindex"),
+]
+
+
+class Contained:
+    """Answers 404 to what must not reach `application`, and adds a policy to each answer, beside that of the page.
+
+    Refused are a client or a local address that is not loopback, a Host that is not the range's, and any header
+    that a proxy adds.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            return start_response(status, [*headers, *HEADERS], *more)
+
+        if not is_from_here(environ):
+            start(NOT_FOUND, [("Content-Type", "text/plain")])
+            return [b"There is nothing here.\n"]
+        _drop_charset(environ)
+        answer: Iterable[bytes] = self.application(environ, start)
+        return answer
+
+
+def is_from_here(environ: dict[str, Any]) -> bool:
+    """Whether the request is one that the range answers."""
+    if any(name.startswith("HTTP_X_FORWARDED") or name in ADDED_BY_PROXIES for name in environ):
+        return False
+    name, _, number = environ.get("HTTP_HOST", "").rpartition(":")
+    if name not in hosts.ALL or number not in (str(hosts.port()), str(hosts.other_port())):
+        return False
+    return _is_loopback(environ.get("REMOTE_ADDR", "")) and _is_loopback(_local_address(environ))
+
+
+def _local_address(environ: dict[str, Any]) -> str:
+    # The address that was dialled: another server could have been told to listen on every one.
+    connection: socket.socket | None = environ.get("gunicorn.socket")
+    return connection.getsockname()[0] if connection else environ.get("REMOTE_ADDR", "")
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _drop_charset(environ: dict[str, Any]) -> None:
+    # Django believes any charset that Python has a codec for, rot13 too, and fails at reading the address with it.
+    content_type = environ.get("CONTENT_TYPE", "")
+    try:
+        charset = parse_header_parameters(content_type)[1].get("charset", "utf-8")
+    except (LookupError, ValueError):
+        charset = "unknown"
+    if charset.lower() not in ("utf-8", "utf8"):
+        environ["CONTENT_TYPE"] = content_type.partition(";")[0]

@@ -1,0 +1,20 @@
+"""What the victim's own site has beside the project's parts: an empty page to start from."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.views.decorators.http import require_safe
+
+from attack_range import hosts
+
+BLANK = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Victim</title></head><body><main><h1>The victim's own site</h1><p>An empty page, for the console.</p>
+<p><a href="{home}">To the attack range</a></p></main></body></html>"""
+
+
+@login_not_required
+@require_safe
+def blank(request: HttpRequest) -> HttpResponse:
+    """A page without a script, at the victim's origin and under the project's policy."""
+    return HttpResponse(format_html(BLANK, home=hosts.origin(hosts.RANGE) + "/"))

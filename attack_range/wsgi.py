@@ -1,0 +1,89 @@
+"""One application a host. Where the project's own code answers, all of its middleware stands before it; before a weak
+page stands none.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.test.utils import override_settings
+
+from attack_range import attempts, hosts
+from attack_range.containment import Contained
+
+OURS = ("/session/", "/jwt/", "/ours/")
+# Whose pages may post to weak code: the attacker's is one of them.
+OWN_ORIGINS = [hosts.origin(host, other) for host in hosts.ALL for other in (False, True)]
+PAGES_MIDDLEWARE = [
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "attack_range.gate.PagesGate",
+]
+
+
+class Handler(WSGIHandler):
+    """Django's, with addresses and middleware of its own."""
+
+    def __init__(self, urlconf: str, middleware: list[str]) -> None:
+        self.urlconf = urlconf
+        with override_settings(MIDDLEWARE=middleware):
+            super().__init__()
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        request.urlconf = self.urlconf
+        response = super().get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not response.content:
+            response.content = f"This address takes {response.headers['Allow']} only.\n".encode()
+        if response.status_code >= 400 and isinstance(response, HttpResponse):
+            attempts.note_answer(request.META, response.status_code, response.content.decode(errors="replace"))
+        return response
+
+
+class Static(StaticFilesHandler):
+    """Django's, without its 500 for an address that leads out of its folder, and kept by no browser: while a defence is
+    away, a script can be another one.
+    """
+
+    def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:
+        try:
+            response = super().serve(request)
+        except (SuspiciousFileOperation, ValueError):
+            raise Http404 from None
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+class Application:
+    """Finds the handler of a request, and lets the attempt that a request names know of it."""
+
+    def __init__(self) -> None:
+        self.ours = Static(Handler("attack_range.urls.ours", settings.MIDDLEWARE))
+        self.weak = {
+            host: Static(Handler(f"attack_range.urls.{name}", PAGES_MIDDLEWARE if name == "pages" else []))
+            for host, name in (
+                (hosts.RANGE, "pages"),
+                (hosts.VICTIM, "victim"),
+                (hosts.SIBLING, "sibling"),
+                (hosts.ATTACKER, "attacker"),
+            )
+        }
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        host, _, port = environ["HTTP_HOST"].rpartition(":")
+        if host == hosts.VICTIM and port == str(hosts.port()) and environ["PATH_INFO"].startswith(OURS):
+            handler = self.ours
+        elif environ.get("HTTP_ORIGIN", OWN_ORIGINS[0]) not in OWN_ORIGINS:
+            # A page of the web could store a script in a weak page, and lead the person at this machine there.
+            start_response("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"This request came from another site, so it was refused.\n"]
+        else:
+            handler = self.weak[host]
+        return handler(environ, attempts.watching(environ, start_response))
+
+
+application = Contained(Application())

@@ -1,0 +1,19 @@
+"""What was good once is refused when it is sent again."""
+
+import pytest
+
+from tests.running import Range
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_replay_works_on_the_weak_and_not_on_ours(chromium: None, attack_range: Range) -> None:
+    results = attack_range.run("replay/")
+    assert [case for case in results.values() if not case["as_expected"]] == []
+    assert {name for name, case in results.items() if case["succeeded"]} == {
+        "replay/session/weak",
+        "replay/refresh/weak",
+        "replay/legitimate",
+    }
+    # The copy, the token it was exchanged for, and the access token that came with that one.
+    assert results["replay/refresh/ours"]["detail"]["statuses"] == [401, 401, 401]
