@@ -1,3 +1,9 @@
 """The attacks, a module each. Importing this package registers all of their cases."""
 
-from attack_range.attacks import replay  # noqa: F401
+from attack_range.attacks import (
+    alg,  # noqa: F401
+    enumeration,  # noqa: F401
+    fixation,  # noqa: F401
+    replay,  # noqa: F401
+    secret,  # noqa: F401
+)

@@ -2,8 +2,9 @@
 
 from django.urls import path
 
-from attack_range.weak import blank
+from attack_range.weak import blank, fixation
 
 urlpatterns = [
     path("blank", blank.page),
+    path("weak/fixation/plant", fixation.plant),
 ]

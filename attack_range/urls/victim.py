@@ -6,5 +6,10 @@ from attack_range.weak import blank
 
 urlpatterns = [
     path("blank", blank.page),
+    path("weak/alg/", include("attack_range.weak.alg")),
+    path("weak/enumeration/", include("attack_range.weak.enumeration")),
+    path("weak/fixation/", include("attack_range.weak.fixation")),
+    path("weak/secret/", include("attack_range.weak.secret")),
     path("weak/replay/", include("attack_range.weak.replay")),
+    path("weak/unsigned/", include("attack_range.weak.unsigned")),
 ]
