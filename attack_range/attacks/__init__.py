@@ -6,4 +6,7 @@ from attack_range.attacks import (
     fixation,  # noqa: F401
     replay,  # noqa: F401
     secret,  # noqa: F401
+    xss,  # noqa: F401
+    xss_inside,  # noqa: F401
+    xss_ours,  # noqa: F401
 )

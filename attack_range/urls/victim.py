@@ -11,5 +11,6 @@ urlpatterns = [
     path("weak/fixation/", include("attack_range.weak.fixation")),
     path("weak/secret/", include("attack_range.weak.secret")),
     path("weak/replay/", include("attack_range.weak.replay")),
+    path("weak/xss/", include("attack_range.weak.xss")),
     path("weak/unsigned/", include("attack_range.weak.unsigned")),
 ]

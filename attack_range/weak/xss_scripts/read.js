@@ -1,0 +1,1 @@
+inEachState((state) => report(state, gather()));

