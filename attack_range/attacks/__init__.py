@@ -2,6 +2,10 @@
 
 from attack_range.attacks import (
     alg,  # noqa: F401
+    csrf,  # noqa: F401
+    csrf_origin,  # noqa: F401
+    csrf_ours,  # noqa: F401
+    csrf_single,  # noqa: F401
     enumeration,  # noqa: F401
     fixation,  # noqa: F401
     replay,  # noqa: F401

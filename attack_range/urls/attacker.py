@@ -7,4 +7,5 @@ from attack_range.weak import blank
 urlpatterns = [
     path("blank", blank.page),
     path("xss/", include("attack_range.weak.xss_attacker")),
+    path("weak/forged/", include("attack_range.weak.csrf_forged")),
 ]

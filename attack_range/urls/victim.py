@@ -12,5 +12,7 @@ urlpatterns = [
     path("weak/secret/", include("attack_range.weak.secret")),
     path("weak/replay/", include("attack_range.weak.replay")),
     path("weak/xss/", include("attack_range.weak.xss")),
+    path("weak/csrf/", include("attack_range.weak.csrf")),
+    path("weak/forged/", include("attack_range.weak.csrf_forged")),
     path("weak/unsigned/", include("attack_range.weak.unsigned")),
 ]
