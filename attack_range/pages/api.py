@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 import attack_range.attacks  # noqa: F401  (registers the cases)
 from attack_range.browser import CHROMIUM, Unavailable
 from attack_range.cases import CASES, select
+from attack_range.pages import visits
 from attack_range.running import Busy, run_all
 
 
@@ -42,5 +43,6 @@ def run(request: HttpRequest) -> JsonResponse:
         results = run_all(chosen)
     except (Unavailable, Busy) as error:
         return JsonResponse({"error": str(error)}, status=503)
+    visits.keep_results(request, results)
     content = {"at": started.isoformat(timespec="seconds"), "chromium": CHROMIUM.release}
     return JsonResponse(content | {"cases": [one.as_json() for one in results]})

@@ -2,9 +2,17 @@
 
 from django.urls import include, path
 
-from attack_range.pages import api
+from attack_range.pages import api, attack, index, rooms
 
 pages = [
+    path("", index.page, name="index"),
+    path("attacks/<slug:slug>/", attack.page, name="attack"),
+    path("attacks/<slug:slug>/guess", attack.guess, name="guess"),
+    path("attacks/<slug:slug>/run", attack.run, name="run_attack"),
+    path("attacks/<slug:slug>/reset", attack.reset, name="reset_attack"),
+    path("rooms/", rooms.index, name="rooms"),
+    path("rooms/reset", rooms.reset, name="reset_rooms"),
+    path("rooms/<slug:slug>/", rooms.page, name="room"),
     path("api/cases", api.cases, name="cases"),
     path("api/run", api.run, name="run"),
 ]

@@ -15,4 +15,5 @@ urlpatterns = [
     path("weak/csrf/", include("attack_range.weak.csrf")),
     path("weak/forged/", include("attack_range.weak.csrf_forged")),
     path("weak/unsigned/", include("attack_range.weak.unsigned")),
+    path("weak/rooms/", include("attack_range.weak.rooms")),
 ]

@@ -1,0 +1,96 @@
+"""Six rooms: each is one weakness, to be used by hand. A room is solved when a server of the range saw it happen.
+
+What a visitor is given (a token, a cookie's value) was issued to that visitor alone, and names the visitor to the
+server that it is sent to. So nobody solves a room for somebody else, and nobody by opening a page.
+"""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+# More are forgotten, the oldest first.
+VISITORS_MAX = 500
+
+
+@dataclass(frozen=True)
+class Room:
+    """One of them: its address, its name, and what must be reached, in a sentence."""
+
+    slug: str
+    title: str
+    goal: str
+
+
+ROOMS = (
+    Room(
+        "edit-the-token",
+        "Become an administrator by editing the token",
+        "Mallory has a token that says member. Get 200 from an address that is for administrators only.",
+    ),
+    Room(
+        "copied-cookie",
+        "Use a copied cookie after the logout",
+        "You have copied Alice's session cookie. Read her profile after she has logged out.",
+    ),
+    Room(
+        "stolen-refresh",
+        "Use a stolen refresh token before its owner",
+        "You have stolen Alice's refresh token. Exchange it for a new one before her own page does.",
+    ),
+    Room(
+        "after-ban",
+        "Get one 200 after a ban",
+        "Mallory has an access token for ten minutes. Get one more 200 with it after an administrator has banned her.",
+    ),
+    Room(
+        "payload",
+        "Find personal data in a payload",
+        "Alice's token ended up in a log. Find her date of birth in it.",
+    ),
+    Room(
+        "weak-secret",
+        "Guess a weak secret",
+        "A token is signed with a common word. Find the word, or write a token of your own with it.",
+    ),
+)
+BY_SLUG = {room.slug: room for room in ROOMS}
+
+
+@dataclass
+class Visitor:
+    """Who tries: what was given in each room, by its slug, and which rooms a server saw solved."""
+
+    nonce: str
+    solved: set[str] = field(default_factory=set)
+    given: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def start_again(self) -> None:
+        """Forgets what was solved and what was given."""
+        self.solved.clear()
+        self.given.clear()
+
+
+_visitors: OrderedDict[str, Visitor] = OrderedDict()
+_lock = Lock()
+
+
+def begin() -> Visitor:
+    """A new visitor, who has solved nothing."""
+    return find(secrets.token_hex(12))
+
+
+def find(nonce: str, solved: Iterable[str] = ()) -> Visitor:
+    """The visitor with this nonce; one that is not known here (any more) has solved what `solved` names."""
+    with _lock:
+        visitor = _visitors.setdefault(nonce, Visitor(nonce, {*solved} & BY_SLUG.keys()))
+        while len(_visitors) > VISITORS_MAX:
+            _visitors.popitem(last=False)
+    return visitor
+
+
+def known(nonce: object) -> Visitor | None:
+    """The visitor with this nonce, or `None`. What it is given came in a token that anybody may have written."""
+    return _visitors.get(nonce) if isinstance(nonce, str) else None

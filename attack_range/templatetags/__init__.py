@@ -1,0 +1,1 @@
+"""What the templates of the range need beside Django's."""
