@@ -2,6 +2,7 @@
 
 from attack_range.attacks import (
     alg,  # noqa: F401
+    broken,  # noqa: F401
     csrf,  # noqa: F401
     csrf_origin,  # noqa: F401
     csrf_ours,  # noqa: F401

@@ -8,4 +8,5 @@ urlpatterns = [
     path("blank", blank.page),
     path("xss/", include("attack_range.weak.xss_attacker")),
     path("weak/forged/", include("attack_range.weak.csrf_forged")),
+    path("broken/", include("attack_range.weak.broken")),
 ]

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from attack_range.pages import api, attack, index, rooms
+from attack_range.pages import api, attack, break_it, index, rooms
 
 pages = [
     path("", index.page, name="index"),
@@ -13,6 +13,7 @@ pages = [
     path("rooms/", rooms.index, name="rooms"),
     path("rooms/reset", rooms.reset, name="reset_rooms"),
     path("rooms/<slug:slug>/", rooms.page, name="room"),
+    path("break/", break_it.page, name="break_it"),
     path("api/cases", api.cases, name="cases"),
     path("api/run", api.run, name="run"),
 ]

@@ -8,4 +8,5 @@ urlpatterns = [
     path("blank", blank.page),
     path("weak/forged/", include("attack_range.weak.csrf_forged")),
     path("weak/fixation/plant", fixation.plant),
+    path("broken/", include("attack_range.weak.broken")),
 ]
