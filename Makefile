@@ -32,8 +32,8 @@ test-clocks: $(VENV)/.dev  ## `make test` on other days: leap day, New Year's Ev
 soak: $(VENV)/.dev  ## the races and scale tests with full counts: before a release
 	@SOAK=1 exec $(PYTEST) -m soak
 
-prove: $(VENV)/.run  ## every claim, proved now (ID="C9 C10" or PART=sessions: only these)
-	@exec $(BIN)/python -m config.command prove $(ID) $(if $(PART),--part $(PART))
+prove: $(VENV)/.dev  ## every claim, proved now (ID="C9 C10" or PART=sessions: only these; RECORD=1: keeps what attacks show)
+	@exec $(BIN)/python -m config.command prove $(ID) $(if $(PART),--part $(PART)) $(if $(RECORD),--record)
 
 measure: $(VENV)/.run  ## what a request costs in each mode, measured here (N=2000: so many of each)
 	@exec $(BIN)/python -m config.command measure $(if $(N),--requests $(N))

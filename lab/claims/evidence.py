@@ -54,22 +54,35 @@ class Status(StrEnum):
     NOT_YET = "not proved yet"
 
 
+class NotRunning(Exception):
+    """What the proof asks is not there now. The sentence says how to start it."""
+
+
 @dataclass
 class Result:
-    """One claim, what was seen, and what follows from it. `ms` is how long the proof took."""
+    """One claim, what was seen, and what follows from it. `ms` is how long the proof took; `not_running` says why it
+    could not be run."""
 
     claim: Claim
     evidence: list[Evidence] = field(default_factory=list)
     verdict: Verdict | None = None
     failure: str = ""
+    not_running: str = ""
     ms: float = 0
 
     @property
     def status(self) -> Status:
         """Proved: the verdict that was computed is the one an honest run shows."""
-        if self.claim.id not in PROOFS:
+        if self.claim.id not in PROOFS or self.not_running:
             return Status.NOT_YET
         return Status.PROVED if self.verdict is self.claim.expected else Status.CONTRADICTED
+
+    @property
+    def needs(self) -> str:
+        """What it waits for; "" for one whose proof was run."""
+        if self.status is not Status.NOT_YET:
+            return ""
+        return f"the attack range. {self.not_running}" if self.not_running else self.claim.needs or UNWRITTEN
 
     def as_json(self) -> dict[str, Any]:
         """What the page and `--json` show."""
@@ -80,7 +93,7 @@ class Result:
             "expected": self.claim.expected,
             "verdict": self.verdict,
             "status": self.status,
-            "needs": (self.claim.needs or UNWRITTEN) if self.status is Status.NOT_YET else "",
+            "needs": self.needs,
             "failure": self.failure,
             "ms": round(self.ms, 1),
             "evidence": [asdict(evidence) for evidence in self.evidence],
@@ -113,6 +126,10 @@ def prove(claim: Claim) -> Result:
             with open_sandbox() as sandbox:
                 result.evidence.extend(PROOFS[claim.id](sandbox))
             result.verdict = verdict_of(result.evidence)
+        except NotRunning as error:
+            # Half of the evidence gives no verdict, and none of it shows the claim wrong.
+            result.evidence.clear()
+            result.not_running = str(error)
         except Exception as error:
             result.failure = f"{type(error).__name__} at {_location_of(error)}"
     result.ms = (time.perf_counter() - started) * 1000

@@ -4,6 +4,7 @@ import inspect
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_http_methods
 
 import lab.claims.proofs  # noqa: F401  (registers them)
+from lab.claims import recorded
+from lab.claims.attacks import BY_ATTACK
 from lab.claims.catalogue import BY_ID, PARTS, Claim, Verdict
 from lab.claims.evidence import PROOFS, UNWRITTEN, Result, count_by_status, count_missing_proofs, prove, select_claims
 from lab.pages import render_page
@@ -30,6 +33,7 @@ PAGES = {
     "jwt-api": ("the token API", "jwt:root"),
     "token-page": ("the token page", "jwt:client_page"),
     "admin": ("the admin", "admin:index"),
+    "range": ("the attack range", "lab:range"),
 }
 # How a claim stands before its proof is run.
 STATUSES = {"ready": "has a proof", "none": "not proved yet"}
@@ -52,6 +56,18 @@ class Row:
     def needs(self) -> str:
         """What its proof waits for."""
         return self.claim.needs or UNWRITTEN
+
+    @cached_property
+    def recorded(self) -> recorded.RecordedClaim | None:
+        """What was last recorded, where that is all there is to show of an attack now."""
+        missed = not self.result or self.result.not_running
+        return recorded.find(self.claim.id) if self.claim.id in BY_ATTACK and missed else None
+
+    def as_json(self) -> dict[str, Any] | None:
+        """What the page's script shows of its result; `None` without one."""
+        if not self.result:
+            return None
+        return self.result.as_json() | {"recorded": self.recorded and self.recorded.as_json()}
 
     @property
     def code(self) -> str:
@@ -89,7 +105,7 @@ def page(request: HttpRequest) -> HttpResponse:
     rows = [Row(claim, results.get(claim.id)) for claim in wanted]
     late = sum(row.can_be_proved and row.result is None for row in rows) if request.method == "POST" else 0
     context = _context(rows, part, verdict, stands) | {"late": late}
-    return render_page(request, "lab/claims.html", context, [result.as_json() for result in results.values()])
+    return render_page(request, "lab/claims.html", context, [row.as_json() for row in rows if row.result])
 
 
 def _problem_with(part: str, verdict: str, stands: str, run: bool) -> str:
@@ -150,5 +166,6 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
         return redirect("lab:claim", claim.id, permanent=True)
     result = prove(claim) if request.method == "POST" else None
     before, after = (BY_ID.get(f"C{claim.number + step}") for step in (-1, 1))
-    context = {"row": Row(claim, result), "part": PARTS[claim.part], "before": before, "after": after}
-    return render_page(request, "lab/claim.html", context, result and result.as_json())
+    row = Row(claim, result)
+    context = {"row": row, "part": PARTS[claim.part], "before": before, "after": after}
+    return render_page(request, "lab/claim.html", context, row.as_json())

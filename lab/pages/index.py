@@ -22,6 +22,7 @@ PAGES = (
     ("remember", "Remember me", "Tick the box or not, close the browser, and see who is still logged in."),
     ("clients", "Clients", "Run the same login from curl, Python and JavaScript."),
     ("mistakes", "Mistakes", "Nine usual mistakes beside the line that mends them, checked on this server."),
+    ("range", "Attack range", "See which attacks succeed on weak code and fail on this site’s, in a real Chromium."),
     ("scale", "Two servers", "Send requests to two servers in turn, and restart one."),
     ("gateway", "A gateway", "Call a service through its gateway, around it, and with forged headers."),
     ("decide", "Decide", "Answer seven questions and get a recommendation, with who would disagree."),

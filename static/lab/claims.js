@@ -66,14 +66,37 @@ function fill(claim, result) {
   outcome.closest("[data-outcome]").hidden = false;
   const seen = claim.querySelector("[data-result]");
   seen.hidden = false;
-  seen.replaceChildren(
+  seen.replaceChildren(...(result.needs ? missed(result) : seenNow(result)));
+}
+
+function seenNow(result) {
+  return [
     h("p", {},
       h("strong", {}, "Seen just now."),
       result.failure ? ` The proof broke off: ${result.failure}` : " Verdict: ",
-      result.failure ? null : h("span", { class: "verdict", "data-verdict": result.verdict }, result.verdict), " ",
+      result.failure ? null : verdict(result), " ",
       h("span", { class: "muted" }, `(${Math.round(result.ms)} ms)`)),
-    h("ul", { class: "evidence", role: "list" }, ...result.evidence.map(item)),
-  );
+    items(result.evidence),
+  ];
+}
+
+/** What could not be run: what it needs, and what was recorded of it earlier. */
+function missed({ needs, recorded }) {
+  const what = h("p", {}, h("strong", {}, "Not run."), ` It needs ${needs}`);
+  if (!recorded) return [what];
+  const { problem, at, command, evidence } = recorded;
+  const found = problem ? [` ${problem}`] : [` On ${at}: `, verdict(recorded), "."];
+  const label = h("p", {},
+    h("strong", {}, "Last recorded."), ...found, " To run it now, press Run, or in a terminal: ", h("code", {}, command));
+  return problem ? [what, label] : [what, label, items(evidence)];
+}
+
+function verdict({ verdict }) {
+  return h("span", { class: "verdict", "data-verdict": verdict }, verdict);
+}
+
+function items(evidence) {
+  return h("ul", { class: "evidence", role: "list" }, ...evidence.map(item));
 }
 
 function item({ asked, seen, true: right, limit }) {
@@ -87,18 +110,25 @@ function count() {
   document.querySelector("[data-counts]")?.removeAttribute("hidden");
   const unrun = document.querySelector("[data-unrun]");
   if (unrun) unrun.textContent = ", and those counted above were run just now";
+  const ran = [...results.values()].filter(({ needs }) => !needs);
   for (const field of document.querySelectorAll("[data-count]")) {
-    const number = [...results.values()].filter(({ status }) => status === field.dataset.count).length;
-    field.textContent = field.dataset.of ? field.dataset.of - results.size : number;
+    const number = ran.filter(({ status }) => status === field.dataset.count).length;
+    field.textContent = field.dataset.of ? field.dataset.of - ran.length : number;
   }
 }
 
 function summary(buttons) {
   const run = buttons.map((button) => results.get(button.dataset.run)).filter(Boolean);
   const wrong = run.filter(({ status }) => status === "contradicted").map(({ id }) => id);
-  if (buttons.length === 1) return `${run[0].id}: ${run[0].status}. Verdict: ${run[0].verdict ?? "none"}.`;
+  if (buttons.length === 1) {
+    const [{ id, status, verdict, needs }] = run;
+    return needs ? `${id}: ${status}. It needs ${needs}` : `${id}: ${status}. Verdict: ${verdict ?? "none"}.`;
+  }
   const names = wrong.length ? ` (${wrong.join(", ")})` : "";
-  return `${running ? "Done" : "Stopped"}: ${run.length - wrong.length} proved, ${wrong.length} contradicted${names}.`;
+  const late = run.filter(({ needs }) => needs).length;
+  const proved = run.length - wrong.length - late;
+  const rest = late ? `, ${late} not proved yet` : "";
+  return `${running ? "Done" : "Stopped"}: ${proved} proved, ${wrong.length} contradicted${names}${rest}.`;
 }
 
 function show(done, of) {

@@ -23,7 +23,7 @@ def test_every_claim_is_listed_and_nothing_is_said_to_be_proved_before_it_was(br
     assert b'data-status="proved">proved</span>' not in response.content
     # The code that makes it so, and a page that is not there yet.
     assert b"lab/claims/proofs/sessions.py: no_session_before_login" in response.content
-    assert b"range (not built yet)" in response.content
+    assert b"scale (not built yet)" in response.content
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,17 @@
 """`make prove`: a command with its set-up, on a machine where nothing was started, and beside a running site."""
 
 import json
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 
-from tests.running import ROOT, Prepared, Site
+from lab.management.commands.prove import Command
+from tests.lab.test_attacks import Server
+from tests.running import ROOT, Prepared, Site, free_port_pair
 
 
 @pytest.fixture
@@ -36,6 +40,58 @@ def test_on_a_fresh_clone_it_sets_everything_up_and_leaves_no_store_behind(fresh
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["counts"] == {"proved": 1, "contradicted": 0, "not proved yet": 0}
     assert str(fresh.store_socket) not in stores()
+
+
+@pytest.fixture
+def with_range() -> Iterator[Site]:
+    """A site that was never started, whose commands may start the attack range."""
+    site = Site(RANGE="1", RANGE_PORT=str(free_port_pair()))
+    Prepared().copy_to(site.folder / "var", with_database=False)
+    yield site
+    site.destroy()
+
+
+def listens(site: Site) -> bool:
+    """Whether a process listens where the range does."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(site.environment["RANGE_PORT"]))) == 0
+
+
+@pytest.mark.exhaustive
+def test_it_starts_the_attack_range_for_the_proofs_that_ask_it_and_ends_it(with_range: Site) -> None:
+    done = prove(with_range, "C88", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["counts"] == {"proved": 1, "contradicted": 0, "not proved yet": 0}
+    assert not listens(with_range)
+    assert str(with_range.folder) not in stores()
+
+
+@pytest.mark.exhaustive
+def test_where_the_attack_range_cannot_start_the_other_claims_are_proved(with_range: Site) -> None:
+    with Server(int(with_range.environment["RANGE_PORT"])) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        done = prove(with_range, "C88", "C14", "--json")
+        other.shutdown()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["counts"] == {"proved": 1, "contradicted": 0, "not proved yet": 1}
+    assert "so there is no attack range" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ("", True),
+        ("--record", True),
+        ("C14 c55", True),
+        ("--part tokens", True),
+        ("C14 --json", False),
+        ("--part sessions", False),
+        ("C55 --part sessions", False),
+        ("C0", False),
+    ],
+)
+def test_the_range_is_started_for_no_other_claim(words: str, asked: bool) -> None:
+    assert Command().asks_range(words.split()) is asked
 
 
 def test_beside_a_running_site_it_uses_that_site_s_store_and_leaves_it_running(site: Site) -> None:

@@ -11,11 +11,14 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 
 import lab.claims.proofs  # noqa: F401
+from lab.claims.attacks import BY_ATTACK, trying_each_once
 from lab.claims.catalogue import BY_ID, CLAIMS, Verdict
-from lab.claims.evidence import PROOFS, Evidence, Status, holds, limit, prove, verdict_of
+from lab.claims.evidence import PROOFS, Evidence, Result, Status, holds, limit, prove, verdict_of
 from lab.claims.sandbox import Sandbox, open_sandbox
 from security.models import HousekeepingRun
-from tests.running import Store
+from tests.attack_range.conftest import attack_range as attack_range  # noqa: PLC0414  (a fixture)
+from tests.attack_range.conftest import chromium as chromium  # noqa: PLC0414  (a fixture)
+from tests.running import Range, Store
 
 # The denylist's own notes of how complete it is, which it makes anew whenever it is asked.
 MARKERS = {b"denylist:lease", b"denylist:unbroken"}
@@ -29,17 +32,33 @@ def everything(store: Store) -> set[tuple[Any, ...]]:
     return rows | {(number, key) for number, key in keys if key not in MARKERS}
 
 
+def not_proved(results: list[Result]) -> list[dict[str, Any]]:
+    return [result.as_json() for result in results if result.status is not Status.PROVED]
+
+
 @pytest.mark.exhaustive
 def test_every_claim_comes_out_as_expected_and_nothing_is_left_behind(file_database: None, store: Store) -> None:
     with open_sandbox() as bystander:
         person = bystander.person()
         browsers = [bystander.logged_in(flow, person) for flow in ("session", "jwt")]
         before = everything(store)
-        results = [prove(claim) for claim in CLAIMS if claim.id in PROOFS]
-        assert [result.as_json() for result in results if result.status is not Status.PROVED] == []
+        results = [prove(claim) for claim in CLAIMS if claim.id in PROOFS and claim.id not in BY_ATTACK]
+        assert not_proved(results) == []
         assert everything(store) ^ before == set()
         asked = zip(("session", "jwt"), browsers, strict=True)
         assert [browser.get(f"/{flow}/api/whoami").status for flow, browser in asked] == [200, 200]
+
+
+@pytest.mark.browser
+@pytest.mark.exhaustive
+def test_every_claim_about_attacks_comes_out_as_expected(
+    db: None, chromium: None, attack_range: Range, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANGE_PORT", str(attack_range.port))
+    with trying_each_once():
+        results = [prove(claim) for claim in CLAIMS if claim.id in BY_ATTACK]
+    assert len(results) == 28
+    assert not_proved(results) == []
 
 
 def test_a_claim_without_a_proof_says_what_it_waits_for() -> None:

@@ -12,7 +12,13 @@ MAY_IMPORT = {
     "lab.tracing": ("lab.tracing",),
     "lab.claims.catalogue": (),
     "lab.claims.proofs": ("lab.tracing", "lab.claims", "lab.experiments"),
-    "lab.claims": ("lab.tracing", "lab.claims.catalogue", "lab.claims.evidence", "lab.claims.sandbox"),
+    "lab.claims": (
+        "lab.tracing",
+        "lab.claims.attacks",
+        "lab.claims.catalogue",
+        "lab.claims.evidence",
+        "lab.claims.sandbox",
+    ),
     "lab.experiments": ("lab.tracing", "lab.claims.evidence", "lab.claims.sandbox", "lab.experiments"),
     "lab.pages": ("lab.",),
 }

@@ -1,8 +1,10 @@
 """The proofs, a module for each part of the claims. Importing this package registers all of them."""
 
 from lab.claims.proofs import (
+    attacks,  # noqa: F401
     choice,  # noqa: F401
     clients,  # noqa: F401
+    csrf,  # noqa: F401
     flows,  # noqa: F401
     introduction,  # noqa: F401
     questions,  # noqa: F401
@@ -12,4 +14,5 @@ from lab.claims.proofs import (
     summary,  # noqa: F401
     table,  # noqa: F401
     tokens,  # noqa: F401
+    xss,  # noqa: F401
 )

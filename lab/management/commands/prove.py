@@ -6,6 +6,7 @@ import shutil
 import sys
 import textwrap
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 import lab.claims.proofs  # noqa: F401  (registers them)
-from lab.claims.catalogue import PARTS, Claim
-from lab.claims.evidence import Result, Status, count_by_status, count_missing_proofs, prove, select_claims
+from lab.claims import recorded
+from lab.claims.attacks import BY_ATTACK, Answers, list_cases, run, trying_each_once
+from lab.claims.catalogue import BY_ID, PARTS, Claim
+from lab.claims.evidence import NotRunning, Result, Status, count_by_status, prove, select_claims
 
 MARKS = {Status.PROVED: "✓", Status.CONTRADICTED: "✗", Status.NOT_YET: "…"}
 BAR = 30
@@ -31,22 +34,35 @@ class Command(BaseCommand):
         parser.add_argument("ids", nargs="*", metavar="ID", help="such as C9; all claims without one")
         parser.add_argument("--part", default="", help=f"only these: {', '.join(PARTS)}")
         parser.add_argument("--json", action="store_true", help="everything that was seen, as JSON")
+        parser.add_argument(
+            "--record", action="store_true", help="keeps what the attack range shows now, for where it does not run"
+        )
+
+    def asks_range(self, words: list[str]) -> bool:
+        """Whether these words of the command line name a claim whose proof asks the attack range."""
+        options, _ = self.create_parser("manage.py", "prove").parse_known_args(words)
+        ids = {name.upper() for name in options.ids} or BY_ATTACK
+        return any(name in ids and options.part in ("", BY_ID[name].part) for name in BY_ATTACK)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        claims = self._select_claims(options["ids"], options["part"])
+        claims = self._select_claims(options["ids"], options["part"], options["record"])
         results = []
-        with logging_silenced():
+        with logging_silenced(), trying_each_once() as answers:
             for number, claim in enumerate(claims):
-                self._draw_progress(number, len(claims), claim)
+                self._draw_progress(number, len(claims), claim.id)
                 results.append(prove(claim))
                 if not options["json"]:
                     self._write_result(results[-1])
-        self._draw_progress(len(claims), len(claims))
-        self.stdout.write(_as_json(results) if options["json"] else summarize(results))
+            self._draw_progress(len(claims), len(claims))
+            self.stdout.write(_as_json(results) if options["json"] else summarize(results))
+            if options["record"]:
+                self._write_record(results, answers)
         if count_by_status(results)[Status.CONTRADICTED]:
             sys.exit(1)
 
-    def _select_claims(self, ids: list[str], part: str) -> list[Claim]:
+    def _select_claims(self, ids: list[str], part: str, record: bool) -> list[Claim]:
+        if record and (ids or part):
+            raise CommandError("A record is made of all claims that the attack range shows: leave ID and PART out.")
         if part and part not in PARTS:
             raise CommandError(f"There is no part {part}. The parts are {', '.join(PARTS)}.")
         try:
@@ -55,7 +71,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         if not claims:
             raise CommandError(f"None of these claims is in the part {part}.")
-        return claims
+        return [claim for claim in claims if claim.id in BY_ATTACK or not record]
 
     def _write_result(self, result: Result) -> None:
         self._draw_progress(0, 0)
@@ -69,12 +85,27 @@ class Command(BaseCommand):
             lines += [f"{'limit, ' * e.limit}{e.asked}: {e.seen}{' (not so)' * (not e.true)}" for e in result.evidence]
             self.stdout.writelines(f"       {line}\n" for line in lines)
 
-    def _draw_progress(self, done: int, of: int, claim: Claim | None = None) -> None:
-        """Draws the bar on a terminal; without a claim it is removed."""
+    def _write_record(self, results: list[Result], answers: Answers) -> None:
+        """Has the cases tried for which no proof asked, for the matrices, and keeps all that was seen."""
+        try:
+            listed = list_cases()
+            for number, case in enumerate(listed):
+                self._draw_progress(number, len(listed), case.id)
+                run(case.id)
+        except NotRunning as problem:
+            raise CommandError(f"Nothing was recorded. {problem}") from None
+        self._draw_progress(0, 0)
+        kept = [result for result in results if result.verdict]
+        recorded.write(kept, answers)
+        text = f"Recorded: {len(kept)} claims and {len(answers.cases)} cases, in {recorded.FILE.name}."
+        self.stderr.write(text, lambda text: text)
+
+    def _draw_progress(self, done: int, of: int, name: str = "") -> None:
+        """Draws the bar on a terminal; without the name of what runs now it is removed."""
         if not sys.stderr.isatty():
             return
         full = BAR * done // max(of, 1)
-        bar = f"[{'█' * full}{' ' * (BAR - full)}] {done} of {of}, now {claim.id}" if claim else ""
+        bar = f"[{'█' * full}{' ' * (BAR - full)}] {done} of {of}, now {name}" if name else ""
         sys.stderr.write(f"\r\x1b[K{bar}")
         sys.stderr.flush()
 
@@ -84,9 +115,22 @@ def summarize(results: list[Result]) -> str:
     counts = ", ".join(f"{number} {status}" for status, number in count_by_status(results).items())
     seconds = sum(result.ms for result in results) / 1000
     lines = [f"\n{len(results)} claim{'s' * (len(results) != 1)} in {seconds:.1f} s: {counts}."]
-    waiting = count_missing_proofs(result.claim for result in results)
-    lines += [f"  {number:3} need{'s' * (number == 1)} {needs}." for number, needs in waiting]
+    waiting = Counter(result.needs for result in results if result.needs)
+    lines += [
+        f"  {number:3} need{'s' * (number == 1)} {needs.removesuffix('.')}." for needs, number in waiting.most_common()
+    ]
+    if missed := [result.claim.id for result in results if result.not_running]:
+        lines.append(_summarize_recorded(missed))
     return "\n".join(lines)
+
+
+def _summarize_recorded(ids: list[str]) -> str:
+    try:
+        record = recorded.read()
+    except recorded.Missing as problem:
+        return f"      {problem}"
+    proved = sum(record.claims.get(name, {}).get("status") == Status.PROVED for name in ids)
+    return f"      Last recorded on {record.at}: {proved} of these {len(ids)} proved."
 
 
 def _as_json(results: list[Result]) -> str:
