@@ -1,12 +1,12 @@
 """The range's own pages: what they show is what the server said, with JavaScript and without."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 
 from tests.attack_range.visiting import text_of, visitor
+from tests.browser.conftest import CHROMIUM, SWITCHES, environment
 from tests.browser.soundness import FIRST_VIEW, OTHER_VIEWS, View, assert_sound
 from tests.running import Range
 
@@ -23,7 +23,7 @@ exhaustive = pytest.mark.exhaustive
 def browser(chromium: None) -> Iterator[Browser]:
     """The one of the visitor, beside that of the range."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES, env=environment())
         yield browser
         browser.close()
 
