@@ -1,5 +1,5 @@
-"""A case is one thing that is tried, in one go: an attack on a weak variant, the same attack on the project's own code,
-or a legitimate use that must go on working. The server judges whether it succeeded.
+"""A case is one thing that is tried in one go. It is an attack on a weak variant, the same attack on the project's own
+code, or a legitimate use of that code. The servers decide whether it succeeded.
 """
 
 from collections.abc import Callable, Iterable
@@ -34,8 +34,8 @@ class Seen:
 class Case:
     """One of them. `id` is its address, such as `xss/local-storage/read`; `tried` says in a clause what is tried.
 
-    `expected` is whether it succeeds in an honest run: an attack on a weak variant does, a legitimate use does, an
-    attack on ours does not, unless it shows where our protection ends: then `limit` is true.
+    `expected` is whether it succeeds in an honest run. An attack on a weak variant does, and so does a legitimate use.
+    An attack on ours does not, unless it shows where our protection ends. Then `limit` is true.
     """
 
     id: str

@@ -1,5 +1,5 @@
-"""The settings of the attack range's process: the project's own parts as the site has them, with keys, a database, a
-store and cookie names of its own. Weak code stands beside them, in `attack_range.weak`, and never in their way.
+"""The settings of the attack range's process. It has the project's own parts as the site has them, and its own keys,
+database, store and cookie names. Weak code stands beside the parts, in `attack_range.weak`.
 """
 
 from urllib.parse import quote

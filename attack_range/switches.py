@@ -218,7 +218,7 @@ def _key_from_ring() -> AbstractContextManager[Any]:
 SWITCHES: dict[str, Switch] = {
     "origin-gate": Switch(
         "Origin gate",
-        "A request that comes from elsewhere is taken for one of our own pages'.",
+        "A request that comes from elsewhere is treated as if a page of the site had sent it.",
         lambda: patch("security.origin.came_from_here", lambda request: True),
     ),
     "exact-origins": Switch(

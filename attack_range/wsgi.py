@@ -45,8 +45,8 @@ class Handler(WSGIHandler):
 
 
 class Static(StaticFilesHandler):
-    """Django's, without its 500 for an address that leads out of its folder, and kept by no browser: while a defence is
-    away, a script can be another one.
+    """Django's, with 404 for an address that leads out of its folder. No browser keeps what it serves: while a defence
+    is away, a script can be another one.
     """
 
     def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:

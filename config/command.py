@@ -1,7 +1,7 @@
 """`python -m config.command prove C9`: a management command, with everything set up that it needs.
 
-As `make run` does, on a fresh clone too. Beside a running site it uses that site's store and attack range; without one,
-a store, and for the proofs a range, that live as long as the command.
+As `make run` does, on a fresh clone too. Beside a running site it uses that site's store and attack range. Without
+one it starts a store, and for the proofs a range, and ends them with the command.
 """
 
 import http.client

@@ -1,4 +1,4 @@
-"""Algorithm: a forged token asks to be verified in a way that suits whoever forged it."""
+"""Algorithm: the attacker writes into a forged token how the server is to verify it."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -1,5 +1,5 @@
-"""Break it yourself: each attack fails on the project's own code, succeeds without the defences that its row names, and
-fails again as soon as one of them is back.
+"""Break it yourself: each attack fails on the project's own code and succeeds without the defences that its row names.
+With any one of them back it fails again.
 """
 
 from collections.abc import Iterable

@@ -76,7 +76,7 @@ def _login(scene: Scene) -> Seen:
 
 
 def _customer(scene: Scene, context: Any) -> str:
-    """The bank's name for whoever has the browser's cookies, as the bank itself reads the browser's request."""
+    """The name of the customer that the bank reads from the browser's cookies."""
     page = context.new_page()
     page.goto(f"{hosts.origin(hosts.VICTIM)}/blank")
     name: str = scene.in_page(page, "GET", f"{BANK}/account")["data"].get("name", "")

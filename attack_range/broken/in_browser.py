@@ -49,7 +49,7 @@ def _fill(page: Any, person: Person) -> None:
 
 
 def click_in_frame(scene: Scene) -> Try:
-    """A sibling host frames the page of Alice's devices, and she clicks where its button is."""
+    """A sibling host shows Alice's page of devices in a frame. Alice clicks where the button of that page is."""
     page = logged_in(scene, scene.person(), "session")
     session = cookie(page, settings.SESSION_COOKIE_NAME)
     page.goto(attacker_page(hosts.SIBLING, "frame", to=hosts.origin(hosts.VICTIM) + "/session/devices/"))

@@ -1,4 +1,4 @@
-"""What the weak servers keep has an end: whoever sends requests for hours must not fill the memory of this process."""
+"""Bounds what the weak servers keep, so that many requests do not fill the memory of this process."""
 
 from collections import OrderedDict
 from typing import Any

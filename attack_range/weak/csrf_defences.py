@@ -29,7 +29,7 @@ class _SecretOfTheLogin(CsrfViewMiddleware):
 
 
 def nothing(request: HttpRequest, secret: str) -> bool:
-    """Weak: whoever sends the credential is believed."""
+    """Weak: a request with the credential is believed."""
     return True
 
 

@@ -21,7 +21,7 @@ LONGEST_NAME = 40
 
 @require_POST
 def log_in(request: HttpRequest) -> HttpResponse:
-    """Logs in whoever gives a name."""
+    """Logs in a visitor who gives a name."""
     session = request.COOKIES.get(COOKIE) or secrets.token_urlsafe(16)
     SESSIONS[session] = request.POST.get("name", "")[:LONGEST_NAME] or "Alice"
     forget(SESSIONS, SESSIONS_MAX)

@@ -21,12 +21,12 @@ def log_in(request: HttpRequest) -> HttpResponse:
 
 
 def encoded(session: dict[str, Any]) -> str:
-    """The cookie that says this. Nobody needs a key to make it."""
+    """The cookie that says this. Anyone can make one without a key."""
     return base64.urlsafe_b64encode(json.dumps(session).encode()).rstrip(b"=").decode()
 
 
 def session_of(cookie: str) -> dict[str, Any] | None:
-    """What the cookie says. Weak: whoever wrote it is believed."""
+    """What the cookie says. Weak: nothing shows who wrote it."""
     try:
         session = json.loads(base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4)))
     except ValueError:

@@ -315,7 +315,7 @@ def test_nothing_that_weak_code_gives_is_taken_at_the_site(
 
 
 def given_at(attack_range: Range, path: str) -> Iterator[str]:
-    """Every cookie and every long text that an address gives to whoever asks it."""
+    """Every cookie and every long text that an address gives to a client that asks it."""
     for method, body in (("GET", b""), ("POST", json.dumps(ALICE | {"username": "alice"}).encode())):
         answer = send(attack_range, f"victim.localhost:{attack_range.port}", path, method, body, (JSON,))
         for line in answer.headers.get_all("Set-Cookie", []):

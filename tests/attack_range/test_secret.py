@@ -1,4 +1,4 @@
-"""What whoever knows a key can make with it."""
+"""What an attacker who knows a key can make with it."""
 
 import zlib
 from urllib.parse import urlencode
