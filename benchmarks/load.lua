@@ -5,7 +5,7 @@ local ffi = require("ffi")
 ffi.cdef [[ typedef struct { long seconds; long nanoseconds; } time; int clock_gettime(int clock, time *now); ]]
 local MONOTONIC, NEVER = 1, 1e9
 
-local work, file, position, answered, looked_at, threads = nil, "", 0, 0, false, {}
+local work, file, total, position, answered, looked_at, threads = nil, "", 0, 0, 0, false, {}
 bad, sample, began, ended = 0, "", 0, 0
 
 setup = function(thread)
@@ -15,10 +15,11 @@ end
 init = function(args)
    file = args[1]
    work = dofile(file)
+   total = #work.requests
    if work.once then
       -- A connection for which nothing is left waits until the others have their answers.
       delay = function()
-         return position < #work.requests and 0 or NEVER
+         return position < total and 0 or NEVER
       end
    end
 end
@@ -39,6 +40,10 @@ request = function()
    began = position == 1 and clock() or began
    if not (work.once or work.next) then
       return work.requests[(position - 1) % #work.requests + 1]
+   end
+   if work.once and position > total then
+      -- Two connections that were ready at once both asked for the last one. This one sends nothing, and waits.
+      return nil
    end
    local text = work.requests[position]
    work.requests[position] = false
@@ -74,7 +79,7 @@ response = function(status, headers, body)
       -- A connection must send something, and what failed ends the run.
       table.insert(work.requests, text or work.next.head .. "Content-Length: 0\r\n\r\n")
    end
-   if work.once and answered == #work.requests then
+   if work.once and answered == total then
       -- wrk goes on until its time is over, or until who started it sees this file.
       ended = clock()
       io.open(file .. ".done", "w"):close()

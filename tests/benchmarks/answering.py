@@ -5,6 +5,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from threading import Lock
+from typing import BinaryIO
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -12,9 +13,13 @@ class Answering(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     numbers, lock, good = count(1), Lock(), {f"first-{number}" for number in range(100)}
+    waiting: list[BinaryIO] = []
 
     def do_GET(self) -> None:
-        """`/` is fine; `/redirect` and `/fails` are not; `/sometimes` fails one time in fifty."""
+        """`/` is fine; `/redirect` and `/fails` are not; `/sometimes` fails one time in fifty; `/together` waits."""
+        if self.path == "/together":
+            self.wait_for_others()
+            return
         failing = self.path == "/fails" or (self.path == "/sometimes" and next(self.numbers) % 50 == 0)
         self.answer(500 if failing else 302 if self.path == "/redirect" else 200, {})
 
@@ -33,6 +38,14 @@ class Answering(BaseHTTPRequestHandler):
             self.answer(200, {}, f"refresh-token={token}; Path=/; HttpOnly")
         else:
             self.answer(200, {} if self.path == "/end" else {"access": "x", "refresh": token})
+
+    def wait_for_others(self) -> None:
+        """At sixteen they are answered by one of them, so fast that a client sees many at once."""
+        with self.lock:
+            self.waiting.append(self.wfile)
+            if len(self.waiting) == 16:
+                while self.waiting:
+                    self.waiting.pop().write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     def answer(self, status: int, body: dict[str, str], cookie: str = "") -> None:
         text = json.dumps(body).encode()
