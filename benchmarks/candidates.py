@@ -28,7 +28,7 @@ import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from benchmarks import raw
-from benchmarks.servers import CORES, OTHER_CORES, SERVER_CORES, free_port, pinned
+from benchmarks.servers import CORES, OTHER_CORES, SERVER_CORES, free_port, listens_alone, pinned
 from config.environment import ROOT
 
 SERVERS = ROOT / "var" / "servers"
@@ -235,6 +235,9 @@ class Running:
                 self.__exit__()
                 raise raw.NotServing(f"does not start: {self.written()[-200:]}")
             time.sleep(0.1)
+        if not listens_alone(self.process, self.port):
+            self.__exit__()
+            raise raw.NotServing("does not start: another process answers on its port")
 
     def __exit__(self, *_: object) -> None:
         # The session, for a process whose parent was killed is no child any more.

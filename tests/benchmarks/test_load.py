@@ -91,6 +91,13 @@ def test_what_is_sent_once_is_sent_once(server: Server) -> None:
         load.run(server, script, 1)
 
 
+def test_it_ends_with_the_last_answer_when_many_came_at_once(server: Server) -> None:
+    # More connections are free than requests are left.
+    paths = ["/together"] * 16 + ["/"] * 4
+    script = Script(tuple(Request("GET", path, HEADERS) for path in paths), once=True)
+    assert load.run(server, script, 1).rate > 3 * len(paths) / load.ONCE
+
+
 def test_another_listener_is_not_measured(server: Server) -> None:
     with closing(socket.socket()) as other:
         other.bind(("127.0.0.1", 0))
@@ -99,6 +106,16 @@ def test_another_listener_is_not_measured(server: Server) -> None:
         stranger = Server(ANSWERING, place, server.process)
         with pytest.raises(RuntimeError, match="not served by answering alone"):
             load.run(stranger, getting("/"), 1)
+
+
+def test_a_free_port_is_kept_for_the_server_it_is_for() -> None:
+    port = servers.free_port()
+    with closing(socket.socket()) as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", port))
+    with pytest.raises(OSError, match="in use"):
+        servers.free_port(port)
+    with socket.create_server(("127.0.0.1", port)) as server:
+        assert server.getsockname()[1] == port
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:

@@ -256,6 +256,7 @@ def test_a_demo_starts_the_attack_range_and_when_it_dies_the_site_goes_on(new_si
 def test_an_attack_range_that_cannot_start_says_why_and_the_site_goes_on(new_site: Sites) -> None:
     site = new_site(RANGE="1", RANGE_PORT=str(free_port_pair()))
     with socket.socket() as busy:
+        busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         busy.bind(("127.0.0.1", range_port(site) + 1))
         busy.listen()
         site.start()
