@@ -28,7 +28,7 @@ START, END = 60, 15
 # Seconds of processor time in a tenth of a second: the launcher of the demo always does a little.
 IDLE = 0.02
 MIB = 2**20
-# Bound and never listening: closed, each would give its port back.
+# Sockets that are bound and never listen. A closed one would give its port back.
 RESERVED: list[socket.socket] = []
 
 
@@ -104,10 +104,10 @@ def running_store(path: Path) -> Iterator[None]:
 
 
 def free_port(port: int = 0) -> int:
-    """A port of the loopback address, any or this one, which nobody else is given until this process ends.
+    """Reserves a free port of the loopback address for this process: `port`, or any. Returns its number.
 
-    Two servers that start at once would else be told the same port now and then, and one of them be taken for the
-    other. A server that sets `SO_REUSEADDR`, as servers do, can listen on it. Raises `OSError` for one that is taken.
+    Two servers that start at once could otherwise be told the same port, and one would answer for both. A server that
+    sets `SO_REUSEADDR`, as most do, can listen on a reserved port. Raises `OSError` when `port` is taken.
     """
     reserved = socket.socket()
     reserved.bind(("127.0.0.1", port))
@@ -117,7 +117,7 @@ def free_port(port: int = 0) -> int:
 
 
 def listens_alone(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Whether the process, or children of it, listen on the port, and nobody else does."""
+    """Whether all that listens on the port is the process or its children, and something does."""
     listeners = {
         connection.pid
         for connection in psutil.net_connections("tcp")

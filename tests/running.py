@@ -303,7 +303,7 @@ class Range:
 
 
 def free_port_pair() -> int:
-    """A port that is free with the next one."""
+    """The lower of two free ports that follow each other."""
     while True:
         port = free_port()
         with contextlib.suppress(OSError):
