@@ -199,13 +199,6 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextMan
     def measure() -> Iterator[Cost]:
         cost = Cost()
 
-        def counting(method: Callable[..., Any], note: Callable[..., None]) -> Callable[..., Any]:
-            def counted(self: Any, *args: Any, **options: Any) -> Any:
-                note(*args)
-                return method(self, *args, **options)
-
-            return counted
-
         def hashed(*_: Any) -> None:
             cost.hashes += 1
 
@@ -222,6 +215,16 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextMan
             yield cost
 
     return measure
+
+
+def counting(method: Callable[..., Any], note: Callable[..., None]) -> Callable[..., Any]:
+    """The method, with a call of `note` before each call of it."""
+
+    def counted(self: Any, *args: Any, **options: Any) -> Any:
+        note(*args)
+        return method(self, *args, **options)
+
+    return counted
 
 
 @pytest.fixture

@@ -59,20 +59,22 @@ def test_one_button_shows_both_flows_and_what_differs(
     press(page, "Open the profile")
     expect(status(page)).to_have_text("The profile was opened, both ways.")
     assert lit(page) == [f"session-step-{n}" for n in range(1, 8)] + [f"token-step-{n}" for n in range(1, 9)]
-    expect(page.locator("#session-step-6 .measured")).to_have_text(
-        re.compile(r"^49 bytes carried; Redis 1 GET [\d.]+\sms$")
-    )
-    expect(page.locator("#token-step-7 .measured")).to_have_text(re.compile(r"1 × verify .*, Redis 1 MGET [\d.]+\sms$"))
+    assert_measured(page, "session-step-6", r"^49 bytes carried; Redis 1 GET [\d.]+\sms$")
+    assert_measured(page, "token-step-7", r"1 × verify .*, Redis 1 MGET [\d.]+\sms$")
     differs = page.locator(".difference")
     expect(differs).to_contain_text("The session was looked up in Redis: 1 GET. The token was verified with a key")
     expect(page.get_by_role("img", name="The session lane as a sequence diagram")).to_be_visible()
     press(page, "Open the staff page")
-    expect(page.locator("#token-step-8 .measured")).to_have_text("403 for staff: known, and not allowed")
+    assert_measured(page, "token-step-8", "^403 for staff: known, and not allowed$")
     press(page, "Log out")
     expect(status(page)).to_have_text("Logged out, both ways. The recording has ended.")
     expect(differs).to_contain_text("The session’s record was deleted")
     assert names(page) == {"__Host-csrftoken"}
     assert_drawn_and_sound(page, sound)
+
+
+def assert_measured(page: Page, step: str, text: str) -> None:
+    expect(page.locator(f"#{step} .measured")).to_have_text(re.compile(text))
 
 
 @pytest.mark.exhaustive

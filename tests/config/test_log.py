@@ -24,42 +24,35 @@ def lines(log: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.getvalue().splitlines()]
 
 
+class Watched(Browser):
+    """A browser that notes every secret it meets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secrets = {NEW, "a wrong guess", configured.SECRET_KEY, *PASSWORDS.values()}
+
+    def request(self, **request: Any) -> Any:
+        answer = super().request(**request)
+        self.secrets.update(cookie.value for cookie in self.cookies.values() if len(cookie.value) > 8)
+        return answer
+
+    def follow(self, mail: Any, *spellings: Callable[[str], str]) -> str:
+        """The link of a mail, after it was opened in these spellings."""
+        link = link_in(mail)
+        self.secrets.update(part for part in link.split("/") if len(part) > 15)
+        for spelling in spellings:
+            self.get(spelling(link))
+        return link
+
+
 def test_whole_flows_leave_no_secret_in_the_log(
     admin: User, alice: User, mailbox: Callable[[str], list[Any]], store: Store, log: Any, capfd: Any
 ) -> None:
     """Registering, logging in, failing, changing, resetting, dead links, an outage: then everything is searched."""
-    browser, secrets = Browser(), {NEW, "a wrong guess", configured.SECRET_KEY, *PASSWORDS.values()}
-
-    def keep() -> None:
-        secrets.update(cookie.value for cookie in browser.cookies.values() if len(cookie.value) > 8)
-
-    def follow(link: str) -> str:
-        secrets.update(part for part in link.split("/") if len(part) > 15)
-        return link
-
-    browser.log_in(admin.email, "a wrong guess")
-    browser.log_in("a wrong guess", "a wrong guess")
-    browser.log_in(admin.email)
-    keep()
-    browser.submit("/accounts/password/", BOTH | {"old_password": "a wrong guess"})
-    browser.submit("/accounts/password/", BOTH | {"old_password": PASSWORDS[admin.email]})
-    keep()
-    browser.submit("/admin/logout/")
-    browser.submit("/accounts/register/", {"email": "carol@example.com", "name": "Carol"})
-    link = follow(link_in(mailbox("carol@example.com")[0]))
-    for path in (link, link.rstrip("/"), f"/nothing{link}", link + "?next=x"):
-        browser.get(path)
-    browser.submit(link, BOTH)
-    browser.get(link)
-    browser.submit("/accounts/password/reset/", {"email": alice.email})
-    link = follow(link_in(mailbox(alice.email)[0]))
-    for path in (link, f"/nothing{link}", link.replace("/", "//"), link.rstrip("/")):
-        browser.get(path)
-    browser.post(link, BOTH)
-    browser.get(link, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
-    browser.get(link, headers={"Host": link.split("/")[-2] + ".example"})
-    browser.submit(browser.get(link)["Location"], BOTH)
-    keep()
+    browser = Watched()
+    log_in_and_change(browser, admin.email)
+    register(browser, mailbox)
+    link = reset(browser, alice.email, mailbox)
     browser.raise_request_exception = False
     store.kill()
     browser.get(link)
@@ -67,8 +60,36 @@ def test_whole_flows_leave_no_secret_in_the_log(
     said = capfd.readouterr()
     everything = log.getvalue() + said.out + said.err
     assert len(lines(log)) > 30
-    assert len(secrets) > 8
-    assert [line for line in everything.splitlines() if any(secret in line for secret in secrets)] == []
+    assert len(browser.secrets) > 8
+    assert [line for line in everything.splitlines() if any(secret in line for secret in browser.secrets)] == []
+
+
+def log_in_and_change(browser: Watched, email: str) -> None:
+    browser.log_in(email, "a wrong guess")
+    browser.log_in("a wrong guess", "a wrong guess")
+    browser.log_in(email)
+    browser.submit("/accounts/password/", BOTH | {"old_password": "a wrong guess"})
+    browser.submit("/accounts/password/", BOTH | {"old_password": PASSWORDS[email]})
+    browser.submit("/admin/logout/")
+
+
+def register(browser: Watched, mailbox: Callable[[str], list[Any]]) -> None:
+    browser.submit("/accounts/register/", {"email": "carol@example.com", "name": "Carol"})
+    opened = (str, lambda link: link.rstrip("/"), "/nothing{}".format, "{}?next=x".format)
+    link = browser.follow(mailbox("carol@example.com")[0], *opened)
+    browser.submit(link, BOTH)
+    browser.get(link)
+
+
+def reset(browser: Watched, email: str, mailbox: Callable[[str], list[Any]]) -> str:
+    browser.submit("/accounts/password/reset/", {"email": email})
+    opened = (str, "/nothing{}".format, lambda link: link.replace("/", "//"), lambda link: link.rstrip("/"))
+    link = browser.follow(mailbox(email)[0], *opened)
+    browser.post(link, BOTH)
+    browser.get(link, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
+    browser.get(link, headers={"Host": link.split("/")[-2] + ".example"})
+    browser.submit(browser.get(link)["Location"], BOTH)
+    return link
 
 
 def test_a_request_is_one_line_with_its_route(alice: User, browser: Browser, log: Any) -> None:

@@ -453,14 +453,9 @@ def test_a_change_of_id_that_an_outage_interrupts_leaves_nothing_that_cannot_be_
     visitor = logged_in()
     visitor.raise_request_exception = False
     before = visitor.session_id
-
-    def dies(*_: Any) -> None:
-        store.kill()
-        raise RedisError
-
-    monkeypatch.setattr(SessionStore, command, dies)
-    answer = CHANGES[change](visitor)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(SessionStore, command, dying(store))
+        answer = CHANGES[change](visitor)
     store.start()
     assert answer.status_code == (503 if change == "reauthenticate" else answer.status_code)
     assert SESSION not in answer.cookies
@@ -473,6 +468,16 @@ def test_a_change_of_id_that_an_outage_interrupts_leaves_nothing_that_cannot_be_
         assert thief(before).whoami() == 200
         assert FLOW.end_others(alice, None, "test") == 1
         assert thief(before).whoami() == 401
+
+
+def dying(store: Store) -> Callable[..., None]:
+    """In the place of a command: the store is killed under it."""
+
+    def dies(*_: Any) -> None:
+        store.kill()
+        raise RedisError
+
+    return dies
 
 
 @committed

@@ -351,69 +351,62 @@ def test_every_address_with_broken_cookies(target: Target, crossed: Crossed) -> 
 # ── Bodies ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def bodies(token: str) -> list[tuple[int | None, str, bytes]]:
+URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
+FIELD = 'Content-Disposition: form-data; name="a"'
+Body = tuple[int | None, str, bytes]
+
+
+def bodies(token: str) -> list[Body]:
     """A right answer, if there is but one, a content type and a body."""
-    valid, part = f"csrfmiddlewaretoken={token}", 'Content-Disposition: form-data; name="csrfmiddlewaretoken"'
-    head = f"--x\r\n{part}\r\n\r\n{token}\r\n"
-    base64 = 'Content-Disposition: form-data; name="email"\r\nContent-Transfer-Encoding: base64'
-    multipart, form = "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"
-    return [
-        (413, form, (valid + "&email=" + "a" * 70_000).encode()),
-        (413, form, b"a" * 70_000),
-        (
-            413,
-            multipart,
-            f'{head}--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n{"a" * 70_000}\r\n--x--'.encode(),
-        ),
-        (400, form, (valid + "&a=b" * 1001).encode()),
-        (
-            400,
-            multipart,
-            (head + '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n' * 1001 + "--x--").encode(),
-        ),
-        (
-            400,
-            multipart,
-            (
-                head + '--x\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\nb\r\n' * 101 + "--x--"
-            ).encode(),
-        ),
-        (403, "application/json", b'{"email": "a@example.com"}'),
-        (403, "application/json", b"\xff\xfe"),
-        (403, "text/plain", valid.encode()),
-        (403, "", valid.encode()),
-        (None, form, b"\xff\xfe\x00" + valid.encode()),
-        (None, form, b"%zz=%zz&" + valid.encode()),
-        (None, form, (valid + "&email=%ed%a0%80&name=%ff&username=%00&password=%00").encode()),
-        (None, f"{form}; charset=utf-7", valid.encode()),
-        (None, f"{form}; charset=nonsense", valid.encode()),
-        (None, f"{form}; charset=utf-16", valid.encode("utf-16")),
-        (None, f"{form}; charset=\xff", valid.encode()),
-        (None, multipart, b""),
-        (None, multipart, b"--x"),
-        (None, multipart, head.encode()),
-        (None, multipart, (head + "--x\r\n\r\n\r\n--x--").encode()),
-        (None, multipart, (head + "--x\r\nContent-Disposition: \xff\r\n\r\na\r\n--x--").encode("latin-1")),
-        (None, multipart, (head + '--x\r\nContent-Disposition: form-data; name="\0"\r\n\r\n\0\r\n--x--').encode()),
-        (
-            None,
-            multipart,
-            (head + "--x\r\nContent-Disposition: form-data; name*=utf-8''%zz%ff\r\n\r\na\r\n--x--").encode(),
-        ),
-        (
-            None,
-            multipart,
-            (head + '--x\r\nContent-Disposition: form-data; name="email"; filename="../\0"\r\n\r\na\r\n--x--').encode(),
-        ),
-        (None, multipart, f"{head}--x\r\n{base64}\r\n\r\n!\r\n--x--".encode()),
-        (None, "multipart/form-data", head.encode()),
-        (None, "multipart/form-data; boundary=", head.encode()),
-        (None, "multipart/form-data; boundary=" + "x" * 500, head.encode()),
-        (None, "multipart/form-data; boundary=\xff", head.encode()),
-        (None, "multipart/mixed; boundary=x", head.encode()),
-        (None, "nonsense", valid.encode()),
-        (None, "/;;=", valid.encode()),
-    ]
+    form = f"csrfmiddlewaretoken={token}"
+    parts = f'--x\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{token}\r\n'
+    return [*too_large(form, parts), *of_another_kind(form, parts), *odd_forms(form), *odd_parts(parts)]
+
+
+def too_large(form: str, parts: str) -> Iterator[Body]:
+    long, field, file = "a" * 70_000, f"{FIELD}\r\n\r\nb\r\n", f'{FIELD}; filename="b"\r\n\r\nb\r\n'
+    yield 413, URLENCODED, f"{form}&email={long}".encode()
+    yield 413, URLENCODED, long.encode()
+    yield 413, MULTIPART, f"{parts}--x\r\n{FIELD}\r\n\r\n{long}\r\n--x--".encode()
+    yield 400, URLENCODED, (form + "&a=b" * 1001).encode()
+    yield 400, MULTIPART, (parts + f"--x\r\n{field}" * 1001 + "--x--").encode()
+    yield 400, MULTIPART, (parts + f"--x\r\n{file}" * 101 + "--x--").encode()
+
+
+def of_another_kind(form: str, parts: str) -> Iterator[Body]:
+    yield 403, "application/json", b'{"email": "a@example.com"}'
+    yield 403, "application/json", b"\xff\xfe"
+    yield 403, "text/plain", form.encode()
+    yield 403, "", form.encode()
+    for kind in ("nonsense", "/;;="):
+        yield None, kind, form.encode()
+    for boundary in ("", "; boundary=", "; boundary=" + "x" * 500, "; boundary=\xff"):
+        yield None, f"multipart/form-data{boundary}", parts.encode()
+    yield None, "multipart/mixed; boundary=x", parts.encode()
+
+
+def odd_forms(form: str) -> Iterator[Body]:
+    yield None, URLENCODED, b"\xff\xfe\x00" + form.encode()
+    yield None, URLENCODED, b"%zz=%zz&" + form.encode()
+    yield None, URLENCODED, f"{form}&email=%ed%a0%80&name=%ff&username=%00&password=%00".encode()
+    for charset in ("utf-7", "nonsense", "\xff"):
+        yield None, f"{URLENCODED}; charset={charset}", form.encode()
+    yield None, f"{URLENCODED}; charset=utf-16", form.encode("utf-16")
+
+
+def odd_parts(parts: str) -> Iterator[Body]:
+    head, email = "Content-Disposition", 'Content-Disposition: form-data; name="email"'
+    for part in (
+        "\r\n\r\n",
+        f"{head}: \xff\r\n\r\na\r\n",
+        f'{head}: form-data; name="\0"\r\n\r\n\0\r\n',
+        f"{head}: form-data; name*=utf-8''%zz%ff\r\n\r\na\r\n",
+        f'{email}; filename="../\0"\r\n\r\na\r\n',
+        f"{email}\r\nContent-Transfer-Encoding: base64\r\n\r\n!\r\n",
+    ):
+        yield None, MULTIPART, f"{parts}--x\r\n{part}--x--".encode("latin-1")
+    for text in ("", "--x", parts):
+        yield None, MULTIPART, text.encode()
 
 
 OPEN_FORMS = ("/accounts/register/", "/accounts/password/reset/", "/admin/login/")
