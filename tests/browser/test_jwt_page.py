@@ -67,6 +67,21 @@ def test_a_user_logs_in_and_sees_the_profile(visit: Callable[..., Page], site: S
     expect(state(page)).to_have_text("The staff page says: Forbidden.")
 
 
+def test_a_button_works_while_the_page_still_loads(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(refusals=ALL)
+    waiting: list[Route] = []
+    page.route("**/jwt/api/devices", lambda route: waiting.append(route))
+    page.goto(f"{site.url}/jwt/")
+    fill(page, "walter")
+    expect(title(page)).to_have_text("Walter")
+    press(page, "Try the staff page")
+    expect(state(page)).to_have_text("The staff page says: Forbidden.")
+    (devices,) = waiting
+    devices.continue_()
+    expect(page.get_by_role("region", name="Devices").get_by_role("listitem").first).to_contain_text("this device")
+    expect(page.get_by_role("button", name="Try the staff page")).to_be_focused()
+
+
 LIVES = [(False, None), (True, 2_592_000)]
 
 

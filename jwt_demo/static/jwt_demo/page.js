@@ -142,8 +142,13 @@ async function logIn() {
   const remember = find("#id_remember").checked;
   await client.login(name, password, remember);
   find("#login").reset();
-  await loading;
-  title.focus();
+  // Not awaited: until the login form's action ends, a press of a button that already stands on the page is lost.
+  loading.then(focusTitle);
+}
+
+/** Moves the focus from the login form, which is gone, unless the user has gone on by now. */
+function focusTitle() {
+  if (inside.firstChild && !inside.contains(document.activeElement)) title.focus();
 }
 
 // ── What the server knows about the user ──
