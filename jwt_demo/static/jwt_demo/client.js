@@ -17,9 +17,10 @@
  *
  * The access token is in a private field. It is not in storage, in the document or in a global variable.
  *
- * Tabs take turns with everything that changes the cookie, by Web Locks, if their pages are of one origin. In a browser without Web Locks, each tab takes
- * turns only with itself. A logout reaches the other tabs. A tab never continues as another user: when another user
- * logs in in another tab, this tab is signed out, says so, and waits until the user loads the page again.
+ * Tabs take turns with everything that changes the cookie, by Web Locks, if their pages are of one origin. In a
+ * browser without Web Locks, each tab takes turns only with itself. A logout reaches the other tabs. A tab never
+ * continues as another user: when another user logs in in another tab, this tab is signed out, says so, and waits
+ * until the user loads the page again.
  */
 
 /**
