@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KEYS = ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
 YES = ("1", "true", "t", "yes", "y", "on")
 # What may hold a secret of the site, or the way to one. The range needs none of it once it has compared.
-OF_THE_SITE = (*KEYS, "DATABASE_URL", "REDIS_URL", "EMAIL_URL")
+OF_THE_SITE = (*KEYS, "JWT_KEY_FILE", "DATABASE_URL", "REDIS_URL", "EMAIL_URL")
 # How the name of a folder begins in which Chromium keeps what it needs.
 PROFILE = "chromium-"
 # Bytes in the path of a Unix socket that every system allows.
@@ -76,8 +76,9 @@ def refuse_mistakes() -> None:
     hosts.port()
     if len(os.fsencode(store_socket())) > LONGEST_SOCKET:
         raise Refused(f"VAR_DIR is too long for the path of a Unix socket; choose a shorter one: {store_socket()}")
-    _refuse_shared_keys()
+    # In this order: where the folder is shared, so is the file of keys, and the folder is what must change.
     _refuse_shared_files()
+    _refuse_shared_keys()
 
 
 def bind_host() -> str:
@@ -110,16 +111,54 @@ def database() -> Path:
     return folder() / "db.sqlite3"
 
 
+def _refuse_shared_files() -> None:
+    theirs = {"DATABASE_URL": _var() / "db.sqlite3", "REDIS_URL": _var() / "store" / "valkey.sock"}
+    for name, own in (("DATABASE_URL", database()), ("REDIS_URL", store_socket())):
+        named = _file_of(os.environ.get(name, "")) or theirs[name]
+        if named.resolve() == own.resolve() or (named.exists() and own.exists() and named.samefile(own)):
+            raise Refused(f"{name} names {own}, which is the range's own. The site must use another one.")
+
+
+def _file_of(url: str) -> Path | None:
+    """The file or socket that an address of a database or a store names, as the site reads it."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return Path(unquote(parts.path))
+    return ROOT / unquote(parts.path[1:]) if parts.scheme.startswith("sqlite") else None
+
+
 def _refuse_shared_keys() -> None:
-    theirs = {_material(key): name for name in KEYS for key in os.environ.get(name, "").split(",")}
+    theirs = {_material(key): "a key in JWT_KEY_FILE" for key in _keys_in_file_of_site()}
+    theirs |= {_material(key): name for name in KEYS for key in os.environ.get(name, "").split(",")}
     for name, key in keys().items():
         if shared := theirs.get(_material(key)):
             raise Refused(f"{name} of the range is {shared} of the site. Delete {_keys_file()}.")
 
 
+def _keys_in_file_of_site() -> list[str]:
+    """Every text in the site's file of keys, wherever it stands there; none before the site has made the file."""
+    file = Path(os.environ.get("JWT_KEY_FILE") or _var() / "keys.json")
+    try:
+        return list(_texts(json.loads(file.read_text())))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, RecursionError) as error:
+        # Not the error's own words, which may quote the file.
+        kind = type(error).__name__
+        raise Refused(f"JWT_KEY_FILE {file} cannot be read ({kind}), so the range may share a key with it.") from None
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+
+
 def _material(key: str) -> str:
-    # One key can be written in several ways: for the other algorithm, and with or without padding.
-    return key.strip().removeprefix("ed25519:").rstrip("=")
+    # One key can be written in several ways: for another algorithm, and with or without padding.
+    return key.strip().removeprefix("ed25519:").removeprefix("es256:").rstrip("=")
 
 
 def keys() -> dict[str, str]:
@@ -147,22 +186,6 @@ def _write_keys(file: Path) -> None:
     half.touch(mode=0o600)
     half.write_text(json.dumps({name: secrets.token_urlsafe(48) for name in KEYS}))
     half.replace(file)
-
-
-def _refuse_shared_files() -> None:
-    theirs = {"DATABASE_URL": _var() / "db.sqlite3", "REDIS_URL": _var() / "store" / "valkey.sock"}
-    for name, own in (("DATABASE_URL", database()), ("REDIS_URL", store_socket())):
-        named = _file_of(os.environ.get(name, "")) or theirs[name]
-        if named.resolve() == own.resolve() or (named.exists() and own.exists() and named.samefile(own)):
-            raise Refused(f"{name} names {own}, which is the range's own. The site must use another one.")
-
-
-def _file_of(url: str) -> Path | None:
-    """The file or socket that an address of a database or a store names, as the site reads it."""
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return Path(unquote(parts.path))
-    return ROOT / unquote(parts.path[1:]) if parts.scheme.startswith("sqlite") else None
 
 
 def forget_site() -> None:

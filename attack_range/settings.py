@@ -16,6 +16,8 @@ BASE_DIR = preparation.ROOT
 keys = preparation.keys()
 SECRET_KEY = keys["SECRET_KEY"]
 JWT_ACCESS_KEYS, JWT_REFRESH_KEYS = [keys["JWT_ACCESS_KEYS"]], [keys["JWT_REFRESH_KEYS"]]
+# The keys above are all that sign and verify here.
+JWT_KEY_FILE = ""
 DEBUG, DEMO, EMAIL_URL = False, True, ""
 ALLOWED_HOSTS = list(hosts.ALL)
 SITE_URL = hosts.origin(hosts.VICTIM)

@@ -29,6 +29,7 @@ from jwt.algorithms import HMACAlgorithm
 from attack_range import preparation
 from jwt_demo import cookies as token_cookies
 from jwt_demo.conf import conf
+from jwt_demo.keys import Key
 from jwt_demo.tokens import Backend
 from security import origin
 from security.views import JsonView
@@ -173,11 +174,11 @@ def _memory_only() -> AbstractContextManager[Any]:
 
 
 def _exact_header() -> AbstractContextManager[Any]:
-    def kid_of(backend: Backend, token: Any) -> str:
-        kid = jwt.get_unverified_header(token).get("kid")
-        return kid if kid in backend.ring else backend.first
+    def key_of(backend: Backend, token: Any) -> Key:
+        kid = jwt.get_unverified_header(token).get("kid", "")
+        return backend.ring.get(kid) or backend.ring.active
 
-    return patch.object(Backend, "kid_of", kid_of)
+    return patch.object(Backend, "key_of", key_of)
 
 
 def _algorithm_pinned() -> AbstractContextManager[Any]:

@@ -155,7 +155,7 @@ class Ground:
 
     def __enter__(self) -> "Ground":
         self.folder = Path(tempfile.mkdtemp(prefix="servers-"))
-        keys = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
+        keys = {"SECRET_KEY": secrets.token_urlsafe(48)}
         own = {"ENV_FILE": os.devnull, "VAR_DIR": str(self.folder / "var"), "ALLOWED_HOSTS": "localhost", "DEMO": "1"}
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.environment = kept | keys | own | {"WEB_WORKERS": "1", "PYTHONUNBUFFERED": "1"}

@@ -158,7 +158,7 @@ def _values_of_ours() -> dict[str, Any]:
     return {
         "guarded": json.dumps(fingerprints_of(first_user())),
         "policy": json.dumps(asdict(Policy.default())),
-        "kid": RefreshToken().token_backend.first,
+        "kid": RefreshToken().token_backend.ring.active.kid,
         "token": "sha256:",
     }
 

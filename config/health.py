@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
+from jwt_demo.key_rotation import reminders
 from jwt_demo.revocation import evicts
 from security import housekeeping
 from security.models import PendingRevocation
@@ -40,8 +41,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """200 when every store answers and takes writes, else 503, and which one does not; how many revocations a store has
     yet to hear of; when housekeeping ran.
 
-    Late housekeeping, and a denylist that may forget, are reported but are no 503: that would take every web
-    process out of service at once.
+    Late housekeeping, a denylist that may forget and what is due of the keys are reported but are no 503: that would
+    take every web process out of service at once.
     """
     checks = {"database": _try(_database)} | {name: _try(partial(_store, alias)) for name, alias in STORES.items()}
     ready = all(check == "ok" for check in checks.values())
@@ -49,8 +50,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
     report = DOWN if down else _try(housekeeping.report)
     pending = DOWN if down else _try(_pending)
     forgets = DOWN if checks["denylist"] == DOWN else _try(_eviction)
-    body = {"ready": ready, "checks": checks, "pending": pending, "denylist": forgets, "housekeeping": report}
-    response = JsonResponse(body, status=200 if ready else 503)
+    due = " ".join(reminders()) or "ok"
+    body = {"ready": ready, "checks": checks, "pending": pending, "denylist": forgets, "keys": due}
+    response = JsonResponse(body | {"housekeeping": report}, status=200 if ready else 503)
     if not ready:
         response["Retry-After"] = str(OUTAGE_RETRY_AFTER)
     return response

@@ -18,7 +18,6 @@ from config import environment
 from config.environment import ROOT
 from config.processes import Processes
 
-SECRETS = ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
 # The return codes of an end that was asked for, by Ctrl-C or SIGTERM.
 ASKED_TO_END = (130, 143)
 
@@ -51,8 +50,8 @@ def refuse_busy_port(port: int) -> None:
 
 
 def write_env(path: Path) -> None:
-    """Makes a `.env` for a demo on this machine; to one that is there, adds only the secrets it lacks."""
-    wanted = {name: secrets.token_urlsafe(48) for name in SECRETS}
+    """Makes a `.env` for a demo on this machine; to one that is there, adds only the secret it lacks."""
+    wanted = {"SECRET_KEY": secrets.token_urlsafe(48)}
     text = path.read_text() if path.exists() else ""
     if not text:
         wanted |= {"DEMO": "1", "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]"}
@@ -70,10 +69,13 @@ def prepare() -> None:
     from django.core.management import call_command
 
     from config import static
+    from security import checks
 
     make_places()
     django.setup()
-    refuse_mistakes()
+    refuse_silence()
+    make_keys()
+    checks.refuse_mistakes()
     call_command("migrate", verbosity=0, interactive=False)
     static.collect()
     if settings.HTTPS:
@@ -100,15 +102,12 @@ def make_places() -> None:
         sys.exit(f"{error.filename} cannot be made ({error.strerror}): see VAR_DIR and DATABASE_URL.")
 
 
-def refuse_mistakes() -> None:
-    """Exits with one sentence for each setting the checks refuse, and for a server that does not answer."""
+def refuse_silence() -> None:
+    """Exits with one sentence for a server that does not answer."""
     from django.db import OperationalError, connection
     from django_redis import get_redis_connection
     from redis.exceptions import RedisError
 
-    from security import checks
-
-    checks.refuse_mistakes()
     try:
         connection.ensure_connection()
         if os.environ.get("REDIS_URL"):
@@ -117,6 +116,17 @@ def refuse_mistakes() -> None:
         sys.exit(f"The database that DATABASE_URL names does not answer: {str(error).splitlines()[0]}")
     except RedisError as error:
         sys.exit(f"The store that REDIS_URL names does not answer: {error}")
+
+
+def make_keys() -> None:
+    """The keys that sign tokens, where there are none. Exits with one sentence for a file that cannot be used."""
+    from jwt_demo import key_rotation, keys
+
+    path = keys.key_file().path
+    try:
+        key_rotation.ensure_keys(path)
+    except keys.UNREADABLE as error:
+        sys.exit(f"JWT_KEY_FILE {path} cannot be used. {keys.reason(error)}")
 
 
 def certify(folder: Path) -> None:

@@ -29,10 +29,6 @@ SECRET_KEY: str = env.str("SECRET_KEY")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS")
 # `make run HTTPS=1`: with a certificate made here.
 HTTPS: bool = bool(env.str("HTTPS", "")) and env.bool("HTTPS")
-# The keys of access and of refresh tokens, the newest first: it signs, the others still verify. Neither
-# kind verifies the other, and neither is SECRET_KEY.
-JWT_ACCESS_KEYS: list[str] = env.list("JWT_ACCESS_KEYS")
-JWT_REFRESH_KEYS: list[str] = env.list("JWT_REFRESH_KEYS")
 # Links in mails are built on this and never on the Host header, which its sender chooses.
 SITE_URL: str = _or("SITE_URL", f"http{'s' * HTTPS}://localhost:{environment.port()}").rstrip("/")
 # Demo users, the mailbox anyone can read, the lab. A check refuses it on anything but loopback.
@@ -40,6 +36,11 @@ DEMO: bool = env.bool("DEMO", False)
 # How many proxies of ours stand in front; so many entries of X-Forwarded-For are believed.
 TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", 0)
 VAR_DIR = Path(_or("VAR_DIR", BASE_DIR / "var")).resolve()
+# The keys of access and of refresh tokens. Neither kind verifies the other, and neither is SECRET_KEY. A list in the
+# environment takes the place of the file, the newest key first: it signs, the others still verify.
+JWT_KEY_FILE: str = _or("JWT_KEY_FILE", VAR_DIR / "keys.json")
+JWT_ACCESS_KEYS: list[str] = env.list("JWT_ACCESS_KEYS", [])
+JWT_REFRESH_KEYS: list[str] = env.list("JWT_REFRESH_KEYS", [])
 
 DATABASES = {"default": stores.database(_or("DATABASE_URL", f"sqlite:///{quote(str(VAR_DIR))}/db.sqlite3"))}
 STORE_SOCKET = VAR_DIR / "store" / "valkey.sock"
@@ -203,7 +204,7 @@ CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
 # Paths that are no pages, and so are answered at once.
-ARRIVALS_EXEMPT = (STATIC_URL, "/healthz", "/readyz")
+ARRIVALS_EXEMPT = (STATIC_URL, "/healthz", "/readyz", "/.well-known/")
 # The cookie store would add a third cookie to guard; only people with a session see messages.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 

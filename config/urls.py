@@ -8,12 +8,14 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from config import health, home
 from config.schema import SchemaView
+from jwt_demo import views
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("accounts/", include("accounts.urls")),
     path("session/", include("sessions_demo.urls")),
     path("jwt/", include("jwt_demo.urls")),
+    path(".well-known/jwks.json", views.key_set, name="key_set"),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     # The admin's own page compares the current password past the throttle and records nothing.

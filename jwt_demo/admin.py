@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from jwt_demo import blacklist
+from jwt_demo.key_rotation import reminders
 from jwt_demo.lifecycle import FLOW
 from jwt_demo.models import TokenFamily
 from security.admin import ActionsAdmin, ByState
@@ -39,6 +40,15 @@ class TokenFamilyAdmin(ActionsAdmin):
     ordering = ["-started"]
     readonly_fields = ["chain"]
     actions = ["revoke", "revoke_all_of_user"]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The list, under what is due of the keys."""
+        # Not before an action, whose answer leads back here; nor to somebody who will be refused, whom the next page
+        # would show it to.
+        if request.method == "GET" and self.has_view_permission(request):
+            for due in reminders():
+                messages.warning(request, due)
+        return super().changelist_view(request, extra_context)
 
     @admin.display(description="state")
     def state(self, row: TokenFamily) -> str:

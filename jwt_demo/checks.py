@@ -6,26 +6,23 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import Error, register
+from django.core.exceptions import ImproperlyConfigured
 
-from jwt_demo import revocation
+from jwt_demo import keys, revocation
 from jwt_demo.conf import conf, in_simple_jwt, simple_jwt
 from jwt_demo.models import Policy
 from jwt_demo.revocation import CHECKS
 from jwt_demo.simplejwt import KEYS
-from jwt_demo.tokens import ED25519, Key
 from security.checks import (
     HOW_TO_MAKE,
-    SECRET_BYTES,
     has_middleware,
     in_redis,
-    is_guessable,
     misspelt,
     nearest,
     wrong_values,
 )
 from security.outages import OUTAGES
 
-RINGS = ("JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
 LIFETIMES = ("ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME")
 # Names that this app has given up, with the key of `SIMPLE_JWT` that took their place.
 MOVED = {
@@ -41,36 +38,59 @@ def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
     """All of the checks below."""
     if wrong := [*wrong_values(conf, "jwt.E014", may_be_0=("JWT_GRACE_PERIOD", "JWT_ROWS_KEPT"))]:
         return wrong
-    found = [*_keys(), *_shared(), *_cookie(), *_revocation(), *_eviction(), *_gate()]
+    found = [*_keys(), *_shared(), *_algorithms(), *_pending(), *_cookie(), *_revocation(), *_eviction(), *_gate()]
     return [*found, *_simple_jwt(), *_unknown_keys(), *_misplaced(), *_lifetimes()]
 
 
 def _keys() -> Iterator[Error]:
-    for name in RINGS:
-        if not getattr(conf, name) or not all(map(_is_good, getattr(conf, name))):
+    for kind, name in keys.SETTINGS.items():
+        try:
+            keys.ring(kind)
+        except (ImproperlyConfigured, ValueError) as error:
             yield Error(
-                f"{name} is missing, or one of its keys is shorter than {SECRET_BYTES} bytes, a placeholder or no "
-                "Ed25519 key: an attacker who guesses it can sign a token for every user.",
-                hint=f"Write {name} as a list of keys. {HOW_TO_MAKE}",
+                f"{_place(name)} has no {kind} keys that can be used. {error} An attacker who guesses a key can sign a "
+                "token for every user.",
+                hint=f"Run manage.py rotate_keys, which makes the file that JWT_KEY_FILE names; or write {name} as a "
+                f"list of keys. {HOW_TO_MAKE}",
                 id="jwt.E001",
             )
 
 
-def _is_good(secret: str) -> bool:
-    try:
-        return not is_guessable(secret.removeprefix(ED25519)) and bool(Key.of(secret))
-    except ValueError:
-        return False
+def _place(name: str) -> str:
+    return name if getattr(conf, name) or not conf.JWT_KEY_FILE else "JWT_KEY_FILE"
 
 
 def _shared() -> Iterator[Error]:
-    keys = [settings.SECRET_KEY, *(key for name in RINGS for key in getattr(conf, name))]
-    # A seed is the same secret with and without its prefix.
-    if len({key.removeprefix(ED25519) for key in keys}) < len(keys):
+    found = [keys.material(settings.SECRET_KEY)]
+    for kind in keys.SETTINGS:
+        with suppress(ImproperlyConfigured, ValueError):  # said above
+            found += [keys.material(dated.secret) for dated in keys.ring(kind).dated]
+    if len(set(found)) < len(found):
         yield Error(
-            "SECRET_KEY, JWT_ACCESS_KEYS and JWT_REFRESH_KEYS share a key: one kind of token would do for the other.",
+            "SECRET_KEY, JWT_ACCESS_KEYS and JWT_REFRESH_KEYS share a key, wherever they are written: one kind of "
+            "token would do for the other.",
             hint=f"Write another key in one of them. {HOW_TO_MAKE}",
             id="jwt.E002",
+        )
+
+
+def _algorithms() -> Iterator[Error]:
+    for kind, allowed in keys.ALGORITHMS.items():
+        name = f"JWT_{kind.upper()}_ALGORITHM"
+        if getattr(conf, name) not in allowed:
+            because = "" if kind == "access" else " A lost answer is repeated byte for byte, and ES256 cannot do that."
+            sentence = f"{name} must be one of {', '.join(allowed)}.{because}"
+            yield Error(sentence, hint=f'Write for example {name} = "{allowed[0]}".', id="jwt.E015")
+
+
+def _pending() -> Iterator[Error]:
+    late = conf.JWT_KEYS_REREAD + conf.JWT_KEYS_MAX_AGE
+    if late >= conf.JWT_KEYS_PENDING:
+        yield Error(
+            f"JWT_KEYS_PENDING must be longer than JWT_KEYS_REREAD and JWT_KEYS_MAX_AGE together, which are {late} s: "
+            "otherwise a key would sign before every verifier has it.",
+            hint="Write for example JWT_KEYS_PENDING = 60 * 60.",
+            id="jwt.E016",
         )
 
 

@@ -1,8 +1,8 @@
 """The settings of this app, with the defaults for a project that does not set them. Read as attributes.
 
 What SimpleJWT has a setting for is a key of the project's `SIMPLE_JWT`, in SimpleJWT's units: `simple_jwt`. What it
-lacks is a setting that begins with `JWT_`, in seconds where it is a time: `conf`. `JWT_ACCESS_KEYS` and
-`JWT_REFRESH_KEYS`, tuples of secrets of which the first signs, have no default.
+lacks is a setting that begins with `JWT_`, in seconds where it is a time: `conf`. The keys have no default: they are in
+the file that `JWT_KEY_FILE` names, or in `JWT_ACCESS_KEYS` and `JWT_REFRESH_KEYS`, of which the first signs.
 """
 
 from datetime import timedelta
@@ -62,6 +62,19 @@ simple_jwt = SimpleJWTConf(
 conf = Conf(
     JWT_ACCESS_KEYS=(),
     JWT_REFRESH_KEYS=(),
+    JWT_KEY_FILE="",
+    # A service that verifies access tokens needs only the public key of a pair. Refresh tokens come back to the issuer
+    # alone, where HMAC is as good, and faster.
+    JWT_ACCESS_ALGORITHM="EdDSA",
+    JWT_REFRESH_ALGORITHM="HS256",
+    # Each process asks so often whether the file is another one. It is one `stat`.
+    JWT_KEYS_REREAD=5,
+    # How long a verifier may keep the published keys. For so long it also takes a key that has leaked.
+    JWT_KEYS_MAX_AGE=300,
+    # How long a new key is published before it signs. Time enough to carry the file to other machines, too.
+    JWT_KEYS_PENDING=60 * 60,
+    # When an administrator is reminded: a key that has been copied by somebody signs no longer than this.
+    JWT_KEYS_REPLACED_AFTER=90 * 24 * 60 * 60,
     # REFRESH_TOKEN_LIFETIME, for a user who ticked "remember me".
     JWT_REFRESH_LIFETIME_REMEMBERED=30 * 24 * 60 * 60,
     # Counted from login: no user stays logged in for ever without proving the password.

@@ -1,4 +1,4 @@
-"""What time does to families and to outstanding tokens, and how the denylist is kept complete."""
+"""What time does to families and to outstanding tokens, how the denylist is kept complete, and what is due of keys."""
 
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from jwt_demo import revocation
 from jwt_demo.conf import access_lifetime, conf
+from jwt_demo.key_rotation import reminders
 from jwt_demo.models import TokenFamilies, TokenFamily
 from security.housekeeping import task
 
@@ -42,6 +43,12 @@ class _Synced:
     """Up to when this process has written to Redis what the database knows."""
 
     until: datetime | None = None
+
+
+@task("keys", every=3600)
+def remind_of_keys() -> str:
+    """Writes into the log what an administrator has to do about the keys. `manage.py keys` says it, too."""
+    return " ".join(reminders())
 
 
 @task("denylist", every=1)

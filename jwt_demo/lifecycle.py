@@ -38,6 +38,8 @@ AGAIN = "logged in again"
 # How long a logout that was sent with the refresh token from before `cycle_key` still finds the family. Not longer: a
 # thief's copy must not log out a user who changed the password.
 LOGOUT_GRACE = timedelta(seconds=10)
+# Families that are ended in one transaction.
+BATCH = 1000
 
 
 class InvalidRefresh(Exception):
@@ -105,8 +107,9 @@ def _access(family: TokenFamily, now: datetime) -> AccessToken:
     token.set_iat(at_time=now)
     # A family may be older than a shorter ACCESS_TOKEN_LIFETIME, which is how long the denylist remembers.
     seconds = min(family.policy["access"], access_lifetime())
-    end = min(now + timedelta(seconds=seconds), family.absolute_end)
-    token.set_exp(from_time=end, lifetime=timedelta(0))
+    # Nor may a token outlive the key that signs it: see `TokenFamily.next`.
+    ends = [now + timedelta(seconds=seconds), family.absolute_end, token.token_backend.ring.signing.retired]
+    token.set_exp(from_time=min(filter(None, ends)), lifetime=timedelta(0))
     return token
 
 
@@ -310,6 +313,17 @@ def _add_to_denylist(families: Iterable[TokenFamily]) -> None:
         # Where tokens are only to expire, a logout needs no store; a view that asks the denylist is a 503 meanwhile.
         if is_asked:
             raise
+
+
+def end_families(rows: TokenFamilies, reason: str) -> int:
+    """Ends those of these families that are live, a batch at a time, and denies their access tokens; how many it was.
+
+    Raises one of `OUTAGES` for a store that is away. What has ended by then has ended.
+    """
+    ended = 0
+    while batch := list(rows.live().values_list("pk", flat=True)[:BATCH]):
+        ended += _end(TokenFamily.objects.filter(pk__in=batch), reason)
+    return ended
 
 
 @receiver(post_save, sender=BlacklistedToken)

@@ -104,7 +104,7 @@ class TokenFamily(models.Model):
     generation = models.PositiveIntegerField("generation of the latest token", default=0)
     void_below = models.PositiveIntegerField("generations before a re-key, which mean nothing", default=0)
     jti = models.CharField("jti of the latest token", max_length=100)
-    kid = models.CharField("key that signed it", max_length=16)
+    kid = models.CharField("key that signed it", max_length=64)
     rotated_by = models.CharField("digest of the client that received it", max_length=64)
     issued = models.DateTimeField("when it was issued")
     expires = models.DateTimeField("when it expires", db_index=True)
@@ -155,13 +155,16 @@ class TokenFamily(models.Model):
 
     def next(self, generation: int, client: Client, now: datetime) -> dict[str, Any]:
         """Turns to the token of `generation`, unsaved. Returns what changed, for an UPDATE."""
+        signing = RefreshToken().token_backend.ring.signing
+        # Also the key's end. It was fixed by the lifetimes of that day, and the settings may have longer ones since.
+        ends = [now + timedelta(seconds=self.policy["refresh"]), self.absolute_end, signing.retired]
         change = {
             "generation": generation,
             "jti": f"{self.pk}.{generation}.{uuid.uuid4().hex}",
-            "kid": RefreshToken().token_backend.first,
+            "kid": signing.key.kid,
             "rotated_by": client.user_agent_hash,
             "issued": now,
-            "expires": min(now + timedelta(seconds=self.policy["refresh"]), self.absolute_end),
+            "expires": min(filter(None, ends)),
         }
         for name, value in change.items():
             setattr(self, name, value)
@@ -196,12 +199,19 @@ class TokenFamily(models.Model):
         # Two statements that overlap may be dated in the other order. A grace period of 0 must refuse them too.
         age = max(self.now - self.issued, timedelta(0))
         window = timedelta(seconds=self.policy["grace_period"])
-        return Verdict.RETRY if age < window else Verdict.REUSED_AFTER_GRACE
+        if age >= window:
+            return Verdict.REUSED_AFTER_GRACE
+        return Verdict.RETRY if self._issued(token) else Verdict.INVALID
 
     def _is_from_its_client(self, client: Client, transport: str) -> bool:
         # The user agent shows a copy of a browser's cookie, and no copy of an app's token: an app updates itself.
         same = transport == Transport.BODY or client.user_agent_hash == self.rotated_by
         return transport == self.transport and same
+
+    def _issued(self, token: RefreshToken) -> bool:
+        # Whoever has stolen the key could otherwise write a predecessor, and be given the successor.
+        begins = token["jti"].startswith(f"{self.pk}.{token['gen']}.")
+        return begins and OutstandingToken.objects.filter(jti=token["jti"]).exists()
 
     def is_live(self) -> bool:
         """Whether it was not ended, has not expired, and its user is still active and at its version. Reads `user`."""

@@ -157,23 +157,22 @@ KEYS = {
     ),
     "ALGORITHM": _refused(
         "The algorithm follows from the key.",
-        "Leave it out, and write in `JWT_ACCESS_KEYS` and `JWT_REFRESH_KEYS` 32 random bytes for HS256, or "
-        "`ed25519:` and a seed for EdDSA.",
+        "Leave it out, and write `JWT_ACCESS_ALGORITHM` and `JWT_REFRESH_ALGORITHM` for the next keys.",
     ),
     "SIGNING_KEY": _refused(
         "Each kind of token has keys of its own; SimpleJWT's would sign both kinds.",
-        "Write None, and the keys in `JWT_ACCESS_KEYS` and `JWT_REFRESH_KEYS`.",
+        "Write None, and the name of their file in `JWT_KEY_FILE`.",
         None,
     ),
     "VERIFYING_KEY": _refused(
         "A token is verified by the keys of its kind.",
-        "Leave it out, and write a key that only verifies behind the first in `JWT_ACCESS_KEYS` or `JWT_REFRESH_KEYS`.",
+        "Leave it out, and write `JWT_KEY_FILE`: a key there verifies as long as what it signed lives.",
         None,
         "",
     ),
     "JWK_URL": _refused(
         "No key is fetched: a server that answers at that address could sign tokens.",
-        "Write None, and the keys in `JWT_ACCESS_KEYS` and `JWT_REFRESH_KEYS`.",
+        "Write None, and the name of their file in `JWT_KEY_FILE`.",
         None,
     ),
     "JSON_ENCODER": _refused("The claims are texts and numbers.", "Write None, or leave it out.", None),
@@ -245,10 +244,10 @@ KEYS = {
     ),
     "SECRET_KEY": _refused(
         "Each kind of token has keys of its own.",
-        "Leave it out, and write the keys in `JWT_ACCESS_KEYS` and `JWT_REFRESH_KEYS`.",
+        "Leave it out, and write the name of their file in `JWT_KEY_FILE`.",
     ),
     "TOKEN_BACKEND_CLASS": _refused(
         "Tokens are signed by jwt_demo.tokens.Backend.",
-        "Leave it out, and write the keys in `JWT_ACCESS_KEYS` and `JWT_REFRESH_KEYS`.",
+        "Leave it out, and write the name of their file in `JWT_KEY_FILE`.",
     ),
 }

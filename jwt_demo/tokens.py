@@ -5,21 +5,15 @@ backend of their own: a ring of keys for each kind, a form that is checked befor
 claims that have types. Every fault of a token raises `TokenError`, and no other exception.
 """
 
-import base64
-import hashlib
-import hmac
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, ClassVar, Self
 from uuid import UUID, uuid4
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.functional import classproperty
@@ -33,45 +27,31 @@ from rest_framework_simplejwt.exceptions import (
 from rest_framework_simplejwt.tokens import Token
 
 from jwt_demo.conf import access_lifetime, leeway, refresh_lifetime, simple_jwt
+from jwt_demo.keys import Key, Ring, base64url, from_base64url, ring
 from security.models import UserAccess
 from security.users import fingerprints_of, pk_of, role_of, user_key
 
 LONGEST = 4096  # bytes; ours have some 500
 # RFC 7515 section 3.1, and nothing that a lenient decoder forgives: padding, blanks, the other alphabet.
 FORM = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
-ED25519 = "ed25519:"
-
-
-@dataclass(frozen=True)
-class Key:
-    """One key of a ring. The algorithm belongs to it, so that no header can choose another (RFC 8725 section 3.1)."""
-
-    kid: str
-    algorithm: str
-    signing: Any
-    verifying: Any
-
-    @classmethod
-    def of(cls, secret: str) -> "Key":
-        """The key that `secret` stands for: HS256, or EdDSA for `ed25519:` and 32 bytes in base64url."""
-        kid = hmac.digest(secret.encode(), b"kid", hashlib.sha256).hex()[:8]
-        if not secret.startswith(ED25519):
-            return cls(kid, "HS256", secret.encode(), secret.encode())
-        private = Ed25519PrivateKey.from_private_bytes(_decoded(secret.removeprefix(ED25519)))
-        return cls(kid, "EdDSA", private, private.public_key())
 
 
 class Backend(TokenBackend):
-    """SimpleJWT's, with a ring of keys: the first signs, all verify, so that a key can be replaced."""
+    """SimpleJWT's, with a ring of keys in place of one: the active key signs, and all verify."""
 
-    def __init__(self, kind: str, secrets: tuple[str, ...], issuer: str, audience: str) -> None:
-        keys = [Key.of(secret) for secret in secrets]
-        super().__init__(keys[0].algorithm, issuer=issuer, audience=audience)
-        self.kind, self.first, self.ring = kind, keys[0].kid, {key.kid: key for key in keys}
+    def __init__(self, kind: str, keys: Callable[[], Ring], issuer: str, audience: str) -> None:
+        # The algorithm is SimpleJWT's to have, and nothing reads it: each key has its own.
+        super().__init__("HS256", issuer=issuer, audience=audience)
+        self.kind, self._keys = kind, keys
+
+    @property
+    def ring(self) -> Ring:
+        """The keys as they are now."""
+        return self._keys()
 
     def encode(self, payload: dict[str, Any], kid: str = "") -> str:
         """The signed token. `kid` names the key that must sign it; `TokenBackendError` when it has left the ring."""
-        key = self.ring.get(kid or self.first)
+        key = self.ring.get(kid) if kid else self.ring.active
         if key is None:
             raise TokenBackendError("The key of this token is gone.")
         claims = {**payload, "iss": self.issuer, "aud": self.audience}
@@ -82,7 +62,7 @@ class Backend(TokenBackend):
 
         `verify` must stay true: nothing here uses claims whose signature is not verified.
         """
-        key = self.ring[self.kid_of(token)]
+        key = self.key_of(token)
         try:
             return jwt.decode(
                 token,
@@ -99,8 +79,8 @@ class Backend(TokenBackend):
             # A library may raise any error for claims of the wrong type. It must not become a 500.
             raise TokenBackendError("The token is invalid.") from error
 
-    def kid_of(self, token: Any) -> str:
-        """The name of the key, if the token has our form and exactly our header. Raises `TokenBackendError`.
+    def key_of(self, token: Any) -> Key:
+        """The key that its header names, if the token has our form and exactly our header. Raises `TokenBackendError`.
 
         No parameter of the header is obeyed, so `jku`, `jwk`, `x5u`, `crit` and `b64` have nothing to do here.
         """
@@ -109,10 +89,10 @@ class Backend(TokenBackend):
         if form is None or not all(map(_is_canonical, form.groups())):
             raise TokenBackendError("The token has not the form of one.")
         try:
-            header = json.loads(_decoded(form[1]))
-            kid = header["kid"]
-            if header == self._header(self.ring[kid]):
-                return str(kid)
+            header = json.loads(from_base64url(form[1]))
+            key = self.ring[header["kid"]]
+            if header == self._header(key):
+                return key
         except (ValueError, TypeError, LookupError, RecursionError):
             pass
         raise TokenBackendError("The token has not our header.")
@@ -121,22 +101,18 @@ class Backend(TokenBackend):
         return {"alg": key.algorithm, "typ": self.kind, "kid": key.kid}
 
 
-def _decoded(segment: str) -> bytes:
-    return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-
-
 def _is_canonical(segment: str) -> bool:
     # The last character has bits that decode to nothing: four spellings of one signature.
     try:
-        return base64.urlsafe_b64encode(_decoded(segment)).rstrip(b"=").decode() == segment
+        return base64url(from_base64url(segment)) == segment
     except ValueError:
         return False
 
 
 @cache
-def backend(kind: str, secrets: tuple[str, ...], issuer: str, audience: str) -> Backend:
+def backend(kind: str, token_type: str, issuer: str, audience: str) -> Backend:
     """The backend for these settings, made once."""
-    return Backend(kind, secrets, issuer, audience)
+    return Backend(kind, partial(ring, token_type), issuer, audience)
 
 
 Rule = Callable[[Any], bool]
@@ -193,7 +169,6 @@ class TypedToken(Token):
 
     kind: str
     own_claims: ClassVar[dict[str, Rule]]
-    secrets: str
     kid = ""
 
     @classproperty
@@ -206,7 +181,7 @@ class TypedToken(Token):
 
     @property
     def token_backend(self) -> Backend:
-        return backend(self.kind, tuple(getattr(settings, self.secrets)), simple_jwt.ISSUER, simple_jwt.AUDIENCE)
+        return backend(self.kind, self.token_type, simple_jwt.ISSUER, simple_jwt.AUDIENCE)
 
     @property
     def user_pk(self) -> Any:
@@ -233,7 +208,7 @@ class TypedToken(Token):
 class AccessToken(TypedToken):
     """Names the user for fifteen minutes. Neither side stores it (RFC 9068 for the type)."""
 
-    token_type, kind, secrets = "access", "at+jwt", "JWT_ACCESS_KEYS"
+    token_type, kind = "access", "at+jwt"
     own_claims: ClassVar = {"role": _role, "ver": _number, "auth_time": _moment}
 
     @classproperty
@@ -273,7 +248,7 @@ class RefreshToken(TypedToken):
     read, and a replay would look like any other bad token.
     """
 
-    token_type, kind, secrets = "refresh", "rt+jwt", "JWT_REFRESH_KEYS"
+    token_type, kind = "refresh", "rt+jwt"
     own_claims: ClassVar = {"gen": _number}
 
     @classproperty

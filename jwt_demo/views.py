@@ -3,9 +3,13 @@
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
@@ -13,10 +17,12 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 
 from jwt_demo import cookies, lifecycle
 from jwt_demo.authentication import REVOKED, JWTAuthentication, NoAuthentication, challenge
+from jwt_demo.conf import conf
+from jwt_demo.keys import public_keys, ring
 from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.tokens import AccessToken
@@ -24,6 +30,7 @@ from security import origin, passwords
 from security.authentication import credential_role, row_of
 from security.backends import verify
 from security.client import Client
+from security.exceptions import UNAVAILABLE
 from security.outages import OUTAGE_RETRY_AFTER, OUTAGES
 from security.permissions import IsAdmin
 from security.revocation import revoke_access
@@ -47,6 +54,30 @@ WITHOUT_COOKIES = 'Without cookies, send "transport": "body" or "refresh": false
 IN_THE_BODY = "Without cookies, send the refreshToken in the body."
 
 
+@csrf_exempt  # or another method than GET would be a 403 about a token instead of a 405
+@login_not_required
+@require_safe
+def key_set(request: HttpRequest) -> JsonResponse:
+    """The public keys that verify access tokens, for services (RFC 7517 section 5); a pending one stands among them.
+
+    A verifier may keep them for `JWT_KEYS_MAX_AGE` seconds, which is less than a key is pending. A key for HS256 has no
+    public part and is not here.
+    """
+    response = JsonResponse({"keys": public_keys(ring("access"))}, content_type="application/jwk-set+json")
+    # Private: a cache in between would add its own time to that of the service.
+    response["Cache-Control"] = f"private, max-age={conf.JWT_KEYS_MAX_AGE}"
+    return response
+
+
+class KeyReplaced(exceptions.APIException):
+    """A key that leaked was taken away while an answer was signed with it.
+
+    A login that is sent again succeeds. A refresh that is sent again is a 401: its own token went with the key.
+    """
+
+    status_code, default_detail, wait = 503, UNAVAILABLE, OUTAGE_RETRY_AFTER
+
+
 class TokenView(JsonView):
     """Needs a good access token. A view that is open says so."""
 
@@ -64,6 +95,10 @@ class TokenView(JsonView):
             # After a wrong password; a wrong token has brought its own (RFC 9110 section 15.5.2).
             response.setdefault("WWW-Authenticate", challenge())
         return response
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """503 for a token whose key was taken away before it was signed."""
+        return super().handle_exception(KeyReplaced() if isinstance(exc, TokenBackendError) else exc)
 
     def device(self) -> str | None:
         """The id of the token's family; `None` for a user who came without a token, as by `force_authenticate`."""

@@ -162,4 +162,4 @@ class HousekeepingRun(models.Model):
     @classmethod
     def finished(cls, task: str, outcome: str) -> Self:
         """Notes that `task` has run now."""
-        return cls.objects.update_or_create(task=task, defaults={"at": timezone.now(), "outcome": outcome})[0]
+        return cls.objects.update_or_create(task=task, defaults={"at": timezone.now(), "outcome": outcome[:200]})[0]

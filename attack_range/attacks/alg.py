@@ -16,7 +16,7 @@ from attack_range.attacks.clients import listed, log_in_for_tokens, status_with_
 from attack_range.attacks.forging import encoded, guess, opened, unsigned, with_hmac, words
 from attack_range.cases import Case, Seen, Variant, register
 from attack_range.scene import Scene
-from jwt_demo.tokens import ED25519
+from jwt_demo.keys import ED25519
 
 # Takes a real token, and what else the server lets everybody know; gives forged ones, each with how it was forged.
 Forge = Callable[[str, dict[str, str]], dict[str, str]]

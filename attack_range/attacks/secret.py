@@ -24,7 +24,7 @@ from attack_range.scene import Scene
 from attack_range.weak import secret as weak
 from attack_range.weak import unsigned
 from jwt_demo.conf import conf
-from jwt_demo.tokens import Key
+from jwt_demo.keys import Key
 from security.users import session_hash
 
 WEAK, UNSIGNED = "/weak/secret", "/weak/unsigned"

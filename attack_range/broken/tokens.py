@@ -13,7 +13,8 @@ from django.test.utils import override_settings
 
 from attack_range.broken.tries import Try, token_answer, token_user
 from attack_range.scene import Scene
-from jwt_demo.tokens import ED25519, AccessToken, Key
+from jwt_demo.keys import ED25519, Key
+from jwt_demo.tokens import AccessToken
 
 
 def unsigned(scene: Scene) -> Try:

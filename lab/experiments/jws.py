@@ -5,12 +5,19 @@ Reading is lenient and asks for no key, so nothing here says whether a token is 
 """
 
 import base64
+import hashlib
 import hmac
 import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt import get_algorithm_by_name
+
+from jwt_demo.keys import Key
 
 # Characters a person may send in to be read; what is verified is held to the server's own limit.
 MAX_LENGTH = 16 * 1024
@@ -200,15 +207,29 @@ def compute_signature(signed: str, secret: bytes, algorithm: str = "HS256") -> s
 
 
 def build_token(header: str, payload: str, secret: bytes, algorithm: str = "HS256") -> str:
-    """A token of exactly these two texts. An `algorithm` that is no HMAC leaves the signature empty."""
+    """A token of exactly these two texts. Any `algorithm` but an HMAC and EdDSA leaves the signature empty."""
     signed = f"{base64url_encode(header.encode())}.{base64url_encode(payload.encode())}"
+    if algorithm == "EdDSA":
+        # A private key is 32 bytes, and `secret` may be of any length.
+        private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(secret).digest())
+        return f"{signed}.{base64url_encode(private.sign(signed.encode()))}"
     return f"{signed}.{compute_signature(signed, secret, algorithm) if algorithm in DIGESTS else ''}"
 
 
-def resign(token: str, secret: bytes, **changes: Any) -> str:
-    """The same header and payload, but for `changes` in the payload, under another secret."""
+def resign(token: str, key: Key, **changes: Any) -> str:
+    """The same header and payload, but for `changes` in the payload, signed anew with this key."""
     decoded = decode(token)
-    return build_token(json.dumps(decoded.header), json.dumps(decoded.payload | changes), secret)
+    parts = [json.dumps(decoded.header), json.dumps(decoded.payload | changes)]
+    signed = ".".join(base64url_encode(part.encode()) for part in parts)
+    algorithm = get_algorithm_by_name(key.algorithm)
+    return f"{signed}.{base64url_encode(algorithm.sign(signed.encode(), algorithm.prepare_key(key.signing)))}"
+
+
+def as_bytes(key: Key) -> bytes:
+    """What a verifier has of the key, as a text in bytes: the secret of HS256, the public half of a pair."""
+    if isinstance(key.verifying, bytes):
+        return key.verifying
+    return bytes(key.verifying.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
 def sample_token() -> str:

@@ -13,8 +13,9 @@ from django.template.loader import get_template
 
 from jwt_demo import checks as token_checks
 from jwt_demo.conf import conf as jwt_conf
+from jwt_demo.keys import material, ring
 from jwt_demo.models import Policy
-from jwt_demo.tokens import ED25519, AccessToken
+from jwt_demo.tokens import AccessToken
 from lab.claims.evidence import Evidence, holds
 from lab.claims.sandbox import Answer, Browser, Sandbox, open_sandbox
 from lab.experiments import jws, session_record
@@ -100,7 +101,7 @@ def _check_payload(sandbox: Sandbox) -> Iterator[Evidence]:
 
 def _check_one_secret(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("jwt")
-    swapped = jws.resign(browser.access, jwt_conf.JWT_REFRESH_KEYS[0].encode())
+    swapped = jws.resign(browser.access, ring("refresh").active)
     answer = _whoami(browser, swapped)
     yield holds("An access token signed with the refresh key", _describe_answer(answer), answer.status == 401)
     shared = [error.msg for error in token_checks.configuration(None) if error.id == "jwt.E002"]
@@ -111,7 +112,8 @@ def _check_algorithm(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("jwt")
     decoded = jws.decode(browser.access)
     payload = json.dumps(decoded.payload | {"role": "admin"})
-    for algorithm, key in (("none", b""), ("HS512", jwt_conf.JWT_ACCESS_KEYS[0].encode())):
+    # An HMAC with the key itself; with a pair, whoever verifies has the public one.
+    for algorithm, key in (("none", b""), ("HS512", jws.as_bytes(ring("access").active))):
         token = jws.build_token(json.dumps(decoded.header | {"alg": algorithm}), payload, key, algorithm)
         answer = _whoami(browser, token)
         yield holds(f"A self-made administrator with alg {algorithm}", _describe_answer(answer), answer.status == 401)
@@ -142,7 +144,7 @@ def _check_memory(sandbox: Sandbox) -> Iterator[Evidence]:
 
 def _check_weak_secret(sandbox: Sandbox) -> Iterator[Evidence]:
     secrets = {"SECRET_KEY": [settings.SECRET_KEY]}
-    secrets |= {name: list(getattr(settings, name)) for name in ("JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
+    secrets |= {f"The {kind} keys": [dated.secret for dated in ring(kind).dated] for kind in ("access", "refresh")}
     for name, keys in secrets.items():
         short, weak = min(len(key.encode()) for key in keys), [key for key in keys if _is_guessable(key)]
         yield holds(f"{name}: shortest, and how many can be guessed", f"{short} bytes, {len(weak)}", not weak)
@@ -153,7 +155,7 @@ def _check_weak_secret(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 def _is_guessable(key: str) -> bool:
-    return is_guessable(key.removeprefix(ED25519)) or len(key.encode()) < SECRET_BYTES
+    return is_guessable(material(key)) or len(key.encode()) < SECRET_BYTES
 
 
 def _login_cookies() -> tuple[tuple[str, str], ...]:

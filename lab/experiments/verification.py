@@ -83,7 +83,7 @@ def _check_header(token: TypedToken, text: str, decoded: DecodedToken) -> CheckR
     if not isinstance(header, dict):
         return False, "no JSON object"
     ring, kid = token.token_backend.ring, header.get("kid")
-    key = ring[kid if isinstance(kid, str) and kid in ring else token.token_backend.first]
+    key = ring[kid] if isinstance(kid, str) and kid in ring else ring.active
     wanted = {"alg": key.algorithm, "typ": token.kind, "kid": kid}
     wrong = [
         _describe_difference(name, header.get(name), value)
@@ -108,7 +108,8 @@ def _check_signature(token: TypedToken, text: str, decoded: DecodedToken) -> Che
             jwt.PyJWS().decode(decoded.token, key.verifying, [key.algorithm])
         except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
             continue
-        return True, f"computed again with the key {key.kid}: the same"
+        seen = "computed again with the key {}: the same" if key.public is None else "fits the public key {}"
+        return True, seen.format(key.kid)
     return False, f"no {token.token_type} key of this server gives this signature"
 
 

@@ -24,7 +24,7 @@ TEMPLATE = "lab/token.html"
 # Seconds. Enough to read it, verify it and see it expire; its user is deleted at once.
 FRESH_LIFETIME = 120
 MAX_SECRET = 200
-SIGNED_WITH = ("HS256", "HS384", "HS512", "none")
+SIGNED_WITH = (*jws.DIGESTS, "EdDSA", "none")
 
 
 @login_not_required
@@ -54,11 +54,13 @@ def forgery_form() -> dict[str, str]:
     """What the forging form begins with: an administrator, and nothing wrong but the key."""
     token = AccessToken()
     backend = token.token_backend
-    header = {"alg": "HS256", "typ": token.kind, "kid": backend.first}
+    key = backend.ring.active
+    header = {"alg": key.algorithm, "typ": token.kind, "kid": key.kid}
     claims = {"sub": "1", "role": "admin", "ver": 0, "sid": str(UUID(int=0)), "iss": backend.issuer}
     claims |= {"aud": backend.audience, "auth_time": token["iat"]}
     payload = token.payload | claims
-    return {"header": jws.format_json(header), "payload": jws.format_json(payload), "algorithm": "HS256"}
+    algorithm = key.algorithm if key.algorithm in SIGNED_WITH else "EdDSA"
+    return {"header": jws.format_json(header), "payload": jws.format_json(payload), "algorithm": algorithm}
 
 
 def decode(fields: dict[str, str]) -> dict[str, Any]:

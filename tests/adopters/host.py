@@ -46,8 +46,7 @@ class Host:
         self.folder = Path(tempfile.mkdtemp(prefix="host-"))
         self.store, self.port = Store(self.folder / "v" / "v.sock"), free_port()
         self.settings, self.urls = self.folder / "host" / "settings.py", self.folder / "host" / "urls.py"
-        keys = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
-        self.environment = of_this_machine() | keys
+        self.environment = of_this_machine() | {"SECRET_KEY": secrets.token_urlsafe(48)}
         self.process: subprocess.Popen[bytes] | None = None
         self.own_settings = SETTINGS + settings
 
@@ -84,7 +83,7 @@ class Host:
         file.write_text(f"{file.read_text()}\n{lines}\n")
 
     def take(self, title: str, *apps: str) -> None:
-        """Does what a section of the README says: copies the apps, types the lines, migrates."""
+        """Does what a section of the README says: copies the apps, types the lines, makes keys, migrates."""
         for app in apps:
             if not (self.folder / app).exists():
                 self.copy(ROOT / app)
@@ -92,6 +91,8 @@ class Host:
             if "CACHES = " in lines and "CACHES = " in self.settings.read_text():
                 continue  # what is for a project that has taken no other part
             self.type(self.urls if "urlpatterns" in lines else self.settings, lines)
+        if "jwt_demo" in apps:
+            self.manage("rotate_keys")
         self.manage("migrate")
 
     def run(self, *arguments: str) -> str:

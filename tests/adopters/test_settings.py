@@ -1,11 +1,16 @@
 """Another project's `SIMPLE_JWT`, as it had it for stock SimpleJWT: obeyed, or refused before it serves."""
 
+import re
+import stat
 import time
+from typing import Any
 
+import jwt
 import pytest
 
 from tests.adopters.host import Host
 from tests.adopters.test_parts import PASSWORD, TOKENS, USERS, by_token
+from tests.running import ROOT
 from tests.site.holder import REFRESH, WHOAMI, Holder
 
 pytestmark = pytest.mark.site
@@ -34,6 +39,25 @@ JWT_REFRESH_LIFETIME = 60
 """
 
 
+KEYS_PAGE = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "keys.md").read_text(), re.S)
+
+
+def publish(host: Host) -> None:
+    """Types the lines that give the published keys an address."""
+    assert stat.S_IMODE((host.folder / "keys.json").stat().st_mode) == 0o600
+    [address] = [block for block in KEYS_PAGE if "urlpatterns" in block]
+    host.type(host.urls, address)
+
+
+def published(host: Host, token: str) -> dict[str, Any]:
+    """The claims of a token, as a service that knows only the address of the keys verifies it."""
+    client = jwt.PyJWKClient(f"http://localhost:{host.port}/.well-known/jwks.json")
+    key = client.get_signing_key_from_jwt(token)
+    assert key.algorithm_name == "EdDSA"
+    claims: dict[str, Any] = jwt.decode(token, key, ["EdDSA"], issuer="shop", audience="shop's own API")
+    return claims
+
+
 def asks(host: Host, token: str, word: str = "JWT", header: str = "X-Token") -> int:
     return Holder(host).send("GET", WHOAMI, **{header: f"{word} {token}"}).status
 
@@ -44,9 +68,13 @@ def test_a_project_that_has_a_simple_jwt_of_its_own() -> None:
         host.shell(USERS.replace("NUMBER", "1"))
         host.store.start()
         host.take(TOKENS, "security", "jwt_demo")
+        publish(host)
         host.start()
         holder = by_token(host, "user0")
         claims = holder.claims
+        assert published(host, holder.access) == claims
+        with pytest.raises(jwt.PyJWTError):
+            published(host, holder.refresh)
         assert (claims["user_id"], claims["iss"], claims["aud"]) == ("1", "shop", "shop's own API")
         assert (claims["exp"] - claims["iat"], "sub" in claims) == (30, False)
         assert [asks(host, holder.access, word) for word in ("JWT", "jwt", "Bearer", "Token")] == [200, 200, 200, 401]
@@ -57,10 +85,15 @@ def test_a_project_that_has_a_simple_jwt_of_its_own() -> None:
         assert holder.post(REFRESH).status == 200
         time.sleep(max(0, holder.claims["exp"] - time.time() + 1))
         assert asks(host, holder.access) == 401
-        host.stop()
-        host.type(host.settings, REFUSED)
-        with pytest.raises(AssertionError):
-            host.start()
-        for name in ("ROTATE_REFRESH_TOKENS", "ALGORITHM", "LEEWAY", "ACCES_TOKEN_LIFETIME", "JWT_REFRESH_LIFETIME"):
-            assert name in host.log
-        assert PASSWORD not in host.log
+        assert_refused(host)
+
+
+def assert_refused(host: Host) -> None:
+    """Settings that would have no effect are named, and it does not serve."""
+    host.stop()
+    host.type(host.settings, REFUSED)
+    with pytest.raises(AssertionError):
+        host.start()
+    for name in ("ROTATE_REFRESH_TOKENS", "ALGORITHM", "LEEWAY", "ACCES_TOKEN_LIFETIME", "JWT_REFRESH_LIFETIME"):
+        assert name in host.log
+    assert PASSWORD not in host.log

@@ -13,6 +13,7 @@ OF_A_SITE = {
     "SECRET_KEY": "of-the-site-beside-it-0123456789abcdefghij",
     "JWT_ACCESS_KEYS": "for-access-tokens-0123456789-abcdefghij,ed25519:" + "A1-_" * 10 + "abc",
     "JWT_REFRESH_KEYS": "for-refresh-tokens-0123456789-abcdefghij",
+    "JWT_KEY_FILE": "/of-the-site-beside-it/keys.json",
     "EMAIL_URL": "smtp://someone:a-word-for-mail@mail.example.org",
 }
 

@@ -86,6 +86,26 @@ def test_it_shares_no_key_with_the_site(unstarted: Range, name: str, value: str,
     assert_refused(unstarted, name, str(keys_of(unstarted)), **setting)
 
 
+IN_FILE = ["{JWT_ACCESS_KEYS}", "ed25519:{JWT_REFRESH_KEYS}", "es256:{SECRET_KEY}="]
+
+
+@pytest.mark.parametrize("value", sampled(IN_FILE, IN_FILE[1:2]))
+@pytest.mark.parametrize("place", ["VAR_DIR", "JWT_KEY_FILE"])
+def test_it_shares_no_key_with_the_sites_file_of_keys(unstarted: Range, value: str, place: str) -> None:
+    file = unstarted.folder / ("keys.json" if place == "VAR_DIR" else "of-the-site.json")
+    moments = {"pending": "2026-01-31T12:00:00+00:00", "active": "2026-01-31T12:00:00+00:00"}
+    others = {"retiring": None, "retired": None}
+    key = {"secret": value.format(**KEYS)} | moments | others
+    file.write_text(json.dumps({"access": [{"secret": "another-key-0123456789-0123456789"} | moments, key]}))
+    setting = {"JWT_KEY_FILE": str(file)} if place == "JWT_KEY_FILE" else {}
+    assert_refused(unstarted, "a key in JWT_KEY_FILE", str(keys_of(unstarted)), **setting)
+
+
+def test_it_does_not_start_beside_a_file_of_keys_that_it_cannot_compare(unstarted: Range) -> None:
+    (unstarted.folder / "keys.json").write_text(f'{{"access": [{{"secret": "{KEYS["SECRET_KEY"]}"')
+    assert_refused(unstarted, "JWT_KEY_FILE", "cannot be read")
+
+
 SPELLINGS: dict[str, Callable[[Path], str]] = {
     "plain": str,
     "percent": lambda path: quote(str(path), safe="").replace("a", "%61"),

@@ -134,7 +134,7 @@ def test_housekeeping_finds_what_has_run_out(tmp_path: Path, socket: Path) -> No
     place = prepared("ours", tmp_path, socket)
     fill(OURS, place, 5000, 6000)
     found = housekeeping(OURS, place)
-    assert found["tasks"].keys() == {"sessions", "tokens", "denylist", "revocations"}
+    assert found["tasks"].keys() == {"sessions", "tokens", "keys", "denylist", "revocations"}
     assert 0 < sum(found["tasks"].values()) <= found["turn"]
     assert 0 <= found["longest_lock"] < found["turn"]
     assert count(place, "sessions_demo_devicesession") == 990

@@ -1,11 +1,14 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client as Anyone
+from pytest_django import Settings
 
-from tests.conftest import read_only
+from tests.conftest import Clock, read_only
+from tests.jwt_demo.rings import in_file
 from tests.running import Store
 
 STORES = ("sessions", "throttle", "denylist")
@@ -48,6 +51,7 @@ def test_readyz_is_a_503_without_the_database_and_tells_nothing_of_why(client: A
         "checks": {"database": "unavailable"} | dict.fromkeys(STORES, "ok"),
         "pending": "unavailable",
         "denylist": "ok",
+        "keys": "ok",
         "housekeeping": "unavailable",
     }
 
@@ -58,6 +62,26 @@ def test_readyz_says_which_store_takes_no_writes(client: Anyone, store: Store, d
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert answer.json()["checks"] == {"database": "ok"} | dict.fromkeys(STORES, "takes no writes")
     assert client.get("/readyz").status_code == 200
+
+
+def test_readyz_says_what_is_due_of_the_keys_and_neither_where_they_are_nor_what(
+    client: Anyone, db: None, settings: Settings, tmp_path: Path, clock: Clock
+) -> None:
+    path = in_file(settings, tmp_path / "keys.json")
+    assert client.get("/readyz").json()["keys"] == "ok"
+    clock(91 * 86_400)
+    answers = [client.get("/readyz")]
+    path.write_text("{")
+    answers.append(client.get("/readyz"))
+    settings.JWT_KEY_FILE = str(tmp_path / "none.json")
+    answers.append(client.get("/readyz"))
+    # Nor a 503, which would take every process out of service at once.
+    assert [(answer.status_code, answer.json()["ready"]) for answer in answers] == [(200, True)] * 3
+    says = [answer.json()["keys"] for answer in answers]
+    assert says[0].count("is 91 days old. Run manage.py rotate_keys") == 2
+    assert says[1] == f"{says[0]} The file of the keys is not in use: It is not whole, or no JSON."
+    assert says[2] == "The file of the keys is not in use: No such file or directory."
+    assert not [text for text in says if str(tmp_path) in text or "json" in text]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

@@ -24,6 +24,7 @@ OPEN = {
     "/",
     "/healthz",
     "/readyz",
+    "/.well-known/jwks.json",
     "/accounts/register/",
     "/accounts/register/sent/",
     "/accounts/register/done/",

@@ -6,13 +6,20 @@ import json
 from typing import Any
 
 import pytest
-from django.conf import settings
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from pytest_django import Settings
 from rest_framework_simplejwt.exceptions import TokenError
 
-from jwt_demo.tokens import AccessToken, Key, RefreshToken, TypedToken
+from jwt_demo import keys
+from jwt_demo.keys import ALGORITHMS, Key
+from jwt_demo.tokens import AccessToken, RefreshToken, TypedToken
 from tests.jwt_demo.conftest import COOKIE, REFRESH, WHOAMI, Holder
 
 ABSENT: Any = object()
+# Each kind of token under each algorithm that its ring may have.
+SIGNED = [(kind, algorithm) for kind, allowed in ALGORITHMS.items() for algorithm in allowed]
 
 
 def b64(data: bytes) -> str:
@@ -30,9 +37,25 @@ def opened(text: str) -> list[dict[str, Any]]:
     return [json.loads(base64.urlsafe_b64decode(part + "==")) for part in text.split(".")[:2]]
 
 
-def jws(header: Any, claims: Any, secret: str | bytes, digest: str = "sha256") -> str:
-    """Any header and any claims, with an HMAC."""
+def signature(key: Key, signed: str) -> bytes:
+    """What this key makes of a text, by its own algorithm and without any code of the site."""
+    if key.algorithm == "HS256":
+        return hmac.digest(key.signing, signed.encode(), "sha256")
+    if key.algorithm == "EdDSA":
+        return bytes(key.signing.sign(signed.encode()))
+    return joined(*decode_dss_signature(key.signing.sign(signed.encode(), ECDSA(SHA256()))))
+
+
+def joined(r: int, s: int) -> bytes:
+    """The two numbers of an ES256 signature as RFC 7518 section 3.4 writes them."""
+    return r.to_bytes(32) + s.to_bytes(32)
+
+
+def jws(header: Any, claims: Any, secret: Key | str | bytes, digest: str = "sha256") -> str:
+    """Any header and any claims, signed by a key, or with an HMAC under any secret."""
     signed = f"{segment(header)}.{segment(claims)}"
+    if isinstance(secret, Key):
+        return f"{signed}.{b64(signature(secret, signed))}"
     key = secret.encode() if isinstance(secret, str) else secret
     return f"{signed}.{b64(hmac.digest(key, signed.encode(), digest))}"
 
@@ -51,13 +74,18 @@ class Bench:
     def __init__(self, holder: Holder) -> None:
         self.holder = holder
         self.header, self.claims = opened(self.text)
-        self.secret: str = getattr(settings, self.kind.secrets)[0]
+        ring = keys.ring(self.kind.token_type)
+        self.key = ring.active
+        (self.secret,) = (dated.secret for dated in ring.dated if dated.key is self.key)
 
     def forge(self, header: Any = None, claims: Any = None, secret: Any = None, digest: str = "sha256") -> str:
-        """Its token, with these changes; bytes replace a segment altogether."""
+        """Its token, with these changes; bytes replace a segment altogether.
+
+        The site's own key signs, by its own algorithm. `secret` is another key, or a secret for an HMAC.
+        """
         header = header if isinstance(header, bytes) else changed(self.header, header or {})
         claims = claims if isinstance(claims, bytes) else changed(self.claims, claims or {})
-        return jws(header, claims, self.secret if secret is None else secret, digest)
+        return jws(header, claims, self.key if secret is None else secret, digest)
 
     def refused(self, text: str | bytes, *sentences: str) -> None:
         """Neither the class takes it nor the endpoint, and neither breaks."""
@@ -116,6 +144,11 @@ class RefreshBench(Bench):
         self.header, self.claims = opened(self.text)
 
 
-def key_of(bench: Bench) -> Key:
-    """The key that signs tokens of this kind."""
-    return Key.of(bench.secret)
+BENCHES: dict[str, type[Any]] = {"access": AccessBench, "refresh": RefreshBench}
+
+
+def use_keys(settings: Settings, algorithm: str, others: int = 0) -> None:
+    """Fresh rings in which access tokens are signed by this algorithm, and refresh tokens too where they can be."""
+    for kind, name in keys.SETTINGS.items():
+        own = algorithm if algorithm in ALGORITHMS[kind] else "HS256"
+        setattr(settings, name, [keys.new_secret(own) for _ in range(1 + others)])

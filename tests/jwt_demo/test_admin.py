@@ -1,6 +1,8 @@
 """Families and the ledger in Django's admin: found, shown and ended by whoever may, however many there are."""
 
+import html
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,13 +10,17 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts.models import User
+from jwt_demo.key_rotation import reminders
 from jwt_demo.models import TokenFamily
 from security.models import SecurityEvent
-from tests.conftest import Browser
+from tests.conftest import Browser, Clock
 from tests.jwt_demo.conftest import Holder, logged_in
+from tests.jwt_demo.inside import begun
+from tests.jwt_demo.rings import in_file, secrets_of
 from tests.sampling import sampled
 
 FAMILIES = "/admin/jwt_demo/tokenfamily/"
@@ -170,6 +176,39 @@ def test_who_may_only_look_ends_nothing(holder: Holder, model: str, path: str, a
     act(browser, path, action, holder.family if path == FAMILIES else entry(holder))
     assert holder.whoami() == 200
     assert holder.family.ended is None
+
+
+def test_what_is_due_of_the_keys_stands_over_the_families_for_staff_who_may_see_them(
+    settings: Settings, tmp_path: Path, clock: Clock, alice: User
+) -> None:
+    path = in_file(settings, tmp_path / "keys.json")
+    family = begun(alice).family
+    clock(91 * 86_400)
+    begun(alice)
+    path.chmod(0o644)
+    viewer, other = staff("view_tokenfamily", "change_tokenfamily"), staff_without()
+    due = [html.escape(sentence) for sentence in reminders()]
+    assert len(due) == 3
+    page = viewer.get(FAMILIES).content.decode()
+    assert [page.count(sentence) for sentence in due] == [1, 1, 1]
+    assert not any(word in page for word in [str(path), *secrets_of(path)])
+    # After an action too, and on no other page.
+    assert act(viewer, FAMILIES, "revoke", family).status_code == 302
+    page = viewer.get(FAMILIES).content.decode()
+    assert [page.count(sentence) for sentence in due] == [1, 1, 1]
+    assert "is not in use" not in viewer.get("/admin/").content.decode()
+    # Nobody else is shown it, here or on a page that is opened later.
+    for browser, status in ((other, 403), (Browser(), 302)):
+        assert browser.get(FAMILIES).status_code == status
+        assert "is not in use" not in browser.get("/admin/", follow=True).content.decode()
+
+
+def staff_without() -> Browser:
+    """A member of staff who may see no families."""
+    User.objects.create_user("dave@example.com", "correct horse dave", role="admin")
+    browser = Browser()
+    assert browser.log_in("dave@example.com", "correct horse dave").status_code == 302
+    return browser
 
 
 @pytest.mark.parametrize("path", LISTS)

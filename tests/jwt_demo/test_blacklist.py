@@ -1,6 +1,8 @@
 """SimpleJWT's own tables as our ledger: what they say after each verb, and that no token lies in them or anywhere."""
 
+import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from security.revocation import revoke_access
 from tests.conftest import NOON, Clock
 from tests.jwt_demo.conftest import LOGOUT, NEW, PASSWORD, REAUTHENTICATE, RIGHT, SECOND, Holder, logged_in, thief
 from tests.jwt_demo.inside import HERS, OTHER, begun, committed, counts, overtaken, refused, rotated, row, text
+from tests.jwt_demo.rings import in_file, secrets_of
 from tests.running import Store
 from tests.sessions_demo.conftest import Visitor
 
@@ -211,6 +214,37 @@ def test_no_token_and_no_key_lies_in_any_store(
             assert part not in everything
     for key in (*site_settings.JWT_ACCESS_KEYS, *site_settings.JWT_REFRESH_KEYS):
         assert key not in everything
+
+
+@pytest.fixture
+def path(settings: Settings, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of keys, after whose change no other process is waited for."""
+    monkeypatch.setattr("jwt_demo.management.commands.rotate_keys.time.sleep", lambda seconds: None)
+    return in_file(settings, tmp_path / "keys.json")
+
+
+@committed
+def test_no_key_of_a_file_lies_in_any_store_or_in_the_log(
+    alice: User, path: Path, store: Store, clock: Clock, log: io.StringIO, run_housekeeping: Callable[[], None]
+) -> None:
+    """Through a rotation, a broken file, what is due, and a leak."""
+    everything, secret = "", secrets_of(path)
+    for second, options in ((0, []), (91 * DAY, []), (91 * DAY, ["--force"])):
+        clock(second)
+        call_command("rotate_keys", *options, stdout=(said := io.StringIO()))
+        call_command("keys", stdout=said)
+        secret += secrets_of(path)
+        holder = logged_in()
+        path.chmod(0o644)
+        run_housekeeping()
+        assert holder.whoami() == 200
+        everything += dump(store) + said.getvalue()
+        path.chmod(0o600)
+    everything += log.getvalue()
+    assert (len(set(secret)) > 8, everything.count("Run chmod 600.") > 3, holder.family.kid in everything) == (
+        True,
+    ) * 3
+    assert not [one for one in secret if one in everything]
 
 
 def test_what_stands_in_the_place_of_a_token_is_none(alice: User) -> None:

@@ -1,8 +1,11 @@
 """A configuration that would weaken a token stops the start, with an id."""
 
 import hashlib
+import json
+import re
 import secrets
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +13,10 @@ from django.core.checks import run_checks
 from django.test import Client
 from pytest_django import Settings
 
+from jwt_demo import keys
 from jwt_demo.checks import configuration
 from jwt_demo.conf import conf as jwt_conf
-from jwt_demo.tokens import ED25519
+from jwt_demo.keys import ED25519, ES256, new_secret
 from tests.jwt_demo.forge import b64
 from tests.running import Store
 
@@ -53,11 +57,15 @@ def test_the_configuration_is_sound() -> None:
         ED25519 + b64(bytes(range(64))),
         ED25519 + "a" * 43,
         ED25519 + "not base64 at all, but long enough to be one",
+        ES256,
+        ES256 + SEED[:-2],
+        ES256 + b64(bytes(32)),
+        ES256 + b64(b"\xff" * 32),
     ],
 )
 def test_a_key_that_could_be_guessed_or_read_as_none_is_refused(settings: Settings, ring: str, key: str) -> None:
-    for keys in ([key], [good(), key], [key, good()]):
-        setattr(settings, ring, keys)
+    for written in ([key], [good(), key], [key, good()]):
+        setattr(settings, ring, written)
         assert ids() == ["jwt.E001"]
         (error,) = configuration(None)
         assert ring in error.msg
@@ -73,11 +81,17 @@ def test_an_empty_ring_is_refused(settings: Settings, ring: str) -> None:
 
 
 @pytest.mark.parametrize("ring", RINGS)
-@pytest.mark.parametrize("key", [ED25519 + SEED, KEY, hashlib.sha256(b"a key").hexdigest()])
+@pytest.mark.parametrize("key", [ED25519 + SEED, ES256 + SEED, KEY, hashlib.sha256(b"a key").hexdigest()])
 def test_a_good_key_of_either_kind_is_taken(settings: Settings, ring: str, key: str) -> None:
-    for keys in ([key], [good(), key], [key, good(), good()]):
-        setattr(settings, ring, keys)
-        assert ids() == []
+    """But for ES256 in the ring of refresh tokens: a lost answer could not be repeated byte for byte."""
+    refused = ring == "JWT_REFRESH_KEYS" and key.startswith(ES256)
+    for written in ([key], [good(), key], [key, good(), good()]):
+        setattr(settings, ring, written)
+        assert ids() == (["jwt.E001"] if refused else [])
+    if refused:
+        (error,) = configuration(None)
+        assert "JWT_REFRESH_KEYS" in error.msg
+        assert "another algorithm than HS256, EdDSA" in error.msg
 
 
 def test_no_two_purposes_share_a_key(settings: Settings) -> None:
@@ -91,11 +105,105 @@ def test_no_two_purposes_share_a_key(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", *RINGS])
-def test_a_seed_is_the_same_key_under_another_name(settings: Settings, name: str) -> None:
-    other = RINGS[0] if name == RINGS[1] else RINGS[1]
-    setattr(settings, other, [ED25519 + SEED])
+@pytest.mark.parametrize("prefix", [ED25519, ES256])
+def test_a_private_key_is_the_same_key_under_another_name(settings: Settings, name: str, prefix: str) -> None:
+    other = RINGS[1] if name == RINGS[0] and prefix != ES256 else RINGS[0]
+    name = RINGS[1] if name == other else name
+    setattr(settings, other, [prefix + SEED])
     setattr(settings, name, SEED if name == "SECRET_KEY" else [SEED])
     assert ids() == ["jwt.E002"]
+
+
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+@pytest.fixture
+def key_file(settings: Settings, tmp_path: Path) -> Path:
+    """A file of keys that is as it should be, in the place of both settings. Each question reads it again."""
+    path = tmp_path / "keys.json"
+    settings.JWT_KEY_FILE, settings.JWT_ACCESS_KEYS, settings.JWT_REFRESH_KEYS = str(path), (), ()
+    put(path)
+    assert ids() == []
+    return path
+
+
+def put(path: Path, **secrets_of: str) -> None:
+    """Writes a file with one key in each ring; a fresh one where none is given. No code of the site checks it."""
+    found = {"access": new_secret("EdDSA"), "refresh": new_secret("HS256")} | secrets_of
+    moments = {"pending": NOW.isoformat(), "active": NOW.isoformat(), "retiring": None, "retired": None}
+    path.write_text(json.dumps({kind: [{"secret": secret} | moments] for kind, secret in found.items()}))
+    path.chmod(0o600)
+    keys._key_file.cache_clear()  # a site that starts has read nothing yet
+
+
+def refusals(path: Path) -> str:
+    """What the checks say of the file. They show none of its keys."""
+    keys._key_file.cache_clear()
+    found = " ".join(f"{error.id}: {error.msg}" for error in configuration(None))
+    if path.exists():
+        assert not any(word in found for word in re.findall(r"[\w-]{30,}", path.read_text()))
+    return found
+
+
+def test_a_site_whose_key_file_cannot_be_used_does_not_start(key_file: Path) -> None:
+    """Nobody has read it before, so there are no keys to go on with."""
+    for mode in (0o640, 0o604, 0o620, 0o602, 0o610, 0o666):
+        key_file.chmod(mode)
+        assert "jwt.E001: JWT_KEY_FILE has no access keys" in refusals(key_file)
+        assert "Run chmod 600." in refusals(key_file)
+    key_file.chmod(0o600)
+    assert refusals(key_file) == ""
+    key_file.write_text(key_file.read_text()[:-20])
+    assert "not whole, or no JSON" in refusals(key_file)
+    key_file.unlink()
+    assert "No such file" in refusals(key_file)
+    assert all("manage.py rotate_keys" in str(error.hint) for error in configuration(None))
+
+
+@pytest.mark.parametrize(
+    ("kind", "secret", "says"),
+    [
+        ("refresh", ES256 + SEED, "another algorithm than HS256, EdDSA"),
+        ("access", "hunter2", "a placeholder or shorter than 32 bytes"),
+        ("refresh", "change-me-change-me-change-me-change-me", "a placeholder or shorter than 32 bytes"),
+        ("access", ED25519 + SEED[:-2], "32 bytes of its private key"),
+        ("access", ES256 + b64(bytes(32)), ""),
+    ],
+)
+def test_a_key_in_the_file_is_held_to_the_same(key_file: Path, kind: str, secret: str, says: str) -> None:
+    put(key_file, **{kind: secret})
+    assert "jwt.E001: " in refusals(key_file)
+    assert says in refusals(key_file)
+    assert secret not in str(configuration(None))
+
+
+def test_no_two_purposes_share_a_key_wherever_each_is_written(key_file: Path, settings: Settings) -> None:
+    before = settings.SECRET_KEY
+    for kind, name in (("access", "JWT_REFRESH_KEYS"), ("refresh", "JWT_ACCESS_KEYS")):
+        for secret, same in ((KEY, KEY), (ED25519 + SEED, SEED), (SEED, ED25519 + SEED)):
+            put(key_file, **{kind: secret})
+            for other, value in ((name, [good(), same]), ("SECRET_KEY", same)):
+                setattr(settings, other, value)
+                assert ids() == ["jwt.E002"], (kind, other)
+                settings.SECRET_KEY, settings.JWT_ACCESS_KEYS, settings.JWT_REFRESH_KEYS = before, (), ()
+            put(key_file, access=secret, refresh=same)
+            assert "The two rings share a key" in refusals(key_file)
+
+
+def test_a_key_is_pending_until_every_verifier_has_it(settings: Settings) -> None:
+    for reread, kept, pending in ((5, 300, 305), (5, 3600, 3600), (3600, 300, 3600), (1, 1, 1)):
+        settings.JWT_KEYS_REREAD, settings.JWT_KEYS_MAX_AGE, settings.JWT_KEYS_PENDING = reread, kept, pending
+        assert ids() == ["jwt.E016"]
+        settings.JWT_KEYS_PENDING = reread + kept + 1
+        assert ids() == []
+
+
+@pytest.mark.parametrize("kind", ["ACCESS", "REFRESH"])
+def test_new_keys_are_of_an_algorithm_that_the_ring_may_have(settings: Settings, kind: str) -> None:
+    for name in ("HS256", "EdDSA", "ES256", "none", "hs256", "HS384", "RS256", ""):
+        setattr(settings, f"JWT_{kind}_ALGORITHM", name)
+        allowed = name in ("HS256", "EdDSA") or (name, kind) == ("ES256", "ACCESS")
+        assert ids() == ([] if allowed else ["jwt.E015"])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """What time does to families and to the ledger, and that nothing is forgotten too early."""
 
 import io
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -12,11 +14,14 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from accounts.models import User
 from jwt_demo import housekeeping
+from jwt_demo.key_rotation import reminders
 from jwt_demo.lifecycle import FLOW
 from jwt_demo.models import TokenFamily
+from security.models import HousekeepingRun
 from tests.access import version_of
 from tests.conftest import Clock
 from tests.jwt_demo.inside import HERS, OTHER, begun, committed, refused, rotated, row, text
+from tests.jwt_demo.rings import in_file
 
 DAY = 86_400
 
@@ -133,3 +138,27 @@ def test_readyz_says_when_it_was_last_done(
     clock(8 * DAY + 3 * 3600 + 1)
     assert client.get("/readyz").json()["housekeeping"]["tokens"]["late"] is True
     assert "denylist" in client.get("/readyz").json()["housekeeping"]
+
+
+def test_what_is_due_of_the_keys_is_logged_and_noted_however_long_it_is(
+    settings: Settings,
+    tmp_path: Path,
+    client: Anyone,
+    clock: Clock,
+    db: None,
+    log: io.StringIO,
+    run_housekeeping: Callable[[], None],
+) -> None:
+    path = in_file(settings, tmp_path / "keys.json")
+    run_housekeeping()
+    assert HousekeepingRun.objects.get(task="keys").outcome == "nothing to do"
+    clock(91 * DAY)
+    path.chmod(0o644)
+    run_housekeeping()
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    (done,) = (line["done"] for line in lines if line.get("task") == "keys")
+    assert done == " ".join(reminders())
+    assert done.endswith("Run chmod 600.")
+    # PostgreSQL would refuse one that is longer than its column, and the task would never be noted.
+    assert len(done) > 200
+    assert HousekeepingRun.objects.get(task="keys").outcome == done[:200]

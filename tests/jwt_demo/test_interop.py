@@ -1,40 +1,43 @@
 """Another implementation (joserfc) reads our tokens, and what it makes is good here only if it is exactly ours."""
 
 import base64
-import secrets
+import json
 from collections.abc import Iterator
 from typing import Any
 
+import jwt as pyjwt
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.test import Client
 from joserfc import jwe, jws, jwt
-from joserfc.errors import BadSignatureError
-from joserfc.jwk import OctKey, OKPKey
+from joserfc.errors import BadSignatureError, InvalidClaimError, InvalidKeyIdError
+from joserfc.errors import ExpiredTokenError as Expired
+from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey
 from pytest_django import Settings
 
 from accounts.models import User
+from jwt_demo import keys
 from jwt_demo.conf import conf as jwt_conf
-from jwt_demo.tokens import ED25519, Key
+from jwt_demo.conf import simple_jwt
+from jwt_demo.keys import ED25519, Key, new_secret, thumbprint
+from tests.conftest import Clock
 from tests.jwt_demo.conftest import Holder, logged_in
-from tests.jwt_demo.forge import AccessBench, Bench, RefreshBench, b64
+from tests.jwt_demo.forge import BENCHES, SIGNED, AccessBench, Bench, use_keys
+from tests.jwt_demo.forge import jws as forged_jws
 
-BENCHES = {"access": AccessBench, "refresh": RefreshBench}
-ALGORITHMS = ("HS256", "EdDSA")
 # By RFC 9864, in favour of a name for each curve.
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
-
-
-def random_key(algorithm: str) -> str:
-    return secrets.token_urlsafe(48) if algorithm == "HS256" else ED25519 + b64(secrets.token_bytes(32))
+KEY_SET = "/.well-known/jwks.json"
 
 
 def theirs(secret: str, private: bool = True) -> Any:
     """A key of ours as joserfc has it."""
-    if not secret.startswith(ED25519):
+    key = Key.of(secret)
+    if key.public is None:
         return OctKey.import_key(secret.encode())
-    raw = Key.of(secret).verifying.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    jwk = {"kty": "OKP", "crv": "Ed25519", "x": b64(raw)}
-    return OKPKey.import_key(jwk | ({"d": secret.removeprefix(ED25519)} if private else {}))
+    jwk = {name: key.public[name] for name in ("kty", "crv", "x", "y") if name in key.public}
+    return (OKPKey if key.algorithm == "EdDSA" else ECKey).import_key(
+        jwk | ({"d": keys.material(secret)} if private else {})
+    )
 
 
 def made(bench: Bench, header: Any = None, claims: Any = None, secret: str = "") -> str:
@@ -43,12 +46,12 @@ def made(bench: Bench, header: Any = None, claims: Any = None, secret: str = "")
     return jwt.encode(header, {**bench.claims, **(claims or {})}, theirs(secret or bench.secret), [header["alg"]])
 
 
-@pytest.fixture(params=[(kind, alg) for kind in BENCHES for alg in ALGORITHMS], ids=str)
+@pytest.fixture(params=SIGNED, ids="-".join)
 def bench(request: pytest.FixtureRequest, alice: User, settings: Settings) -> Iterator[Bench]:
     """Each kind of token under each kind of key; joserfc's copy is good here before and after."""
     kind, algorithm = request.param
-    settings.JWT_ACCESS_KEYS, settings.JWT_REFRESH_KEYS = [random_key(algorithm)], [random_key(algorithm)]
-    bench = BENCHES[kind](logged_in())
+    use_keys(settings, algorithm)
+    bench: Bench = BENCHES[kind](logged_in())
     assert bench.header["alg"] == algorithm
     bench.kind(made(bench))
     yield bench
@@ -69,7 +72,7 @@ def test_joserfc_verifies_our_tokens(bench: Bench) -> None:
 
 
 def test_joserfc_refuses_ours_under_another_key_or_with_another_claim(bench: Bench) -> None:
-    other = random_key(bench.header["alg"])
+    other = new_secret(bench.header["alg"])
     head, _, signature = bench.text.split(".")
     forged = made(bench, claims={"sub": "2"}).split(".")[1]
     for text, secret in ((bench.text, other), (f"{head}.{forged}.{signature}", bench.secret)):
@@ -79,7 +82,7 @@ def test_joserfc_refuses_ours_under_another_key_or_with_another_claim(bench: Ben
 
 def test_a_key_of_another_ring_or_of_nobody_is_refused(bench: Bench, settings: Settings) -> None:
     rings = [jwt_conf.JWT_ACCESS_KEYS[0], jwt_conf.JWT_REFRESH_KEYS[0], settings.SECRET_KEY]
-    for other in [random_key("HS256"), random_key("EdDSA"), *rings]:
+    for other in [*map(new_secret, ("HS256", "EdDSA", "ES256")), *rings]:
         if other != bench.secret:
             alg = Key.of(other).algorithm
             for header in ({"alg": alg}, {"alg": alg, "kid": Key.of(other).kid}):
@@ -135,9 +138,9 @@ def test_both_keys_may_be_of_different_kinds_and_replaced(alice: User, settings:
     """A new key in front signs, by another algorithm; the old one verifies until it is taken out."""
     holder: Holder = logged_in()
     old = AccessBench(holder)
-    settings.JWT_ACCESS_KEYS = [random_key("EdDSA"), *jwt_conf.JWT_ACCESS_KEYS]
+    settings.JWT_ACCESS_KEYS = [new_secret("ES256"), *jwt_conf.JWT_ACCESS_KEYS]
     new = AccessBench(logged_in())
-    assert (old.header["alg"], new.header["alg"]) == ("HS256", "EdDSA")
+    assert (old.header["alg"], new.header["alg"]) == ("HS256", "ES256")
     assert old.send(old.text).status_code == new.send(new.text).status_code == 200
     for kid in (old.header["kid"], new.header["kid"]):
         for secret in (old.secret, new.secret):
@@ -149,3 +152,93 @@ def test_both_keys_may_be_of_different_kinds_and_replaced(alice: User, settings:
     settings.JWT_ACCESS_KEYS = jwt_conf.JWT_ACCESS_KEYS[:1]
     new.refused(old.text)
     assert new.send(new.text).status_code == 200
+
+
+# ── Services that have the published keys and nothing else ────────────────────────────────────
+
+
+class NoAccessToken(Exception):
+    """It is a token of another type."""
+
+
+def with_joserfc(text: str, document: str) -> dict[str, Any]:
+    """What a service does with joserfc: the key by its name, the algorithm by the key, the type, the claims."""
+    found = KeySet.import_key_set(json.loads(document))
+    token = jwt.decode(text, found, ["EdDSA", "ES256"])
+    if token.header["typ"] != "at+jwt":
+        raise NoAccessToken
+    jwt.JWTClaimsRegistry(
+        iss={"essential": True, "value": simple_jwt.ISSUER},
+        aud={"essential": True, "value": simple_jwt.AUDIENCE},
+        exp={"essential": True},
+    ).validate(token.claims)
+    return dict(token.claims)
+
+
+def with_pyjwt(text: str, document: str) -> dict[str, Any]:
+    """The same with PyJWT."""
+    found = pyjwt.PyJWKSet.from_json(document)
+    header = pyjwt.get_unverified_header(text)
+    if header["typ"] != "at+jwt":
+        raise NoAccessToken
+    key = found[header["kid"]]
+    return pyjwt.decode(
+        text,
+        key,
+        [key.algorithm_name],
+        audience=simple_jwt.AUDIENCE,
+        issuer=simple_jwt.ISSUER,
+        options={"require": ["exp", "iss", "aud"]},
+    )
+
+
+VERIFIERS = {"joserfc": with_joserfc, "PyJWT": with_pyjwt}
+
+
+@pytest.mark.parametrize("algorithm", ["EdDSA", "ES256"])
+@pytest.mark.parametrize("library", VERIFIERS)
+def test_a_service_verifies_access_tokens_by_the_published_keys_alone(
+    alice: User, settings: Settings, clock: Clock, library: str, algorithm: str
+) -> None:
+    """And refuses what the site would: another key, issuer, audience, type, and a token from fifteen minutes ago."""
+    use_keys(settings, algorithm, others=1)
+    bench = AccessBench(logged_in())
+    document, verify = Client().get(KEY_SET).content.decode(), VERIFIERS[library]
+    assert verify(bench.text, document) == verify(bench.forge(), document) == bench.claims
+    unpublished = Key.of(new_secret(algorithm))
+    wrong: dict[str, tuple[type[Exception], type[Exception]]] = {
+        bench.forge({"kid": unpublished.kid}, secret=unpublished): (InvalidKeyIdError, KeyError),
+        bench.forge(secret=unpublished): (BadSignatureError, pyjwt.InvalidSignatureError),
+        bench.forge({}, {"iss": "elsewhere"}): (InvalidClaimError, pyjwt.InvalidIssuerError),
+        bench.forge({}, {"aud": "elsewhere"}): (InvalidClaimError, pyjwt.InvalidAudienceError),
+        bench.forge({"typ": "rt+jwt"}): (NoAccessToken, NoAccessToken),
+    }
+    for text, errors in wrong.items():
+        with pytest.raises(errors):
+            verify(text, document)
+    clock(900)
+    with pytest.raises((Expired, pyjwt.ExpiredSignatureError)):
+        verify(bench.text, document)
+
+
+@pytest.mark.parametrize("algorithm", ["EdDSA", "ES256"])
+def test_the_name_of_a_pair_is_its_thumbprint(alice: User, settings: Settings, algorithm: str) -> None:
+    """By joserfc's own reckoning (RFC 7638), for each published key and in the header of a token."""
+    use_keys(settings, algorithm, others=2)
+    holder, published = logged_in(), Client().get(KEY_SET).json()
+    found = {key.kid: key.thumbprint() for key in KeySet.import_key_set(published).keys}
+    assert len(found) == 3
+    assert all(kid == name for kid, name in found.items())
+    assert AccessBench(holder).header["kid"] in found
+
+
+def test_the_vectors_of_rfc_8037() -> None:
+    """Appendix A: a private key, its public half, the name of it, and a signature by it."""
+    d, x = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+    name = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+    assert thumbprint({"kty": "OKP", "crv": "Ed25519", "x": x}) == name
+    key = Key.of(ED25519 + d)
+    assert key.public == {"kty": "OKP", "crv": "Ed25519", "x": x, "use": "sig", "alg": "EdDSA", "kid": name}
+    signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+    text = forged_jws(b'{"alg":"EdDSA"}', b"Example of Ed25519 signing", key)
+    assert text == f"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.{signature}"

@@ -108,13 +108,26 @@ def test_a_retry_gets_the_same_bytes_after_a_change_of_keys(
     old = list(jwt_conf.JWT_REFRESH_KEYS)
     settings.JWT_REFRESH_KEYS = [("ed25519:" * ed25519) + secrets.token_urlsafe(32), *old]
     second = text(rotated(first))
-    kid = RefreshToken().token_backend.kid_of(second)
-    settings.JWT_REFRESH_KEYS = [secrets.token_urlsafe(48), *jwt_conf.JWT_REFRESH_KEYS]
     backend = RefreshToken().token_backend
+    kid = backend.key_of(second).kid
+    settings.JWT_REFRESH_KEYS = [secrets.token_urlsafe(48), *jwt_conf.JWT_REFRESH_KEYS]
     assert text(rotated(first)) == second
     third = text(rotated(second))
-    assert [backend.kid_of(refresh) for refresh in (second, third)] == [kid, backend.first]
-    assert kid not in (backend.first, backend.kid_of(first))
+    assert [backend.key_of(refresh).kid for refresh in (second, third)] == [kid, backend.ring.active.kid]
+    assert kid not in (backend.ring.active.kid, backend.key_of(first).kid)
+
+
+def test_a_predecessor_that_was_never_issued_gets_no_successor(alice: User, clock: Clock) -> None:
+    """Whoever has stolen the key of refresh tokens, and knows the id of a login, can write one."""
+    first = text(begun(alice))
+    latest = rotated(first)
+    forged = RefreshToken(first)
+    for jti in ("forged", f"{forged['sid']}.0.{'0' * 32}", row(latest).jti):
+        forged["jti"] = jti
+        assert refused(str(forged)) == "invalid"
+    assert counts(latest)
+    # The control: the real one is repeated, and no forgery has ended anything.
+    assert text(rotated(first)) == text(latest)
 
 
 def test_a_retry_whose_answer_cannot_be_signed_again_means_nothing(

@@ -384,6 +384,8 @@ BROKEN: list[dict[str, Any]] = [
     {"JWT_ACCESS_KEYS": ["hunter2"]},
     {"JWT_ACCESS_KEYS": jwt_conf.JWT_REFRESH_KEYS},
     {"JWT_REFRESH_COOKIE_NAME": "refresh"},
+    {"JWT_REFRESH_ALGORITHM": "ES256"},
+    {"JWT_KEYS_PENDING": 60},
     {"JWT_ABSOLUTE_LIFETIME": timedelta(days=30)},
     {"JWT_ABSOLUTE_LIFETIME": 60},
     {"JWT_REVOCATION": "none"},

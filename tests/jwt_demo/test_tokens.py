@@ -1,14 +1,14 @@
 """Forged, bent and odd tokens: what an attacker may send, and what even the right key must not make good."""
 
-import hmac
+import hashlib
 import json
 import secrets
 import socket
 from collections.abc import Iterator
 from typing import Any
 
+import jwt
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -16,32 +16,49 @@ from pytest_django import Settings
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.models import User
-from jwt_demo.conf import conf as jwt_conf
+from jwt_demo import keys
 from jwt_demo.conf import simple_jwt
-from jwt_demo.tokens import COMMON, ED25519, LONGEST, AccessToken, Key, RefreshToken
+from jwt_demo.keys import ALGORITHMS, ED25519, ES256, Key
+from jwt_demo.tokens import COMMON, LONGEST, AccessToken, RefreshToken
 from tests.conftest import NOON, Clock
 from tests.jwt_demo.conftest import Holder, logged_in
-from tests.jwt_demo.forge import ABSENT, AccessBench, Bench, RefreshBench, b64, jws, key_of, opened, segment
+from tests.jwt_demo.forge import (
+    ABSENT,
+    BENCHES,
+    SIGNED,
+    AccessBench,
+    Bench,
+    RefreshBench,
+    b64,
+    jws,
+    opened,
+    segment,
+    signature,
+    use_keys,
+)
 
-BENCHES = {"access": AccessBench, "refresh": RefreshBench}
 EXPIRED = ("Token expired", "Invalid token", "Invalid refresh token")
 many = hypothesis_settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 
 
-@pytest.fixture(params=BENCHES)
-def bench(request: pytest.FixtureRequest, alice: User) -> Iterator[Bench]:
-    """A bench for each kind; a good token works before and after whatever is tried."""
-    bench = BENCHES[request.param](logged_in())
+@pytest.fixture(params=SIGNED, ids="-".join)
+def bench(request: pytest.FixtureRequest, alice: User, settings: Settings) -> Iterator[Bench]:
+    """A bench for each kind and each algorithm; a good token works before and after whatever is tried."""
+    kind, algorithm = request.param
+    use_keys(settings, algorithm)
+    bench: Bench = BENCHES[kind](logged_in())
+    assert bench.header == {"alg": algorithm, "typ": bench.kind.kind, "kid": bench.key.kid}
     bench.control()
     yield bench
     bench.control()
 
 
-@pytest.fixture
-def access(alice: User) -> Iterator[AccessBench]:
+@pytest.fixture(params=ALGORITHMS["access"])
+def access(request: pytest.FixtureRequest, alice: User, settings: Settings) -> Iterator[AccessBench]:
     """The bench of access tokens alone, likewise."""
+    use_keys(settings, request.param)
     bench = AccessBench(logged_in())
     bench.control()
     yield bench
@@ -51,93 +68,71 @@ def access(alice: User) -> Iterator[AccessBench]:
 # ── Algorithms and keys (A2 to A5) ────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "", None, ABSENT, [], ["HS256"], "hs256", " HS256"])
-def test_no_algorithm_is_no_signature(bench: Bench, alg: Any) -> None:
-    signed = bench.forge({"alg": alg})
-    bare = signed.rpartition(".")[0]
-    for text in (
-        signed,
-        bare,
-        f"{bare}.",
-        f"{bare}.AA",
-        f"{bare}.{b64(b'none')}",
-        bench.forge({"alg": alg}, secret=""),
-    ):
-        bench.refused(text)
-
-
-@pytest.mark.parametrize("alg", ["HS384", "HS512", "EdDSA", "RS256", "ES256", "PS256"])
-def test_a_key_has_one_algorithm(bench: Bench, alg: str) -> None:
-    for digest in ("sha256", "sha384", "sha512"):
-        bench.refused(bench.forge({"alg": alg}, digest=digest))
-    for digest in ("sha384", "sha512"):
-        bench.refused(bench.forge(digest=digest))
-
-
-def encodings_of(key: Key) -> list[bytes]:
-    """A public key in every form in which somebody might take it for a secret."""
-    raw = key.verifying.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    pem = key.verifying.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    der = key.verifying.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    ssh = key.verifying.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    jwk = {"kty": "OKP", "crv": "Ed25519", "x": b64(raw)}
-    texts = [b64(raw), raw.hex(), json.dumps(jwk), json.dumps(jwk, separators=(",", ":")), f"ed25519:{b64(raw)}"]
-    return [raw, pem, pem.strip(), der, ssh, b"", *(text.encode() for text in texts)]
-
-
-@pytest.mark.parametrize("kind", BENCHES)
-def test_a_public_key_is_no_secret(alice: User, settings: Settings, kind: str) -> None:
-    pair = [ED25519 + b64(secrets.token_bytes(32)) for _ in range(2)]
-    settings.JWT_ACCESS_KEYS, settings.JWT_REFRESH_KEYS = [pair[0]], [pair[1]]
-    holder = logged_in()
-    bench = BENCHES[kind](holder)
-    assert bench.header == {"alg": "EdDSA", "typ": bench.kind.kind, "kid": key_of(bench).kid}
-    for secret in encodings_of(key_of(bench)):
-        for alg in ("HS256", "EdDSA", "none"):
+def test_no_algorithm_is_no_signature(bench: Bench) -> None:
+    for alg in ("none", "None", "NONE", "nOnE", "", None, ABSENT, [], [bench.key.algorithm]):
+        bare = bench.forge({"alg": alg}).rpartition(".")[0]
+        for end in ("", ".", ".AA", f".{b64(b'none')}"):
+            bench.refused(bare + end)
+        for secret in (None, ""):
             bench.refused(bench.forge({"alg": alg}, secret=secret))
-    assert holder.whoami() == holder.rotate().status_code == 200
+
+
+NAMES = ["HS256", "HS384", "HS512", "EdDSA", "Ed25519", "RS256", "ES256", "ES256K", "ES384", "PS256"]
+
+
+def test_a_key_has_one_algorithm(bench: Bench) -> None:
+    own = bench.key.algorithm
+    for name in {*NAMES, own.lower(), own.upper(), own.swapcase(), f" {own}", f"{own}\0"} - {own}:
+        bench.refused(bench.forge({"alg": name}))
+        for digest in ("sha256", "sha384", "sha512"):
+            bench.refused(bench.forge({"alg": name}, secret=bench.secret, digest=digest))
+    for digest in ("sha384", "sha512"):
+        bench.refused(bench.forge(secret=bench.secret, digest=digest))
 
 
 OWN = secrets.token_bytes(32)
-POINTERS: dict[str, dict[str, Any]] = {
-    "jwk": {"jwk": {"kty": "oct", "k": b64(OWN)}},
-    "jku": {"jku": "https://keys.evil.example/jwks.json"},
-    "jku here": {"jku": "http://localhost/static/jwks.json"},
-    "x5u": {"x5u": "https://keys.evil.example/cert.pem"},
-    "x5c": {"x5c": [b64(OWN)]},
-    "x5t": {"x5t": b64(OWN[:20])},
-    "kid of a file": {"kid": "../../../../dev/null"},
-    "kid of an empty file": {"kid": "/dev/null"},
-    "kid of a table": {"kid": "x' UNION SELECT 'secret"},
-    "kid that is empty": {"kid": ""},
-    "kid that is null": {"kid": None},
-    "kid that is absent": {"kid": ABSENT},
-    "kid that is a list": {"kid": ["x"]},
-    "kid that is an object": {"kid": {"a": 1}},
-    "kid that is a number": {"kid": 0},
-    "kid that is long": {"kid": "a" * 1000},
-    "cty": {"cty": "JWT"},
-    "anything": {"note": ""},
-}
+POINTERS: list[dict[str, Any]] = [
+    {"jwk": {"kty": "oct", "k": b64(OWN)}},
+    {"jku": "https://keys.evil.example/jwks.json"},
+    {"jku": "http://localhost/static/jwks.json"},
+    {"jku": "http://localhost/.well-known/jwks.json"},
+    {"x5u": "https://keys.evil.example/cert.pem"},
+    {"x5c": [b64(OWN)]},
+    {"x5t": b64(OWN[:20])},
+    {"kid": "../../../../dev/null"},
+    {"kid": "/dev/null"},
+    {"kid": "keys.json"},
+    {"kid": "x' UNION SELECT 'secret"},
+    {"kid": ""},
+    {"kid": None},
+    {"kid": ABSENT},
+    {"kid": ["x"]},
+    {"kid": {"a": 1}},
+    {"kid": 0},
+    {"kid": "a" * 1000},
+    {"cty": "JWT"},
+    {"note": ""},
+]
 
 
-@pytest.mark.parametrize("header", POINTERS.values(), ids=POINTERS)
-def test_no_header_chooses_a_key_and_nothing_is_fetched(
-    bench: Bench, header: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_header_chooses_a_key_and_nothing_is_fetched(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever signs: the site's own key, the attacker's, or an HMAC under what the pointer points at."""
     fetched: list[Any] = []
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **_: fetched.append(args))
-    for secret in (bench.secret, OWN, b"", b"\0", "secret"):
-        bench.refused(bench.forge(header, secret=secret))
+    own = Key.of(keys.new_secret(bench.key.algorithm))
+    for header in [*POINTERS, *({"jwk": key.public} for key in (own, bench.key) if key.public)]:
+        for secret in (None, own, OWN, b"", b"\0", "secret"):
+            bench.refused(bench.forge(header, secret=secret))
     assert fetched == []
 
 
 def test_the_name_of_another_ring_is_unknown(bench: Bench, settings: Settings) -> None:
-    other = jwt_conf.JWT_REFRESH_KEYS[0] if bench.kind is AccessToken else jwt_conf.JWT_ACCESS_KEYS[0]
-    for secret in (other, settings.SECRET_KEY):
-        for kid in (Key.of(secret).kid, key_of(bench).kid):
-            bench.refused(bench.forge({"kid": kid}, secret=secret))
-        bench.refused(bench.forge({"kid": Key.of(secret).kid}))
+    other = keys.ring("refresh" if bench.kind is AccessToken else "access").active
+    for key in (other, Key.of(settings.SECRET_KEY)):
+        for kid in (key.kid, bench.key.kid):
+            for alg in (key.algorithm, bench.key.algorithm):
+                bench.refused(bench.forge({"kid": kid, "alg": alg}, secret=key))
+        bench.refused(bench.forge({"kid": key.kid}))
 
 
 COMMON_SECRETS = """
@@ -152,15 +147,35 @@ gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr9C
 """.split()  # noqa: SIM905
 
 
+def typed(bench: Bench, word: str) -> Iterator[Key]:
+    """The keys of this algorithm that somebody makes of a word: of the word as it is, and as 32 bytes of it."""
+    for text in (word, word + "\n", (word * 32)[:32]):
+        if bench.key.algorithm == "HS256":
+            yield Key("", "HS256", text.encode(), text.encode())
+        else:
+            prefix = {"EdDSA": ED25519, "ES256": ES256}[bench.key.algorithm]
+            for raw in {hashlib.sha256(text.encode()).digest(), text.encode().ljust(32, b"x")[:32]}:
+                yield Key.of(prefix + b64(raw))
+
+
+def is_by(key: Key, signed: str, signature_of_it: str) -> bool:
+    """Whether this key, or the public half of it, is the one that signed a text."""
+    if key.algorithm == "HS256":
+        return b64(signature(key, signed)) == signature_of_it
+    try:
+        jwt.decode(f"{signed}.{signature_of_it}", key.verifying, [key.algorithm], options={"verify_aud": False})
+    except jwt.InvalidSignatureError:
+        return False
+    return True
+
+
 def test_no_secret_that_somebody_typed_verifies_a_token(bench: Bench) -> None:
-    signed, _, signature = bench.text.rpartition(".")
+    signed, _, last = bench.text.rpartition(".")
     known = [bench.header["kid"], bench.claims["iss"], bench.claims["aud"], bench.claims["jti"], bench.claims["sub"]]
-    for word in ["", "\0" * 32, "x" * 50, *COMMON_SECRETS, *known]:
-        for secret in (word, word + "\n", (word * 32)[:32]):
-            assert b64(hmac.digest(secret.encode(), signed.encode(), "sha256")) != signature
+    for word in ["", "\1" * 32, "x" * 50, *COMMON_SECRETS, *known]:
+        assert not any(is_by(key, signed, last) for key in typed(bench, word))
         bench.refused(bench.forge(secret=word))
-    # That this would find one:
-    assert b64(hmac.digest(bench.secret.encode(), signed.encode(), "sha256")) == signature
+    assert is_by(bench.key, signed, last)  # so it would have found one
 
 
 # ── Form (A6, A7, A8, A20) ────────────────────────────────────────────────────────────────────
@@ -219,13 +234,13 @@ def spelled_otherwise(bench: Bench) -> str:
 
 def other_spellings(text: str) -> list[str]:
     """Of one good token, all that a lenient reader would take for it."""
-    head, body, signature = text.split(".")
-    forms = [f"{text}=", f"{text}==", f"{head}=.{body}.{signature}", f"{head}.{body}=.{signature}"]
+    head, body, last = text.split(".")
+    forms = [f"{text}=", f"{text}==", f"{head}=.{body}.{last}", f"{head}.{body}=.{last}"]
     forms += [text.replace("-", "+"), text.replace("_", "/"), text.replace("-", "+").replace("_", "/")]
     forms += [
-        f"{head}. {body}.{signature}",
-        f"{head}.{body}\t.{signature}",
-        f"{head}.{body}.\n{signature}",
+        f"{head}. {body}.{last}",
+        f"{head}.{body}\t.{last}",
+        f"{head}.{body}.\n{last}",
         f"{text}\0",
     ]
     forms += [
@@ -233,13 +248,13 @@ def other_spellings(text: str) -> list[str]:
         head,
         f"{text}.",
         f".{text}",
-        f"{text}.{signature}",
+        f"{text}.{last}",
         f"{text}.a.b",
-        f"{head}..{signature}",
+        f"{head}..{last}",
     ]
-    forms += [f"..{signature}", "..", "...", f"{text},{text}", f"{text} {text}", f'"{text}"', f"%2E{text}"]
-    forms.append(json.dumps({"protected": head, "payload": body, "signature": signature}))
-    forms.append(json.dumps({"payload": body, "signatures": [{"protected": head, "signature": signature}]}))
+    forms += [f"..{last}", "..", "...", f"{text},{text}", f"{text} {text}", f'"{text}"', f"%2E{text}"]
+    forms.append(json.dumps({"protected": head, "payload": body, "signature": last}))
+    forms.append(json.dumps({"payload": body, "signatures": [{"protected": head, "signature": last}]}))
     return forms
 
 
@@ -254,11 +269,12 @@ def test_a_token_has_one_spelling(bench: Bench) -> None:
 
 
 def test_the_bits_that_decode_to_nothing_are_nothing(bench: Bench) -> None:
-    """The last of 43 characters has two of them: a lenient decoder knows four spellings of one signature."""
+    """The last character has 2 of them after 32 bytes, 4 after 64: four or sixteen spellings of one signature."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     place = alphabet.index(bench.text[-1])
-    assert place % 4 == 0
-    for other in range(place + 1, place + 4):
+    spellings = {43: 4, 86: 16}[len(bench.text.rpartition(".")[2])]
+    assert place % spellings == 0
+    for other in range(place + 1, place + spellings):
         bench.refused(bench.text[:-1] + alphabet[other])
 
 
@@ -275,14 +291,12 @@ CRITICAL: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("header", CRITICAL, ids=str)
-def test_nothing_is_critical_here(bench: Bench, header: dict[str, Any]) -> None:
-    bench.refused(bench.forge(header))
-    # RFC 7797: the payload as it is, under a signature that is right for that.
-    head, raw = segment({**bench.header, **header}), json.dumps(bench.claims)
-    for payload in (raw, segment(bench.claims)):
-        signature = hmac.digest(bench.secret.encode(), f"{head}.{payload}".encode(), "sha256")
-        bench.refused(f"{head}.{payload}.{b64(signature)}")
+def test_nothing_is_critical_here(bench: Bench) -> None:
+    for header in CRITICAL:
+        bench.refused(bench.forge(header))
+        # RFC 7797: the payload as it is, under a signature that is right for that.
+        head, payload = segment({**bench.header, **header}), json.dumps(bench.claims)
+        bench.refused(f"{head}.{payload}.{b64(signature(bench.key, f'{head}.{payload}'))}")
 
 
 def sized(bench: Bench, size: int) -> str:
@@ -309,19 +323,19 @@ DEEP = [
 ]
 
 
-@pytest.mark.parametrize("part", DEEP, ids=lambda part: part[:6].decode())
-def test_deep_or_long_json_is_refused(bench: Bench, part: bytes) -> None:
-    bench.refused(bench.forge(part))
-    bench.refused(bench.forge({}, part))
-    whole = json.dumps(bench.claims).encode()[:-1] + b', "more": ' + part + b"}"
-    bench.refused(bench.forge({}, whole))
+def test_deep_or_long_json_is_refused(bench: Bench) -> None:
+    for part in DEEP:
+        bench.refused(bench.forge(part))
+        bench.refused(bench.forge({}, part))
+        whole = json.dumps(bench.claims).encode()[:-1] + b', "more": ' + part + b"}"
+        bench.refused(bench.forge({}, whole))
 
 
-@pytest.mark.parametrize("size", [5_000, 70_000, 1_000_000])
-def test_a_huge_header_is_a_401(access: AccessBench, size: int) -> None:
-    for text in ("a" * size, "." * size, f"{'a' * size}.{'b' * size}.c", access.text + "a" * size):
-        answer = access.send(text)
-        assert (answer.status_code, answer.json()) == (401, {"error": "Invalid token"})
+def test_a_huge_header_is_a_401(access: AccessBench) -> None:
+    for size in (5_000, 70_000, 1_000_000):
+        for text in ("a" * size, "." * size, f"{'a' * size}.{'b' * size}.c", access.text + "a" * size):
+            answer = access.send(text)
+            assert (answer.status_code, answer.json()) == (401, {"error": "Invalid token"})
 
 
 NO_OBJECT = [
@@ -339,10 +353,10 @@ NO_OBJECT = [
 ]
 
 
-@pytest.mark.parametrize("part", NO_OBJECT, ids=repr)
-def test_a_part_that_is_no_object_is_refused(bench: Bench, part: bytes) -> None:
-    bench.refused(bench.forge(part))
-    bench.refused(bench.forge({}, part))
+def test_a_part_that_is_no_object_is_refused(bench: Bench) -> None:
+    for part in NO_OBJECT:
+        bench.refused(bench.forge(part))
+        bench.refused(bench.forge({}, part))
 
 
 # ── Claims (A9, A10, A12, A13) ────────────────────────────────────────────────────────────────
@@ -352,10 +366,10 @@ TIMES: list[Any] = [ABSENT, None, "soon", "", str(FAR), True, False, [], [FAR], 
 TIMES += [10**30, 2**63, -(2**63), 10**200, float("inf"), float("-inf"), float("nan"), "Infinity", "\0", -1]
 
 
-@pytest.mark.parametrize("name", ["exp", "iat", "auth_time"])
-def test_a_time_is_a_whole_number_of_seconds(bench: Bench, name: str) -> None:
-    for value in TIMES if name in bench.claims else []:
-        bench.refused(bench.forge({}, {name: value}), *EXPIRED)
+def test_a_time_is_a_whole_number_of_seconds(bench: Bench) -> None:
+    for name in bench.claims.keys() & {"exp", "iat", "auth_time"}:
+        for value in TIMES:
+            bench.refused(bench.forge({}, {name: value}), *EXPIRED)
 
 
 def test_infinity_has_more_than_one_spelling(bench: Bench) -> None:
@@ -376,11 +390,13 @@ def test_what_is_past_or_not_yet_is_refused(bench: Bench, clock: Clock) -> None:
     bench.kind(bench.forge({}, {"iat": now, "exp": now + 1}))
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS["access"])
 @pytest.mark.parametrize("ahead", [0, 2, 29, 30, 31, 3600])
 def test_the_clock_of_the_machine_that_issued_a_token_may_be_half_a_minute_ahead(
-    alice: User, clock: Clock, ahead: int
+    alice: User, clock: Clock, settings: Settings, ahead: int, algorithm: str
 ) -> None:
     """For both kinds of token, at the endpoints of a machine whose clock is right."""
+    use_keys(settings, algorithm)
     clock(ahead)
     holder = logged_in()
     refresh, access = RefreshBench(holder), AccessBench(holder)
@@ -392,30 +408,29 @@ def test_the_clock_of_the_machine_that_issued_a_token_may_be_half_a_minute_ahead
     assert access.send(access.text).status_code == refresh.send(refresh.text).status_code == 200
 
 
-@pytest.mark.parametrize("behind", [-30, -2, 0, 2, 30])
-def test_the_end_of_a_token_holds_to_the_second_whatever_its_date(bench: Bench, clock: Clock, behind: int) -> None:
-    clock(0)
+def test_the_end_of_a_token_holds_to_the_second_whatever_its_date(bench: Bench, clock: Clock) -> None:
     now = int(NOON.timestamp())
-    text = bench.forge({}, {"iat": now - behind, "exp": now + 60})
-    clock(59)
-    bench.kind(text)
-    clock(60)
-    bench.refused(text, *EXPIRED)
+    for behind in (-30, -2, 0, 2, 30):
+        clock(0)
+        text = bench.forge({}, {"iat": now - behind, "exp": now + 60})
+        clock(59)
+        bench.kind(text)
+        clock(60)
+        bench.refused(text, *EXPIRED)
     clock(0)
 
 
 ODD: list[Any] = [ABSENT, None, True, False, 0, 1, -1, 1.0, 10**30, [], ["1"], [1], {}, {"a": "1"}, "", "\0", "a\0b"]
 ODD += ["\ud800", "\u202e", "a\nb", "x" * 256]
-TEXTS = ["token_type", "iss", "aud", "sub", "jti", "sid", "role"]
+TEXTS = {"token_type", "iss", "aud", "sub", "jti", "sid", "role"}
 ODD_NUMBERS: list[Any] = [ABSENT, None, True, False, -1, 1.0, 0.0, 2**31, 10**30, [], [0], {}, "", "0", "1", "\0"]
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_a_claim_of_another_type_is_refused(bench: Bench, name: str) -> None:
-    for value in ODD if name in bench.claims else []:
-        if (name, value) == ("role", ""):
-            continue  # a user may have none
-        bench.refused(bench.forge({}, {name: value}))
+def test_a_claim_of_another_type_is_refused(bench: Bench) -> None:
+    for name in bench.claims.keys() & TEXTS:
+        for value in ODD:
+            if (name, value) != ("role", ""):  # a user may have none
+                bench.refused(bench.forge({}, {name: value}))
 
 
 def test_a_number_of_another_type_is_refused(bench: Bench) -> None:
@@ -454,11 +469,9 @@ def test_a_family_is_an_uuid_in_one_spelling(bench: Bench) -> None:
             bench.refused(bench.forge({}, {"sid": value}))
 
 
-@pytest.mark.parametrize(
-    "more", [{"email": "a"}, {"is_staff": True}, {"role": "admin", "scope": "x"}, {"nbf": 1}, {"": 1}]
-)
-def test_a_claim_too_many_is_refused(bench: Bench, more: dict[str, Any]) -> None:
-    bench.refused(bench.forge({}, more))
+def test_a_claim_too_many_is_refused(bench: Bench) -> None:
+    for more in ({"email": "a"}, {"is_staff": True}, {"role": "admin", "scope": "x"}, {"nbf": 1}, {"": 1}):
+        bench.refused(bench.forge({}, more))
 
 
 TYPES = ["JWT", "jwt", "at+JWT", "AT+JWT", "application/at+jwt", "rt+jwt;", "", None, ABSENT, [], ["at+jwt"], True]
@@ -478,11 +491,11 @@ def test_the_token_of_the_other_kind_under_this_kinds_key_is_refused(bench: Benc
     other = opened(bench.holder.refresh if bench.kind is AccessToken else bench.holder.access)
     kid = {"kid": bench.header["kid"]}
     for header in (other[0], other[0] | kid, bench.header):
-        bench.refused(jws(header, other[1], bench.secret))
+        bench.refused(jws(header, other[1], bench.key))
 
 
 @pytest.mark.parametrize("name", ["iss", "aud"])
-def test_issuer_and_audience_are_issued_and_required(bench: Bench, settings: Settings, name: str) -> None:
+def test_issuer_and_audience_are_issued_and_required(bench: Bench, name: str) -> None:
     good = bench.claims[name]
     assert good == {"iss": simple_jwt.ISSUER, "aud": simple_jwt.AUDIENCE}[name]
     wrong = [good[:-1], good + "x", good + "/", good.upper(), f" {good}", f"{good}\n", "https://evil.example", "*"]
@@ -501,15 +514,20 @@ ISSUED = {
 }
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS["access"])
 @pytest.mark.parametrize("remember", [False, True])
-def test_a_token_says_what_it_must_and_nothing_else(alice: User, clock: Clock, remember: bool) -> None:
+def test_a_token_says_what_it_must_and_nothing_else(
+    alice: User, clock: Clock, settings: Settings, remember: bool, algorithm: str
+) -> None:
+    use_keys(settings, algorithm)
     holder = logged_in(remember=remember)
     alice.refresh_from_db()
     for kind, text in (("access", holder.access), ("refresh", holder.refresh)):
         header, claims = opened(text)
         assert set(claims) == ISSUED[kind] == set({"access": AccessToken, "refresh": RefreshToken}[kind].claims)
         assert set(header) == {"alg", "typ", "kid"}
-        assert (header["alg"], header["typ"]) == ("HS256", {"access": "at+jwt", "refresh": "rt+jwt"}[kind])
+        own = algorithm if algorithm in ALGORITHMS[kind] else "HS256"
+        assert (header["alg"], header["typ"]) == (own, {"access": "at+jwt", "refresh": "rt+jwt"}[kind])
         told = json.dumps([header, claims])
         for private in (alice.password, alice.password[-20:], alice.email, alice.name, "alice", "Mozilla", "127.0.0.1"):
             assert private not in told

@@ -43,7 +43,7 @@ def one_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def any_algorithm(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the weak code has it."""
-    monkeypatch.setattr(tokens.Backend, "kid_of", lambda self, token: self.first)
+    monkeypatch.setattr(tokens.Backend, "key_of", lambda self, token: self.ring.active)
     decode = tokens.jwt.decode
 
     def trusting(token: Any, key: Any, algorithms: Any, **more: Any) -> Any:

@@ -1,14 +1,18 @@
 """Reading, verifying and forging a token: lenient to read, strict to accept, and silent about what was sent."""
 
+import hashlib
 import io
 import json
 import re
 import string
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.test import override_settings
 
-from jwt_demo.conf import conf as jwt_conf
+from jwt_demo.keys import new_secret, ring
 from jwt_demo.tokens import AccessToken, RefreshToken
 from lab.experiments import jws, verification
 from tests.conftest import Browser
@@ -88,7 +92,7 @@ def test_a_good_token_is_good_in_its_own_place_only(alice: Any, browser: Browser
 def test_a_refusal_names_the_question_that_the_token_fails(alice: Any) -> None:
     holder = logged_in()
     head, body, signature = holder.access.split(".")
-    key = jwt_conf.JWT_ACCESS_KEYS[0].encode()
+    key = ring("access").active
     for text, question in {
         f"{holder.access}=": "Form",
         f"{head}.{body} .{signature}": "Form",
@@ -97,7 +101,7 @@ def test_a_refusal_names_the_question_that_the_token_fails(alice: Any) -> None:
         jws.build_token('{"alg":"none","typ":"at+jwt"}', "{}", b"", "none"): "Form",
         f"{jws.sample_token()}": "Header",
         f"{head}.{body}.{'A' * 43}": "Signature",
-        jws.resign(holder.access, jwt_conf.JWT_REFRESH_KEYS[0].encode()): "Signature",
+        jws.resign(holder.access, ring("refresh").active): "Signature",
         jws.resign(holder.access, key, exp=1): "Times",
         jws.resign(holder.access, key, iss="https://elsewhere"): "Issuer",
         jws.resign(holder.access, key, aud=["x"]): "Audience",
@@ -139,6 +143,31 @@ def test_a_fresh_token_is_good_and_its_user_is_deleted(db: None, browser: Browse
     claims = jws.read_claims(token[1])
     assert claims["exp"] - claims["iat"] == 120
     assert "200 member" in text_of(browser.submit(PAGE, {"do": "verify", "token": token[1]}))
+
+
+def test_the_page_is_right_about_tokens_that_a_pair_of_keys_signs(db: None, browser: Browser) -> None:
+    for algorithm in ("EdDSA", "ES256"):
+        with override_settings(JWT_ACCESS_KEYS=[new_secret(algorithm)]):
+            active = ring("access").active
+            page = text_of(browser.submit(PAGE, {"do": "forge", "key": "my own key"}))
+            assert f"&quot;alg&quot;: &quot;{algorithm}&quot;" in page
+            assert "The server stops at Signature" in page  # what the form offers lacks nothing but the key
+            header = json.dumps({"alg": "HS256", "typ": AccessToken.kind, "kid": active.kid})
+            public = jws.as_bytes(active).decode()
+            page = text_of(browser.submit(PAGE, {"do": "forge", "header": header, "algorithm": "HS256", "key": public}))
+            assert "The server stops at Header" in page
+            page = text_of(browser.submit(PAGE, {"do": "fresh", "secret": public}))
+            token = re.search(r"[\w-]{40,}\.[\w-]{40,}\.[\w-]{40,}", page)
+            assert token and "The header names no HMAC" in page
+            page = text_of(browser.submit(PAGE, {"do": "verify", "token": token[0]}))
+            assert f"fits the public key {active.kid}" in page
+            assert "200 member" in page
+
+
+def test_a_token_forged_with_a_pair_of_keys_is_signed_by_them() -> None:
+    token = jws.build_token('{"alg":"EdDSA"}', '{"sub":"1"}', b"a key of mine", "EdDSA")
+    private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"a key of mine").digest())
+    assert jwt.decode(token, private.public_key(), ["EdDSA"]) == {"sub": "1"}
 
 
 def test_the_token_is_in_no_log(alice: Any, browser: Browser, log: io.StringIO) -> None:

@@ -11,11 +11,13 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 import lab.claims.proofs  # noqa: F401
 from jwt_demo import lifecycle, revocation, tokens, views
+from jwt_demo.keys import new_secret
 from lab.claims.catalogue import BY_ID, Verdict
-from lab.claims.evidence import Status, prove
+from lab.claims.evidence import Status, prove, select_claims
 from lab.experiments import clients
 from lab.experiments.jws import JOHN_DOE_PAYLOAD
 from tests.lab.test_mistakes import one_key, readable, talkative
+from tests.sampling import sampled
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -118,6 +120,14 @@ def test_the_sample_would_hold_with_the_payload_it_was_signed_for(db: None, monk
 
 
 def test_signed_by_another_algorithm_it_is_no_hmac(db: None) -> None:
-    keys = ["ed25519:nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"]
-    with override_settings(JWT_ACCESS_KEYS=keys):
+    with override_settings(JWT_REFRESH_KEYS=[new_secret("EdDSA")]):
         assert prove(BY_ID["C21"]).verdict is Verdict.WRONG
+
+
+@pytest.mark.parametrize("algorithm", sampled(["EdDSA", "ES256"], ["EdDSA"]))
+def test_the_proofs_about_tokens_hold_whatever_signs_access_tokens(file_database: None, algorithm: str) -> None:
+    with override_settings(JWT_ACCESS_KEYS=[new_secret(algorithm)]):
+        for claim in [*select_claims([], "tokens"), BY_ID["C48"]]:
+            result = prove(claim)
+            assert result.status is Status.PROVED or result.not_running, (claim.id, result)
+        assert f"{algorithm}, no HMAC" in str(prove(BY_ID["C21"]).evidence)

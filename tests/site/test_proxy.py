@@ -40,9 +40,9 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
 
 def production(port: int) -> dict[str, str]:
     """The environment of a site that is no demo, behind one proxy."""
-    keys = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
+    key = {"SECRET_KEY": secrets.token_urlsafe(48)}
     address = {"ALLOWED_HOSTS": "localhost", "SITE_URL": f"https://localhost:{port}"}
-    return keys | address | {"DEMO": "0", "EMAIL_URL": "dummy://", "TRUSTED_PROXIES": "1"}
+    return key | address | {"DEMO": "0", "EMAIL_URL": "dummy://", "TRUSTED_PROXIES": "1"}
 
 
 def ask(nginx: Nginx, server: str, method: str, path: str, body: str = "", **headers: str) -> Answer:

@@ -14,15 +14,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from secrets import token_urlsafe
 
+import jwt
 import psutil
 import pytest
 from django.test import override_settings
+from dotenv import dotenv_values
 
 from config import run
+from jwt_demo import keys
 from tests.running import ROOT, Site, free_port, free_port_pair, until
 from tests.sampling import sampled
 from tests.site.conftest import Sites
+from tests.site.holder import Holder
 from tests.site.visitor import Visitor
 
 linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads /proc")
@@ -47,12 +52,14 @@ def admin() -> Iterator[Visitor]:
         yield Visitor(site).log_in()
 
 
-SECRETS = ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
-
-
 def secrets_of(site: Site) -> list[str]:
-    text = (site.folder / ".env").read_text()
-    return [re.search(rf"^{name}=(.+)$", text, re.M)[1] for name in SECRETS]
+    """SECRET_KEY, and the keys of both rings."""
+    env = dotenv_values(site.folder / ".env")
+    assert env.keys() == {"SECRET_KEY", "DEMO", "ALLOWED_HOSTS"}
+    rings = keys.read(site.folder / "var" / "keys.json")
+    [access], [refresh] = rings["access"].dated, rings["refresh"].dated
+    assert (access.key.algorithm, refresh.key.algorithm) == ("EdDSA", "HS256")
+    return [str(env["SECRET_KEY"]), access.secret.removeprefix("ed25519:"), refresh.secret]
 
 
 def assert_nothing_is_left(site: Site) -> None:
@@ -63,12 +70,13 @@ def assert_nothing_is_left(site: Site) -> None:
 
 def test_a_first_start_makes_secrets_that_nobody_else_has(steady: Site, admin: Visitor) -> None:
     for site in (steady, admin.site):
-        assert stat.S_IMODE((site.folder / ".env").stat().st_mode) == 0o600
+        for file in (".env", "var/keys.json"):
+            assert stat.S_IMODE((site.folder / file).stat().st_mode) == 0o600
         for secret in secrets_of(site):
-            assert len(secret) >= 64
+            assert len(secret) >= 43  # 32 bytes
             assert len(set(secret)) > 20
             assert secret not in site.log.read_text()
-    assert len({*secrets_of(steady), *secrets_of(admin.site)}) == 2 * len(SECRETS)
+    assert len({*secrets_of(steady), *secrets_of(admin.site)}) == 6
 
 
 def test_it_prints_addresses_and_accounts(steady: Site) -> None:
@@ -86,10 +94,11 @@ def test_a_second_start_finds_its_users_and_its_sessions(admin: Visitor) -> None
     fields = {"email": "carol@example.com", "role": "member", "usable_password": "true"}
     passwords = {"password1": "correct horse carol", "password2": "correct horse carol"}
     assert admin.submit("/admin/accounts/user/add/", **fields, **passwords).status == 302
-    env = (admin.site.folder / ".env").read_bytes()
+    files = [admin.site.folder / name for name in (".env", "var/keys.json")]
+    before = [file.read_bytes() for file in files]
     assert admin.site.stop() == 0
     admin.site.start()
-    assert (admin.site.folder / ".env").read_bytes() == env
+    assert [file.read_bytes() for file in files] == before
     assert "carol@example.com" in admin.get("/admin/accounts/user/").text
 
 
@@ -211,6 +220,59 @@ def test_a_folder_with_odd_characters_is_no_obstacle(new_site: Sites) -> None:
     Visitor(site).log_in()
     made = [path.name for path in site.folder.iterdir()]
     assert sorted(made) == [".env", "50%41 c# ?x=1", "log"]
+
+
+# ── The keys of tokens ─────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_of_keys_that_cannot_be_used_or_is_gone_ends_no_login(admin: Visitor) -> None:
+    """It stops the start, with one sentence. When the file is back, every login goes on."""
+    site = admin.site
+    file, holder = site.folder / "var" / "keys.json", Holder(site)
+    assert holder.log_in("alice@example.com", "demo-only-alice").status == 200
+    assert site.stop() == 0
+    good = file.read_bytes()
+    file.chmod(0o640)
+    assert_start_is_refused(site, "chmod 600")
+    file.chmod(0o600)
+    file.write_bytes(good[:-20])
+    assert_start_is_refused(site, "not whole")
+    assert file.read_bytes() == good[:-20]
+    file.unlink()
+    assert_start_is_refused(site, "Bring them back, or run manage.py rotate_keys refresh --force")
+    assert not file.exists()
+    file.write_bytes(good)
+    file.chmod(0o600)
+    site.start()
+    assert holder.whoami() == 200
+    assert holder.rotate().status == 200
+
+
+def assert_start_is_refused(site: Site, says: str) -> None:
+    written = site.log.stat().st_size
+    site.launch()
+    assert site.process.wait(20) not in (0, None)
+    [said] = [line for line in site.log.read_text()[written:].splitlines() if line]
+    assert said.startswith(f"JWT_KEY_FILE {site.folder / 'var' / 'keys.json'}")
+    assert says in said
+    assert_nothing_is_left(site)
+
+
+@pytest.mark.exhaustive
+def test_keys_in_an_env_file_from_before_go_on_signing(new_site: Sites) -> None:
+    site, secret = new_site(), token_urlsafe(48)
+    env = {"SECRET_KEY": token_urlsafe(48), "JWT_ACCESS_KEYS": secret, "JWT_REFRESH_KEYS": token_urlsafe(48)}
+    env |= {"DEMO": "1", "ALLOWED_HOSTS": "localhost"}
+    text = "".join(f"{name}={value}\n" for name, value in env.items())
+    (site.folder / ".env").write_text(text)
+    site.start()
+    assert (site.folder / ".env").read_text() == text
+    assert not (site.folder / "var" / "keys.json").exists()
+    holder = Holder(site)
+    assert holder.log_in("alice@example.com", "demo-only-alice").status == 200
+    header = jwt.get_unverified_header(holder.access)
+    assert (header["alg"], header["kid"]) == ("HS256", keys.Key.of(secret).kid)
+    assert holder.whoami() == 200
 
 
 # ── The attack range beside it ─────────────────────────────────────────────────────────────────
@@ -340,7 +402,7 @@ def test_a_wrong_variable_of_the_range_is_named_in_one_line(new_site: Sites, env
 
 WRONG = [
     ("DATABASE_URL", "postgres://someone:hidden-word@%2Fnowhere/site"),
-    ("JWT_ACCESS_KEYS", ""),
+    ("JWT_ACCESS_KEYS", "too-short"),
     ("PORT", "eighty"),
     ("VAR_DIR", "/proc/nowhere"),
 ]
@@ -358,6 +420,7 @@ WRONG_TOO = [
     ("SECRET_KEY", "too-short"),
     ("SECRET_KEY", "change-me-change-me-change-me-change-me"),
     ("JWT_REFRESH_KEYS", "too-short"),
+    ("JWT_KEY_FILE", "/nowhere/keys.json"),
     ("ALLOWED_HOSTS", "*"),
     ("TRUSTED_PROXIES", "many"),
     ("PORT", "99999"),

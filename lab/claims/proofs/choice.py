@@ -1,8 +1,8 @@
 """Which one for which job: what `lab.experiments.decision` says, and what can be measured of its reasons."""
 
-import secrets
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import jwt
 from django.conf import settings
@@ -11,6 +11,7 @@ from rest_framework_simplejwt.exceptions import TokenBackendError
 from accounts.models import User
 from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.conf import simple_jwt
+from jwt_demo.keys import ring
 from jwt_demo.tokens import Backend
 from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import Answer, Browser, Sandbox
@@ -91,8 +92,10 @@ def tenant_in_the_token(sandbox: Sandbox) -> Iterator[Evidence]:
     """Two tenants with an audience each, one key: whose data a token leads to, and who refuses it."""
     for clients in ("script", "apps", "both"):
         yield _rule_says(Outcome.TOKENS, clients=clients, tenants="many", servers="several")
-    data, key = {"north": "the orders of north", "south": "the orders of south"}, secrets.token_urlsafe(48)
-    services = {name: Backend("at+jwt", (key,), simple_jwt.ISSUER, f"/tenants/{name}/") for name in data}
+    data, key = {"north": "the orders of north", "south": "the orders of south"}, ring("access").active
+    services = {
+        name: Backend("at+jwt", partial(ring, "access"), simple_jwt.ISSUER, f"/tenants/{name}/") for name in data
+    }
     times = {"iat": int(time.time()), "exp": int(time.time()) + 60}
     tokens = {name: service.encode({"sub": "1", "tenant": name, **times}) for name, service in services.items()}
     for name, other in (("north", "south"), ("south", "north")):
@@ -100,7 +103,7 @@ def tenant_in_the_token(sandbox: Sandbox) -> Iterator[Evidence]:
         yield holds(f"the token of {name}, at its own service", found, found == data[name])
         refused = _try_token(services[other], tokens[name])
         yield holds(f"the token of {name}, at the service of {other}", refused, refused == "refused")
-    careless = jwt.decode(tokens["north"], key, ["HS256"], options={"verify_aud": False})
+    careless = jwt.decode(tokens["north"], key.verifying, [key.algorithm], options={"verify_aud": False})
     yield limit(
         "a service of south that compares no audience", f"let {careless['tenant']} in", careless["tenant"] == "north"
     )

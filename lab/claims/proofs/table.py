@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 
+import jwt
+
+from jwt_demo.keys import Key, new_secret, ring
+from jwt_demo.tokens import AccessToken
 from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import Answer, Sandbox
-from lab.experiments import measure, revocation
+from lab.experiments import jws, measure, revocation
 from lab.experiments.revocation import BY_KEY, Credential
 
 
@@ -80,11 +84,22 @@ def how_large_each_is(sandbox: Sandbox) -> Iterator[Evidence]:
     id_length, whole = measure.credential_size(session)
     yield holds("the session's id", f"{id_length} bytes", id_length <= 40)
     length, line = measure.credential_size(token)
-    yield holds("the access token", f"{length} bytes", 200 <= length <= 500)
+    with_hmac = _length_with_hmac(token.browser.access)
+    yield holds("the claims of an access token, signed with HS256", f"{with_hmac} bytes", 200 <= with_hmac <= 500)
+    key = ring("access").active
+    if key.public:
+        # A longer signature, and the longer name of a key.
+        yield limit(f"the access token, signed with {key.algorithm}", f"{length} bytes", length > with_hmac)
     yield holds("token to id", f"{length / id_length:.0f} times", length > 5 * id_length)
     yield limit("the whole header line of each", f"{whole} and {line} bytes", whole > 40)
     refresh = _refresh_length(token)
     yield limit("the refresh cookie that goes along", f"{refresh} bytes", refresh > 0)
+
+
+def _length_with_hmac(token: str) -> int:
+    key = Key.of(new_secret("HS256"))
+    headers = {"typ": AccessToken.kind, "kid": key.kid}
+    return len(jwt.encode(jws.read_claims(token), key.signing, key.algorithm, headers))
 
 
 def _refresh_length(token: Credential) -> int:

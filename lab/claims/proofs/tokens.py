@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
+import jwt
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
@@ -19,6 +20,7 @@ from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from jwt_demo import checks
 from jwt_demo.conf import conf as jwt_conf
+from jwt_demo.keys import Key, ring
 from jwt_demo.tokens import AccessToken
 from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import Answer, Browser, Sandbox
@@ -92,22 +94,33 @@ def payload_carries_claims(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C21")
 def signature_is_hmac_of_header_and_payload(sandbox: Sandbox) -> Iterator[Evidence]:
-    browser = sandbox.logged_in("jwt")
-    signed, _, sent = browser.access.rpartition(".")
-    mac = hmac.digest(jwt_conf.JWT_ACCESS_KEYS[0].encode(), signed.encode(), hashlib.sha256)
+    browser, access = sandbox.logged_in("jwt"), ring("access").active
+    signed, _, sent = refresh_token(browser).rpartition(".")
+    mac = hmac.digest(jws.as_bytes(ring("refresh").active), signed.encode(), hashlib.sha256)
     yield holds(
-        "HMAC-SHA256 over header.payload, computed again",
+        "HMAC-SHA256 over header.payload of a refresh token, computed again",
         f"{jws.base64url_encode(mac)[:12]}…",
         jws.base64url_encode(mac) == sent,
     )
     plain = b64encode(mac).decode()
     yield limit("the same 32 bytes in ordinary base64", f"{len(plain)} characters, not {len(sent)}", plain != sent)
-    good, padded = whoami(browser, browser.access), whoami(browser, f"{signed}.{plain}")
-    yield limit(
-        "the token with it instead",
-        f"{describe_answer(padded)}; unchanged {good.status}",
-        (good.status, padded.status) == (200, 401),
-    )
+    statuses = [_refresh_with(browser, f"{signed}.{ending}") for ending in (plain, sent)]
+    yield limit("a refresh with it instead; unchanged", statuses, statuses == [401, 200])
+    yield from _signature_of_access_token(browser.access, access)
+
+
+def _signature_of_access_token(token: str, key: Key) -> Iterator[Evidence]:
+    verified = bool(jwt.PyJWS().decode(token, key.verifying, [key.algorithm]))
+    if key.public is None:
+        yield holds("the same of an access token", key.algorithm, verified)
+    else:
+        # A signature of a pair, and no HMAC: the claim is about the other algorithm.
+        yield limit("an access token, verified by the published key", f"{key.algorithm}, no HMAC", verified)
+
+
+def _refresh_with(browser: Browser, text: str) -> int:
+    browser.set_cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME, text)
+    return browser.post("/jwt/auth/refresh").status
 
 
 @proves("C22")
@@ -229,7 +242,7 @@ def issued_earlier(token: str, seconds: int) -> str:
     """The access token as it would be, had it been issued so much earlier."""
     found = jws.read_claims(token)
     moved = {name: found[name] - seconds for name in ("iat", "exp", "auth_time")}
-    return jws.resign(token, jwt_conf.JWT_ACCESS_KEYS[0].encode(), **moved)
+    return jws.resign(token, ring("access").active, **moved)
 
 
 @proves("C35")
@@ -241,8 +254,9 @@ def refresh_token_lifetime(sandbox: Sandbox) -> Iterator[Evidence]:
 @proves("C36")
 def keys_differ(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("jwt")
-    access, refresh = jwt_conf.JWT_ACCESS_KEYS[0].encode(), jwt_conf.JWT_REFRESH_KEYS[0].encode()
-    yield holds("the two keys are different", f"{len(access)} and {len(refresh)} bytes", access != refresh)
+    access, refresh = ring("access").active, ring("refresh").active
+    names = f"{access.algorithm} {access.kid} and {refresh.algorithm} {refresh.kid}"
+    yield holds("the two keys are different", names, access.kid != refresh.kid)
     control = whoami(browser, jws.resign(browser.access, access))
     yield holds("an access token signed anew with its own key", control.status, control.status == 200)
     answer = whoami(browser, jws.resign(browser.access, refresh))

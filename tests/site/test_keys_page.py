@@ -1,0 +1,56 @@
+"""docs/keys.md: the code that it gives to a service verifies the tokens of a running site, and refuses what is none."""
+
+import base64
+import json
+import re
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.running import ROOT, Site
+from tests.site.visitor import Visitor
+
+pytestmark = pytest.mark.site
+
+PAGE = (ROOT / "docs" / "keys.md").read_text()
+
+
+@pytest.fixture
+def claims_of(site: Site) -> Any:
+    [code] = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "PyJWKClient" in block]
+    names: dict[str, Any] = {}
+    exec(code.replace("https://login.example.org", site.url), names)  # noqa: S102
+    return names["claims_of"]
+
+
+def tokens(site: Site) -> dict[str, str]:
+    body = {"email": "bob@example.com", "password": "demo-only-bob", "transport": "body"}
+    answer = Visitor(site).send("POST", "/jwt/auth/login", json.dumps(body).encode(), Content_Type="application/json")
+    found: dict[str, str] = json.loads(answer.text)
+    return found
+
+
+def decoded(segment: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(segment + "=="))
+    return found
+
+
+def encoded(part: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+
+def test_a_service_verifies_with_what_is_published(site: Site, claims_of: Any) -> None:
+    found = tokens(site)
+    assert claims_of(found["accessToken"])["role"] == "member"
+    header, body, signature = found["accessToken"].split(".")
+    forged = encoded(decoded(body) | {"role": "admin"})
+    untyped = encoded({name: value for name, value in decoded(header).items() if name != "typ"})
+    for text in (
+        f"{header}.{forged}.{signature}",
+        found["refreshToken"],
+        f"{header}.{body}.",
+        f"{untyped}.{body}.{signature}",
+    ):
+        with pytest.raises(jwt.PyJWTError):
+            claims_of(text)
