@@ -19,6 +19,7 @@ PAGES = (
     ("compare", "Compare with others", "See this project beside stock Django and Express, measured in one run."),
     ("revocation", "Revoke a login", "Ban a user and watch when each kind of login stops working."),
     ("refresh", "Refresh and theft", "Play owner and thief with one refresh token, in either order."),
+    ("keys", "Keys that change", "Change the key that signs under running clients, and see who refuses a token."),
     ("remember", "Remember me", "Tick the box or not, close the browser, and see who is still logged in."),
     ("clients", "Clients", "Run the same login from curl, Python and JavaScript."),
     ("mistakes", "Mistakes", "Nine usual mistakes beside the line that mends them, checked on this server."),
