@@ -10,7 +10,7 @@ PRODUCTION = ENV_FILE=/dev/null DEMO=0 ALLOWED_HOSTS=login.example.org SITE_URL=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-clocks soak prove measure bench servers check format clean
+.PHONY: help run test test-all test-clocks soak rehearse prove measure bench servers check format clean
 PYTEST = $(BIN)/python -m pytest -q
 WORKERS = -n $(JOBS) --dist loadfile
 
@@ -31,6 +31,9 @@ test-clocks: $(VENV)/.dev  ## `make test` on other days: leap day, New Year's Ev
 
 soak: $(VENV)/.dev  ## the races and scale tests with full counts: before a release
 	@SOAK=1 exec $(PYTEST) -m soak
+
+rehearse: $(VENV)/.dev  ## both rings of keys replaced twice under load, and at once for a leak, with the figures: about a minute
+	@exec $(PYTEST) -s tests/site/test_rehearsal.py
 
 prove: $(VENV)/.dev  ## every claim, proved now (ID="C9 C10" or PART=sessions: only these; RECORD=1: keeps what attacks show)
 	@exec $(BIN)/python -m config.command prove $(ID) $(if $(PART),--part $(PART)) $(if $(RECORD),--record)

@@ -1,0 +1,5 @@
+"""Times of the rehearsal, in seconds: so short that the first key of each ring retires within a minute."""
+
+ACCESS_LIFETIME, REFRESH_LIFETIME, LEEWAY = 18, 25, 1
+JWT_GRACE_PERIOD = 6
+JWT_KEYS_REREAD, JWT_KEYS_MAX_AGE, JWT_KEYS_PENDING = 1, 2, 7
