@@ -22,6 +22,11 @@ CORS_EXPOSE_HEADERS = ["X-CSRFToken", "Retry-After"]
 """
 # Of another site, which uses bearer tokens alone: its scripts may read answers, and it is not trusted with cookies.
 PARTNER = 'CORS_ALLOWED_ORIGINS = [*globals().get("CORS_ALLOWED_ORIGINS", []), "http://partner.localhost:3000"]\n'
+STATIC = """
+STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+MIDDLEWARE.insert(0, "whitenoise.middleware.WhiteNoiseMiddleware")
+STATIC_ROOT = BASE_DIR / "static"
+"""
 URLS = """
 from jwt_demo.authentication import JWTAuthentication
 from sessions_demo.authentication import SessionAuthentication
@@ -66,8 +71,11 @@ def pages(api: int) -> Iterator[int]:
 
 
 @contextmanager
-def api() -> Iterator[tuple[Host, int]]:
-    """A running project with both parts and a user, alice, for pages at the port that is given beside it."""
+def api(with_pages: bool = False) -> Iterator[tuple[Host, int]]:
+    """A running project with both parts and a user, alice, for pages at the port that is given beside it.
+
+    `with_pages`: a browser opens its own pages, too, which need their static files.
+    """
     with Host() as host, pages(host.port) as port:
         host.store.start()
         host.take("Take a part: sessions", "security", "sessions_demo")
@@ -75,5 +83,8 @@ def api() -> Iterator[tuple[Host, int]]:
         host.type(host.settings, f"{SETTINGS}{PARTNER}".replace(":3000", f":{port}"))
         host.type(host.urls, URLS)
         host.shell(f"User.objects.create_user('alice', password='{PASSWORD}')")
+        if with_pages:
+            host.type(host.settings, STATIC)
+            host.manage("collectstatic", "--no-input")
         host.start()
         yield host, port

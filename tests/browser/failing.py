@@ -1,10 +1,19 @@
 """Tests that fail on purpose. No run collects this file; `test_evidence.py` runs it by its name."""
 
+import os
 from collections.abc import Callable
+from types import SimpleNamespace
 
+import pytest
 from playwright.sync_api import Page
 
 from tests.running import Site
+
+
+@pytest.fixture(scope="session")
+def site() -> SimpleNamespace:
+    """The one that runs already: to start another takes longer than the three tests."""
+    return SimpleNamespace(url=os.environ["RUNNING_SITE"])
 
 
 def test_that_passes(visit: Callable[..., Page], site: Site) -> None:

@@ -1,7 +1,9 @@
-"""A page at app.site.localhost with its API at api.site.localhost, in a browser; and pages that are not trusted."""
+"""Another project in a browser: the pages of the parts there, with no template of ours around them; and its API at
+api.site.localhost under a page at app.site.localhost, and under pages that are not trusted.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ REFRESH, SESSION = "__Host-refresh", "__Host-sessionid"
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[tuple[Host, int]]:
-    with api() as made:
+    with api(with_pages=True) as made:
         yield made
 
 
@@ -168,3 +170,40 @@ def test_a_page_of_another_site_does_all_without_cookies(context: BrowserContext
     assert ask("jwt/auth/logout", {"refreshToken": tokens["refreshToken"]})[0] == 200
     assert ask("notes", {"text": "a"}, access=tokens["accessToken"])[0] == 401
     assert names(context) == set()
+
+
+# ── The pages of the parts ─────────────────────────────────────────────────────────────────────
+
+
+# What Chromium asks a project for that has no icon.
+ICON = ("favicon.ico",)
+
+
+def test_a_user_logs_in_and_out_by_a_session(visit: Callable[..., Page], made: tuple[Host, int]) -> None:
+    page = visit(refusals=ICON)
+    page.goto(f"http://localhost:{made[0].port}/session/profile/")
+    page.get_by_label("User name").fill("alice")
+    page.get_by_role("textbox", name="Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("alice")
+    page.get_by_role("link", name="All your devices").click()
+    expect(page.get_by_text("this device")).to_be_visible()
+    page.goto(f"http://localhost:{made[0].port}/session/profile/")
+    page.get_by_role("button", name="Log out here").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are logged out")
+
+
+def test_a_user_logs_in_and_out_by_a_token(visit: Callable[..., Page], made: tuple[Host, int]) -> None:
+    page = visit(refusals=(*ICON, "/jwt/auth/login"))
+    page.goto(f"http://localhost:{made[0].port}/jwt/")
+    page.get_by_label("User name").fill("alice")
+    page.get_by_role("textbox", name="Password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_have_text("This user name and password do not belong together.")
+    page.get_by_role("textbox", name="Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("alice")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("alice")
+    page.get_by_role("button", name="Log out here").click()
+    expect(page.get_by_label("User name")).to_be_visible()

@@ -1,5 +1,6 @@
 """A test that fails leaves what it saw: in `var/browser/`, in a folder named after it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,18 +10,19 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import EVIDENCE
-from tests.running import ROOT
+from tests.running import ROOT, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.exhaustive]
 
 
 @pytest.fixture
-def folders() -> Iterator[list[Path]]:
+def folders(site: Site) -> Iterator[list[Path]]:
     """What the three tests of `failing.py` left."""
     for folder in EVIDENCE.glob("failing.py*"):
         shutil.rmtree(folder)
     command = [sys.executable, "-m", "pytest", "-q", "tests/browser/failing.py"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = os.environ | {"RUNNING_SITE": site.url}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert "1 failed, 2 passed, 1 error" in done.stdout, done.stdout + done.stderr
     found = sorted(EVIDENCE.glob("failing.py*"))
     yield found
