@@ -30,6 +30,8 @@ STOCK, EXPRESS, EXPRESS_BCRYPT = 3, 4, 5
 CSRF_TOKEN = "b" * 32
 # Made once for this process: a credential from before a restart of a contestant is still good after it.
 SECRETS = {name: token_urlsafe(48) for name in ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
+# Keys for access tokens whose public half verifies, by their algorithm.
+PAIRS = {"EdDSA": f"ed25519:{token_urlsafe(32)}", "ES256": f"es256:{token_urlsafe(32)}"}
 SITE = "login.example.org"
 # As a browser sends it and a proxy in front passes it on.
 BEHIND_PROXY = {
@@ -197,18 +199,21 @@ def _ours_flows(check: str) -> tuple[Flow, ...]:
     )
 
 
-def _ours(check: str) -> Contestant:
-    """This project with one check of access tokens, which is a setting and so needs a start of its own."""
-    if check == "denylist":  # the default: nothing but the site's own settings
-        key, environment = "ours", _ours_environment
-    else:
-        key = f"ours-{check}"
-        environment = partial(_ours_environment, settings="benchmarks.ours_settings", BENCH_REVOCATION=check)
+def _ours(variant: str, **more: str) -> Contestant:
+    """This project; with `more` in its environment for a variant, which needs a start of its own.
+
+    Without, access tokens are signed with HS256, as those of the others are, and checked as the site does by default.
+    """
+    key = f"ours-{variant.lower()}" if more else "ours"
+
+    def environment(place: Place) -> dict[str, str]:
+        return _ours_environment(place, **more)
+
     return Contestant(
         key=key,
         name="This project",
         note="DEMO=0, gunicorn, 8 threads a worker; housekeeping beside it; a log line for each request",
-        flows=_ours_flows(check) if key == "ours" else _ours_flows(check)[1:],
+        flows=_ours_flows(variant)[1:] if more else _ours_flows(variant),
         nothing="/healthz",
         prepare=partial(_prepare_ours, environment),
         command=_ours_command,
@@ -467,8 +472,8 @@ CONTESTANTS: dict[str, Contestant] = {
     contestant.key: contestant
     for contestant in (
         _ours("denylist"),
-        _ours("expiry"),
-        _ours("version"),
+        *(_ours(check, settings="benchmarks.ours_settings", BENCH_REVOCATION=check) for check in ("expiry", "version")),
+        *(_ours(algorithm, JWT_ACCESS_KEYS=key) for algorithm, key in PAIRS.items()),
         OURS_DEMO,
         STOCK_DJANGO,
         EXPRESS_ARGON2,

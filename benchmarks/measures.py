@@ -24,9 +24,11 @@ READERS = 8
 LOGGED_IN, REFRESHED, LOGGED_OUT = 32, CONNECTIONS, 24
 # What others are compared with: this project as it is by default; and what does nothing, with all that does more.
 YARDSTICK: dict[str, tuple[str, str]] = {"session": ("ours", ""), "token": ("ours", "denylist"), "": ("ours", "")}
-# What differs from the rest only there: by the check of a token, by the trace of a request, by how the key is kept.
+# What differs from the rest only there: by the check of a token, its signature, the trace of a request, or by how the
+# key is kept.
 ALIKE_BUT_FOR = {
     **dict.fromkeys(("ours-expiry", "ours-version", "ours-demo"), ("whoami",)),
+    **dict.fromkeys(("ours-eddsa", "ours-es256"), ("whoami", "refresh")),
     "KeyObject": ("whoami", "profile"),
 }
 # Both workers have both cores, and so does what asks them.

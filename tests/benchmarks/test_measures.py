@@ -56,6 +56,8 @@ def test_every_flow_is_asked_all_that_it_has() -> None:
 def test_what_is_alike_is_measured_once() -> None:
     assert done("ours-expiry") == {("token", "expiry"): ["whoami"]}
     assert done("ours-version") == {("token", "version"): ["whoami"]}
+    assert done("ours-eddsa") == {("token", "EdDSA"): ["whoami", "refresh"]}
+    assert done("ours-es256") == {("token", "ES256"): ["whoami", "refresh"]}
     assert done("ours-demo") == {("session", ""): ["whoami"], ("token", "denylist"): ["whoami"]}
 
 
