@@ -43,8 +43,7 @@ class TokenFamilyAdmin(ActionsAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list, under what is due of the keys."""
-        # Not before an action, whose answer leads back here; nor to somebody who will be refused, whom the next page
-        # would show it to.
+        # An action leads back here and would say it twice. A user who is refused would read it on the next page.
         if request.method == "GET" and self.has_view_permission(request):
             for due in reminders():
                 messages.warning(request, due)

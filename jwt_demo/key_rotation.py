@@ -210,6 +210,6 @@ def _due(kind: str) -> Iterator[str]:
         yield str(error)
         return
     age = timezone.now() - newest.active
-    # A setting has no dates: of its keys nobody knows how old they are.
+    # The keys of a setting have no dates, and so no age.
     if newest.active > ALWAYS and age > timedelta(seconds=conf.JWT_KEYS_REPLACED_AFTER):
         yield f"The {kind} key {newest.key.kid} is {age.days} days old. Run manage.py rotate_keys {kind}."

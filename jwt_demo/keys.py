@@ -398,7 +398,7 @@ def _as_json(dated: DatedKey) -> dict[str, str | None]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Waits for whoever else is writing this file: of two rotations at once, one would undo the other."""
+    """Waits until no other process writes this file. Without it, one of two rotations at once would undo the other."""
     folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)

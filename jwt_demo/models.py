@@ -209,7 +209,7 @@ class TokenFamily(models.Model):
         return transport == self.transport and same
 
     def _issued(self, token: RefreshToken) -> bool:
-        # Whoever has stolen the key could otherwise write a predecessor, and be given the successor.
+        # Otherwise a thief of the key could write a predecessor, and be given the successor.
         begins = token["jti"].startswith(f"{self.pk}.{token['gen']}.")
         return begins and OutstandingToken.objects.filter(jti=token["jti"]).exists()
 

@@ -112,7 +112,7 @@ def _check_algorithm(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("jwt")
     decoded = jws.decode(browser.access)
     payload = json.dumps(decoded.payload | {"role": "admin"})
-    # An HMAC with the key itself; with a pair, whoever verifies has the public one.
+    # An attacker knows the public key of a pair, and may use it as the secret of an HMAC.
     for algorithm, key in (("none", b""), ("HS512", jws.as_bytes(ring("access").active))):
         token = jws.build_token(json.dumps(decoded.header | {"alg": algorithm}), payload, key, algorithm)
         answer = _whoami(browser, token)

@@ -21,7 +21,7 @@ def in_file(settings: Settings, path: Path, first: bool = True) -> Path:
 
 
 def first_keys(path: Path) -> None:
-    """Those that a first start makes, whoever is logged in by others."""
+    """Makes the keys of a first start, also while logins depend on other keys."""
     keys.write(path, {kind: key_rotation.Plan.at_once(kind, None, timezone.now()).after for kind in keys.SETTINGS})
 
 

@@ -77,7 +77,7 @@ def age_in_words(age: timedelta) -> str:
 
 
 def in_words(time: timedelta) -> str:
-    """How long to wait, rounded up: whoever waits for so long has waited long enough."""
+    """How long to wait, rounded up, so that a wait of this length is never too short."""
     step = UNITS["hour" if time > UNITS["day"] else "minute"]
     left, words = -(-time // step) * step, []
     for name, unit in UNITS.items():
