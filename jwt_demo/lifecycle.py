@@ -360,13 +360,13 @@ class TokenFlow:
         pk = pk_of(key)
         rows = TokenFamily.objects.live().filter(user_id=pk, token_version__lt=token_version)
         is_ours = isinstance(keep, TokenFamily)
-        _, ended = _end_rows(rows.exclude(pk=keep.pk) if is_ours else rows, reason)
         try:
+            _, ended = _end_rows(rows.exclude(pk=keep.pk) if is_ours else rows, reason)
             if is_ours:
                 cycle_key(keep, get_user(pk))
         finally:
-            # Also when `keep` was ended meanwhile. One entry for all of them, and for access tokens
-            # without a family, which have no row.
+            # Also when `keep` was ended meanwhile, and when the database is locked. One entry for all of them, and
+            # for access tokens without a family, which have no row.
             revocation.deny_before(key, token_version)
         return ended
 

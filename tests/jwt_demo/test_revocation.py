@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import QuerySet
 from django.utils import timezone
 from pytest_django import Settings
@@ -540,6 +540,21 @@ def test_end_all_leaves_what_was_begun_since(alice: User) -> None:
     assert counts(issued) and rotated(text(issued))
     assert FLOW.end_all(str(alice.pk), version_of(alice) + 1, "now") == 1
     assert not counts(issued)
+
+
+@committed
+def test_a_database_that_cannot_end_the_rows_keeps_no_access_token_alive(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = begun(alice)
+
+    def locked(*_: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(lifecycle, "_end_rows", locked)
+    with pytest.raises(OperationalError):
+        FLOW.end_all(str(alice.pk), version_of(alice) + 1, "test")
+    assert not CHECKS[DENYLIST].allows(issued.access)
 
 
 @pytest.mark.parametrize("keep", [None, object(), "a session"])

@@ -143,6 +143,8 @@ def test_a_store_that_comes_back_empty_lets_nobody_back_in(
     assert banned.log_in(banned_email, PASSWORD, refresh=False).status == 200
     assert short.log_in(email, PASSWORD, refresh=False).status == 200
     backstage.ask("ban", banned_email)
+    # For a second after it met silence, in a test before or on a busy machine, that process leaves it to housekeeping.
+    until(lambda: not backstage.ask("pending"), SOON)
     for holder in (ended, short):
         assert holder.send("POST", "/jwt/auth/logout").status == 200
     assert [one.whoami() for one in (banned, ended, short, live)] == [401, 401, 401, 200]
