@@ -60,7 +60,7 @@ class Plan:
     def from_setting(cls, kind: str, now: datetime) -> Self:
         """The keys of the setting, to be written into the file as they are.
 
-        Nobody knows how old the first is. Its age counts from now, or no reminder would ever come.
+        A setting does not say how old its first key is. Its age counts from now, or no reminder would ever come.
         """
         before = keys.ring(kind)
         end = now + longest_life(kind)
@@ -99,7 +99,7 @@ def followed_by(before: Ring, next_key: DatedKey, life: timedelta) -> Ring:
 def has_tables() -> bool:
     """Whether the database knows logins. The first keys are made before the first `migrate`, which asks for keys.
 
-    Raises one of `OUTAGES` for a database that does not answer: then nobody knows whom new keys would log out.
+    Raises one of `OUTAGES` for a database that does not answer: it would say whom new keys log out.
     """
     try:
         return TokenFamily._meta.db_table in connection.introspection.table_names()

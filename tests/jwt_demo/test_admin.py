@@ -197,7 +197,7 @@ def test_what_is_due_of_the_keys_stands_over_the_families_for_staff_who_may_see_
     page = viewer.get(FAMILIES).content.decode()
     assert [page.count(sentence) for sentence in due] == [1, 1, 1]
     assert "is not in use" not in viewer.get("/admin/").content.decode()
-    # Nobody else is shown it, here or on a page that is opened later.
+    # Other users do not see it, neither here nor on a page that they open later.
     for browser, status in ((other, 403), (Browser(), 302)):
         assert browser.get(FAMILIES).status_code == status
         assert "is not in use" not in browser.get("/admin/", follow=True).content.decode()

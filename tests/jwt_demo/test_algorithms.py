@@ -158,10 +158,10 @@ def test_a_signature_of_es256_has_one_form(es256: AccessBench) -> None:
 
 
 def test_the_second_signature_of_a_token_ends_with_the_first(whole: None, es256: AccessBench) -> None:
-    """Whoever sees an ECDSA signature can write another of the same text: the order minus its second number.
+    """An ECDSA signature has a second form: the order of the curve minus its second number. Anybody can compute it.
 
-    RFC 7518 allows both, and half of those that are issued are of either kind. It is the same token: what is revoked is
-    what its claims name, and never its text.
+    RFC 7518 allows both forms. They belong to one token: a revocation names its claims and never its text, so it ends
+    both.
     """
     signed, r, s = parts(es256.text)
     second = f"{signed}.{b64(joined(r, ORDER - s))}"
@@ -193,7 +193,7 @@ def moment(seconds: float) -> Any:
 
 
 def present(kind: str, algorithm: str) -> DatedKey:
-    """A key that signs, as long as nobody plans another."""
+    """A key that signs, and for which no successor is planned yet."""
     own = algorithm if algorithm in ALGORITHMS[kind] else "HS256"
     return DatedKey(keys.new_secret(own), moment(-1000), moment(-1000))
 

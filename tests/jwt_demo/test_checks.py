@@ -146,7 +146,7 @@ def refusals(path: Path) -> str:
 
 
 def test_a_site_whose_key_file_cannot_be_used_does_not_start(key_file: Path) -> None:
-    """Nobody has read it before, so there are no keys to go on with."""
+    """The process has read no earlier file, so it has no keys to go on with."""
     for mode in (0o640, 0o604, 0o620, 0o602, 0o610, 0o666):
         key_file.chmod(mode)
         assert "jwt.E001: JWT_KEY_FILE has no access keys" in refusals(key_file)

@@ -1,4 +1,4 @@
-"""`manage.py keys` and `rotate_keys`: what an administrator reads, and that nobody is logged out by mistake."""
+"""`manage.py keys` and `rotate_keys`: what an administrator reads, and that no mistake ends a login."""
 
 import contextlib
 import io

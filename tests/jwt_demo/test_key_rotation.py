@@ -48,7 +48,7 @@ def states(kind: str = "refresh") -> list[str]:
     return [dated.state(timezone.now()).value for dated in keys.ring(kind).dated]
 
 
-# ── Nobody is logged out ──────────────────────────────────────────────────────────────────────
+# ── No rotation ends a login ──────────────────────────────────────────────────────────────────
 
 
 def test_two_rotations_log_nobody_out(path: Path, alice: User, clock: Clock) -> None:
@@ -406,7 +406,7 @@ def test_reminders_say_what_is_due_and_no_path(path: Path, settings: Settings, c
     assert key_rotation.reminders() == ["JWT_KEY_FILE names no file."]
     for name in keys.SETTINGS.values():
         setattr(settings, name, [keys.new_secret("HS256")])
-    # Nobody knows how old the keys of a setting are, and the file is not asked for.
+    # The keys of a setting have no dates, and then no file is needed.
     assert key_rotation.reminders() == []
     settings.JWT_ACCESS_KEYS = ["hunter2"]
     (due,) = key_rotation.reminders()

@@ -118,7 +118,7 @@ def test_a_retry_gets_the_same_bytes_after_a_change_of_keys(
 
 
 def test_a_predecessor_that_was_never_issued_gets_no_successor(alice: User, clock: Clock) -> None:
-    """Whoever has stolen the key of refresh tokens, and knows the id of a login, can write one."""
+    """A thief of the refresh key who knows the id of a login can sign such a predecessor."""
     first = text(begun(alice))
     latest = rotated(first)
     forged = RefreshToken(first)

@@ -543,7 +543,7 @@ def test_end_all_leaves_what_was_begun_since(alice: User) -> None:
 
 
 @committed
-def test_a_database_that_cannot_end_the_rows_keeps_no_access_token_alive(
+def test_access_tokens_are_denied_also_when_the_database_cannot_end_the_rows(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issued = begun(alice)

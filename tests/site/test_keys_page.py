@@ -17,10 +17,16 @@ PAGE = (ROOT / "docs" / "keys.md").read_text()
 
 
 @pytest.fixture
-def claims_of(site: Site) -> Any:
+def names(site: Site) -> dict[str, Any]:
+    """What the code of the page defines."""
     [code] = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "PyJWKClient" in block]
-    names: dict[str, Any] = {}
-    exec(code.replace("https://login.example.org", site.url), names)  # noqa: S102
+    found: dict[str, Any] = {}
+    exec(code.replace("https://login.example.org", site.url), found)  # noqa: S102
+    return found
+
+
+@pytest.fixture
+def claims_of(names: dict[str, Any]) -> Any:
     return names["claims_of"]
 
 
@@ -54,3 +60,25 @@ def test_a_service_verifies_with_what_is_published(site: Site, claims_of: Any) -
     ):
         with pytest.raises(jwt.PyJWTError):
             claims_of(text)
+
+
+def test_an_invented_name_of_a_key_is_no_request_to_the_site(
+    site: Site, names: dict[str, Any], claims_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, fetches = names["KEYS"], []
+    fetch = client.fetch_data
+    monkeypatch.setattr(client, "fetch_data", lambda: fetches.append(1) or fetch())
+    token = tokens(site)["accessToken"]
+    assert claims_of(token)
+    _, body, signature = token.split(".")
+    for number in range(5):
+        header = encoded({"alg": "EdDSA", "typ": "at+jwt", "kid": f"invented {number}"})
+        with pytest.raises(jwt.PyJWTError):
+            claims_of(f"{header}.{body}.{signature}")
+    assert len(fetches) == 1
+    # As the page says. Later an unknown name may be one of a new key, and is asked for once.
+    assert client.cooldown_duration == 30
+    monkeypatch.setattr(client, "cooldown_duration", 0)
+    with pytest.raises(jwt.PyJWTError):
+        claims_of(f"{header}.{body}.{signature}")
+    assert len(fetches) == 2

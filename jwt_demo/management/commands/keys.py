@@ -45,7 +45,7 @@ class Command(BaseCommand):
             living: dict[str, int] = tokens_under(ring)
         except OUTAGES:
             living = {}
-            self.stdout.write("  The database does not answer, so that nobody knows how many tokens they have signed.")
+            self.stdout.write("  The database does not answer, so the tokens of these keys are not counted.")
         for dated in ring.dated:
             counted = f", {number_of(living[dated.key.kid], 'token')}" if living else ""
             self.stdout.write(f"  {line_of(dated, timezone.now())}{counted}")
