@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Any
 
-from django.utils.http import parse_header_parameters
-
 from attack_range import hosts
+from security import charset
 
 NOT_FOUND = "404 Not Found"
 # What a proxy adds. Behind one, everybody would be a client from this machine.
@@ -43,7 +42,7 @@ class Contained:
         if not is_from_here(environ):
             start(NOT_FOUND, [("Content-Type", "text/plain")])
             return [b"There is nothing here.\n"]
-        _drop_charset(environ)
+        charset.drop_foreign(environ)
         answer: Iterable[bytes] = self.application(environ, start)
         return answer
 
@@ -69,14 +68,3 @@ def _is_loopback(address: str) -> bool:
         return ip_address(address).is_loopback
     except ValueError:
         return False
-
-
-def _drop_charset(environ: dict[str, Any]) -> None:
-    # Django believes any charset that Python has a codec for, rot13 too, and fails at reading the address with it.
-    content_type = environ.get("CONTENT_TYPE", "")
-    try:
-        charset = parse_header_parameters(content_type)[1].get("charset", "utf-8")
-    except (LookupError, ValueError):
-        charset = "unknown"
-    if charset.lower() not in ("utf-8", "utf8"):
-        environ["CONTENT_TYPE"] = content_type.partition(";")[0]

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
-from django.utils.http import parse_header_parameters
 from environs import EnvError
 
+from security import charset
 from security.checks import refuse_mistakes
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -21,19 +21,6 @@ except (EnvError, ImproperlyConfigured) as error:
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Django's, which never sees a charset other than UTF-8.
-
-    It believes any that Python has a codec for, rot13 too, and fails at reading the address with it, before
-    there is anything that could answer an error.
-    """
-    content_type = environ.get("CONTENT_TYPE", "")
-    if not _is_utf8(content_type):
-        environ["CONTENT_TYPE"] = content_type.partition(";")[0]
+    """Django's, which never sees a charset other than UTF-8."""
+    charset.drop_foreign(environ)
     return site(environ, start_response)
-
-
-def _is_utf8(content_type: str) -> bool:
-    try:
-        return parse_header_parameters(content_type)[1].get("charset", "utf-8").lower() in ("utf-8", "utf8", "us-ascii")
-    except (LookupError, ValueError):
-        return False
