@@ -10,7 +10,7 @@ PRODUCTION = ENV_FILE=/dev/null DEMO=0 ALLOWED_HOSTS=login.example.org SITE_URL=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-clocks soak rehearse prove measure bench servers check format clean
+.PHONY: help run test test-all test-clocks soak rehearse prove measure bench servers zoo check format clean
 PYTEST = $(BIN)/python -m pytest -q
 WORKERS = -n $(JOBS) --dist loadfile
 
@@ -46,6 +46,9 @@ bench: $(VENV)/.dev  ## this project beside stock Django and Express, about a qu
 
 servers: $(VENV)/.dev  ## which web servers pass what the site needs of one (ONLY=granian: that one)
 	@exec $(BIN)/python -m benchmarks.candidates $(if $(ONLY),--only "$(ONLY)")
+
+zoo: $(VENV)/.dev  ## spoofed identities sent to Caddy, nginx, HAProxy and each Python server: about two minutes
+	@exec $(BIN)/python -m benchmarks.zoo
 
 check: $(VENV)/.dev  ## lint, types, migrations, deployment settings
 	$(BIN)/ruff check .

@@ -123,13 +123,13 @@ def text(value: str) -> str:
     return escape(" / ".join(value.split("\n")), quote=False).replace("|", "\\|")
 
 
-def between_markers(document: str, generated: str) -> str:
+def between_markers(document: str, generated: str, first: str = BEGIN, last: str = END) -> str:
     """`document` with `generated` between its two markers. Raises ValueError if it does not have each of them once."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = document.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"A document has lost its markers {BEGIN} and {END}.")
-    return f"{before}{BEGIN}\n\n{generated}\n\n{END}{after}"
+        raise ValueError(f"A document has lost its markers {first} and {last}.")
+    return f"{before}{first}\n\n{generated}\n\n{last}{after}"
 
 
 def _picture(plot: dict[str, Any]) -> str:

@@ -18,6 +18,8 @@ from benchmarks.candidates import (
     install,
     table,
 )
+from benchmarks.zoo import gateways, servers
+from benchmarks.zoo.__main__ import BEFORE
 
 pytestmark = pytest.mark.exhaustive
 OURS, STOCK = (next(it for it in CANDIDATES if it.name == name) for name in ("gunicorn", "gunicorn, stock worker"))
@@ -111,6 +113,22 @@ def test_a_server_that_is_wrong_in_this_does_not(wrong: dict[str, str], name: st
 @pytest.mark.parametrize("framing", raw.FRAMINGS)
 def test_each_framing_is_found_where_it_is_believed(wrong: dict[str, str], framing: str) -> None:
     assert f"{framing}: 2 answers" in wrong["two ends of a body"]
+
+
+def test_a_client_passes_for_another_user_only_where_a_setting_lets_it(ground: Ground) -> None:
+    """What `make zoo` finds of servers: here, because they need the same ground."""
+    with Running(ground, OURS) as server:
+        assert not any(servers.faults(server).values())
+    with Running(ground, WRONG["disguised names"]) as server:
+        found = servers.faults(server, ("same name", "other names", "nobody"))
+        assert {case for case, said in found.items() if said} == {
+            ("other names", "underscore"),
+            ("other names", "mixed"),
+        }
+        [before] = [it for it in gateways.all_gateways() if it.name == BEFORE]
+        assert not any(servers.faults_behind(before, server, ("other names", "nobody")).values())
+    with Running(ground, WRONG["two ends of a body"]) as server:
+        assert servers.faults(server, ("lengths",))["lengths", "xchunked"] == "a second request"
 
 
 class Mute:
