@@ -1,7 +1,7 @@
 """`python -m config.command prove C9`: a management command, with everything set up that it needs.
 
-As `make run` does, on a fresh clone too. Beside a running site it uses that site's store and attack range. Without
-one it starts a store, and for the proofs a range, and ends them with the command.
+As `make run` does, on a fresh clone too. Beside a running site it uses that site's store, attack range and services.
+Without one it starts a store, and for the proofs what they ask, and ends all of it with the command.
 """
 
 import http.client
@@ -12,8 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -25,8 +25,9 @@ from config import environment, run
 
 # Seconds until a store must answer: it may have to read what it kept.
 START = 20
-# Seconds until the range must: it makes its database at its first start. And those after which it is ended by force.
-RANGE_START, RANGE_END = 60, 10
+# Seconds until what is started beside must: it makes databases at its first start. And those after which it is ended by
+# force.
+BESIDE_START, BESIDE_END = 60, 10
 
 
 def main(words: list[str]) -> None:
@@ -38,10 +39,12 @@ def main(words: list[str]) -> None:
         environment.take_env_file()
         run.write_env(environment.ENV_FILE)
         run.prepare()
-        beside = run.range_port()
+        beside = run.ports_beside()
     except (EnvError, ImproperlyConfigured) as error:
         sys.exit(str(error))
-    with running_store(), running_range(beside, words):
+    with running_store(), ExitStack() as stack:
+        for name in asked(words) & beside.keys():
+            stack.enter_context(running_beside(name, beside[name]))
         execute_from_command_line(["manage.py", *words])
 
 
@@ -78,45 +81,59 @@ def answers() -> bool:
         return False
 
 
+def asked(words: list[str]) -> set[str]:
+    """Which of those beside the site the command asks, as it says of these words itself."""
+    app = get_commands().get(words[0]) if words else None
+    command = load_command_class(app, words[0]) if isinstance(app, str) else app
+    return set(getattr(command, "asks", lambda _: ())(words[1:]))
+
+
 @contextmanager
-def running_range(port: int | None, words: list[str]) -> Iterator[None]:
-    """The attack range, for a command that asks it. Without one where it does not start: it has then said why."""
-    if port is None or not asks_range(words) or range_answers(port):
+def running_beside(name: str, port: int) -> Iterator[None]:
+    """The attack range, or the services. Without them where they do not start: they have then said why."""
+    if ANSWERS[name](port):
         yield
         return
-    process = start_range()
+    process = start_beside(name)
     try:
-        end = time.monotonic() + RANGE_START
-        while process.poll() is None and time.monotonic() < end and not range_answers(port):
+        end = time.monotonic() + BESIDE_START
+        while process.poll() is None and time.monotonic() < end and not ANSWERS[name](port):
             time.sleep(0.1)
         yield
     finally:
         end_group(process)
 
 
-def asks_range(words: list[str]) -> bool:
-    """Whether the command is one that asks the range, and says that these words do."""
-    app = get_commands().get(words[0]) if words else None
-    command = load_command_class(app, words[0]) if isinstance(app, str) else app
-    return bool(getattr(command, "asks_range", lambda _: False)(words[1:]))
-
-
 def range_answers(port: int) -> bool:
     """Whether the range does, on this port."""
+    return "cases" in json_at(port, "/api/cases", f"range.localhost:{port}")
+
+
+def services_answer(port: int) -> bool:
+    """Whether the gateway on this port does, and with it `auth` and a service behind it."""
+    return "prices" in json_at(port, "/session/billing/prices", f"localhost:{port}")
+
+
+ANSWERS: dict[str, Callable[[int], bool]] = {"range": range_answers, "services": services_answer}
+
+
+def json_at(port: int, path: str, host: str) -> dict[str, object]:
+    """What a server there answers, if it is an object in JSON; otherwise nothing."""
     try:
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
-            connection.request("GET", "/api/cases", headers={"Host": f"range.localhost:{port}"})
-            return "cases" in json.load(connection.getresponse())
+            connection.request("GET", path, headers={"Host": host})
+            found = json.load(connection.getresponse())
     except (OSError, ValueError, http.client.HTTPException):
-        return False
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
-def start_range() -> subprocess.Popen[bytes]:
-    """Starts it by the Procfile's line, but for the options there: no site starts beside it."""
-    line = parse_procfile((environment.ROOT / "Procfile").read_text()).processes["range"]
+def start_beside(name: str) -> subprocess.Popen[bytes]:
+    """Starts it by its line of the Procfile, but for the options there: no site starts beside it."""
+    line = parse_procfile((environment.ROOT / "Procfile").read_text()).processes[name]
     command = [word for word in shlex.split(line) if not word.startswith("--")]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    # In a session of its own, so that its store and its Chromium can be ended with it.
+    # In a session of its own, so that all that it starts can be ended with it.
     return subprocess.Popen(  # noqa: S603
         command,
         cwd=environment.ROOT,
@@ -132,7 +149,7 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(RANGE_END)
+            process.wait(BESIDE_END)
 
 
 if __name__ == "__main__":

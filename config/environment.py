@@ -15,6 +15,10 @@ from dotenv import dotenv_values
 ROOT = Path(__file__).resolve().parent.parent
 # The words that mean yes and no, in any case.
 YES, NO = {"1", "true", "t", "yes", "y", "on"}, {"0", "false", "f", "no", "n", "off"}
+# As many as services/places.py gives out.
+SERVICES_PORTS = 6
+# As services/gateway.py has them.
+GATEWAYS = ("caddy", "nginx")
 ENV_FILE = Path(os.environ.get("ENV_FILE") or ROOT / ".env")
 
 
@@ -45,11 +49,11 @@ def port() -> int:
     return number("PORT", 8000, 65535)
 
 
-def with_range() -> bool:
-    """Whether the attack range is wanted beside a demo. Raises `ImproperlyConfigured` for what is not yes or no."""
-    text = os.environ.get("RANGE") or "1"
+def is_wanted(name: str) -> bool:
+    """Whether RANGE, or SERVICES, is wanted beside a demo. Raises `ImproperlyConfigured` for what is not yes or no."""
+    text = os.environ.get(name) or "1"
     if text.lower() not in YES | NO:
-        raise ImproperlyConfigured(f"RANGE must be 1 or 0, not {text!r}.")
+        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {text!r}.")
     return text.lower() in YES
 
 
@@ -59,6 +63,25 @@ def range_port() -> int:
     if found in (port() - 1, port()):
         # Whichever process came first would have the port, and the site would not always start.
         raise ImproperlyConfigured(f"RANGE_PORT and the port after it must be others than PORT {port()}, not {found}.")
+    return found
+
+
+def services_port() -> int:
+    """The first of the ports of the services, the gateway's.
+
+    Raises `ImproperlyConfigured` for any they cannot have, and for a gateway that there is not.
+    """
+    if (gateway := os.environ.get("GATEWAY") or "caddy") not in GATEWAYS:
+        raise ImproperlyConfigured(f"GATEWAY must be one of {', '.join(GATEWAYS)}, not {gateway!r}.")
+    found, last = number("SERVICES_PORT", port() + 20, 65536 - SERVICES_PORTS), SERVICES_PORTS - 1
+    taken = {"PORT": [port()]}
+    if is_wanted("RANGE"):
+        taken["RANGE_PORT"] = [range_port(), range_port() + 1]
+    for name, ports in taken.items():
+        if any(found <= other <= found + last for other in ports):
+            raise ImproperlyConfigured(
+                f"SERVICES_PORT and the {last} ports after it must be others than {name} {ports[0]}, not {found}."
+            )
     return found
 
 

@@ -20,6 +20,8 @@ from config.processes import Processes
 
 # The return codes of an end that was asked for, by Ctrl-C or SIGTERM.
 ASKED_TO_END = (130, 143)
+# The lines of the Procfile that are started beside a demo.
+BESIDE = ("range", "services")
 
 
 def main() -> int:
@@ -29,7 +31,7 @@ def main() -> int:
         environment.take_env_file()
         refuse_busy_port(environment.port())
         write_env(environment.ENV_FILE)
-        beside = range_port()
+        beside = ports_beside()
         prepare()
     except (EnvError, ImproperlyConfigured) as error:
         sys.exit(str(error))
@@ -142,14 +144,19 @@ def certify(folder: Path) -> None:
     os.environ["TLS_FOLDER"] = str(folder)
 
 
-def range_port() -> int | None:
-    """The port of the attack range, `None` when it is not started: outside a demo, and with RANGE=0."""
+def ports_beside() -> dict[str, int]:
+    """The first ports of what is started beside the site: the attack range and the services, in a demo alone."""
     from django.conf import settings
 
-    return environment.range_port() if settings.DEMO and environment.with_range() else None
+    ports = {}
+    if settings.DEMO and environment.is_wanted("RANGE"):
+        ports["range"] = environment.range_port()
+    if settings.DEMO and environment.is_wanted("SERVICES"):
+        ports["services"] = environment.services_port()
+    return ports
 
 
-def greet(beside: int | None) -> None:
+def greet(beside: dict[str, int]) -> None:
     """Says where everything is."""
     from django.apps import apps
     from django.conf import settings
@@ -160,8 +167,10 @@ def greet(beside: int | None) -> None:
     print(f"\n  {site}/\n  {site}/admin/")
     if apps.is_installed("lab"):
         print(f"  {site}/claims/   what is said of sessions and tokens, to be proved")
-    if beside:
-        print(f"  http://range.localhost:{beside}/   attacks in a browser, on weak code and on this project's")
+    if "range" in beside:
+        print(f"  http://range.localhost:{beside['range']}/   attacks in a browser, on weak code and on this project's")
+    if "services" in beside:
+        print(f"  {site}/lab/gateway/   two services behind a gateway, which is on port {beside['services']}")
     if settings.DEMO:
         print(f"  {site}/accounts/mail/   what would have been mailed\n")
         for user in USERS:
@@ -169,16 +178,16 @@ def greet(beside: int | None) -> None:
     print("\n  Ctrl-C ends everything.\n", flush=True)
 
 
-def serve(beside: int | None) -> int:
-    """Runs the Procfile. When one process ends, so do the others; but the range's end ends nothing else."""
+def serve(beside: dict[str, int]) -> int:
+    """Runs the Procfile. When one process ends, so do the others; but the end of one beside the site ends nothing."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ["PYTHONUNBUFFERED"] = "1"
     manager = Processes()
     left_out = {"store"} if os.environ.get("REDIS_URL") else set()
-    left_out |= set() if beside else {"range"}
+    left_out |= set(BESIDE) - beside.keys()
     for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
         if name not in left_out:
-            manager.add_process(name, command, cwd=str(ROOT), optional=name == "range")
+            manager.add_process(name, command, cwd=str(ROOT), optional=name in BESIDE)
     manager.loop()
     # A process that ended well, unasked, is still a site that is down.
     return 0 if manager.returncode in ASKED_TO_END else manager.returncode or 1

@@ -5,18 +5,21 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import ssl
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -28,6 +31,10 @@ from config.stores import THROTTLE
 
 # As config/gunicorn.py has it, where nothing says otherwise.
 WEB_PROCESSES = 2
+# In the order of their ports, and the three ways to them, as services/ has both.
+PORTS = ("gateway", "orders", "billing", "careless gateway", "first worker", "second worker")
+DESIGNS = ("session", "token", "each")
+WORKER_PATHS = (("first worker", "/process"), ("second worker", "/process"))
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -131,8 +138,9 @@ class Site:
             "ENV_FILE": str(self.folder / ".env"),
             "VAR_DIR": str(self.folder / "var"),
             "PORT": str(self.port),
-            # It has tests of its own, and would start beside each of the many sites.
+            # They have tests of their own, and would start beside each of the many sites.
             "RANGE": "0",
+            "SERVICES": "0",
         }
         self.environment = of_this_machine() | own | environment
         self.process: subprocess.Popen[bytes] | None = None
@@ -155,7 +163,7 @@ class Site:
         self.launch()
         until(self.is_ready, 40)
         # gunicorn makes its web processes one after another, and the first can be ready before there is a second.
-        until(lambda: len(self.process_ids("gunicorn")) == 1 + WEB_PROCESSES)
+        until(lambda: len(self.process_ids("config.wsgi")) == 1 + WEB_PROCESSES)
         prepared.keep(var)
         return self
 
@@ -302,13 +310,120 @@ class Range:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def free_port_pair() -> int:
-    """The lower of two free ports that follow each other."""
+class Services:
+    """The gateway and what is behind it, on the database and the store of a running site.
+
+    `with Services(site) as services:` starts them, and ends them.
+    """
+
+    def __init__(self, site: Site, **environment: str) -> None:
+        # A site whose pages ask them says where.
+        self.site, self.base = site, int(site.environment.get("SERVICES_PORT") or free_ports(len(PORTS)))
+        self.folder, self.log = site.folder / "var" / "services", site.folder / "services.log"
+        self.environment = site.environment | {"SERVICES_PORT": str(self.base)} | environment
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Services":
+        try:
+            self.launch()
+            until(self.answer, 60)
+        except BaseException:
+            self.destroy()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.destroy()
+
+    def launch(self) -> None:
+        """Starts them without waiting."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "services"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def port(self, name: str = "gateway") -> int:
+        return self.base + PORTS.index(name)
+
+    def answer(self) -> bool:
+        """Whether all of them do."""
+        assert self.process
+        assert self.process.poll() is None, self.log.read_text()
+        return all(
+            self.status("gateway", path) == 200
+            for path in (*(f"/{design}/billing/prices" for design in DESIGNS), "/.well-known/jwks.json")
+        ) and all(self.status(name, path) in (200, 401) for name, path in (("orders", "/"), *WORKER_PATHS))
+
+    def status(self, name: str, path: str) -> int:
+        """The status of a GET, 0 without an answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port(name)}{path}", timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def pid(self, name: str) -> int:
+        """The process that was started under this name; "gateway" too."""
+        assert self.process
+        for child in psutil.Process(self.process.pid).children():
+            if child.environ().get("SERVICE", "gateway") == name:
+                return child.pid
+        raise LookupError(name)
+
+    def processes(self, name: str) -> list[int]:
+        """The live processes of this name, wherever their parents have gone."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                environment = process.environ()
+                if environment.get("SERVICE") == name and environment.get("SERVICES_PORT") == str(self.base):
+                    found.append(process.pid)
+        return found
+
+    def destroy(self) -> None:
+        """Ends them by force."""
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            # The next ones may have the same ports.
+            until(lambda: not self.listening())
+
+    def listening(self) -> list[str]:
+        """Which of them take connections."""
+        return listening(self.base)
+
+
+def listening(base: int) -> list[str]:
+    """Which of the services take connections, by the first of their ports."""
+    found = []
+    for number, name in enumerate(PORTS, base):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", number)) == 0:
+                found.append(name)
+    return found
+
+
+def free_ports(number: int) -> int:
+    """The lowest of so many free ports that follow each other."""
     while True:
         port = free_port()
         with contextlib.suppress(OSError):
-            free_port(port + 1)
+            for more in range(1, number):
+                free_port(port + more)
             return port
+
+
+def free_port_pair() -> int:
+    """The lower of two free ports that follow each other."""
+    return free_ports(2)
 
 
 def no_failures_counted(site: Site) -> None:

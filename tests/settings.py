@@ -22,8 +22,9 @@ os.environ.update(
     DEMO="1",
     ALLOWED_HOSTS="localhost,127.0.0.1,[::1]",
     SITE_URL="http://localhost",
-    # Nobody listens there. A range that happens to run on this machine must not decide what a test sees.
+    # Nobody listens there. What happens to run on this machine must not decide what a test sees.
     RANGE_PORT="1",
+    SERVICES_PORT="3",
     # Short: the path of a Unix socket has at most 107 bytes.
     VAR_DIR=tempfile.mkdtemp(prefix="site-"),
 )

@@ -14,7 +14,10 @@ import pytest
 from tests.config.test_settings import GOOD
 from tests.running import ROOT
 
-APPS = ("config", "accounts", "security", "sessions_demo", "jwt_demo", "lab", "notes", "attack_range", "benchmarks")
+APPS = (
+    *("config", "accounts", "security", "sessions_demo", "jwt_demo", "lab", "notes"),
+    *("attack_range", "services", "benchmarks"),
+)
 MAY_IMPORT = {
     "config": {"accounts", "security", "sessions_demo", "jwt_demo", "lab", "notes"},
     "accounts": {"security"},
@@ -24,6 +27,8 @@ MAY_IMPORT = {
     "notes": {"security", "sessions_demo", "jwt_demo"},
     "lab": {"accounts", "security", "sessions_demo", "jwt_demo"},
     "attack_range": {"accounts", "security", "sessions_demo", "jwt_demo"},
+    # Two of its processes are the site, with settings that begin with the site's.
+    "services": {"config", "accounts", "security", "sessions_demo", "jwt_demo"},
     "benchmarks": {"config", "accounts", "security", "sessions_demo", "jwt_demo"},
 }
 
@@ -111,11 +116,33 @@ def test_the_web_server_of_the_site_cannot_import_the_attack_range(tmp_path: Pat
 
 def with_the_settings_of_the_site(folder: Path, command: list[str]) -> "subprocess.CompletedProcess[str]":
     """A process that fails."""
-    own = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{folder}:{ROOT}", "ENV_FILE": os.devnull}
-    own |= {"DJANGO_SETTINGS_MODULE": "config.settings", "VAR_DIR": str(folder)}
-    ended = subprocess.run(command, cwd=ROOT, env=own | GOOD, capture_output=True, text=True)
+    ended = subprocess.run(command, cwd=ROOT, env=of_the_site(folder) | GOOD, capture_output=True, text=True)
     assert ended.returncode != 0, ended
     return ended
+
+
+def of_the_site(folder: Path) -> dict[str, str]:
+    """The environment of one of the site's processes, but for its secrets."""
+    own = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{folder}:{ROOT}", "ENV_FILE": os.devnull}
+    return own | {"DJANGO_SETTINGS_MODULE": "config.settings", "VAR_DIR": str(folder)}
+
+
+# Every address and every proof: a name in a string leads to a module as well.
+LOADED = """
+import sys
+import config.wsgi
+from django.urls import get_resolver
+
+assert get_resolver().reverse_dict and "lab.pages.gateway" in sys.modules and "lab.claims.proofs.gateway" in sys.modules
+print([name for name in sys.modules if name.partition(".")[0] in ("services", "attack_range")])
+"""
+
+
+def test_the_site_runs_without_a_module_of_the_services(tmp_path: Path) -> None:
+    """Unlike the attack range they could be imported, and what they set would then hold for the site."""
+    demo = of_the_site(tmp_path) | GOOD | {"DEMO": "1", "ALLOWED_HOSTS": "localhost", "SITE_URL": "", "EMAIL_URL": ""}
+    ended = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, env=demo, capture_output=True, text=True)
+    assert ended.stdout.splitlines()[-1:] == ["[]"], ended
 
 
 @pytest.mark.parametrize(

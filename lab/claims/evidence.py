@@ -55,13 +55,15 @@ class Status(StrEnum):
 
 
 class NotRunning(Exception):
-    """What the proof asks is not there now. The sentence says how to start it."""
+    """What the proof asks is not there now. The sentence says how to start it; `what` is its name."""
+
+    what = "the attack range"
 
 
 @dataclass
 class Result:
-    """One claim, what was seen, and what follows from it. `ms` is how long the proof took; `not_running` says why it
-    could not be run."""
+    """One claim, what was seen, and what follows from it. `ms` is how long the proof took; `not_running` says what it
+    needed, and why that was not there."""
 
     claim: Claim
     evidence: list[Evidence] = field(default_factory=list)
@@ -82,7 +84,7 @@ class Result:
         """What it waits for; "" for one whose proof was run."""
         if self.status is not Status.NOT_YET:
             return ""
-        return f"the attack range. {self.not_running}" if self.not_running else self.claim.needs or UNWRITTEN
+        return self.not_running or self.claim.needs or UNWRITTEN
 
     def as_json(self) -> dict[str, Any]:
         """What the page and `--json` show."""
@@ -129,7 +131,7 @@ def prove(claim: Claim) -> Result:
         except NotRunning as error:
             # Half of the evidence gives no verdict, and none of it shows the claim wrong.
             result.evidence.clear()
-            result.not_running = str(error)
+            result.not_running = f"{error.what}. {error}"
         except Exception as error:
             result.failure = f"{type(error).__name__} at {_location_of(error)}"
     result.ms = (time.perf_counter() - started) * 1000

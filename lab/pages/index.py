@@ -24,7 +24,7 @@ PAGES = (
     ("clients", "Clients", "Run the same login from curl, Python and JavaScript."),
     ("mistakes", "Mistakes", "Nine usual mistakes beside the line that mends them, checked on this server."),
     ("range", "Attack range", "See which attacks succeed on weak code and fail on this site’s, in a real Chromium."),
-    ("scale", "Two servers", "Send requests to two servers in turn, and restart one."),
+    ("scale", "Two workers", "Send requests to two workers in turn, and restart one."),
     ("gateway", "A gateway", "Call a service through its gateway, around it, and with forged headers."),
     ("decide", "Decide", "Answer seven questions and get a recommendation, with who would disagree."),
     ("interview", "Five questions", "Short answers to what is often asked, each with a proof to run."),

@@ -5,11 +5,14 @@
 import { h, s } from "./dom.js";
 
 const NAMES = ["Browser", "Django", "Redis", "SQL"];
+// Between the browser and the server there is the most to say.
+const PARTS = [0, 0.46, 0.76, 1];
 // In the units of a page whose text is 16px high. A monospaced letter is 0.6 of its height wide.
 const [LINE, HEAD, GAP, LETTER] = [15, 42, 9, 0.605];
 
 class SequenceDiagram extends HTMLElement {
   #exchanges = [];
+  #names = NAMES;
   #width = 0;
   #watch = new ResizeObserver(([{ contentRect }]) => {
     if (Math.abs(contentRect.width - this.#width) > 1) this.#draw(contentRect.width);
@@ -22,23 +25,27 @@ class SequenceDiagram extends HTMLElement {
   disconnectedCallback() {
     this.#watch.disconnect();
   }
-  show(exchanges, label) {
+  show(exchanges, label, names = NAMES) {
     this.#exchanges = exchanges;
+    this.#names = names;
     this.setAttribute("aria-label", label);
     this.#draw(this.clientWidth);
   }
   #draw(width) {
     this.#width = width;
     const known = this.#exchanges.length && width;
-    this.replaceChildren(...(known ? [sequence(this.#exchanges, width)] : []));
+    this.replaceChildren(...(known ? [sequence(this.#exchanges, width, this.#names)] : []));
   }
 }
 customElements.define("sequence-diagram", SequenceDiagram);
 
-/** The diagram as an SVG element, so many CSS pixels wide. What it shows is said by the label around it. */
-export function sequence(exchanges, width) {
+/**
+ * The diagram as an SVG element, so many CSS pixels wide. What it shows is said by the label around it. `names` are the
+ * participants; the first of them asks.
+ */
+export function sequence(exchanges, width, names = NAMES) {
   const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
-  const space = layout(Math.max(240, Math.min(width / scale, 720)));
+  const space = layout(Math.max(240, Math.min(width / scale, 720)), names);
   const groups = exchanges.map((exchange) => drawn(exchange, space));
   const height = space.y + 4;
   const lives = space.columns.map((x) => s("line", { class: "life", x1: x, x2: x, y1: HEAD - 12, y2: height }));
@@ -46,7 +53,7 @@ export function sequence(exchanges, width) {
     "svg",
     { class: "sequence", "aria-hidden": "true", viewBox: `0 0 ${space.width} ${height}` },
     ...lives,
-    ...space.columns.map((x, index) => participant(x, NAMES[index], space)),
+    ...space.columns.map((x, index) => participant(x, names[index], space)),
     ...groups,
   );
   picture.setAttribute("width", space.width * scale);
@@ -70,12 +77,12 @@ export function time(ms) {
   return `${ms < 10 ? ms.toFixed(2) : ms.toFixed(0)}\u00a0ms`;
 }
 
-function layout(width) {
+function layout(width, names) {
   const size = width < 420 ? 11 : 12;
   const edge = Math.max(30, width * 0.09);
-  // Between the browser and the server there is the most to say.
-  const columns = [0, 0.46, 0.76, 1].map((part) => edge + part * (width - 2 * edge));
-  return { width, size, columns, y: HEAD, letters: Math.floor((width - 8) / (size * LETTER)) };
+  const parts = names === NAMES ? PARTS : names.map((_, index) => index / (names.length - 1));
+  const columns = parts.map((part) => edge + part * (width - 2 * edge));
+  return { width, size, names, columns, y: HEAD, letters: Math.floor((width - 8) / (size * LETTER)) };
 }
 
 function participant(x, name, { size }) {
@@ -98,11 +105,13 @@ function drawn(exchange, space) {
 }
 
 function sent(arrow, { lane }, space) {
-  const [from, to] = [arrow.source, arrow.target].map((name) => space.columns[NAMES.indexOf(name)]);
-  const answer = arrow.target === "Browser";
-  const asks = arrow.source === "Browser" || answer;
+  const [from, to] = [arrow.source, arrow.target].map((name) => space.columns[space.names.indexOf(name)]);
+  const [first] = space.names;
+  const answer = arrow.target === first;
+  const asks = arrow.source === first || answer || arrow.detail;
   const time_ = arrow.ms == null ? "" : time(arrow.ms);
-  const said = asks ? [arrow.text, [arrow.detail, time_].filter(Boolean).join(" · ")] : [`${arrow.text} · ${time_}`];
+  const more = [arrow.detail, time_].filter(Boolean).join(" · ");
+  const said = asks ? [arrow.text, more] : [[arrow.text, time_].filter(Boolean).join(" · ")];
   const texts = written(said, (from + to) / 2, space);
   const y = (space.y += 4);
   space.y += GAP;
@@ -123,9 +132,9 @@ function node(x, y, lane) {
 }
 
 function noted(arrow, space) {
-  const text = `${arrow.text} · ${time(arrow.ms)}`;
+  const text = [arrow.text, arrow.ms == null ? "" : time(arrow.ms)].filter(Boolean).join(" · ");
   const wide = text.length * space.size * LETTER + 14;
-  const x = clamp(space.columns[1], wide, space);
+  const x = clamp(space.columns[space.names.indexOf(arrow.source)], wide, space);
   const y = space.y;
   space.y += LINE + 14;
   return [

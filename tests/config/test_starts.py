@@ -89,6 +89,7 @@ class Start:
             "VAR_DIR": str(folder / "var"),
             "PORT": str(self.port),
             "RANGE": "0",
+            "SERVICES": "0",
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

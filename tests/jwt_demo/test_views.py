@@ -3,7 +3,9 @@
 import io
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +22,7 @@ from jwt_demo.models import TokenFamily
 from jwt_demo.revocation import LEASE, UNBROKEN
 from jwt_demo.views import TokenView
 from security.models import SecurityEvent
+from services.internal_tokens import Issuer
 from tests.access import set_version, version_of
 from tests.conftest import PASSWORDS, Clock, told
 from tests.jwt_demo.conftest import (
@@ -309,7 +312,14 @@ def kinds(alice: User) -> dict[str, str]:
         "signed": signing.dumps({"sub": str(alice.pk)}),
         "family": browser.claims["sid"],
         "jti": browser.claims["jti"],
+        "internal": internal(str(alice.pk)),
     }
+
+
+def internal(user_id: str) -> str:
+    """One that a service behind the gateway takes for this user."""
+    with tempfile.TemporaryDirectory() as folder:
+        return Issuer(Path(folder) / "keys.json").issue("orders", user_id, "admin")
 
 
 PLACES: dict[str, Callable[[str], int]] = {

@@ -21,9 +21,10 @@ def test_every_claim_is_listed_and_nothing_is_said_to_be_proved_before_it_was(br
     assert [f'id="{claim.id}"' in response.content.decode() for claim in CLAIMS] == [True] * len(CLAIMS)
     assert f"{len(PROOFS)} of the {len(CLAIMS)} claims have a proof, and none of them was run yet" in text_of(response)
     assert b'data-status="proved">proved</span>' not in response.content
-    # The code that makes it so, and a page that is not there yet.
+    # The code that makes it so; and every page that a claim names is there.
     assert b"lab/claims/proofs/sessions.py: no_session_before_login" in response.content
-    assert b"scale (not built yet)" in response.content
+    assert b'href="/lab/scale/"' in response.content
+    assert b"not built yet" not in response.content
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from lab.management.commands.prove import Command
 from tests.lab.test_attacks import Server
-from tests.running import ROOT, Prepared, Site, free_port_pair
+from tests.running import PORTS, ROOT, Prepared, Site, free_port_pair, free_ports, listening
 
 
 @pytest.fixture
@@ -42,13 +42,24 @@ def test_on_a_fresh_clone_it_sets_everything_up_and_leaves_no_store_behind(fresh
     assert str(fresh.store_socket) not in stores()
 
 
-@pytest.fixture
-def with_range() -> Iterator[Site]:
-    """A site that was never started, whose commands may start the attack range."""
-    site = Site(RANGE="1", RANGE_PORT=str(free_port_pair()))
+def never_started(**environment: str) -> Iterator[Site]:
+    """A site that was never started, with what takes long to make."""
+    site = Site(**environment)
     Prepared().copy_to(site.folder / "var", with_database=False)
     yield site
     site.destroy()
+
+
+@pytest.fixture
+def with_range() -> Iterator[Site]:
+    """Its commands may start the attack range."""
+    yield from never_started(RANGE="1", RANGE_PORT=str(free_port_pair()))
+
+
+@pytest.fixture
+def with_services() -> Iterator[Site]:
+    """Its commands may start the services."""
+    yield from never_started(SERVICES="1", SERVICES_PORT=str(free_ports(len(PORTS))))
 
 
 def listens(site: Site) -> bool:
@@ -91,7 +102,47 @@ def test_where_the_attack_range_cannot_start_the_other_claims_are_proved(with_ra
     ],
 )
 def test_the_range_is_started_for_no_other_claim(words: str, asked: bool) -> None:
-    assert Command().asks_range(words.split()) is asked
+    assert ("range" in Command().asks(words.split())) is asked
+
+
+@pytest.mark.exhaustive
+def test_it_starts_the_services_for_the_proofs_that_ask_them_and_ends_them(with_services: Site) -> None:
+    done = prove(with_services, "C50", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["counts"] == {"proved": 1, "contradicted": 0, "not proved yet": 0}
+    assert listening(int(with_services.environment["SERVICES_PORT"])) == []
+    assert str(with_services.folder) not in stores()
+
+
+@pytest.mark.exhaustive
+def test_where_the_services_cannot_start_the_other_claims_are_proved(with_services: Site) -> None:
+    busy = int(with_services.environment["SERVICES_PORT"]) + PORTS.index("billing")
+    with Server(busy) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        done = prove(with_services, "C50", "C14", "--json")
+        other.shutdown()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["counts"] == {"proved": 1, "contradicted": 0, "not proved yet": 1}
+    assert f"Port {busy}, for the billing of the services, is in use." in done.stderr
+    assert listening(int(with_services.environment["SERVICES_PORT"])) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ("", True),
+        # What is recorded is the attack range's.
+        ("--record", False),
+        ("C14 c50", True),
+        ("--part choice", True),
+        ("C14 C55 --json", False),
+        ("--part sessions", False),
+        ("C50 --part sessions", False),
+        ("C0", False),
+    ],
+)
+def test_the_services_are_started_for_no_other_claim(words: str, asked: bool) -> None:
+    assert ("services" in Command().asks(words.split())) is asked
 
 
 def test_beside_a_running_site_it_uses_that_site_s_store_and_leaves_it_running(site: Site) -> None:

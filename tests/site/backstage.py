@@ -119,6 +119,14 @@ def ban(email: str) -> None:
     user.save()
 
 
+def promote(email: str) -> None:
+    from accounts.models import User
+
+    user = User.objects.get(email=email)
+    user.role = User.Role.ADMIN
+    user.save()
+
+
 def revoke_all(email: str) -> int:
     """Revokes a user's access, and returns the version that has begun."""
     from accounts.models import User
@@ -243,6 +251,16 @@ def mails(email: str) -> dict[str, list[str]]:
 
     due = list(OutgoingMail.objects.filter(to=email).values_list("kind", flat=True))
     return {"due": due, "sent": list(DemoMail.objects.filter(to=email).values_list("subject", flat=True))}
+
+
+def signed(kind: str, claims: dict[str, Any], header: dict[str, Any]) -> str:
+    """A token with these claims under the site's own key of this kind: "access" or "refresh"."""
+    import jwt
+
+    from jwt_demo.keys import ring
+
+    key = ring(kind).active
+    return jwt.encode(claims, key.signing, key.algorithm, headers={"kid": key.kid} | header)
 
 
 def main() -> None:

@@ -72,9 +72,17 @@ def test_every_folder_is_described() -> None:
 
 def test_every_variable_of_the_settings_is_in_the_example() -> None:
     example = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
-    files = ("config/settings.py", "config/environment.py", "config/gunicorn.py", "attack_range/preparation.py")
+    files = (
+        "config/settings.py",
+        "config/environment.py",
+        "config/gunicorn.py",
+        "config/run.py",
+        "attack_range/preparation.py",
+    )
     text = "".join((ROOT / name).read_text() for name in files)
-    read = set(re.findall(r"""(?:env\.\w+|environ\.get|_or|number)\(["']([A-Z_]+)["']""", text)) - {"ENV_FILE"}
+    read = set(re.findall(r"""(?:env\.\w+|environ\.get|_or|number|is_wanted)\(["']([A-Z_]+)["']""", text)) - {
+        "ENV_FILE"
+    }
     assert read == example
 
 

@@ -24,7 +24,8 @@ from dotenv import dotenv_values
 
 from config import run
 from jwt_demo import keys
-from tests.running import ROOT, Site, free_port, free_port_pair, until
+from tests.config.test_settings import GOOD
+from tests.running import PORTS, ROOT, WEB_PROCESSES, Site, free_port, free_port_pair, free_ports, listening, until
 from tests.sampling import sampled
 from tests.site.conftest import Sites
 from tests.site.holder import Holder
@@ -362,25 +363,39 @@ def in_home(home: str) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("demo", "wish", "started"), [(True, "", True), (True, "1", True), (True, "0", False), (False, "1", False)]
+    ("demo", "wishes", "started"),
+    [
+        (True, ("", ""), {"range": 8110, "services": 8120}),
+        (True, ("1", "1"), {"range": 8110, "services": 8120}),
+        (True, ("0", "1"), {"services": 8120}),
+        (True, ("1", "0"), {"range": 8110}),
+        (False, ("1", "1"), {}),
+    ],
 )
-def test_the_range_is_started_in_a_demo_that_does_not_do_without(
-    monkeypatch: pytest.MonkeyPatch, demo: bool, wish: str, started: bool
+def test_range_and_services_are_started_in_a_demo_that_does_not_do_without(
+    monkeypatch: pytest.MonkeyPatch, demo: bool, wishes: tuple[str, str], started: dict[str, int]
 ) -> None:
-    for name, value in {"RANGE": wish, "PORT": "8100", "RANGE_PORT": ""}.items():
+    ports = {"PORT": "8100", "RANGE_PORT": "", "SERVICES_PORT": ""}
+    for name, value in (dict(zip(("RANGE", "SERVICES"), wishes, strict=True)) | ports).items():
         monkeypatch.setenv(name, value)
     with override_settings(DEMO=demo):
-        assert run.range_port() == (8110 if started else None)
+        assert run.ports_beside() == started
 
 
-def test_without_it_there_is_none_of_it(steady: Site) -> None:
-    assert steady.environment["RANGE"] == "0"
-    assert not re.search("range", steady.log.read_text(), re.I)
+def test_without_them_there_is_none_of_them(steady: Site) -> None:
+    assert (steady.environment["RANGE"], steady.environment["SERVICES"]) == ("0", "0")
+    assert not re.search("range|services", steady.log.read_text(), re.I)
     assert steady.process_ids("attack_range") == []
+    assert steady.process_ids("-m services") == []
 
 
 WRONG_BESIDE = [
     {"RANGE": "perhaps"},
+    {"SERVICES": "perhaps"},
+    {"SERVICES": "1", "SERVICES_PORT": "eighty"},
+    {"SERVICES": "1", "SERVICES_PORT": "65531"},
+    {"SERVICES": "1", "SERVICES_PORT": "8196", "PORT": "8201"},
+    {"SERVICES": "1", "SERVICES_PORT": "8206", "RANGE": "1", "RANGE_PORT": "8211", "PORT": "8201"},
     {"RANGE": "1", "RANGE_PORT": "eighty"},
     {"RANGE": "1", "RANGE_PORT": "65535"},
     {"RANGE": "1", "RANGE_PORT": "8200", "PORT": "8201"},
@@ -388,13 +403,164 @@ WRONG_BESIDE = [
 
 
 @pytest.mark.parametrize("environment", sampled(WRONG_BESIDE, WRONG_BESIDE[:2]), ids=str)
-def test_a_wrong_variable_of_the_range_is_named_in_one_line(new_site: Sites, environment: dict[str, str]) -> None:
+def test_a_wrong_variable_of_what_stands_beside_is_named_in_one_line(
+    new_site: Sites, environment: dict[str, str]
+) -> None:
     site = new_site(**environment)
     site.launch()
     assert site.process.wait(60) not in (0, None)
     [said] = [line for line in site.log.read_text().splitlines() if line]
     assert said.startswith([*environment][min(1, len(environment) - 1)])
     assert_nothing_is_left(site)
+
+
+# ── The services beside it ─────────────────────────────────────────────────────────────────────
+
+
+def services_port(site: Site) -> int:
+    return int(site.environment["SERVICES_PORT"])
+
+
+def services_answer(site: Site) -> bool:
+    """Whether all of them take connections, and the gateway has an answer by way of `auth` and a service."""
+    if len(listening(services_port(site))) < len(PORTS):
+        return False
+    connection = HTTPConnection("127.0.0.1", services_port(site), timeout=10)
+    try:
+        connection.request("GET", "/session/billing/prices")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def with_services(new_site: Sites, **environment: str) -> Site:
+    return new_site(SERVICES="1", SERVICES_PORT=str(free_ports(len(PORTS))), **environment)
+
+
+def assert_nothing_is_left_of_the_services(site: Site) -> None:
+    until(lambda: not listening(services_port(site)))
+    until(lambda: not processes_of_services(site))
+
+
+def processes_of_services(site: Site) -> list[int]:
+    """The processes with these ports or this folder in their environment, wherever their parents have gone."""
+    found, own = [], {str(services_port(site)), str(site.folder / "var" / "services")}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            environment = process.environ()
+            names = ("SERVICES_PORT", "FOLDER") if "SERVICE" in environment else ("FOLDER",)
+            if own & {environment.get(name) for name in names}:
+                found.append(process.pid)
+    return found
+
+
+def test_a_demo_starts_the_services_and_when_they_die_the_site_goes_on(new_site: Sites) -> None:
+    site = with_services(new_site)
+    site.start()
+    until(lambda: services_answer(site), 60)
+    assert f"  {site.url}/lab/gateway/ " in site.log.read_text()
+    assert f" on port {services_port(site)}\n" in site.log.read_text()
+    # Of the site's web server there are as many processes as without them.
+    assert len(site.process_ids("config.wsgi")) == 1 + WEB_PROCESSES
+    started = set(processes_of_services(site))
+    assert len(started) == 2 * len(("auth", "orders", "billing", "first worker", "second worker")) + 1
+    os.kill(site.process_ids("-m services")[0], signal.SIGKILL)
+    until(lambda: "ended (rc=" in site.log.read_text())
+    assert_nothing_is_left_of_the_services(site)
+    assert Visitor(site).log_in().get("/admin/").status == 200
+    assert site.stop() == 0
+    assert_nothing_is_left(site)
+
+
+@linux
+@pytest.mark.exhaustive
+def test_the_services_listen_on_loopback_only_and_auth_on_no_port_at_all(new_site: Sites) -> None:
+    site = with_services(new_site)
+    site.start()
+    until(lambda: services_answer(site), 60)
+    ports = range(services_port(site), services_port(site) + len(PORTS))
+    seen = [listens_on(pid) for pid in processes_of_services(site)]
+    assert set().union(*seen) == {f"0100007F:{number:04X}" for number in ports}
+    socket_of_auth = site.folder / "var" / "services" / "auth.sock"
+    assert stat.S_IMODE(socket_of_auth.stat().st_mode) & 0o077 == 0
+    assert stat.S_IMODE(socket_of_auth.parent.stat().st_mode) == 0o700
+
+
+# As long as a second start may take, three times.
+SECOND_START = 18
+
+
+@pytest.mark.parametrize("number", sampled([signal.SIGKILL, signal.SIGTERM], {signal.SIGKILL}))
+def test_nothing_of_the_services_outlives_the_launcher_and_a_second_start_is_quick(
+    new_site: Sites, number: signal.Signals
+) -> None:
+    site = with_services(new_site)
+    site.start()
+    until(lambda: services_answer(site), 60)
+    os.killpg(site.process.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
+    assert site.process.wait(20) == 0
+    assert_nothing_is_left(site)
+    assert_nothing_is_left_of_the_services(site)
+    assert "Traceback" not in site.log.read_text()
+    site.launch()
+    until(site.is_ready, SECOND_START)
+    until(lambda: services_answer(site), 60)
+    site.process.send_signal(number)
+    site.process.wait(20)
+    assert_nothing_is_left(site)
+    assert_nothing_is_left_of_the_services(site)
+
+
+BUSY = sampled(PORTS, {"billing"})
+
+
+@pytest.mark.parametrize("name", BUSY)
+def test_a_busy_port_of_the_services_is_named_in_one_line_and_the_site_goes_on(new_site: Sites, name: str) -> None:
+    site = with_services(new_site)
+    with socket.socket() as busy:
+        busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        busy.bind(("127.0.0.1", services_port(site) + PORTS.index(name)))
+        busy.listen()
+        site.start()
+        until(lambda: "ended (rc=1)" in site.log.read_text(), 60)
+        assert listening(services_port(site)) == [name]
+    [said] = [line for line in site.log.read_text().splitlines() if " is in use" in line]
+    assert f"Port {services_port(site) + PORTS.index(name)}, for the {name} of the services, is in use." in said
+    assert "SERVICES_PORT" in said
+    assert "Traceback" not in site.log.read_text()
+    assert site.is_ready()
+    assert site.stop() == 0
+    assert_nothing_is_left(site)
+
+
+# What `python -m services` says where it must not or cannot start.
+REFUSED_SERVICES = [
+    ({"DEMO": "0"}, "The services are part of the demo only."),
+    ({"GATEWAY": "apache"}, "GATEWAY must be one of caddy, nginx, not 'apache'."),
+    ({"SERVICES_PORT": "eighty"}, "SERVICES_PORT must be a number from 1 to "),
+    ({"SERVICES_PORT": "65531"}, "SERVICES_PORT must be a number from 1 to "),
+    (
+        {"SERVICES_PORT": "8196", "PORT": "8201"},
+        "SERVICES_PORT and the 5 ports after it must be others than PORT 8201.",
+    ),
+    ({"PORT": "99999"}, "PORT must be a number from 1 to "),
+    ({"SECRET_KEY": ""}, "SECRET_KEY"),
+    ({"ENV_FILE": "/proc/self/mem"}, "ENV_FILE /proc/self/mem cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("environment", "sentence"), sampled(REFUSED_SERVICES, REFUSED_SERVICES[:2]))
+def test_services_that_must_not_start_say_why_in_one_sentence(
+    new_site: Sites, environment: dict[str, str], sentence: str
+) -> None:
+    demo = GOOD | {"DEMO": "1", "ALLOWED_HOSTS": "localhost"}
+    site = new_site(**(demo | {"SERVICES_PORT": str(free_ports(len(PORTS)))} | environment))
+    result = subprocess.run(
+        [sys.executable, "-m", "services"], cwd=ROOT, env=site.environment, capture_output=True, text=True, timeout=60
+    )
+    assert_one_line(result, sentence)
 
 
 # ── What is wrong is said in one line ──────────────────────────────────────────────────────────

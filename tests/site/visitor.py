@@ -24,6 +24,8 @@ class Answer:
 class Visitor:
     """Keeps cookies as Chromium does on localhost: Secure ones too. Fills in the CSRF token of a form."""
 
+    patience = PATIENCE
+
     def __init__(self, site: Site) -> None:
         self.site = site
         self.cookies: dict[str, str] = {}
@@ -36,7 +38,7 @@ class Visitor:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        connection = HTTPConnection("127.0.0.1", self.site.port, timeout=PATIENCE)
+        connection = HTTPConnection("127.0.0.1", self.site.port, timeout=self.patience)
         try:
             connection.request(method, path, body, {"Host": f"localhost:{self.site.port}"} | sent)
             response = connection.getresponse()

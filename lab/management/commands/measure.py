@@ -1,7 +1,6 @@
 """`manage.py measure`: what one request costs in each mode, on this machine, now."""
 
 import json
-import logging
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
@@ -9,6 +8,7 @@ from django.core.management.base import BaseCommand
 
 from lab.experiments import measure
 from lab.experiments.measure import MODES, Report
+from lab.management.silence import logging_silenced
 
 MAX_REQUESTS = 5000
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--requests", type=_parse_number, default=500, metavar="N", help=f"of each mode, 1 to {MAX_REQUESTS}"
+            "--requests", type=parse_number, default=500, metavar="N", help=f"of each mode, 1 to {MAX_REQUESTS}"
         )
         parser.add_argument("--modes", type=_parse_modes, default=list(MODES), metavar="M,…", help=", ".join(MODES))
         form = parser.add_mutually_exclusive_group()
@@ -28,14 +28,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # The site logs a line a request, on standard output, where the numbers go.
-        logging.disable(logging.CRITICAL)
-        try:
+        with logging_silenced():
             number = options["requests"]
             report = measure.measure(
                 options["modes"], number, logins=min(20, number), progress=self._progress_writer(number)
             )
-        finally:
-            logging.disable(logging.NOTSET)
         if options["json"]:
             self.stdout.write(json.dumps(report.as_json(), indent=2))
         elif options["csv"]:
@@ -53,7 +50,7 @@ class Command(BaseCommand):
         return progress
 
 
-def _parse_number(text: str) -> int:
+def parse_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MAX_REQUESTS):
         raise ArgumentTypeError(f"not a number from 1 to {MAX_REQUESTS}")
     return int(text)

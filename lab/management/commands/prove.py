@@ -1,14 +1,11 @@
 """`manage.py prove C9 C10`: the proofs of the page `/claims/`, in a terminal. Exit status 1 if one contradicts."""
 
 import json
-import logging
 import shutil
 import sys
 import textwrap
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -18,6 +15,8 @@ from lab.claims import recorded
 from lab.claims.attacks import BY_ATTACK, Answers, list_cases, run, trying_each_once
 from lab.claims.catalogue import BY_ID, PARTS, Claim
 from lab.claims.evidence import NotRunning, Result, Status, count_by_status, prove, select_claims
+from lab.claims.services import BY_SERVICES
+from lab.management.silence import logging_silenced
 
 MARKS = {Status.PROVED: "✓", Status.CONTRADICTED: "✗", Status.NOT_YET: "…"}
 BAR = 30
@@ -38,11 +37,16 @@ class Command(BaseCommand):
             "--record", action="store_true", help="keeps what the attack range shows now, for where it does not run"
         )
 
-    def asks_range(self, words: list[str]) -> bool:
-        """Whether these words of the command line name a claim whose proof asks the attack range."""
+    def asks(self, words: list[str]) -> set[str]:
+        """Which of those beside the site the proofs ask that these words of the command line name."""
         options, _ = self.create_parser("manage.py", "prove").parse_known_args(words)
-        ids = {name.upper() for name in options.ids} or BY_ATTACK
-        return any(name in ids and options.part in ("", BY_ID[name].part) for name in BY_ATTACK)
+        named = {name.upper() for name in options.ids}
+        proofs = {"range": BY_ATTACK, "services": set() if options.record else BY_SERVICES}
+        return {
+            beside
+            for beside, ids in proofs.items()
+            if any(name in (named or ids) and options.part in ("", BY_ID[name].part) for name in ids)
+        }
 
     def handle(self, *args: Any, **options: Any) -> None:
         claims = self._select_claims(options["ids"], options["part"], options["record"])
@@ -119,7 +123,7 @@ def summarize(results: list[Result]) -> str:
     lines += [
         f"  {number:3} need{'s' * (number == 1)} {needs.removesuffix('.')}." for needs, number in waiting.most_common()
     ]
-    if missed := [result.claim.id for result in results if result.not_running]:
+    if missed := [result.claim.id for result in results if result.not_running and result.claim.id in BY_ATTACK]:
         lines.append(_summarize_recorded(missed))
     return "\n".join(lines)
 
@@ -136,19 +140,3 @@ def _summarize_recorded(ids: list[str]) -> str:
 def _as_json(results: list[Result]) -> str:
     content = {"counts": count_by_status(results), "results": [result.as_json() for result in results]}
     return json.dumps(content, indent=2, ensure_ascii=False)
-
-
-@contextmanager
-def logging_silenced() -> Iterator[None]:
-    """Leaves out the site's log lines about the proofs' own requests, and sends its errors to standard error."""
-    handlers = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)]
-    before = [(handler, handler.stream) for handler in handlers if handler.stream is sys.stdout]
-    for handler, _ in before:
-        handler.setStream(sys.stderr)
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
-        for handler, stream in before:
-            handler.setStream(stream)

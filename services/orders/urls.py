@@ -1,0 +1,7 @@
+"""The addresses of `orders`."""
+
+from django.urls import path
+
+from services.orders.views import Orders
+
+urlpatterns = [path("", Orders.as_view())]
