@@ -10,7 +10,7 @@ PRODUCTION = ENV_FILE=/dev/null DEMO=0 ALLOWED_HOSTS=login.example.org SITE_URL=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-clocks soak rehearse prove measure bench servers zoo check format clean
+.PHONY: help run test test-all test-clocks soak rehearse prove measure hops bench servers zoo check format clean
 PYTEST = $(BIN)/python -m pytest -q
 WORKERS = -n $(JOBS) --dist loadfile
 
@@ -40,6 +40,9 @@ prove: $(VENV)/.dev  ## every claim, proved now (ID="C9 C10" or PART=sessions: o
 
 measure: $(VENV)/.run  ## what a request costs in each mode, measured here (N=2000: so many of each)
 	@exec $(BIN)/python -m config.command measure $(if $(N),--requests $(N))
+
+hops: $(VENV)/.run  ## what each hop to a service behind the gateway costs, in three designs (N=1000: so many requests of each)
+	@exec $(BIN)/python -m config.command hops $(if $(N),--requests $(N))
 
 bench: $(VENV)/.dev  ## this project beside stock Django and Express, about a quarter of an hour (PROFILE=1: where our own time goes)
 	@exec $(BIN)/python -m $(if $(PROFILE),benchmarks.layers,benchmarks)

@@ -1,0 +1,80 @@
+"""What each process on a request's way to a service costs, in three designs: `measure` gives a `Cost` for each.
+
+The requests of the designs take turns, so that what else this machine does meets all of them.
+"""
+
+from dataclasses import astuple, dataclass
+from statistics import median
+
+from lab.claims.sandbox import open_sandbox
+from lab.experiments.gateway import DESIGNS, Design, Trip, credentials, send
+
+SERVICE = "orders"
+# The kinds of work that are counted beside look-ups.
+VERIFIED, SIGNED = "verify", "sign"
+COLUMNS = (
+    "design",
+    "look-ups by auth",
+    "look-ups by the service",
+    "signatures made",
+    "signatures verified",
+    "ms in auth",
+    "ms in the service",
+    "ms in the gateway",
+    "ms in all",
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one design: counts of one request, and medians of milliseconds."""
+
+    design: str
+    by_auth: int
+    by_service: int
+    signed: int
+    verified: int
+    auth: float
+    service: float
+    gateway: float
+    whole: float
+
+
+def measure(requests: int) -> list[Cost]:
+    """So many requests in each design. Raises `NotRunning` without the services, `ValueError` if counts differ."""
+    with open_sandbox() as sandbox:
+        own = credentials(sandbox)
+        trips: dict[Design, list[Trip]] = {design: [] for design in DESIGNS}
+        for number in range(-1, requests):
+            for design, found in trips.items():
+                trip = send(design, SERVICE, headers=own.of(design))
+                if number >= 0:  # the first one fetches keys and opens connections
+                    found.append(trip)
+    return [_cost(design, found) for design, found in trips.items()]
+
+
+def _cost(design: Design, trips: list[Trip]) -> Cost:
+    [counts] = {_counts(trip) for trip in trips}
+    times = [median(part) for part in zip(*map(_times, trips), strict=True)]
+    return Cost(design.title, *counts, *(round(part, 2) for part in times))
+
+
+def _counts(trip: Trip) -> tuple[int, int, int, int]:
+    auth, service = trip.hop("auth"), trip.hop(SERVICE)
+    signed, verified = (sum(hop.count(kind) for hop in trip.hops) for kind in (SIGNED, VERIFIED))
+    return auth.lookups if auth else 0, service.lookups if service else 0, signed, verified
+
+
+def _times(trip: Trip) -> tuple[float, float, float, float]:
+    """Those of the two processes behind, what remains for the gateway and the ways to it, and all of it."""
+    auth, service, gateway = (trip.hop(name) for name in ("auth", SERVICE, "gateway"))
+    behind = auth.ms if auth else 0.0, service.ms if service else 0.0
+    whole = gateway.ms if gateway else 0.0
+    return *behind, whole - sum(behind), whole
+
+
+def table_rows(costs: list[Cost]) -> list[list[str]]:
+    """The heading and a line for each design."""
+    lines = [[str(value) for value in astuple(cost)] for cost in costs]
+    # Where there is no auth on the way, no time passes there.
+    return [list(COLUMNS), *(["–" if cell == "0.0" else cell for cell in line] for line in lines)]

@@ -1,0 +1,31 @@
+"""`manage.py hops`: what each process on a request's way to a service costs, in three designs, now."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from lab.claims.evidence import NotRunning
+from lab.experiments.hop_costs import measure, table_rows
+from lab.management.commands.measure import parse_number
+from lab.management.silence import logging_silenced
+
+
+class Command(BaseCommand):
+    help = "Measures a request to a service behind the gateway: look-ups, signatures and milliseconds at each hop."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--requests", type=parse_number, default=200, metavar="N", help="of each design")
+
+    def asks(self, words: list[str]) -> set[str]:
+        """What must run beside the site for it."""
+        return {"services"}
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            with logging_silenced():
+                heading, *lines = table_rows(measure(options["requests"]))
+        except NotRunning as problem:
+            raise CommandError(str(problem)) from None
+        for cells in (heading, ["---"] + ["---:"] * (len(heading) - 1), *lines):
+            self.stdout.write(f"| {' | '.join(cells)} |")
