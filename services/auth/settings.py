@@ -9,7 +9,7 @@ places = Places.of_environment()
 # The gateway, which writes X-Forwarded-For anew.
 TRUSTED_PROXIES = 1
 SERVICE, HOP_LOG = "auth", places.log("auth")
-# Made in the process that serves, before it is forked.
+# Made once, before the process that serves is forked: another key would be unknown to the services.
 INTERNAL_TOKENS = Issuer(places.internal_keys)
 # Their middleware is not here.
 INSTALLED_APPS = [name for name in INSTALLED_APPS if name not in ("django.contrib.admin", "django.contrib.messages")]

@@ -15,10 +15,7 @@ from sessions_demo.authentication import SessionAuthentication
 
 
 class OnlyJSON(DefaultContentNegotiation):
-    """What the client of the service would like to be answered is not for this answer."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        return parsers[0]
+    """Ignores what the client would like to be answered: that is for the service."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
