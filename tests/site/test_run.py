@@ -392,6 +392,7 @@ def test_without_them_there_is_none_of_them(steady: Site) -> None:
 WRONG_BESIDE = [
     {"RANGE": "perhaps"},
     {"SERVICES": "perhaps"},
+    {"SERVICES": "1", "GATEWAY": "apache"},
     {"SERVICES": "1", "SERVICES_PORT": "eighty"},
     {"SERVICES": "1", "SERVICES_PORT": "65531"},
     {"SERVICES": "1", "SERVICES_PORT": "8196", "PORT": "8201"},
