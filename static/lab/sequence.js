@@ -82,7 +82,9 @@ function layout(width, names) {
   const edge = Math.max(30, width * 0.09);
   const parts = names === NAMES ? PARTS : names.map((_, index) => index / (names.length - 1));
   const columns = parts.map((part) => edge + part * (width - 2 * edge));
-  return { width, size, names, columns, y: HEAD, letters: Math.floor((width - 8) / (size * LETTER)) };
+  const letters = Math.floor((width - 8) / (size * LETTER));
+  // Among many participants a long text would seem to be said to those beyond its arrow.
+  return { width, size, names, columns, y: HEAD, letters, least: names === NAMES ? letters : 22 };
 }
 
 function participant(x, name, { size }) {
@@ -112,7 +114,8 @@ function sent(arrow, { lane }, space) {
   const time_ = arrow.ms == null ? "" : time(arrow.ms);
   const more = [arrow.detail, time_].filter(Boolean).join(" · ");
   const said = asks ? [arrow.text, more] : [[arrow.text, time_].filter(Boolean).join(" · ")];
-  const texts = written(said, (from + to) / 2, space);
+  const long = Math.max(space.least, Math.floor(Math.abs(to - from) / (space.size * LETTER)));
+  const texts = written(said, (from + to) / 2, Math.min(long, space.letters), space);
   const y = (space.y += 4);
   space.y += GAP;
   const way = Math.sign(to - from);
@@ -144,9 +147,9 @@ function noted(arrow, space) {
 }
 
 // Text stands over its arrow, and moves aside where it would leave the picture.
-function written(said, middle, space) {
+function written(said, middle, letters, space) {
   return said.flatMap((text, index) =>
-    wrapped(text, space.letters).map((line) => {
+    wrapped(text, letters).map((line) => {
       space.y += LINE;
       const x = clamp(middle, line.length * space.size * LETTER, space);
       const kind = index ? "detail" : "said";
