@@ -36,3 +36,8 @@ class BodyLimit:
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return JsonResponse({"detail": "The body is too large."}, status=413)
         return self.get_response(request)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """For addresses that there are not, as `handler404`: in JSON, like everything else here."""
+    return JsonResponse({"detail": "Not found."}, status=404)

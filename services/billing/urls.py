@@ -10,3 +10,5 @@ urlpatterns = [
     path("prices", Prices.as_view()),
     path("believed", Believed.as_view()),
 ]
+
+handler404 = "services.middleware.not_found"

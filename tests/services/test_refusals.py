@@ -38,3 +38,8 @@ def test_another_host_is_not_served(services: Services) -> None:
 def test_where_there_is_nothing_the_gateway_says_what_there_is(services: Services) -> None:
     answer = ask(services, "gateway", "/")
     assert (answer.status, "/session/orders/" in answer.json["error"]) == (404, True)
+
+
+def test_an_address_that_a_service_has_not_is_said_in_json(services: Services) -> None:
+    nothing = ask(services, "gateway", "/each/orders/nothing")
+    assert (nothing.status, nothing.json) == (404, {"detail": "Not found."})
