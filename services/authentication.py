@@ -36,7 +36,7 @@ class ServiceUser:
 
 
 class HeadersAuthentication(BaseAuthentication):
-    """Believes the two headers alone, as is often written. For comparison: whoever writes them is whoever they say."""
+    """Believes the two headers alone, as is often written. For comparison: any client can name any user."""
 
     def authenticate(self, request: Request) -> tuple[ServiceUser, None] | None:
         user_id = request.META.get(USER_ID)
@@ -111,8 +111,8 @@ class AccessTokenAuthentication(BaseAuthentication):
 class SiteKeys(jwt.PyJWKClient):
     """The site's published keys, kept for as long as their header allows; each fetch is noted.
 
-    Whoever invents the name of a key has it looked for, and all others wait meanwhile. PyJWT looks seldom while the
-    keys can be fetched; this class, while they cannot.
+    A client that invents the name of a key has it looked for, and all others wait meanwhile. PyJWT looks seldom while
+    the keys can be fetched; this class, while they cannot.
     """
 
     _failed = -math.inf

@@ -16,7 +16,7 @@ workers, worker_class, threads = 1, "gthread", 8
 preload_app = True
 timeout, graceful_timeout, keepalive = 30, 1, 15
 http_parser = "python"
-# The gateway has written the headers of an identity. Another spelling of their names is somebody else's.
+# The gateway has written the headers of an identity. Another spelling of their names is a client's.
 header_map = "refuse"
 limit_request_fields, limit_request_field_size = 60, 8190
 forwarded_allow_ips = ""

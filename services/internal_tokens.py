@@ -1,4 +1,4 @@
-"""Internal tokens: how a service knows that an identity comes from `auth` and from nobody else.
+"""Internal tokens: how a service knows that an identity comes from `auth`.
 
 `Issuer` signs them, and exists in `auth` alone. `read` verifies them by the public half of its key, which is all that a
 service has.

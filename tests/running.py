@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import psutil
@@ -240,21 +240,18 @@ class Site:
         ).stdout
 
 
-class Range:
-    """The attack range as the launcher starts it, with data of its own in a temporary folder.
+class Beside:
+    """What the launcher starts beside a site, as it starts it: `python -m` and the name of the `module`.
 
-    `with Range() as attack_range:` starts it, and ends and removes all of it. Tests cannot import it, so they ask it.
+    `with` starts it, waits until it answers, and ends it.
     """
 
-    def __init__(self, **environment: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="range-"))
-        self.port = free_port_pair()
-        self.log = self.folder / "log"
-        own = {"DEMO": "1", "ENV_FILE": os.devnull, "VAR_DIR": str(self.folder), "RANGE_PORT": str(self.port)}
-        self.environment = of_this_machine() | own | environment
-        self.process: subprocess.Popen[bytes] | None = None
+    module: str
+    log: Path
+    environment: dict[str, str]
+    process: "subprocess.Popen[bytes] | None" = None
 
-    def __enter__(self) -> "Range":
+    def __enter__(self) -> Self:
         try:
             self.launch()
             until(self.answers, 60)
@@ -270,13 +267,39 @@ class Range:
         """Starts it without waiting."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "attack_range"],
+                [sys.executable, "-m", self.module],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def answers(self) -> bool:
+        raise NotImplementedError
+
+    def destroy(self) -> None:
+        """Ends it by force, with all that it started."""
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+class Range(Beside):
+    """The attack range as the launcher starts it, with data of its own in a temporary folder.
+
+    `with Range() as attack_range:` removes its data in the end too. Tests cannot import it, so they ask it.
+    """
+
+    module = "attack_range"
+
+    def __init__(self, **environment: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="range-"))
+        self.port = free_port_pair()
+        self.log = self.folder / "log"
+        own = {"DEMO": "1", "ENV_FILE": os.devnull, "VAR_DIR": str(self.folder), "RANGE_PORT": str(self.port)}
+        self.environment = of_this_machine() | own | environment
 
     def answers(self) -> bool:
         assert self.process
@@ -303,54 +326,28 @@ class Range:
 
     def destroy(self) -> None:
         """Ends it by force, with its store and its Chromium, and removes its data."""
-        if self.process:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        super().destroy()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Services:
+class Services(Beside):
     """The gateway and what is behind it, on the database and the store of a running site.
 
-    `with Services(site) as services:` starts them, and ends them.
+    `with Services(site) as services:` waits in the end until their ports are free.
     """
+
+    module = "services"
 
     def __init__(self, site: Site, **environment: str) -> None:
         # A site whose pages ask them says where.
         self.site, self.base = site, int(site.environment.get("SERVICES_PORT") or free_ports(len(PORTS)))
         self.folder, self.log = site.folder / "var" / "services", site.folder / "services.log"
         self.environment = site.environment | {"SERVICES_PORT": str(self.base)} | environment
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> "Services":
-        try:
-            self.launch()
-            until(self.answer, 60)
-        except BaseException:
-            self.destroy()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.destroy()
-
-    def launch(self) -> None:
-        """Starts them without waiting."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "services"],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
 
     def port(self, name: str = "gateway") -> int:
         return self.base + PORTS.index(name)
 
-    def answer(self) -> bool:
+    def answers(self) -> bool:
         """Whether all of them do."""
         assert self.process
         assert self.process.poll() is None, self.log.read_text()
@@ -388,12 +385,9 @@ class Services:
         return found
 
     def destroy(self) -> None:
-        """Ends them by force."""
+        """Ends them by force, and waits for their ports, which the next ones may have."""
+        super().destroy()
         if self.process:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            # The next ones may have the same ports.
             until(lambda: not self.listening())
 
     def listening(self) -> list[str]:

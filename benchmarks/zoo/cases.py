@@ -1,6 +1,6 @@
 """The requests: what a client may write so that somebody behind takes it for an identity, a path or a second request.
 
-Needs nothing. The user who is logged in is 7. The client writes 1, and nobody may be taken for 1.
+Needs nothing. The user who is logged in is 7. The client writes 1, and no service may take it for user 1.
 """
 
 import re
@@ -46,7 +46,7 @@ LENGTHS: dict[str, tuple[bytes, ...]] = {
     "chunked, identity": (b"Transfer-Encoding: chunked, identity",),
     "underscore": (b"Content_Length: 0", b"Transfer_Encoding: chunked"),
 }
-# Below /open/ nobody is asked who he is. Everything else is for users.
+# The paths below /open/ need no login. All others do.
 PATHS: dict[str, bytes] = {
     "/closed": b"/closed",
     "..%2f": b"/open/..%2fclosed",
@@ -63,12 +63,12 @@ SECRET = secrets.token_hex(32)
 
 
 def credentials(session: str, **claims: str) -> tuple[bytes, ...]:
-    """The lines of somebody whom the gateway lets in: a cookie for `auth`, and a token."""
+    """The lines of a client that the gateway lets in: a cookie for `auth`, and a token."""
     token = jwt.encode(claims, SECRET, "HS256").encode()
     return (b"Cookie: session=" + session.encode(), b"Authorization: Bearer " + token)
 
 
-# Both are let in. The second is nobody: `auth` names no user, and the token has no `sub`.
+# Both are let in. For the second `auth` names no user, and the token has no `sub`.
 LOGGED_IN, NOBODY = credentials("good", sub=USER), credentials("nobody", scope="read")
 
 

@@ -1,6 +1,6 @@
 """The configurations: usual ones as the documentation of each gateway has them, and strict ones.
 
-`@name@` is filled in when the gateway is started. Below /open/ nobody is asked who he is.
+`@name@` is filled in when the gateway is started. The paths below /open/ need no login.
 """
 
 from dataclasses import dataclass

@@ -160,7 +160,7 @@ def _reason(trip: Trip) -> str:
 def send_around(
     service: str, path: str = "", method: str = "GET", headers: Mapping[str, str] = MappingProxyType({})
 ) -> Trip:
-    """One request to a service itself, as nobody outside its network can send it. Raises as `send` does."""
+    """One request to a service itself, which a client outside its network cannot send. Raises as `send` does."""
     return _ask(f"/{path}", service, method, headers, {}, [])
 
 
@@ -306,7 +306,7 @@ WAYS = (
     Way(
         "anonymous",
         "With nothing but forged headers",
-        "Nobody is logged in, and the client calls itself user 1.",
+        "The client has not logged in, and calls itself user 1.",
         anonymous,
     ),
     Way("around", "Around the gateway", "The request goes to the port of the service itself.", around),

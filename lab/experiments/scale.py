@@ -164,7 +164,7 @@ def _alone() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy("Somebody else asks the two workers just now. Try again in half a minute.") from None
+            raise Busy("Another run asks the two workers just now. Try again in half a minute.") from None
         yield
 
 

@@ -30,7 +30,7 @@ CONTROL_SALT, CONTROL_HEADER = "services.workers", "X-Control"
 
 
 def for_the_lab(view: Callable[[HttpRequest], JsonResponse]) -> Callable[..., HttpResponse]:
-    """403 for whoever is not the lab, which knows the site's SECRET_KEY; 405 for anything but a POST."""
+    """403 for any client but the lab, which knows the site's SECRET_KEY; 405 for anything but a POST."""
 
     @csrf_exempt
     @login_not_required

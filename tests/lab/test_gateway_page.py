@@ -1,13 +1,12 @@
 """The page about the gateway where no services run, or something else has their ports. tests/services has the rest."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from lab.experiments.gateway import DESIGNS, HIGHEST_PORT, HOW_TO_START, PORTS, WAYS
 from tests.conftest import Browser
-from tests.lab.test_attacks import Server
+from tests.lab.test_attacks import Server, serving
 
 PAGE = "/lab/gateway/"
 JSON = {"Accept": "application/json"}
@@ -16,11 +15,9 @@ JSON = {"Accept": "application/json"}
 @pytest.fixture
 def stranger(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Another program, which has the gateway's port."""
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving() as server:
         monkeypatch.setenv("SERVICES_PORT", str(server.server_port))
         yield server
-        server.shutdown()
 
 
 def test_the_page_names_the_designs_and_has_a_button_for_each_request(browser: Browser) -> None:

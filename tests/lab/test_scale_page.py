@@ -1,7 +1,6 @@
 """The page about two servers where there are none, or something else has their ports. tests/services has the rest."""
 
 import fcntl
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from lab.experiments import scale
 from lab.experiments.gateway import HIGHEST_PORT, HOW_TO_START, PORTS
 from lab.pages.scale import WAYS
 from tests.conftest import Browser
-from tests.lab.test_attacks import Server
+from tests.lab.test_attacks import Server, serving
 
 PAGE = "/lab/scale/"
 JSON = {"Accept": "application/json"}
@@ -21,11 +20,9 @@ JSON = {"Accept": "application/json"}
 @pytest.fixture
 def stranger(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Another program, at whatever port a worker is asked."""
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving() as server:
         monkeypatch.setattr(scale, "port", lambda _: server.server_port)
         yield server
-        server.shutdown()
 
 
 def test_the_page_has_a_button_for_each(browser: Browser) -> None:
@@ -90,6 +87,6 @@ def test_two_do_not_ask_the_workers_at_once(db: None, browser: Browser, settings
         answers = {way: browser.submit(PAGE, {"way": way}, headers=JSON) for way in WAYS}
     for way, answer in answers.items():
         assert answer.status_code == 503, way
-        assert answer.json()["error"].startswith("Somebody else asks the two workers just now.")
+        assert answer.json()["error"].startswith("Another run asks the two workers just now.")
     # The next one finds no workers here, but is let in.
     assert HOW_TO_START in browser.submit(PAGE, {"way": "restart"}, headers=JSON).json()["error"]
