@@ -79,7 +79,7 @@ export function time(ms) {
 
 function layout(width, names) {
   const size = width < 420 ? 11 : 12;
-  const edge = Math.max(30, width * 0.09);
+  const edge = Math.max(33, width * 0.09);
   const parts = names === NAMES ? PARTS : names.map((_, index) => index / (names.length - 1));
   const columns = parts.map((part) => edge + part * (width - 2 * edge));
   const letters = Math.floor((width - 8) / (size * LETTER));
