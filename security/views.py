@@ -10,13 +10,14 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.decorators import method_decorator
 from rest_framework import exceptions, serializers
-from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from security.bodies import body_length
 from security.exceptions import exception_handler
+from security.negotiation import JSONNegotiation, JSONRenderer
 from security.parsers import JSONParser
 from security.refusals import Refused
 from security.users import login_field
@@ -44,21 +45,19 @@ class JsonView(APIView):
     versioning_class = None
     # For the browsable API: what the field of a login is called.
     login_field = staticmethod(login_field)
-    content_negotiation_class = DefaultContentNegotiation
+    content_negotiation_class: type[BaseContentNegotiation] = JSONNegotiation
 
     def get_exception_handler(self) -> Any:
         return exception_handler
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Checks the kind of body, then the user, then what the body says."""
-        length, most = body_length(request._request), settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        if most is not None and length > most:  # DRF reads a body of any size
-            raise Refused(413, "body size", f"The body has {length} bytes; this address accepts {most}.")
-        if length and request._request.content_type != "application/json":
-            # Other sites' forms can send the other types; the CSRF check would read such a body first.
-            raise exceptions.UnsupportedMediaType(request.content_type)
+        length = body_length(request._request)
+        if length:
+            _refuse_kind(request, length)
         super().initial(request, *args, **kwargs)
-        request.data  # noqa: B018  (a body that the view does not read must be good JSON too)
+        if length:
+            request.data  # noqa: B018  (a body that the view does not read must be good JSON too)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Nothing here may be kept by a cache (RFC 6750 section 5.3, ASVS 14.3.2)."""
@@ -71,3 +70,12 @@ class JsonView(APIView):
         body = serializer(data=self.request.data)
         body.is_valid(raise_exception=True)
         return dict(body.validated_data)
+
+
+def _refuse_kind(request: Request, length: int) -> None:
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if most is not None and length > most:  # DRF reads a body of any size
+        raise Refused(413, "body size", f"The body has {length} bytes; this address accepts {most}.")
+    if request._request.content_type != "application/json":
+        # Other sites' forms can send the other types; the CSRF check would read such a body first.
+        raise exceptions.UnsupportedMediaType(request.content_type)
