@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import plots as drawing
+from benchmarks import progress
 from benchmarks.sentences import caption, sentences
 from benchmarks.tables import Results, Table, speed_table, tables
 
@@ -91,6 +92,9 @@ def markdown(results: Results) -> str:
             *(text(line) for line in shown["caption"]),
             "### What the numbers mean",
             "\n".join(f"- {text(sentence)}" for sentence in shown["sentences"]),
+            "### Before and after",
+            text(progress.caption(results)),
+            markdown_table(progress.table(results)),
             "### Plots",
             LEGEND,
             *(_picture(plot) for plot in shown["plots"]),
