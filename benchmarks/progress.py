@@ -1,4 +1,4 @@
-"""How this project stood before it was made faster, beside how it stands: the results that were kept then, and the last.
+"""How this project stood before it was made faster, beside how it stands: results that were kept then, and the last.
 
 The first are of one machine, and so this table is for the documents of the project and not for the lab's page.
 """

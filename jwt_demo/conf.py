@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from security.conf import Conf
+from security.conf import Conf, setting
 
 PROJECT = settings.ROOT_URLCONF.partition(".")[0]
 
@@ -27,7 +27,7 @@ class SimpleJWTConf(Conf):
 
 def in_simple_jwt() -> dict[str, Any]:
     """What the project has written in `SIMPLE_JWT`. Raises `ImproperlyConfigured` for anything but a dict."""
-    found = getattr(settings, "SIMPLE_JWT", None) or {}
+    found = setting("SIMPLE_JWT", None) or {}
     if not isinstance(found, dict):
         example = 'SIMPLE_JWT = {"ACCESS_TOKEN_LIFETIME": timedelta(minutes=15)}'
         raise ImproperlyConfigured(f"SIMPLE_JWT must be a dict. Write for example {example} in your settings.")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.utils.functional import empty
 
 
 class Conf:
@@ -14,7 +15,17 @@ class Conf:
     def __getattr__(self, name: str) -> Any:
         if name not in self._defaults:
             raise AttributeError(f"There is no setting {name} here.")
-        return getattr(settings, name, self._defaults[name])
+        return setting(name, self._defaults[name])
+
+
+def setting(name: str, default: Any) -> Any:
+    """The project's setting, as it is now, or `default`.
+
+    Past Django's `LazySettings`, which raises two exceptions for a setting that is not there: ten of those would be a
+    tenth of a request.
+    """
+    wrapped = object.__getattribute__(settings, "_wrapped")
+    return getattr(settings if wrapped is empty else wrapped, name, default)
 
 
 DEFAULT_ROLE = "security.users.default_role"

@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -324,11 +323,11 @@ def test_a_simple_jwt_that_is_no_dict_is_refused_with_an_example(
     monkeypatch: pytest.MonkeyPatch, value: object
 ) -> None:
     """When it is loaded: SimpleJWT breaks before a check can run."""
-    monkeypatch.setattr(jwt_settings, "settings", SimpleNamespace(SIMPLE_JWT=value))
+    monkeypatch.setattr(jwt_settings, "setting", lambda name, default: value)
     with pytest.raises(ImproperlyConfigured, match=r"^SIMPLE_JWT must be a dict\. Write for example SIMPLE_JWT = \{"):
         jwt_settings.in_simple_jwt()
     for none in (None, {}):
-        monkeypatch.setattr(jwt_settings, "settings", SimpleNamespace(SIMPLE_JWT=none))
+        monkeypatch.setattr(jwt_settings, "setting", lambda name, default, none=none: none)
         assert jwt_settings.in_simple_jwt() == {}
 
 
