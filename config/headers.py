@@ -3,6 +3,8 @@
 Both stand outside every other middleware, so that an error raised by one of those carries them too.
 """
 
+from collections.abc import Callable
+
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
@@ -26,10 +28,31 @@ WITHOUT_TRUSTED_TYPES = (
 )
 
 PROBES = ("/healthz", "/readyz")
+# What a decorator of django-csp leaves at an answer: a policy of its own.
+DECORATED = {f"_csp_{part}{kind}" for part in ("exempt", "config", "update", "replace") for kind in ("", "_ro")}
+# Headers by their names in small letters, as Django keeps them.
+Headers = dict[str, tuple[str, str]]
 
 
 class PolicyMiddleware(CSPMiddleware):
-    """One strict Content-Security-Policy; the pages of others lose Trusted Types and nothing else."""
+    """One strict Content-Security-Policy; the pages of others lose Trusted Types and nothing else.
+
+    Each policy is built once. An answer with a decorator or a nonce of django-csp gets its own.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        super().__init__(get_response)
+        self.built: dict[str, Headers] = {}
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if "_csp_nonce" in vars(request) or not vars(response).keys().isdisjoint(DECORATED):
+            return super().process_response(request, response)
+        path = request.path_info
+        prefix = next(filter(path.startswith, WITHOUT_TRUSTED_TYPES), "")
+        if prefix not in self.built:
+            self.built[prefix] = _added(super().process_response(request, HttpResponse()))
+        _add(response, self.built[prefix])
+        return response
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
@@ -49,6 +72,11 @@ class SecurityHeadersMiddleware(SecurityMiddleware):
     CommonMiddleware refuses the same request a moment later, inside it.
     """
 
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        super().__init__(get_response)
+        # Over https there is one more.
+        self.built: dict[bool, Headers] = {}
+
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
         try:
             redirect = super().process_request(request)
@@ -59,6 +87,13 @@ class SecurityHeadersMiddleware(SecurityMiddleware):
         refusals.log(request, "https", sentence, deployment=True)
         # Not a 5xx, for a client can send the headers of a proxy too.
         return answer(request, 400, sentence)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        secure = request.is_secure()
+        if secure not in self.built:
+            self.built[secure] = _added(super().process_response(request, HttpResponse()))
+        _add(response, self.built[secure])
+        return response
 
 
 def _wrong_proxy(request: HttpRequest) -> str:
@@ -76,6 +111,19 @@ def _wrong_proxy(request: HttpRequest) -> str:
         f"This site is served over https only. The request came through a proxy (it has the header {found[0]}), "
         "but TRUSTED_PROXIES is 0, so X-Forwarded-Proto is not believed. Set TRUSTED_PROXIES to the number of proxies."
     )
+
+
+def _added(blank: HttpResponseBase) -> Headers:
+    return {name.lower(): (name, value) for name, value in blank.items() if name != "Content-Type"}
+
+
+def _add(response: HttpResponseBase, headers: Headers) -> None:
+    """Adds those that the view has not set itself."""
+    # Django has no public way to set headers without checking and converting each anew, which takes ten times as long.
+    # A Django without `_store` would answer each request with 500.
+    kept = response.headers._store
+    for key, header in headers.items():
+        kept.setdefault(key, header)
 
 
 class HostMiddleware(CommonMiddleware):
