@@ -38,8 +38,7 @@ LAYERS = {
         "django.core.signals.request_started.send",
         "django.core.signals.request_finished.send",
     ),
-    "log line": ("logging.Logger._log",),
-    "CSP header": ("csp.middleware.build_policy",),
+    "log line": ("config.log._request_line", "config.log.Output.write_line"),
     "URL resolution": ("django.core.handlers.base.BaseHandler.resolve_request",),
     "DRF: dispatch": (
         "rest_framework.views.APIView.dispatch",

@@ -59,7 +59,7 @@ logconfig_dict = {
     "formatters": {"json": {"()": "config.log.JsonFormatter"}},
     "handlers": {
         "out": {
-            "class": "logging.StreamHandler",
+            "class": "config.log.Output",
             "stream": "ext://sys.stdout",
             "formatter": "json",
             "filters": ["mask"],

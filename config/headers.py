@@ -88,7 +88,7 @@ class SecurityHeadersMiddleware(SecurityMiddleware):
         # Not a 5xx, for a client can send the headers of a proxy too.
         return answer(request, 400, sentence)
 
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         secure = request.is_secure()
         if secure not in self.built:
             self.built[secure] = _added(super().process_response(request, HttpResponse()))

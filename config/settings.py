@@ -269,7 +269,7 @@ LOGGING = {
     "formatters": {"json": {"()": "config.log.JsonFormatter"}},
     "handlers": {
         "out": {
-            "class": "logging.StreamHandler",
+            "class": "config.log.Output",
             "stream": "ext://sys.stdout",
             "formatter": "json",
             "filters": ["mask"],

@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from django.http import HttpRequest
@@ -65,8 +66,10 @@ class Client:
         """The caller of `request`; an empty client for `None`."""
         if request is None:
             return cls()
-        agent = "".join(c for c in request.headers.get("User-Agent", "") if c.isprintable())
-        return cls(_address(request), agent[:USER_AGENT_LENGTH])
+        agent = request.META.get("HTTP_USER_AGENT", "")
+        if not agent.isprintable():
+            agent = "".join(filter(str.isprintable, agent))
+        return cls(address_of(request), agent[:USER_AGENT_LENGTH])
 
     @property
     def user_agent_hash(self) -> str:
@@ -87,19 +90,13 @@ def name_of(user_agent: str) -> str:
     return " on ".join(filter(None, found)) or user_agent[:60] or "unknown"
 
 
-def _address(request: HttpRequest) -> str:
+def address_of(request: HttpRequest) -> str:
     """The address of the client in its one form; "" for what is none."""
     entry = _entry(request)
-    text = entry.strip(BLANKS_AND_QUOTES)
-    if written := WITH_PORT.fullmatch(text):
-        text = written[1] or written[2] or ""
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
+    address = _read(entry)
+    if not address:
         _warn(entry)
-        return ""
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
+    return address
 
 
 def _entry(request: HttpRequest) -> str:
@@ -110,8 +107,22 @@ def _entry(request: HttpRequest) -> str:
     """
     if not conf.TRUSTED_PROXIES:
         return str(request.META.get("REMOTE_ADDR", ""))
-    entries = request.headers.get("X-Forwarded-For", "").split(",")
+    entries = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     return entries[-conf.TRUSTED_PROXIES] if len(entries) >= conf.TRUSTED_PROXIES else ""
+
+
+# Each request asks, and most come from few addresses. A client can write what stands here: it has a bound.
+@lru_cache(maxsize=256)
+def _read(entry: str) -> str:
+    text = entry.strip(BLANKS_AND_QUOTES)
+    if written := WITH_PORT.fullmatch(text):
+        text = written[1] or written[2] or ""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return ""
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
 
 
 class _Warned:

@@ -127,7 +127,7 @@ def test_no_part_of_a_name_may_be_gone(name: str) -> None:
 def test_each_layer_occurs_where_it_must(alice: Any) -> None:
     report = profile(2)
     found = {name: set(column["layers"]) for name, column in report["targets"].items()}
-    everywhere = {REST, *middlewares(), "URL resolution", "log line", "CSP header", "request and response signals"}
+    everywhere = {REST, *middlewares(), "URL resolution", "log line", "request and response signals"}
     everywhere |= {name for name in LAYERS if name.startswith("DRF")} | {"view", "config: WSGI entry"}
     for name, names in found.items():
         assert everywhere <= names, name
