@@ -262,8 +262,9 @@ def settle_rest(sender: object, **kwargs: Any) -> None:
 
     Django sends no signal for such a success.
     """
-    with suppress(*OUTAGES):
-        _settle(failed=False)
+    if UNSETTLED.get():
+        with suppress(*OUTAGES):
+            _settle(failed=False)
 
 
 def _password_fits(user: Any, password: str) -> bool:

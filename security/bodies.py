@@ -47,4 +47,4 @@ def body_length(request: HttpRequest) -> int:
 
 
 def _announces_a_body(request: HttpRequest) -> bool:
-    return "Transfer-Encoding" in request.headers or (request.method in SENDING and request.content_type in READ)
+    return "HTTP_TRANSFER_ENCODING" in request.META or (request.method in SENDING and request.content_type in READ)

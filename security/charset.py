@@ -13,7 +13,7 @@ UTF8 = ("utf-8", "utf8", "us-ascii")
 def drop_foreign(environ: dict[str, Any]) -> None:
     """Takes a charset other than UTF-8 out of `environ`, with all other parameters of the content type."""
     content_type = environ.get("CONTENT_TYPE", "")
-    if not _is_utf8(content_type):
+    if ";" in content_type and not _is_utf8(content_type):
         environ["CONTENT_TYPE"] = content_type.partition(";")[0]
 
 

@@ -5,6 +5,7 @@ strips the U+2000. So the server must keep the promise of the prefix as well (RF
 Gives one middleware, which stands before everything that reads cookies.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -17,6 +18,8 @@ from security.checks import refuse_mistakes
 
 # In any case, as browsers compare them.
 PREFIXES = ("__host-", "__secure-")
+# Browsers and Django read the same name of such a cookie, whatever its value.
+PLAIN = re.compile(r"[ \t]*([\w!#$%&'*+.^`|~-]+)=", re.ASCII)
 
 
 def is_ours(name: str) -> bool:
@@ -59,7 +62,11 @@ def exact(line: str) -> str:
 
     Of two with the same name neither is kept: which of them the browser meant cannot be known.
     """
-    chunks = [(_raw_name(chunk), chunk) for chunk in line.split(";")]
+    parts = line.split(";")
+    plain = {found[1] for part in parts if (found := PLAIN.match(part))}
+    if len(plain) == len(parts):
+        return line
+    chunks = [(_raw_name(chunk), chunk) for chunk in parts]
     times = Counter(name for name, _ in chunks)
     return ";".join(
         chunk
