@@ -6,11 +6,12 @@ Needs honcho. Gives `Processes`, to be used like `honcho.manager.Manager`.
 import multiprocessing
 import os
 import signal
+import subprocess
 import threading
 from typing import Any
 
 from honcho.manager import Manager
-from honcho.process import Process
+from honcho.process import Popen, Process
 
 
 class Processes(Manager):  # type: ignore[misc]
@@ -22,10 +23,18 @@ class Processes(Manager):  # type: ignore[misc]
         # Closing the terminal would end this process alone and leave the others with the port.
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
-    def add_process(self, name: str, cmd: str, *options: Any, optional: bool = False, **more: Any) -> Process:
-        """As in honcho. When an `optional` process ends, however it does, the others go on and the status is theirs."""
+    def add_process(
+        self, name: str, cmd: str, *options: Any, optional: bool = False, direct: bool = False, **more: Any
+    ) -> Process:
+        """As in honcho. When an `optional` process ends, however it does, the others go on and the status is theirs.
+
+        The standard output of a `direct` process is this one's. Of another each line is read here, gets a clock and
+        the name of the process, and is printed.
+        """
         process = super().add_process(name, cmd, *options, **more)
         process.optional = optional
+        if direct:
+            process._child_ctor = DirectPopen
         return process
 
     def terminate(self) -> None:
@@ -46,6 +55,18 @@ class Processes(Manager):  # type: ignore[misc]
         # The loop asks this to decide about an end. A signal counts too, so that the end which
         # `terminate` put off comes, and what ignores it is killed after some seconds.
         return self.returncode is not None or super()._any_stopped()
+
+
+class DirectPopen(Popen):  # type: ignore[misc]
+    """A child that writes to the launcher's own standard output. What comes by the pipe is its standard error alone.
+
+    Copying a line takes longer than the request that it is about. honcho reads the pipe to its end, which is still the
+    end of the last process that has it.
+    """
+
+    def __init__(self, cmd: str, **options: Any) -> None:
+        super().__init__(cmd, stdout=None, stderr=subprocess.PIPE, **options)
+        self.stdout = self.stderr
 
 
 class FollowingProcess(Process):  # type: ignore[misc]

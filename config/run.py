@@ -187,7 +187,7 @@ def serve(beside: dict[str, int]) -> int:
     left_out |= set(BESIDE) - beside.keys()
     for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
         if name not in left_out:
-            manager.add_process(name, command, cwd=str(ROOT), optional=name in BESIDE)
+            manager.add_process(name, command, cwd=str(ROOT), optional=name in BESIDE, direct=name == "web")
     manager.loop()
     # A process that ended well, unasked, is still a site that is down.
     return 0 if manager.returncode in ASKED_TO_END else manager.returncode or 1

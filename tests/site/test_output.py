@@ -5,11 +5,12 @@ import re
 import socket
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.running import Site, until
+from tests.running import WEB_PROCESSES, Site, until
 from tests.site.visitor import PATIENCE, Visitor
 
 pytestmark = pytest.mark.site
@@ -30,9 +31,13 @@ REFUSED = {
 
 
 def written(site: Site, since: int) -> list[str]:
-    """What the web processes wrote after so many bytes, without the clock and name that the launcher puts before it."""
-    text = site.log.read_bytes()[since:].decode()
-    return [line.partition("| ")[2] for line in text.splitlines() if re.match(r"\S+ web +\| ", line)]
+    """What the web processes wrote after so many bytes: the lines without the clock and name of the launcher.
+
+    Their standard error has both, and there is none.
+    """
+    lines = site.log.read_bytes()[since:].decode().splitlines()
+    assert not [line for line in lines if re.match(r"\S+ web +\| ", line)]
+    return [line for line in lines if not re.match(r"\S+ \w+ +\| ", line)]
 
 
 def send(site: Site, request: str) -> int:
@@ -61,3 +66,14 @@ def test_a_good_request_is_one_line(site: Site) -> None:
     assert Visitor(site).get("/healthz").status == 200
     until(lambda: written(site, since))
     assert [json.loads(line)["status"] for line in written(site, since)] == [200]
+
+
+def test_the_launcher_does_not_copy_what_the_web_processes_write(site: Site) -> None:
+    assert site.process
+    output = Path(f"/proc/{site.process.pid}/fd/1").readlink()
+    web = site.process_ids("config.wsgi")
+    assert len(web) == 1 + WEB_PROCESSES
+    for pid in web:
+        assert Path(f"/proc/{pid}/fd/1").readlink() == output
+        # That one is read to its end, by which the launcher learns that they are gone.
+        assert str(Path(f"/proc/{pid}/fd/2").readlink()).startswith("pipe:")
