@@ -1,8 +1,11 @@
 """Addresses of the complete site."""
 
+from typing import Any
+
 from django.apps import apps
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import ResolverMatch, URLResolver, include, path
+from django.urls.resolvers import RoutePattern
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
@@ -10,11 +13,31 @@ from config import health, home
 from config.schema import SchemaView
 from jwt_demo import views
 
+
+class Remembering(URLResolver):
+    """An `include` that goes through its addresses once for each without a variable part, and not at each request."""
+
+    def __init__(self, route: str, urlconf: str) -> None:
+        module, app_name, namespace = include(urlconf)
+        super().__init__(RoutePattern(route), module, app_name=app_name, namespace=namespace)
+        self.found: dict[str, ResolverMatch] = {}
+
+    def resolve(self, path: Any) -> ResolverMatch:
+        """As in Django. The resolver above makes a match of its own from this one, with arguments of its own."""
+        if path not in self.found:
+            match = super().resolve(path)
+            # The others have no bound, and their arguments are values of this one request.
+            if f"{self.pattern}{match.route}" != path:
+                return match
+            self.found[path] = match
+        return self.found[path]
+
+
 urlpatterns = [
+    Remembering("session/", "sessions_demo.urls"),
+    Remembering("jwt/", "jwt_demo.urls"),
     path("", home.home, name="home"),
     path("accounts/", include("accounts.urls")),
-    path("session/", include("sessions_demo.urls")),
-    path("jwt/", include("jwt_demo.urls")),
     path(".well-known/jwks.json", views.key_set, name="key_set"),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
