@@ -32,10 +32,12 @@ class ArrivalMiddleware:
 
 def arrives(request: HttpRequest) -> bool:
     """Whether another site's link opened this page, and the browser may have cookies of ours that it does not send."""
-    headers = request.headers
+    # Not `request.headers`, which Django makes of all headers of a request when one is asked for.
+    sent = request.META
     return (
-        request.method in ("GET", "HEAD")
-        and (headers.get("Sec-Fetch-Site"), headers.get("Sec-Fetch-Mode")) == ("cross-site", "navigate")
+        sent.get("HTTP_SEC_FETCH_SITE") == "cross-site"
+        and sent.get("HTTP_SEC_FETCH_MODE") == "navigate"
+        and request.method in ("GET", "HEAD")
         and not request.path_info.startswith(_exempt())
         and request.get_preferred_type(["text/html", "application/json"]) == "text/html"
         and request.COOKIES.keys().isdisjoint(named())

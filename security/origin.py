@@ -72,7 +72,7 @@ def came_from_here(request: HttpRequest) -> bool:
     scripts can set neither. Older browsers send `Origin` with every unsafe request; without both it is no browser, and
     has no cookies it was not given.
     """
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    site, origin = request.META.get("HTTP_SEC_FETCH_SITE"), request.META.get("HTTP_ORIGIN")
     if origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
     if site is not None:
