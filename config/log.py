@@ -85,7 +85,9 @@ class RequestLogMiddleware:
         self.get_response = get_response
         self.outputs = [handler for handler in logging.getLogger().handlers if isinstance(handler, Output)]
         if not self.outputs:
-            raise ImproperlyConfigured("RequestLogMiddleware needs a handler of the class config.log.Output in LOGGING.")
+            raise ImproperlyConfigured(
+                "RequestLogMiddleware needs a handler of the class config.log.Output in LOGGING."
+            )
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()

@@ -34,6 +34,7 @@ class Processes(Manager):  # type: ignore[misc]
         process = super().add_process(name, cmd, *options, **more)
         process.optional = optional
         if direct:
+            # honcho's own name for what it calls; without it each line would be copied again, as a test would show.
             process._child_ctor = DirectPopen
         return process
 

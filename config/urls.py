@@ -14,7 +14,7 @@ from config.schema import SchemaView
 from jwt_demo import views
 
 
-class Remembering(URLResolver):
+class CachedInclude(URLResolver):
     """An `include` that goes through its addresses once for each without a variable part, and not at each request."""
 
     def __init__(self, route: str, urlconf: str) -> None:
@@ -34,8 +34,8 @@ class Remembering(URLResolver):
 
 
 urlpatterns = [
-    Remembering("session/", "sessions_demo.urls"),
-    Remembering("jwt/", "jwt_demo.urls"),
+    CachedInclude("session/", "sessions_demo.urls"),
+    CachedInclude("jwt/", "jwt_demo.urls"),
     path("", home.home, name="home"),
     path("accounts/", include("accounts.urls")),
     path(".well-known/jwks.json", views.key_set, name="key_set"),

@@ -1,14 +1,20 @@
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from csp.constants import NONCE, SELF
+from csp.decorators import csp_exempt, csp_update
+from csp.utils import build_policy
 from django.conf import settings as configured
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
 from pytest_django import Settings
 
 from accounts.models import User
+from config.headers import PolicyMiddleware, SecurityHeadersMiddleware
 from tests.conftest import Browser
 
 PAGES = [
@@ -232,3 +238,55 @@ def test_a_visit_by_http_is_sent_to_https(
 def test_without_the_redirect_a_proxy_may_say_what_it_likes(db: None, settings: Settings, browser: Browser) -> None:
     trust(settings, 1)
     assert browser.get("/session/login/", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 200
+
+
+# ── Built once ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_policy_is_built_once_and_not_at_each_request(
+    db: None, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Any] = []
+
+    def build(*args: Any, **options: Any) -> str:
+        built.append(args)
+        return str(build_policy(*args, **options))
+
+    monkeypatch.setattr("csp.middleware.build_policy", build)
+    paths = ["/healthz", "/nothing", "/admin/login/", "/docs/", "/session/api/whoami"]
+    first = [browser.get(path)["Content-Security-Policy"] for path in paths]
+    before = len(built)
+    assert [browser.get(path)["Content-Security-Policy"] for path in paths] == first
+    assert len(set(first)) == 3
+    assert before > 0 == len(built) - before
+
+
+def answered(middleware: type, view: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
+    """The answer of `view`, which is the second that this middleware sees."""
+    answers = iter([lambda request: HttpResponse(), view])
+    chain = middleware(lambda request: next(answers)(request))
+    chain(RequestFactory().get("/"))
+    answer: HttpResponse = chain(RequestFactory().get("/"))
+    return answer
+
+
+@pytest.mark.parametrize("name", ["Referrer-Policy", "X-Content-Type-Options", "Cross-Origin-Opener-Policy"])
+def test_a_header_that_a_view_has_set_stays(name: str) -> None:
+    answer = answered(SecurityHeadersMiddleware, lambda request: HttpResponse(headers={name.lower(): "mine"}))
+    assert [value for key, value in answer.items() if key.lower() == name.lower()] == ["mine"]
+
+
+def test_a_view_with_a_policy_of_its_own_gets_it() -> None:
+    own = csp_update({"img-src": "https://images.example"})(lambda request: HttpResponse())
+    assert "img-src 'self' https://images.example" in answered(PolicyMiddleware, own)["Content-Security-Policy"]
+    without = csp_exempt()(lambda request: HttpResponse())
+    assert "Content-Security-Policy" not in answered(PolicyMiddleware, without)
+    plain = answered(PolicyMiddleware, lambda request: HttpResponse())
+    assert policy(plain) == STRICT | TRUSTED_TYPES
+
+
+def test_a_nonce_is_of_one_answer(settings: Settings) -> None:
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {"script-src": [SELF, NONCE]}}
+    answer = answered(PolicyMiddleware, lambda request: HttpResponse(str(request.csp_nonce)))  # type: ignore[attr-defined]
+    assert policy(answer)["script-src"] == f"'self' 'nonce-{answer.content.decode()}'"
+    assert policy(answered(PolicyMiddleware, lambda request: HttpResponse()))["script-src"] == "'self'"

@@ -1,18 +1,24 @@
 """What is logged, and that no secret of anyone ever is."""
 
+import io
 import json
 import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings as configured
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpResponse
+from django.test import RequestFactory
 
 from accounts.models import User
-from config.log import JsonFormatter, MaskFilter
+from config.log import JsonFormatter, MaskFilter, Output, RequestLogMiddleware
 from tests.conftest import PASSWORDS, Browser, link_in
 from tests.running import Store
 
@@ -196,3 +202,86 @@ def test_a_warning_of_python_is_a_line_of_the_log() -> None:
     result = subprocess.run(command, cwd=configured.BASE_DIR, env=environment, capture_output=True, text=True)
     (line,) = [json.loads(line) for line in result.stdout.splitlines()]
     assert (line["logger"], "careful" in line["message"], result.stderr) == ("py.warnings", True, "")
+
+
+def line_of(answer_for: str, **request: Any) -> dict[str, Any]:
+    """The line of a request, by the middleware alone, as `logging` would write a record with the same fields."""
+    output, view = Output(io.StringIO()), RequestLogMiddleware(lambda request: HttpResponse(status=204))
+    view.outputs = [output]
+    view(RequestFactory().generic(answer_for, "/", **request))
+    (line,) = lines(output.stream)
+    return line
+
+
+def test_the_line_of_a_request_has_the_fields_of_a_record_in_their_order(log: Any) -> None:
+    line = line_of("GET", REMOTE_ADDR="2001:DB8::1")
+    names = ("method", "route", "status", "ms", "address")
+    logging.getLogger("site.request").info("request", extra={name: line[name] for name in names})
+    (record,) = lines(log)
+    assert [*line] == [*record]
+    assert (line | {"at": ""}) == (record | {"at": ""})
+    assert datetime.fromisoformat(line["at"]).utcoffset() == timedelta(0)
+    assert (line["address"], line["route"]) == ("2001:db8::1", None)
+
+
+@pytest.mark.parametrize("method", ['A"', "A\nB", "A\x1b[2J", "A\u2028é"])
+def test_no_method_forges_a_line(method: str) -> None:
+    assert line_of(method)["method"] == method.upper()
+
+
+class Counted(io.StringIO):
+    """A stream that notes each write, and whether another thread could have written meanwhile."""
+
+    def __init__(self, lock: Any) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+        self.was_free: list[bool] = []
+        self.lock = lock
+
+    def write(self, text: str) -> int:
+        self.writes.append(text)
+        other = threading.Thread(target=self._try_to_write)
+        other.start()
+        other.join()
+        return super().write(text)
+
+    def _try_to_write(self) -> None:
+        self.was_free.append(self.lock.acquire(blocking=False))
+        if self.was_free[-1]:
+            self.lock.release()
+
+
+def test_a_line_is_one_write_and_no_other_thread_writes_meanwhile(db: None, browser: Browser, log: Any) -> None:
+    output = next(handler for handler in logging.getLogger().handlers if isinstance(handler, Output))
+    counted = Counted(output.lock)
+    output.setStream(counted)
+    browser.get("/healthz")
+    logging.getLogger("site.security").info("another")
+    assert [json.loads(text)["logger"] for text in counted.writes] == ["site.request", "site.security"]
+    assert all(text.endswith("}\n") for text in counted.writes)
+    assert counted.was_free == [False, False]
+
+
+class Gone(io.StringIO):
+    """A stream whose reader is away."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+@pytest.mark.parametrize("stream", [Gone(), io.StringIO()], ids=["no reader", "closed"])
+def test_a_log_that_cannot_be_written_fails_no_request(browser: Browser, log: Any, stream: io.StringIO) -> None:
+    output = next(handler for handler in logging.getLogger().handlers if isinstance(handler, Output))
+    output.setStream(stream)
+    if not isinstance(stream, Gone):
+        stream.close()
+    assert browser.get("/healthz").status_code == 200
+    output.setStream(log)
+    assert browser.get("/healthz").status_code == 200
+    assert len(lines(log)) == 1
+
+
+def test_a_log_without_a_place_for_the_lines_of_requests_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler()])
+    with pytest.raises(ImproperlyConfigured, match=r"config\.log\.Output"):
+        RequestLogMiddleware(lambda request: HttpResponse())

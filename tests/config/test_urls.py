@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.apps import apps
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts.models import User
+from config.urls import CachedInclude
 from jwt_demo import lifecycle
 from notes.models import Note
 from security.client import Client
@@ -273,3 +275,17 @@ def test_each_unsafe_route_wants_the_token(admin: User, browser: Browser, store:
             answer = browser.generic(method, path, b"post=yes", "application/x-www-form-urlencoded")
             assert answer.status_code in (403, 404, 405, 415), (method, path)
     assert state(store) == before
+
+
+def test_only_addresses_without_variable_parts_are_remembered() -> None:
+    includes = [pattern for pattern in get_resolver().url_patterns if isinstance(pattern, CachedInclude)]
+    asked = [path for path in PATHS if path.startswith(("/session/", "/jwt/"))]
+    for path in [*asked, "/session/api/nothing", "/jwt/api/devices/3f2504e0-4f89-41d3-9a0c-0305e82c3301"]:
+        matches = []
+        with suppress(Resolver404):
+            matches = [resolve(path), resolve(path)]
+        assert len({match.func for match in matches}) == bool(matches) == (path != "/session/api/nothing")
+        # A middleware may change the arguments of its request, and of no other.
+        assert not matches or matches[0].kwargs is not matches[1].kwargs
+    found = sorted(f"/{path}" for pattern in includes for path in pattern.found)
+    assert found == [path for path in asked if VALUES["device"] not in path]
