@@ -220,40 +220,47 @@ def session_key(number: int) -> str:
 
 def _sessions_of_ours(numbers: Iterator[int]) -> tuple[Iterator[str], bytes]:
     """Keys and records, as `sessions_demo.lifecycle` makes them at a login."""
+    from sessions_demo.record import short_hex, short_uuid
     from sessions_demo.store import PREFIX
 
     backend: Any = caches[settings.SESSION_CACHE_ALIAS]
     hash_of = _session_hashes()
-    prefix, record = backend.make_key(PREFIX), backend.client.encode(_record_of_ours()).decode()
-    for name in ("user", "hash", "device"):
-        record = record.replace(f"@{name}@", f"%({name})s")
+    short_hash = cache(lambda user: short_hex(hash_of(user)))
+    prefix, record = backend.make_key(PREFIX), _record_of_ours(str(first_user().pk), hash_of(BASE), _device(0))
 
     def line(number: int) -> str:
         user = BASE + number % USERS
-        value = record % {"user": user, "hash": hash_of(user), "device": _device(number)}
+        value = record % {"user": user, "hash": short_hash(user), "device": short_uuid(_device(number))}
         return f"{prefix}{hashlib.sha256(session_key(number).encode()).hexdigest()}\t{value}\n"
 
     return map(line, numbers), b""
 
 
-def _record_of_ours() -> dict[str, Any]:
+def _record_of_ours(user: str, session_hash: str, device: str) -> str:
+    """What the store keeps of such a login, with names in the place of what is different for each."""
     from security.users import role_of
-    from sessions_demo import lifecycle, store
+    from sessions_demo import record
 
-    now = time.time()
-    return {
-        auth.SESSION_KEY: "@user@",
+    now = int(time.time())
+    login = {
+        auth.SESSION_KEY: user,
         auth.BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
-        auth.HASH_SESSION_KEY: "@hash@",
-        lifecycle.ROLE: role_of(first_user()),
-        store.TOKEN_VERSION: 0,
-        store.DEVICE: "@device@",
-        lifecycle.REMEMBER: False,
-        lifecycle.SEEN: now,
-        lifecycle.REAUTHENTICATED: now,
-        store.ABSOLUTE_END: now + 24 * 3600,
-        store.IDLE_END: now + LIFETIME,
+        auth.HASH_SESSION_KEY: session_hash,
+        record.ROLE: role_of(first_user()),
+        record.TOKEN_VERSION: 0,
+        record.DEVICE: device,
+        record.REMEMBER: False,
+        record.SEEN: now,
+        record.REAUTHENTICATED: now,
+        record.ABSOLUTE_END: now + 24 * 3600,
+        record.IDLE_END: now + LIFETIME,
     }
+    backend: Any = caches[settings.SESSION_CACHE_ALIAS]
+    kept: str = backend.client.encode(record.short(login)).decode()
+    own = {"user": user, "hash": record.short_hex(session_hash), "device": record.short_uuid(device)}
+    for name, value in own.items():
+        kept = kept.replace(f'"{value}"', f'"%({name})s"')
+    return kept
 
 
 def _session_hashes() -> Callable[[int], str]:

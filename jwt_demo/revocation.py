@@ -27,6 +27,7 @@ from jwt_demo.models import TokenFamily
 from jwt_demo.tokens import AccessToken
 from security.models import SecurityEvent
 from security.outages import DATABASE_OUTAGES, OUTAGES, refuses
+from security.pool import fetch
 from security.users import current_users, user_key
 
 LEASE = "denylist:lease"
@@ -67,7 +68,7 @@ class Denylist:
     def allows(self, token: AccessToken) -> bool:
         user = user_key(token.user_pk)
         names = [LEASE, _name(user, "jti", token["jti"]), _name(user, "sid", token["sid"]), _name(user, "ver")]
-        marker, jti, sid, lowest = _redis().mget(names)
+        marker, jti, sid, lowest = fetch(_redis(), "MGET", *names)
         if marker is None:
             try:
                 _complete_denylist()
@@ -75,7 +76,7 @@ class Denylist:
                 if not refuses(error):
                     raise
                 return _stands(token)
-            marker, jti, sid, lowest = _redis().mget(names)
+            marker, jti, sid, lowest = fetch(_redis(), "MGET", *names)
         return not jti and not sid and token["ver"] >= int(lowest or 0)
 
 

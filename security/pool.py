@@ -1,16 +1,18 @@
-"""Connections to Redis that do not wait for a silent server again and again.
+"""Connections to Redis that do not wait for a silent server again and again, and a short way to read from it.
 
-Needs redis-py. Gives `GuardedPool` for `CACHES[…]["OPTIONS"]["CONNECTION_POOL_CLASS"]` of django-redis. Each server has
-one breaker in each process, whatever the number of caches on it.
+Needs redis-py and django-redis. Gives `GuardedPool` for `CACHES[…]["OPTIONS"]["CONNECTION_POOL_CLASS"]` of
+django-redis, and `fetch` for what each request reads. Each server has one breaker in each process, whatever the number
+of caches on it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from redis import Redis
 from redis.connection import AbstractConnection, Connection, ConnectionPool
-from redis.exceptions import TimeoutError
+from redis.exceptions import ConnectionError, TimeoutError
 
 from security.breaker import Breaker
 
@@ -19,32 +21,50 @@ class StoreSilent(TimeoutError):
     """The server did not answer a moment ago, and was not asked again."""
 
 
+def fetch(client: Redis, *command: Any) -> Any:
+    """The answer to one command that changes nothing, by the short way if the client has a `GuardedPool`.
+
+    Before each command redis-py looks whether the server has closed the connection, and afterwards it measures and
+    notifies. Here a closed connection is found by its use, and the command is then given to redis-py, which sends it
+    once more. Raises what redis-py raises.
+    """
+    pool = client.connection_pool
+    if not isinstance(pool, GuardedPool):
+        return client.execute_command(*command)  # type: ignore[no-untyped-call]
+    connection = pool.take()
+    try:
+        return pool.ask(connection, command)
+    except ConnectionError:
+        return client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
 class GuardedConnection:
     """A connection that notes for the breaker whether its server answers."""
 
     breaker: Breaker
 
     def connect(self) -> None:
-        with self._watched():
+        try:
             super().connect()  # type: ignore[misc]
+        except Exception as error:
+            self._note(error)
+            raise
 
     def read_response(self, *args: Any, **options: Any) -> Any:
-        with self._watched():
-            answer = super().read_response(*args, **options)  # type: ignore[misc]
-            self.breaker.answered()
-            return answer
-
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
         try:
-            yield
-        except TimeoutError:
-            self.breaker.silent()
+            answer = super().read_response(*args, **options)  # type: ignore[misc]
+        except Exception as error:
+            self._note(error)
             raise
-        except Exception:
+        self.breaker.answered()
+        return answer
+
+    def _note(self, error: Exception) -> None:
+        if isinstance(error, TimeoutError):
+            self.breaker.silent()
+        else:
             # Refused, closed, an error of the server's: the next caller may try at once.
             self.breaker.answered()
-            raise
 
 
 class GuardedPool(ConnectionPool):
@@ -58,10 +78,54 @@ class GuardedPool(ConnectionPool):
         bases, more = (GuardedConnection, connection_class), {"breaker": self.breaker}
         super().__init__(connection_class=type(f"Guarded{connection_class.__name__}", bases, more), **options)
 
+    def reset(self) -> None:
+        """Forgets all connections, as redis-py does in a process that was forked."""
+        # Those that rest between two calls of `fetch`. For redis-py they are in use, so that it counts and closes them.
+        self.resting: list[Any] = []
+        super().reset()
+
+    def take(self) -> Any:
+        """A connection for `ask`: one whose every answer was read, or else one that redis-py has looked at."""
+        if self.pid != os.getpid():
+            return self.get_connection()
+        self._refuse_while_silent()
+        try:
+            return self.resting.pop()
+        except IndexError:
+            return super().get_connection()
+
+    def ask(self, connection: Any, command: tuple[Any, ...]) -> Any:
+        """The answer to this command on this connection, which then rests."""
+        try:
+            connection.send_command(*command)
+            answer = connection.read_response()
+        except BaseException as error:
+            # The answer may be still to come, and the next caller would take it for its own: another user's session.
+            connection.disconnect()
+            self.release(connection)
+            if isinstance(error, ConnectionError):
+                self.breaker.answered()
+            raise
+        self.resting.append(connection)
+        return answer
+
     def get_connection(self, *args: Any, **options: Any) -> Any:
+        self._refuse_while_silent()
+        self._wake(1)  # no second connection where one rests
+        return super().get_connection(*args, **options)
+
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        self._wake(len(self.resting))
+        super().disconnect(inuse_connections)
+
+    def _refuse_while_silent(self) -> None:
         if not self.breaker.allows():
             raise StoreSilent("The store did not answer a moment ago.")
-        return super().get_connection(*args, **options)
+
+    def _wake(self, number: int) -> None:
+        for _ in range(number):
+            with suppress(IndexError):  # another thread took it meanwhile
+                self.release(self.resting.pop())
 
 
 @cache

@@ -10,8 +10,7 @@ from security.authentication import Revoked, TokenUser, outage_is_503
 from security.refusals import csrf_refusal
 from security.users import pk_of
 from sessions_demo import lifecycle
-from sessions_demo.lifecycle import REAUTHENTICATED, ROLE, USER_ID
-from sessions_demo.store import DEVICE, TOKEN_VERSION
+from sessions_demo.record import DEVICE, REAUTHENTICATED, ROLE, TOKEN_VERSION, USER_ID
 
 CHALLENGE = 'Session realm="session"'
 

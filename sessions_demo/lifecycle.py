@@ -32,10 +32,18 @@ from security.users import access_of, current_users, get_user, pk_of, role_of, s
 from sessions_demo import store
 from sessions_demo.conf import conf
 from sessions_demo.models import DeviceSession, DeviceSessions
-from sessions_demo.store import ABSOLUTE_END, DEVICE, EXPIRY_END, IDLE_END, TOKEN_VERSION, SessionStore
-
-# What the record says besides Django's own: enough to answer whoami without the database.
-USER_ID, ROLE, REMEMBER, SEEN, REAUTHENTICATED = SESSION_KEY, "_auth_role", "_auth_remember", "_auth_seen", "_auth_time"
+from sessions_demo.record import (
+    ABSOLUTE_END,
+    DEVICE,
+    IDLE_END,
+    REAUTHENTICATED,
+    REMEMBER,
+    ROLE,
+    SEEN,
+    TOKEN_VERSION,
+    USER_ID,
+)
+from sessions_demo.store import EXPIRY_END, SessionStore
 
 AGAIN = "logged in again"
 # Ends that the user knows of: the login page does not call them a revocation.

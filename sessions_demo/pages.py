@@ -27,8 +27,7 @@ from security.revocation import revoke_access
 from security.users import login_field, profile, role_of
 from security.views import CLEAR
 from sessions_demo import lifecycle
-from sessions_demo.lifecycle import REAUTHENTICATED, REMEMBER, ROLE, SEEN
-from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END
+from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END, REAUTHENTICATED, REMEMBER, ROLE, SEEN
 
 LABELS = {"email": ("E-mail address", forms.EmailInput), "username": ("User name", forms.TextInput)}
 

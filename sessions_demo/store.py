@@ -11,32 +11,35 @@ set `SESSION_ENGINE = "sessions_demo.store"`. For WSGI and ASGI. The contract:
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from math import ceil
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, UpdateError
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, SessionBase, UpdateError
 from django.contrib.sessions.backends.cache import SessionStore as CacheStore
 from django.core.cache import caches
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django_redis import get_redis_connection
+from django_redis.client import DefaultClient
 
 from security.outages import OUTAGES
+from security.pool import fetch
 from sessions_demo.models import DeviceSession
+from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END, TOKEN_VERSION, short, whole
 
-# What a record says of its session, beside what Django does: the row in the registry, the version of its user's access,
-# and both ends in seconds since 1970, UTC. The names begin as Django's own do: a view that keeps a "role" or a "device"
-# of its own in a session must not change who the user is.
-DEVICE, TOKEN_VERSION, ABSOLUTE_END, IDLE_END = "_auth_device", "_auth_ver", "_auth_absolute_end", "_auth_idle_end"
 # What `set_expiry()` was given, as Django keeps it; when that is, counted from the last save; and whether the cookie
 # goes with the browser.
 EXPIRY, EXPIRY_END, CLOSES = "_session_expiry", "_auth_expiry_end", "_auth_closes"
 PREFIX = "session:"
+# What `whole` and a serializer raise for what is no record.
+UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 
 
 class SessionStore(CacheStore):
@@ -46,6 +49,14 @@ class SessionStore(CacheStore):
     outage: Exception | None = None
     # The user of a session that this request found to be over by its rows.
     forgotten_user: str | None = None
+
+    def __init__(self, session_key: str | None = None) -> None:
+        # Past Django's cache sessions, which look up the cache for each request, also where no view reads the session.
+        SessionBase.__init__(self, session_key)
+
+    @cached_property
+    def _cache(self) -> Any:
+        return caches[settings.SESSION_CACHE_ALIAS]
 
     @property
     def digest(self) -> str:
@@ -60,12 +71,14 @@ class SessionStore(CacheStore):
     def load(self) -> dict[str, Any]:
         """The record. Stock code swallows the store's errors here, answers as anonymous and so logs everyone out."""
         try:
-            with self._noting_outages():
-                record = self._cache.get(self.cache_key)
+            record = whole(_read(self._cache, self.cache_key))
             # Redis drops a record at its end too, but by its own clock and a second late.
-            if isinstance(record, dict) and _seconds_left(record) > 0:
+            if _seconds_left(record) > 0:
                 return record
-        except (ValueError, TypeError, RecursionError):
+        except OUTAGES as error:
+            self.outage = error
+            raise
+        except UNREADABLE:
             pass  # another program wrote to Redis what is no record of ours; it is never unpickled
         self._session_key = None
         return {}
@@ -98,7 +111,7 @@ class SessionStore(CacheStore):
             self.delete()
             return False
         with self._noting_outages():
-            written = self._cache.set(self.cache_key, record, seconds, nx=must_create, xx=not must_create)
+            written = self._cache.set(self.cache_key, short(record), seconds, nx=must_create, xx=not must_create)
         if not written:
             raise CreateError if must_create else UpdateError
         return True
@@ -282,6 +295,14 @@ def existing(digests: Iterable[str]) -> set[str]:
     return {name for name, record in zip(names, found, strict=True) if record is not None}
 
 
+def _read(cache: Any, key: str) -> Any:
+    client = cache.client
+    if type(client).get is not DefaultClient.get:
+        return cache.get(key)  # a project's own client, which may read in its own way
+    found = fetch(client.get_client(write=False), "GET", client.make_key(key))
+    return None if found is None else client.decode(found)
+
+
 def _refuse_what_json_cannot_keep(record: dict[str, Any]) -> None:
     for name, value in record.items():
         # django-redis would silently make text of some: a view would read back a `str` where it stored a `datetime`.
@@ -296,5 +317,5 @@ def _refuse_what_json_cannot_keep(record: dict[str, Any]) -> None:
 
 
 def _seconds_left(record: dict[str, Any]) -> float:
-    ends = [record[name] for name in (ABSOLUTE_END, IDLE_END, EXPIRY_END) if name in record]
-    return min(map(float, ends)) - timezone.now().timestamp() if ends else settings.SESSION_COOKIE_AGE
+    ends = [float(record[name]) for name in (ABSOLUTE_END, IDLE_END, EXPIRY_END) if name in record]
+    return min(ends) - time.time() if ends else settings.SESSION_COOKIE_AGE

@@ -34,7 +34,7 @@ from security.views import CLEAR, JsonView, non_atomic
 from sessions_demo import lifecycle
 from sessions_demo.authentication import SessionAuthentication
 from sessions_demo.permissions import HasCsrfToken
-from sessions_demo.store import DEVICE
+from sessions_demo.record import DEVICE
 
 
 class SessionView(JsonView):

@@ -28,6 +28,7 @@ from config.log import JsonFormatter
 from security import housekeeping, old_hashes
 from security.checks import refuse_mistakes
 from security.hashers import Argon2id
+from security.pool import GuardedPool
 from tests.running import ROOT, Site, Store, no_failures_counted
 from tests.site.backstage import Backstage
 
@@ -212,6 +213,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextMan
                 patch.setattr(Argon2id, name, counting(getattr(Argon2id, name), hashed))
             command = counting(redis.Redis.execute_command, lambda name, *_: cost.redis.append(name))
             patch.setattr(redis.Redis, "execute_command", command)
+            patch.setattr(GuardedPool, "ask", counting(GuardedPool.ask, lambda _, sent: cost.redis.append(sent[0])))
             yield cost
 
     return measure

@@ -14,12 +14,23 @@ from django_redis import get_redis_connection
 
 from lab.experiments import jws
 from sessions_demo import store
-from sessions_demo.lifecycle import REAUTHENTICATED, REMEMBER, ROLE, SEEN, USER_ID
-from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, TOKEN_VERSION
+from sessions_demo.record import (
+    ABSOLUTE_END,
+    DEVICE,
+    IDLE_END,
+    REAUTHENTICATED,
+    REMEMBER,
+    ROLE,
+    SEEN,
+    TOKEN_VERSION,
+    USER_ID,
+    whole,
+)
 
 # Fields that help no attacker who sees the page. `_auth_user_hash`, and every field not named here, is masked.
 READABLE_FIELDS = {
     USER_ID,
+    whole,
     ROLE,
     TOKEN_VERSION,
     DEVICE,
@@ -55,7 +66,7 @@ def read_record(session_id: str) -> SessionRecord | None:
     data = read_bytes(session_id)
     if not data:
         return None
-    value = {name: seen if name in READABLE_FIELDS else _mask(seen) for name, seen in json.loads(data).items()}
+    value = {name: seen if name in READABLE_FIELDS else _mask(seen) for name, seen in whole(json.loads(data)).items()}
     digest = hashlib.sha256(session_id.encode()).hexdigest()
     ttl = int(_connection().ttl(_redis_key(session_id)))
     return SessionRecord(len(session_id), session_id[:6], digest, _redis_key(session_id), ttl, len(data), value)

@@ -1,7 +1,6 @@
 """Projects of other people that take the parts as the README says: what they get, and that nothing else changes."""
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import records
 from tests.adopters.host import Host, typed
 from tests.site.holder import REFRESH, WHOAMI, Holder
 from tests.site.member import Answer, Member
@@ -130,10 +130,7 @@ def works(member: Member, holder: Holder) -> list[int]:
 
 def a_minute_later(host: Host) -> None:
     """Moves back when each session was last noted as in use."""
-    store = host.store.client(db=1)
-    for key in store.keys("*session:*"):
-        record = json.loads(store.get(key))
-        store.set(key, json.dumps(record | {"_auth_seen": record["_auth_seen"] - 61}), keepttl=True)
+    records.set_back(host.store.client(db=1), "*session:*", "_auth_seen", 61)
 
 
 def save_in_admin(host: Host, path: str, **changes: str | None) -> Answer:

@@ -21,6 +21,7 @@ from rest_framework.settings import DEFAULTS
 from jwt_demo.conf import conf as jwt_conf
 from security.conf import conf as security_conf
 from sessions_demo.conf import conf as session_conf
+from tests import records
 from tests.adopters.cross_origin import PARTNER
 from tests.adopters.cross_origin import SETTINGS as CROSS_ORIGIN
 from tests.adopters.host import HERE, README, Fresh
@@ -219,12 +220,7 @@ def model_permissions(reader: Reader) -> None:
 def recently(reader: Reader) -> None:
     """A proof of the password that is too old, by either credential, and a new one."""
     member, proof = reader.member(), {"password": "correct horse alice"}
-    store = reader.host.store.client(db=1)
-    for key in store.keys("*session:*"):
-        record = re.sub(
-            rb'("_auth_time": ?)([\d.]+)', lambda m: m[1] + b"%f" % (float(m[2]) - LONG_AGO), store.get(key)
-        )
-        store.set(key, record, keepttl=True)
+    records.set_back(reader.host.store.client(db=1), "*session:*", "_auth_time", LONG_AGO)
     old = reader.host.shell(
         "from jwt_demo.tokens import AccessToken\n"
         "token = AccessToken.for_user(User.objects.get(username='alice'))\n"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -340,7 +339,7 @@ def test_every_answer_carries_server_timing(alice: User) -> None:
     visitor.get("/session/api/")
     answers = [visitor.sign_in(), *map(visitor.get, ("/", "/nowhere", "/session/api/whoami", "/lab/runs"))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(caches["sessions"].client), "get", away)
+        patch.setattr("sessions_demo.store.fetch", away)
         answers.append(visitor.get("/session/api/whoami"))
         patch.setattr("config.home.render", broken)
         answers.append(visitor.get("/"))

@@ -15,6 +15,7 @@ from django.utils.crypto import get_random_string
 from accounts.models import User
 from security.hashers import Argon2id
 from sessions_demo.models import DeviceSession
+from sessions_demo.record import whole
 from sessions_demo.store import PREFIX, digest
 from tests.conftest import PASSWORDS, Browser
 from tests.running import Store
@@ -98,7 +99,7 @@ def raw_key(store: Store, name: str) -> bytes:
 
 def record(store: Store, visitor: Visitor) -> dict[str, Any]:
     """What Redis holds for this browser."""
-    return dict(json.loads(store.client(0).get(raw_key(store, visitor.key))))
+    return whole(json.loads(store.client(0).get(raw_key(store, visitor.key))))
 
 
 def fingerprint(store: Store) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A session from login to logout: when its id changes, when it ends, and who wins when two things happen at once."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -17,9 +18,10 @@ from security.models import PendingRevocation, SecurityEvent
 from security.revocation import carry_out, revoke_access
 from security.users import stored_users
 from sessions_demo import lifecycle
-from sessions_demo.lifecycle import FLOW, REMEMBER, SEEN
+from sessions_demo.lifecycle import FLOW
 from sessions_demo.models import DeviceSession
-from sessions_demo.store import ABSOLUTE_END, DEVICE, IDLE_END, SessionStore
+from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END, REMEMBER, SEEN, USER_ID, whole
+from sessions_demo.store import SessionStore
 from tests.access import version_of
 from tests.conftest import NOON, PASSWORDS, Clock
 from tests.running import Store
@@ -44,6 +46,7 @@ from tests.sessions_demo.conftest import (
     database_away,
     keys,
     logged_in,
+    raw_key,
     record,
     thief,
 )
@@ -399,7 +402,7 @@ def test_the_store_dies_during_a_login(alice: User, store: Store, monkeypatch: p
     store.start()
     assert not DeviceSession.objects.live().exists()
     for name in keys(store):
-        assert b"_auth_user_id" not in (store.client(0).get(store.client(0).keys(f"*{name}")[0]) or b"")
+        assert USER_ID not in whole(json.loads(store.client(0).get(raw_key(store, name)) or b"{}"))
     assert visitor.whoami() == 401
     assert visitor.sign_in().status_code == 200
     assert visitor.whoami() == 200

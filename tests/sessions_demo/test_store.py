@@ -11,7 +11,8 @@ from django.contrib.sessions.backends.base import CreateError, UpdateError
 from redis.exceptions import RedisError
 
 from accounts.models import User
-from sessions_demo.store import ABSOLUTE_END, IDLE_END, PREFIX, SessionStore, digest, existing
+from sessions_demo.record import ABSOLUTE_END, IDLE_END
+from sessions_demo.store import PREFIX, SessionStore, digest, existing
 from tests.conftest import Browser, Clock
 from tests.running import Store
 from tests.sessions_demo.conftest import (

@@ -30,7 +30,8 @@ from security.models import UserAccess
 from security.users import stored_users
 from sessions_demo.authentication import SessionAuthentication
 from sessions_demo.models import DeviceSession
-from sessions_demo.store import ABSOLUTE_END, CLOSES, EXPIRY_END, IDLE_END, SessionStore
+from sessions_demo.record import ABSOLUTE_END, IDLE_END
+from sessions_demo.store import CLOSES, EXPIRY_END, SessionStore
 from tests.conftest import NOON, Clock
 from tests.running import Store
 from tests.sessions_demo.conftest import LOGIN_PAGE, SESSION, Visitor, keys, logged_in, thief

@@ -1,10 +1,9 @@
 """A running site, the people in it, and the means to look behind it: what races and revocations play in."""
 
-import json
-
 import redis
 
 from sessions_demo.store import digest
+from tests import records
 from tests.running import Site, no_failures_counted
 from tests.site.backstage import Backstage
 from tests.site.holder import AGENT, Holder
@@ -31,7 +30,7 @@ class Arena:
         """A new session of this user."""
         member = Member(self.site)
         assert member.log_in(email, PASSWORD).status == 200
-        member.device = json.loads(self.store().get(self.key(member.session)))["_auth_device"]
+        member.device = records.read(self.store().get(self.key(member.session)))["_auth_device"]
         assert member.whoami() == 200
         return member
 

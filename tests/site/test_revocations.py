@@ -3,7 +3,6 @@
 Against the running site with two processes, on both databases. `SOAK=1` repeats it as often as `make soak` promises.
 """
 
-import json
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from sessions_demo.store import digest
+from tests import records
 from tests.site.arena import PASSWORD, Arena
 from tests.site.holder import AGENT, Holder
 from tests.site.member import PATIENCE, Member, together
@@ -62,7 +62,7 @@ class Target:
         assert answer.status in (200, 401), answer
         # A login that was overtaken after its answer was decided gets a cookie that opens nothing.
         record = self.store.get(f":1:session:{digest(member.session)}")
-        return Credential(member, "session", json.loads(record)["_auth_ver"]) if record else None
+        return Credential(member, "session", records.read(record)["_auth_ver"]) if record else None
 
     def by_token(self) -> Credential | None:
         holder = Holder(self.site)

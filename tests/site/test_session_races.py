@@ -3,7 +3,6 @@
 Against the running site with two processes. `SOAK=1` repeats each race as often as `make soak` promises.
 """
 
-import json
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import pytest
 from accounts.models import User
 from security.revocation import OWN_TIME, carry_out_pending, revoke_access
 from sessions_demo.store import digest
+from tests import records
 from tests.conftest import Clock
 from tests.sampling import sampled
 from tests.site.arena import PASSWORD, Arena
@@ -53,10 +53,7 @@ def end_from_elsewhere(member: Member, elsewhere: Member) -> Answer:
 
 def make_due(arena: Arena, member: Member) -> None:
     """Makes the next request of this session one that notes its use, and so saves it."""
-    key = arena.key(member.session)
-    record = json.loads(arena.store().get(key))
-    record["_auth_seen"] -= 3600
-    assert arena.store().set(key, json.dumps(record), xx=True, keepttl=True)
+    records.set_back(arena.store(), arena.key(member.session), "_auth_seen", 3600)
 
 
 @dataclass(frozen=True)

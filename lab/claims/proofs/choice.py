@@ -19,7 +19,7 @@ from lab.claims.services import proves_by_services
 from lab.experiments import gateway
 from lab.experiments.decision import Outcome, decide
 from lab.experiments.remember_me import reopen
-from sessions_demo.lifecycle import USER_ID
+from sessions_demo.record import USER_ID
 from sessions_demo.store import SessionStore
 
 KINDS = ("browser", "script", "apps", "both")

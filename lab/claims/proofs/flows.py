@@ -14,8 +14,8 @@ from lab.tracing.instruments import HASH_NAME
 from lab.tracing.sequence import BROWSER, DJANGO, REDIS, SQL, Arrow, arrows
 from lab.tracing.trace import Exchange
 from sessions_demo import store
-from sessions_demo.lifecycle import ROLE
 from sessions_demo.models import DeviceSession
+from sessions_demo.record import ROLE
 
 USER_SELECT = "SELECT accounts_user"
 # A line of a diagram that is looked for: from, to, and how its text begins.
@@ -173,7 +173,7 @@ def session_diagram(sandbox: Sandbox) -> Iterator[Evidence]:
     yield holds("the arrows of the login", _describe_arrows(login, order), _in_order(login, order))
     sets = settings.SESSION_COOKIE_NAME in login[-1].detail
     yield holds("its last arrow", login[-1].detail.partition(" bytes")[0] + " bytes", sets)
-    record = _session_cache().get(store.PREFIX + store.digest(browser.cookie(settings.SESSION_COOKIE_NAME))) or {}
+    record = store.SessionStore(browser.cookie(settings.SESSION_COOKIE_NAME)).load()
     user, role = record.get("_auth_user_id"), record.get(ROLE)
     yield holds("what was stored", f"user {user}, role {role}", (user, role) == (str(person.user.pk), "member"))
     profile = _arrows(browser.get("/session/api/profile").exchange)

@@ -13,8 +13,8 @@ from accounts.models import User
 from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import Answer, Browser, Person, Sandbox
 from sessions_demo import store
-from sessions_demo.lifecycle import ROLE
 from sessions_demo.models import DeviceSession
+from sessions_demo.record import ROLE, whole
 
 # What a client may ask for without a login.
 OPEN_PATHS = ("/", "/session/login/", "/session/api/", "/accounts/register/", "/accounts/password/reset/", "/jwt/")
@@ -47,7 +47,8 @@ def only_a_reference(sandbox: Sandbox) -> Iterator[Evidence]:
 
 def _session_record(browser: Browser) -> dict[str, object]:
     digest = store.digest(browser.cookie(settings.SESSION_COOKIE_NAME))
-    return caches[settings.SESSION_CACHE_ALIAS].get(store.PREFIX + digest) or {}
+    kept = caches[settings.SESSION_CACHE_ALIAS].get(store.PREFIX + digest)
+    return whole(kept) if kept else {}
 
 
 def _keys_with(cookie: str) -> list[str]:

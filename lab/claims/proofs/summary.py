@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from django.conf import global_settings, settings
-from django.core.cache import caches
 from django.urls import URLPattern
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
@@ -21,8 +20,8 @@ from lab.claims.sandbox import Sandbox
 from lab.experiments.scripts import scripts_of
 from sessions_demo import store
 from sessions_demo.conf import conf as session_conf
-from sessions_demo.lifecycle import ROLE
 from sessions_demo.models import DeviceSession
+from sessions_demo.record import ROLE
 
 
 @proves("C105")
@@ -31,7 +30,7 @@ def where_the_data_is(sandbox: Sandbox) -> Iterator[Evidence]:
     person = sandbox.person(role="admin")
     session, token = sandbox.logged_in("session", person), sandbox.logged_in("jwt", person)
     data, cookie = (str(person.user.pk), "admin"), session.cookie(settings.SESSION_COOKIE_NAME)
-    record = caches[settings.SESSION_CACHE_ALIAS].get(store.PREFIX + store.digest(cookie)) or {}
+    record = store.SessionStore(cookie).load()
     kept = record.get("_auth_user_id"), record.get(ROLE)
     yield holds("session: user and role in the server’s record", kept, kept == data)
     bare = cookie.isalnum() and "admin" not in cookie

@@ -26,7 +26,7 @@ from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import Answer, Browser, Sandbox
 from lab.experiments import jws, session_record
 from lab.experiments.scripts import scripts_of
-from sessions_demo.lifecycle import ROLE
+from sessions_demo.record import ROLE, whole
 
 WHOAMI = "/jwt/api/whoami"
 STORAGE = re.compile(r"\b(localStorage|sessionStorage|indexedDB|document\.cookie)\b")
@@ -356,7 +356,7 @@ def record_and_token_are_readable(sandbox: Sandbox) -> Iterator[Evidence]:
     person = sandbox.person()
     session, token = sandbox.logged_in("session", person), sandbox.logged_in("jwt", person)
     raw = session_record.read_bytes(session.cookie(settings.SESSION_COOKIE_NAME))
-    found = json.loads(raw)
+    found = whole(json.loads(raw))
     yield holds("the record in Redis, as JSON", f"{len(raw)} bytes: {', '.join(found)}", found[ROLE] == "member")
     pickled = PickleSerializer({}).dumps(found)
     yield limit("the same as django-redis stores it by default", f"{pickled[:12]!r}…", not is_json(pickled))

@@ -1,7 +1,6 @@
 """How a store is taken away, what is answered meanwhile, and what dies with it."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -16,6 +15,7 @@ import psycopg
 import pytest
 import redis
 
+from tests import records
 from tests.running import Site, Store, until
 from tests.sampling import sampled
 from tests.site.member import together
@@ -153,6 +153,4 @@ def long_ago(site: Site, seconds: int) -> None:
     """Every session was last noted as in use so many seconds before."""
     address = site.environment.get("REDIS_URL", f"unix://{site.store_socket}")
     sessions = redis.Redis.from_url(address)
-    for key in sessions.keys(":1:session:*"):
-        record = json.loads(sessions.get(key) or b"{}")
-        sessions.set(key, json.dumps(record | {"_auth_seen": record["_auth_seen"] - seconds}), keepttl=True)
+    records.set_back(sessions, ":1:session:*", "_auth_seen", seconds)
