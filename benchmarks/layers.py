@@ -82,12 +82,11 @@ LAYERS = {
     ),
     "token: revocation check": ("jwt_demo.revocation.Denylist.allows",),
     "token: rotation": ("jwt_demo.lifecycle.rotate", "jwt_demo.lifecycle.start"),
-    "store: django-redis": (
-        "django_redis.cache.RedisCache.get",
-        "django_redis.cache.RedisCache.set",
-        "django_redis.cache.RedisCache.delete_many",
+    "store: round trip": (
+        "security.pool.GuardedPool.ask",
+        "redis.client.Redis.execute_command",
+        "redis.client.Pipeline.execute",
     ),
-    "store: round trip": ("redis.client.Redis.execute_command", "redis.client.Pipeline.execute"),
     "SQL: connection opened, closed": (
         "django.db.backends.base.base.BaseDatabaseWrapper.connect",
         "django.db.backends.base.base.BaseDatabaseWrapper.close",

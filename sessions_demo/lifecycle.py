@@ -5,6 +5,7 @@ is committed, and from then on only written if it still exists. A request that e
 the record first. So a revocation that reads the rows finds everything there is to delete.
 """
 
+import time
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -160,9 +161,9 @@ def renew(session: SessionStore) -> None:
     takes no writes nothing can be noted there, so the rows are asked each time. With the database away too, no
     store knows: raises the error of Redis.
     """
-    now = timezone.now()
-    if DEVICE not in session or now.timestamp() - session[SEEN] < conf.SESSION_SEEN_EVERY:
+    if DEVICE not in session or time.time() - session[SEEN] < conf.SESSION_SEEN_EVERY:
         return
+    now = timezone.now()
     absolute = datetime.fromtimestamp(session[ABSOLUTE_END], now.tzinfo)
     idle_end = min(now + _idle(session[REMEMBER]), absolute)
     try:

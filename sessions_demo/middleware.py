@@ -14,7 +14,7 @@ from security.backends import InvalidCredentials
 from security.checks import refuse_mistakes
 from security.outages import OUTAGE_RETRY_AFTER, OUTAGES
 from security.refusals import Refusal, Refused
-from security.revocation import keeping
+from security.revocation import KEPT_CREDENTIAL
 from security.throttle import Throttled
 from sessions_demo import lifecycle
 
@@ -60,7 +60,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
     def _saved(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         session: Any = request.session
         if response.status_code < 500:
-            if session.accessed:
+            if session.accessed and not session.renewed:
                 lifecycle.renew(session)
             lifecycle.follow_expiry(request)
         if session.accessed and not session.is_empty():
@@ -104,8 +104,11 @@ def _refusal(
 def _kept(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     def inner(request: HttpRequest) -> HttpResponse:
         # Django's own page for a new password leaves its user logged in, and knows nothing of `keep`.
-        with keeping(request.session):
+        kept = KEPT_CREDENTIAL.set(request.session)
+        try:
             return get_response(request)
+        finally:
+            KEPT_CREDENTIAL.reset(kept)
 
     return inner
 

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -26,6 +25,7 @@ from django.contrib.sessions.backends.cache import SessionStore as CacheStore
 from django.core.cache import caches
 from django.utils import timezone
 from django.utils.crypto import get_random_string
+from django.utils.functional import cached_property
 from django_redis import get_redis_connection
 from django_redis.client import DefaultClient
 
@@ -49,6 +49,8 @@ class SessionStore(CacheStore):
     outage: Exception | None = None
     # The user of a session that this request found to be over by its rows.
     forgotten_user: str | None = None
+    # Whether the session's use was noted in this request, if it was to be.
+    renewed = False
 
     def __init__(self, session_key: str | None = None) -> None:
         # Past Django's cache sessions, which look up the cache for each request, also where no view reads the session.

@@ -1,18 +1,20 @@
-"""What a store that hangs costs: a real server that is stopped."""
+"""What a store that hangs costs: a real server that is stopped. And whose answers the short way gives to whom."""
 
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.cache import caches
 from django_redis import get_redis_connection
-from redis.exceptions import RedisError, TimeoutError
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from config.stores import STORE_WAIT
 from security.breaker import PAUSE
-from security.pool import StoreSilent
+from security.pool import GuardedConnection, StoreSilent, fetch
 from tests.running import Store, until
 
 AT_ONCE = STORE_WAIT / 4
@@ -110,3 +112,93 @@ def test_a_name_that_moves_to_another_server_is_followed_at_the_first_write(stor
         moved.rename(store.path)
         store.client().replicaof("no", "one")
         other.kill()
+
+
+# ── The short way ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_answer_that_was_not_read_reaches_no_other_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be the session of another user."""
+    redis = get_redis_connection("sessions")
+    redis.mset({"hers": "of Alice", "his": "of Bob"})
+    with monkeypatch.context() as patch:
+        patch.setattr(GuardedConnection, "read_response", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(redis, "GET", "hers")
+    assert [fetch(redis, "GET", "his"), redis.get("his")] == [b"of Bob"] * 2
+
+
+def interrupted(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_answer_that_came_too_late_reaches_no_other_caller(store: Store) -> None:
+    redis = get_redis_connection("sessions")
+    redis.mset({"hers": "of Alice", "his": "of Bob"})
+    assert fetch(redis, "GET", "hers") == b"of Alice"
+    with stopped(store), pytest.raises(TimeoutError):
+        fetch(redis, "GET", "hers")
+    assert fetch(redis, "GET", "his") == b"of Bob"
+
+
+def test_a_process_that_was_forked_opens_a_connection_of_its_own() -> None:
+    redis = get_redis_connection("sessions")
+    before = fetch(redis, "CLIENT", "ID")
+    inlet, outlet = os.pipe()
+    if (child := os.fork()) == 0:
+        with contextlib.suppress(BaseException):
+            os.write(outlet, str(fetch(redis, "CLIENT", "ID")).encode())
+        os._exit(0)
+    os.close(outlet)
+    found = os.read(inlet, 100).decode()
+    os.close(inlet)
+    os.waitpid(child, 0)
+    assert found.isdigit()
+    assert found != str(before)
+    assert fetch(redis, "CLIENT", "ID") == before
+
+
+def test_both_ways_share_their_connections() -> None:
+    redis = get_redis_connection("sessions")
+    redis.connection_pool.disconnect()
+    found = [fetch(redis, "CLIENT", "ID"), redis.client_id(), fetch(redis, "CLIENT", "ID"), redis.client_id()]
+    assert len(set(found)) == 1
+
+
+def test_a_store_that_was_restarted_is_asked_again_at_once(store: Store) -> None:
+    redis = get_redis_connection("sessions")
+    assert fetch(redis, "ECHO", "there") == b"there"
+    store.restart()
+    assert fetch(redis, "ECHO", "back") == b"back"
+
+
+def test_a_silent_store_is_waited_for_once_by_the_short_way_too(store: Store) -> None:
+    redis = get_redis_connection("sessions")
+    pool = redis.connection_pool
+    for connection in [pool.take(), pool.take()]:
+        pool.ask(connection, ("PING",))
+    with stopped(store):
+        with pytest.raises(TimeoutError):
+            fetch(redis, "PING")
+        with pytest.raises(StoreSilent):
+            fetch(redis, "PING")
+        assert seconds_of("default", StoreSilent) < AT_ONCE
+
+
+def test_a_try_by_the_short_way_that_finds_a_silent_store_dead_keeps_no_later_caller_out(store: Store) -> None:
+    redis = get_redis_connection("sessions")
+    pool = redis.connection_pool
+    for connection in [pool.take(), pool.take()]:
+        pool.ask(connection, ("PING",))
+    with contextlib.ExitStack() as stack:
+        stack.callback(store.restart)
+        assert store.process
+        store.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(TimeoutError):
+            fetch(redis, "PING")
+        store.kill()
+        time.sleep(PAUSE)
+        with pytest.raises(ConnectionError):
+            fetch(redis, "PING")
+        store.start()
+        assert fetch(redis, "ECHO", "back") == b"back"

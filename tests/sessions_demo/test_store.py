@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,9 @@ GARBAGE = {
     "NaN": b"NaN",
     "deep": b"[" * 100_000,
     "empty": b"{}",
+    "a short list": b"[1]",
+    "a list of the right length": b"[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]",
+    "times out of reach": b'["AA", "", 0, "1", "member", 0, 0, %s, 0, 0, 0]' % (b"9" * 400),
     "an end that is text": b'{"_auth_absolute_end": "x"}',
     "an end that is null": b'{"_auth_absolute_end": null}',
     "an end that is no number": b'{"_auth_idle_end": NaN}',
@@ -161,6 +165,26 @@ def test_a_record_is_json_and_says_who_without_the_database(at_alice: Visitor, a
     assert held["_auth_device"] == str(at_alice.row.pk)
     assert 0 < held[IDLE_END] < held[ABSOLUTE_END]
     assert alice.email not in json.dumps(held)
+
+
+def test_a_login_costs_the_store_at_most_300_bytes(at_alice: Visitor, store: Store, clock: Clock) -> None:
+    """The server's own count of the bytes it holds for key and value."""
+    named_by_uuid = SessionStore()
+    named_by_uuid.update(record(store, at_alice) | {"_auth_user_id": str(uuid.uuid4())})
+    named_by_uuid.save()
+    assert clock(3600) is None
+    assert at_alice.whoami() == 200  # and noted as in use
+    for name in keys(store):
+        assert store.client(0).memory_usage(raw_key(store, name)) <= 300
+
+
+def test_what_a_view_keeps_is_kept_under_its_own_name(at_alice: Visitor, store: Store) -> None:
+    session = SessionStore(at_alice.session_id)
+    before = dict(session.items())
+    session["cart"] = {"tea": 2}
+    session.save()
+    assert b'{"cart": {"tea": 2}}' in store.client(0).get(raw_key(store, at_alice.key))
+    assert dict(SessionStore(at_alice.session_id).items()) == before | {"cart": {"tea": 2}}
 
 
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
