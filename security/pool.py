@@ -1,8 +1,7 @@
 """Connections to Redis that do not wait for a silent server again and again, and a short way to read from it.
 
-Needs redis-py and django-redis. Gives `GuardedPool` for `CACHES[…]["OPTIONS"]["CONNECTION_POOL_CLASS"]` of
-django-redis, and `fetch` for what each request reads. Each server has one breaker in each process, whatever the number
-of caches on it.
+Needs redis-py. Gives `GuardedPool` for `CACHES[…]["OPTIONS"]["CONNECTION_POOL_CLASS"]` of django-redis, and `fetch` for
+what each request reads. Each server has one breaker in each process, whatever the number of caches on it.
 """
 
 import os
@@ -75,6 +74,8 @@ class GuardedPool(ConnectionPool):
             options.get("path") or f"{options.get('host')}:{options.get('port')}",
             max(options.get("socket_timeout") or 0, options.get("socket_connect_timeout") or 0),
         )
+        # redis-py gives a connection its new password when the connection is released.
+        self.rests = options.get("credential_provider") is None
         bases, more = (GuardedConnection, connection_class), {"breaker": self.breaker}
         super().__init__(connection_class=type(f"Guarded{connection_class.__name__}", bases, more), **options)
 
@@ -95,7 +96,7 @@ class GuardedPool(ConnectionPool):
             return super().get_connection()
 
     def ask(self, connection: Any, command: tuple[Any, ...]) -> Any:
-        """The answer to this command on this connection, which then rests."""
+        """The answer to this command on this connection, which then rests, unless redis-py has work to do on it."""
         try:
             connection.send_command(*command)
             answer = connection.read_response()
@@ -106,7 +107,10 @@ class GuardedPool(ConnectionPool):
             if isinstance(error, ConnectionError):
                 self.breaker.answered()
             raise
-        self.resting.append(connection)
+        if self.rests and not connection.should_reconnect():
+            self.resting.append(connection)
+        else:
+            self.release(connection)
         return answer
 
     def get_connection(self, *args: Any, **options: Any) -> Any:

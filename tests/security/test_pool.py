@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 from django_redis import get_redis_connection
+from redis import Redis, UsernamePasswordCredentialProvider
+from redis.connection import UnixDomainSocketConnection
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from config.stores import STORE_WAIT
 from security.breaker import PAUSE
-from security.pool import GuardedConnection, StoreSilent, fetch
+from security.pool import GuardedConnection, GuardedPool, StoreSilent, fetch
 from tests.running import Store, until
 
 AT_ONCE = STORE_WAIT / 4
@@ -163,6 +165,18 @@ def test_both_ways_share_their_connections() -> None:
     redis.connection_pool.disconnect()
     found = [fetch(redis, "CLIENT", "ID"), redis.client_id(), fetch(redis, "CLIENT", "ID"), redis.client_id()]
     assert len(set(found)) == 1
+
+
+def test_redis_py_reconnects_a_connection_and_renews_its_password_as_it_would(store: Store) -> None:
+    redis = get_redis_connection("sessions")
+    before, connection = fetch(redis, "CLIENT", "ID"), redis.connection_pool.take()
+    connection.mark_for_reconnect()
+    assert redis.connection_pool.ask(connection, ("CLIENT", "ID")) == before
+    assert fetch(redis, "CLIENT", "ID") != before
+    provider = UsernamePasswordCredentialProvider("default", "any: there is no password")
+    pool = GuardedPool(UnixDomainSocketConnection, path=str(store.path), credential_provider=provider)
+    assert fetch(Redis(connection_pool=pool), "ECHO", "in") == b"in"
+    assert pool.resting == []
 
 
 def test_a_store_that_was_restarted_is_asked_again_at_once(store: Store) -> None:
