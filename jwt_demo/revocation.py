@@ -66,8 +66,8 @@ class Denylist:
     writes (a replica, full): one SQL statement more, from when the lease of the list has run out."""
 
     def allows(self, token: AccessToken) -> bool:
-        user = user_key(token.user_pk)
-        names = [LEASE, _name(user, "jti", token["jti"]), _name(user, "sid", token["sid"]), _name(user, "ver")]
+        start = prefix_of(user_key(token.user_pk))
+        names = [LEASE, f"{start}jti:{token['jti']}", f"{start}sid:{token['sid']}", f"{start}ver:"]
         marker, jti, sid, lowest = fetch(_redis(), "MGET", *names)
         if marker is None:
             try:

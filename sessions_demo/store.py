@@ -39,7 +39,7 @@ from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END, TOKEN_VERSION, 
 EXPIRY, EXPIRY_END, CLOSES = "_session_expiry", "_auth_expiry_end", "_auth_closes"
 PREFIX = "session:"
 # What `whole` and a serializer raise for what is no record.
-UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
 
 
 class SessionStore(CacheStore):

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as site_settings
 from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django_redis.client import DefaultClient
+from pytest_django import Settings
 from redis.exceptions import RedisError
 
 from accounts.models import User
@@ -67,7 +69,7 @@ GARBAGE = {
     "empty": b"{}",
     "a short list": b"[1]",
     "a list of the right length": b"[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]",
-    "times out of reach": b'["AA", "", 0, "1", "member", 0, 0, %s, 0, 0, 0]' % (b"9" * 400),
+    "times out of reach": b'["%s", "", 0, "1", "member", 0, 0, %s, 0, 0, 0]' % (b"A" * 22, b"9" * 400),
     "an end that is text": b'{"_auth_absolute_end": "x"}',
     "an end that is null": b'{"_auth_absolute_end": null}',
     "an end that is no number": b'{"_auth_idle_end": NaN}',
@@ -328,5 +330,38 @@ def test_a_browser_that_only_looks_around_is_given_no_session(db: None, store: S
     browser = Browser()
     for path in ("/", "/session/login/", "/accounts/register/", "/nothing"):
         browser.get(path)
-    assert settings.SESSION_COOKIE_NAME not in browser.cookies
+    assert site_settings.SESSION_COOKIE_NAME not in browser.cookies
     assert keys(store) == set()
+
+
+@pytest.mark.parametrize(
+    ("client", "options"),
+    [
+        # A name each: django-redis has one pool for each address.
+        ("pool", {"CONNECTION_POOL_CLASS": "redis.connection.ConnectionPool"}),
+        ("zlib", {"COMPRESSOR": "django_redis.compressors.zlib.ZlibCompressor"}),
+        ("own", {"CLIENT_CLASS": "tests.sessions_demo.test_store.OwnClient"}),
+    ],
+)
+def test_a_projects_own_cache_keeps_sessions_in_its_own_way(
+    client: str, options: dict[str, str], store: Store, settings: Settings
+) -> None:
+    cache = settings.CACHES["sessions"]
+    own = {"LOCATION": f"{cache['LOCATION']}&client_name={client}", "KEY_PREFIX": "mine", "VERSION": 7}
+    settings.CACHES = settings.CACHES | {"sessions": cache | own | {"OPTIONS": cache["OPTIONS"] | options}}
+    session = SessionStore()
+    session["a"] = "b" * 1000
+    session.save()
+    assert SessionStore(session.session_key)["a"] == "b" * 1000
+    (name,) = store.client().scan_iter()
+    assert name.startswith(b"mine:7:own:session:" if client == "own" else b"mine:7:session:")
+
+
+class OwnClient(DefaultClient):
+    """A project's own, which names records in a way of its own."""
+
+    def get(self, key: Any, *args: Any, **options: Any) -> Any:
+        return super().get(f"own:{key}", *args, **options)
+
+    def set(self, key: Any, *args: Any, **options: Any) -> Any:
+        return super().set(f"own:{key}", *args, **options)
