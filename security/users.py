@@ -7,6 +7,7 @@ that it outlives the user.
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +16,18 @@ from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.hashers import check_password as fits
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import FieldDoesNotExist, SynchronousOnlyOperation, ValidationError
-from django.db import models, transaction
+from django.db import connections, models, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
+from django.db.models.fields.related_lookups import RelatedExact
 from django.db.models.functions import Cast, Replace
+from django.db.models.lookups import Exact, IntegerFieldExact
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
 from security.client import Client
 from security.conf import conf
 from security.models import KnownClient, UserAccess
+from security.statements import Slot, Statement, is_everything
 
 
 def user_key(pk: Any) -> str:
@@ -151,29 +155,69 @@ def find_user(identifier: str, client: Client) -> Any:
         return None  # NUL and halves of surrogate pairs are errors to a database, and in no name
     try:
         if type(model._default_manager).get_by_natural_key is BaseUserManager.get_by_natural_key:
-            return _with_access(_annotated(client), **{model.USERNAME_FIELD: identifier})
+            return _with_access(model.USERNAME_FIELD, identifier, client)
         found = model._default_manager.get_by_natural_key(identifier)
     except (model.DoesNotExist, ValueError, ValidationError):
         return None  # also where users log in by a number, and this is none
-    return _with_access(_annotated(client), pk=found.pk)
+    return _with_access("pk", found.pk, client)
 
 
 def get_user(pk: Any) -> Any:
     """The user with this key, likewise."""
-    return _with_access(_annotated(Client()), pk=pk)
+    return _with_access("pk", pk, Client())
 
 
-def _annotated(client: Client) -> QuerySet[Any]:
+def _with_access(name: str, value: Any, client: Client) -> Any:
+    model: Any = get_user_model()
+    users = model._default_manager.all()
+    if not (is_everything(users) and _is_compared_as_it_is(model, name)):
+        found = _annotated(users, client.user_agent_hash).filter(**{name: value}).first()
+        return found and _noted(found, found.security_version, found.security_guarded, found.security_client_is_known)
+    kind: Any = type(connections[users.db])
+    statement = _statement(model, name, users.db, kind)
+    try:
+        row = statement.first(users.db, value=value, user_agent_hash=client.user_agent_hash)
+    except OverflowError:
+        return None  # a number that SQLite has no place for, as Django's own look-up answers
+    if row is None:
+        return None
+    fields = [field.attname for field in model._meta.concrete_fields]
+    return _noted(model.from_db(users.db, fields, row[:-3]), *row[-3:])
+
+
+def _noted(user: Any, token_version: int | None, guarded: dict[str, str] | None, client_is_known: bool) -> Any:
+    user._access = Access(token_version or 0, guarded, client_is_known)
+    return user
+
+
+def _is_compared_as_it_is(model: Any, name: str) -> bool:
+    """Whether no look-up of the project's own stands between a value and this field."""
+    field = _meta_field(model, name)
+    return field.get_lookup("exact") in (Exact, IntegerFieldExact, RelatedExact)
+
+
+def _meta_field(model: Any, name: str) -> Any:
+    return model._meta.pk if name == "pk" else model._meta.get_field(name)
+
+
+@lru_cache(maxsize=32)
+def _statement(model: Any, name: str, using: str, kind: Any) -> Statement:
+    """What `_with_access` asks of this kind of database."""
+    users = _annotated(QuerySet(model, using=using), Slot("user_agent_hash", models.CharField()))
+    users = users.filter(**{name: Slot("value", _meta_field(model, name))})
+    fields = [field.attname for field in model._meta.concrete_fields]
+    found = users if users.ordered else users.order_by("pk")
+    known = ["security_version", "security_guarded", "security_client_is_known"]
+    return Statement.of(found.values_list(*fields, *known)[:1])
+
+
+def _annotated(users: QuerySet[Any], user_agent_hash: Any) -> QuerySet[Any]:
     access = UserAccess.objects.filter(user_key=OuterRef("security_key"))
-    known = KnownClient.objects.filter(user_key=OuterRef("security_key"), user_agent_hash=client.user_agent_hash)
-    return (
-        get_user_model()
-        ._default_manager.annotate(security_key=key_expression())
-        .annotate(
-            security_version=Subquery(access.values("token_version")),
-            security_guarded=Subquery(access.values("guarded")),
-            security_client_is_known=Exists(known),
-        )
+    known = KnownClient.objects.filter(user_key=OuterRef("security_key"), user_agent_hash=user_agent_hash)
+    return users.annotate(security_key=key_expression()).annotate(
+        security_version=Subquery(access.values("token_version")),
+        security_guarded=Subquery(access.values("guarded")),
+        security_client_is_known=Exists(known),
     )
 
 
@@ -185,13 +229,6 @@ def key_expression(column: Any = "pk") -> Any:
         field = field.target_field  # the key of a model that inherits its table is that of its parent
     is_uuid = isinstance(field, models.UUIDField)
     return Replace(text, Value("-"), Value("")) if is_uuid else text
-
-
-def _with_access(users: QuerySet[Any], **lookup: Any) -> Any:
-    user = users.filter(**lookup).first()
-    if user is not None:
-        user._access = Access(user.security_version or 0, user.security_guarded, user.security_client_is_known)
-    return user
 
 
 def access_of(user: Any) -> Access:
