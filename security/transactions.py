@@ -3,11 +3,18 @@
 Needs Django. Gives `write_transaction`, for use in the place of `transaction.atomic`.
 """
 
-from collections.abc import Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from threading import Lock
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
+
+# Seconds: how long Python's sqlite3 waits for the lock where a project sets no `timeout`.
+WAIT = 5.0
 
 
 @contextmanager
@@ -19,19 +26,88 @@ def write_transaction(durable: bool = False) -> Iterator[None]:
     tokens at once. Inside another transaction it is a savepoint, and changes nothing of that.
     """
     connection: Any = connections["default"]
-    late = _takes_the_lock_late(connection)
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        with transaction.atomic(durable=durable):
+            yield
+    else:
+        with _lock_at_once(connection), _turn(connection) as end, transaction.atomic(durable=durable):
+            transaction.on_commit(end)  # first, for what follows the commit may write as well
+            yield
+
+
+@contextmanager
+def _lock_at_once(connection: Any) -> Iterator[None]:
+    connection.ensure_connection()  # it reads the setting when it connects
+    late = connection.transaction_mode is None
     if late:
         connection.transaction_mode = "IMMEDIATE"
     try:
-        with transaction.atomic(durable=durable):
-            yield
+        yield
     finally:
         if late:
             connection.transaction_mode = None
 
 
-def _takes_the_lock_late(connection: Any) -> bool:
-    if connection.vendor != "sqlite" or connection.in_atomic_block:
-        return False
-    connection.ensure_connection()  # it reads the setting when it connects
-    return bool(connection.transaction_mode is None)
+@contextmanager
+def _turn(connection: Any) -> Iterator[Callable[[], None]]:
+    """Until the end, or a call of what it gives, no other thread of this process has a write transaction on this file.
+
+    SQLite lets a writer that has to wait sleep for up to 100 ms, while others come and get the lock: among sixteen
+    threads some waited for seconds. Raises `OperationalError` after the time that SQLite itself would have waited; a
+    thread whose turn came may then wait as long again, for another process.
+    """
+    settings = connection.settings_dict
+    queue = _queue(str(settings["NAME"]))
+    if not queue.acquire(float(settings.get("OPTIONS", {}).get("timeout", WAIT))):
+        raise OperationalError("database is locked")
+    held = [queue.release]
+
+    def end() -> None:
+        while held:
+            held.pop()()
+
+    try:
+        yield end
+    finally:
+        end()
+
+
+class Queue:
+    """A lock that threads get in the order in which they ask for it."""
+
+    def __init__(self) -> None:
+        self._mutex, self._waiting, self._is_held = Lock(), deque[Lock](), False
+
+    def acquire(self, timeout: float) -> bool:
+        """Waits so many seconds for this thread's turn, and returns whether it came. Then call `release`."""
+        turn = Lock()
+        with self._mutex:
+            if not self._is_held:
+                self._is_held = True
+                return True
+            turn.acquire()
+            self._waiting.append(turn)
+        if turn.acquire(timeout=timeout):
+            return True
+        with self._mutex:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+                return False
+        return True  # it was given the turn at the last moment
+
+    def release(self) -> None:
+        """Gives the turn to the thread that has waited longest."""
+        with self._mutex:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._is_held = False
+
+
+@cache
+def _queue(name: str) -> Queue:
+    return Queue()
+
+
+# The threads that hold a turn or wait for one are not in a child.
+os.register_at_fork(after_in_child=_queue.cache_clear)
