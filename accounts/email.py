@@ -9,6 +9,7 @@ A domain has one ASCII form (IDNA 2008, RFC 5891, with the mapping of UTS 46, no
 
 import unicodedata
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import idna
@@ -47,6 +48,7 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text.casefold()).strip()
 
 
+@lru_cache(maxsize=1000)  # the same few domains again and again, at each login and each refresh
 def _ascii(domain: str) -> str | None:
     """The ASCII form of `domain`; `None` where there is none."""
     with suppress(UnicodeError):

@@ -101,6 +101,9 @@ LAYERS = {
         "django.db.models.base.Model.save",
         "django.db.transaction.Atomic.__enter__",
         "django.db.transaction.Atomic.__exit__",
+        "security.statements.Statement.first",
+        "security.statements.insert",
+        "security.statements.update",
     ),
     "SQL: statements": (
         "django.db.backends.utils.CursorWrapper.execute",

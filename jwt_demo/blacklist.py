@@ -11,29 +11,37 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from jwt_demo.models import TokenFamily
+from security import statements
 
 
 def record_outstanding(family: TokenFamily) -> None:
     """Notes the latest token of a family."""
-    OutstandingToken.objects.create(
-        user_id=family.user_id,
-        jti=family.jti,
-        token="sha256:" + hashlib.sha256(str(family.token()).encode()).hexdigest(),
-        created_at=family.issued,
-        expires_at=family.expires,
-    )
+    values: dict[str, Any] = {
+        "user_id": family.user_id,
+        "jti": family.jti,
+        "token": "sha256:" + hashlib.sha256(family.text().encode()).hexdigest(),
+        "created_at": family.issued,
+        "expires_at": family.expires,
+    }
+    if pre_save.has_listeners(OutstandingToken) or post_save.has_listeners(OutstandingToken):
+        OutstandingToken.objects.create(**values)  # as SimpleJWT does, for the receivers of a project
+    else:
+        statements.insert(OutstandingToken, values)
 
 
 def add(entries: Iterable[int | None]) -> None:
     """Notes that the tokens in these rows are no longer good; one that was noted before stays as it was."""
-    now = timezone.now()
-    rows = [BlacklistedToken(token_id=entry, blacklisted_at=now) for entry in entries if entry]
+    rows = [{"token_id": entry, "blacklisted_at": timezone.now()} for entry in entries if entry]
     # Not `save`: its signal is how an administrator's own entry ends a family.
-    BlacklistedToken.objects.bulk_create(rows, ignore_conflicts=True)
+    if len(rows) == 1:
+        statements.insert(BlacklistedToken, rows[0], unless_there=True)
+    else:
+        BlacklistedToken.objects.bulk_create([BlacklistedToken(**values) for values in rows], ignore_conflicts=True)
 
 
 def add_latest(families: Iterable[UUID]) -> None:

@@ -18,7 +18,7 @@ ATTRIBUTES: dict[str, Any] = {"path": "/", "samesite": "Strict"}
 def put(response: HttpResponse, family: TokenFamily) -> None:
     """Sets the cookie to the latest token of `family`. Unless remembered it ends with the browser."""
     left = ceil((family.expires - timezone.now()).total_seconds()) if family.remember else None
-    name, value = conf.JWT_REFRESH_COOKIE_NAME, str(family.token())
+    name, value = conf.JWT_REFRESH_COOKIE_NAME, family.text()
     response.set_cookie(name, value, left, secure=True, httponly=True, **ATTRIBUTES)
 
 

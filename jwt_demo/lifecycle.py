@@ -22,7 +22,7 @@ from jwt_demo import blacklist, revocation
 from jwt_demo.conf import access_lifetime, simple_jwt
 from jwt_demo.models import Policy, TokenFamilies, TokenFamily, Transport, Verdict
 from jwt_demo.tokens import AccessToken, RefreshToken
-from security import events
+from security import events, statements
 from security.backends import InvalidCredentials, note_last_login, record_login
 from security.client import Client
 from security.database_time import database_now
@@ -133,7 +133,7 @@ def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKI
 def _classified(token: RefreshToken, client: Client, transport: str) -> tuple[Verdict, TokenFamily | None]:
     """What the token means, and the family after what follows from that is done."""
     verdict = Verdict.INVALID
-    while family := _family(token["sid"]):
+    while family := TokenFamily.rotating(token["sid"]):
         if family.user and changed_fields(family.user, family.user_guarded) and revoke_if_changed([family.user.pk]):
             continue
         verdict = family.classify(token, client, transport)
@@ -147,14 +147,11 @@ def _classified(token: RefreshToken, client: Client, transport: str) -> tuple[Ve
     return verdict, family
 
 
-def _family(sid: str) -> TokenFamily | None:
-    return TokenFamily.objects.select_related("user").for_rotation().filter(pk=sid).first()
-
-
 def _advance(family: TokenFamily, client: Client, **more: Any) -> bool:
     """Turns a family to its next token, unless another request just did or ended it: one compare and swap."""
-    unchanged = TokenFamily.objects.filter(pk=family.pk, generation=family.generation, jti=family.jti, ended=None)
-    if not unchanged.update(**family.next(family.generation + 1, client, family.now), **more):
+    unchanged = {"id": family.pk, "generation": family.generation, "jti": family.jti, "ended": None}
+    change = family.next(family.generation + 1, client, family.now) | more
+    if not statements.update(TokenFamily, unchanged, change):
         return False
     blacklist.record_outstanding(family)
     blacklist.add([family.entry])

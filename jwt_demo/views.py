@@ -121,7 +121,7 @@ class TokenView(JsonView):
         seconds = issued.access["exp"] - int(timezone.now().timestamp())
         response = Response(more | {"accessToken": str(issued.access), "expiresIn": seconds})
         if issued.family and issued.family.transport == Transport.BODY:
-            response.data["refreshToken"] = str(issued.family.token())
+            response.data["refreshToken"] = issued.family.text()
         elif issued.family:
             cookies.put(response, issued.family)
         return response

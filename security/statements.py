@@ -1,4 +1,4 @@
-"""Reads that are built and compiled once, and then run with other values.
+"""Statements that are not built anew each time, for what requests ask most often.
 
 Django builds the tree of a query and writes its SQL anew for each read. For the row of a user that takes ten times as
 long as the database does. What differs between two runs must be a `Slot`: everything else is part of the statement.
@@ -7,7 +7,7 @@ long as the database does. What differs between two runs must be a `Slot`: every
 from dataclasses import dataclass
 from typing import Any, Self
 
-from django.db import connections
+from django.db import connections, router
 from django.db.models import Expression, Field, QuerySet
 from django.db.models.sql import Query
 
@@ -71,6 +71,45 @@ class Statement:
 def _converters(column: Any, connection: Any) -> list[Any]:
     # In the order of Django's compiler. Those of the database hold the connection, and cannot be kept.
     return [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
+
+
+def insert(model: Any, values: dict[str, Any], unless_there: bool = False) -> bool:
+    """Inserts a row by the attributes of its fields, and sends no signal; whether it did.
+
+    Raises `IntegrityError` for a row like another one, or with `unless_there` does nothing.
+    """
+    connection, quote = _writer(model)
+    columns = ", ".join(quote(model._meta.get_field(name).column) for name in values)
+    places = ", ".join(["%s"] * len(values))
+    sql = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places})"  # noqa: S608
+    return _write(connection, sql + " ON CONFLICT DO NOTHING" * unless_there, model, values) == 1
+
+
+def update(model: Any, where: dict[str, Any], values: dict[str, Any]) -> int:
+    """`filter(**where).update(**values)` for plain values, of which `None` is NULL. How many rows it was."""
+    connection, quote = _writer(model)
+    columns = {name: quote(model._meta.get_field(name).column) for name in [*values, *where]}
+    changes = ", ".join(f"{columns[name]} = %s" for name in values)
+    tests = " AND ".join(f"{columns[name]} {'IS NULL' if where[name] is None else '= %s'}" for name in where)
+    sql = f"UPDATE {quote(model._meta.db_table)} SET {changes} WHERE {tests}"  # noqa: S608
+    asked = {name: value for name, value in where.items() if value is not None}
+    return _write(connection, sql, model, values, asked)
+
+
+def _writer(model: Any) -> tuple[Any, Any]:
+    connection = connections[router.db_for_write(model)]
+    return connection, connection.ops.quote_name
+
+
+def _write(connection: Any, sql: str, model: Any, *given: dict[str, Any]) -> int:
+    parameters = [
+        model._meta.get_field(name).get_db_prep_save(value, connection)
+        for values in given
+        for name, value in values.items()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return int(cursor.rowcount)
 
 
 def is_everything(rows: QuerySet[Any]) -> bool:

@@ -131,14 +131,14 @@ def test_each_layer_occurs_where_it_must(alice: Any) -> None:
     everywhere |= {name for name in LAYERS if name.startswith("DRF")} | {"view", "config: WSGI entry"}
     for name, names in found.items():
         assert everywhere <= names, name
-    sql, token = {"SQL: ORM", "SQL: statements"}, {"token: PyJWT", "token: form, claims"}
+    sql, signature, token = {"SQL: ORM", "SQL: statements"}, {"token: PyJWT"}, {"token: form, claims"}
     assert {"store: round trip", "session: record, ends"} <= found["session whoami"]
-    assert not (sql | token | {"token: revocation check"}) & found["session whoami"]
+    assert not (sql | signature | token | {"token: revocation check"}) & found["session whoami"]
     assert token | {"token: revocation check", "store: round trip"} <= found["token whoami"]
-    assert not sql & found["token whoami"]
+    assert not (sql | signature) & found["token whoami"], "a token that came before"
     assert sql <= found["session profile"]
     assert sql | token <= found["token profile"]
-    assert sql | token | {"token: rotation"} <= found["refresh"]
+    assert sql | signature | token | {"token: rotation"} <= found["refresh"]
     assert {name for name, names in found.items() if "password hash" in names} == {"token login"}
     # Nothing in the table is there for nothing. In memory, a database has no connection to open.
     assert set(LAYERS) - {"SQL: connection opened, closed"} <= set().union(*found.values())

@@ -86,6 +86,6 @@ def everything(store: Store) -> dict[str, Any]:
 def overtaken(monkeypatch: pytest.MonkeyPatch, issued: IssuedTokens, then: Callable[[], object]) -> None:
     """Has `then` happen and be committed right after the next rotation has read its family, as on PostgreSQL."""
     assert issued.family
-    read, stale = lifecycle._family, [lifecycle._family(str(issued.family.pk))]
+    read, stale = TokenFamily.rotating, [TokenFamily.rotating(str(issued.family.pk))]
     then()
-    monkeypatch.setattr(lifecycle, "_family", lambda sid: stale.pop() if stale else read(sid))
+    monkeypatch.setattr(TokenFamily, "rotating", lambda sid: stale.pop() if stale else read(sid))

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings as site_settings
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.models.signals import post_save
 from django.utils import timezone
 from pytest_django import Settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -112,6 +113,21 @@ def test_a_re_key_blacklists_the_old_and_notes_the_new(alice: User) -> None:
     issued = begun(alice)
     lifecycle.reauthenticate(row(issued), User.objects.get(), HERS)
     assert entries(issued) == [(0, False), (1, True)]
+
+
+def test_a_receiver_of_the_projects_hears_of_each_token_that_is_issued(alice: User) -> None:
+    heard: list[str] = []
+
+    def hear(instance: OutstandingToken, **_: Any) -> None:
+        heard.append(instance.jti)
+
+    post_save.connect(hear, sender=OutstandingToken)
+    try:
+        issued = rotated(text(begun(alice)))
+    finally:
+        post_save.disconnect(hear, sender=OutstandingToken)
+    assert heard == list(OutstandingToken.objects.order_by("pk").values_list("jti", flat=True))
+    assert heard[-1] == row(issued).jti
 
 
 def test_a_rotation_that_fails_leaves_no_row(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:

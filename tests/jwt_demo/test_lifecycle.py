@@ -11,7 +11,7 @@ from django.db.models import DateTimeField, Value
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.models import User
+from accounts.models import User, UserManager
 from jwt_demo import lifecycle
 from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.lifecycle import FLOW
@@ -725,6 +725,19 @@ def test_a_refresh_that_is_overtaken_by_an_ending_loses(
     assert told(REUSED) == []
 
 
+def test_a_refresh_asks_the_manager_of_the_users_each_time(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one may hide users by the tenant of the request: the statement that is kept must know nothing of a tenant."""
+    names, plain, issued = [alice.email], UserManager.get_queryset, begun(alice)
+    with monkeypatch.context() as patch:
+        patch.setattr(UserManager, "get_queryset", lambda self: plain(self).filter(email=names[0]))
+        issued = rotated(text(issued))
+        names[0] = "other@example.com"
+        assert refused(text(issued)) == "invalid"
+        names[0] = alice.email
+        issued = rotated(text(issued))
+    assert rotated(text(issued))
+
+
 def test_a_re_key_that_is_overtaken_by_a_refresh_voids_that_one_too(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -732,7 +745,7 @@ def test_a_re_key_that_is_overtaken_by_a_refresh_voids_that_one_too(
     advance = lifecycle._advance
 
     def overtaking(*given: Any, **more: Any) -> bool:
-        family = lifecycle._family(str(row(issued).pk))
+        family = TokenFamily.rotating(str(row(issued).pk))
         if not taken and family and advance(family, OTHER):
             taken.append(str(family.token()))
         return advance(*given, **more)
