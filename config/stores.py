@@ -42,6 +42,10 @@ def database(url: str) -> dict[str, Any]:
 
 def _sqlite(path: str) -> dict[str, Any]:
     return {
+        "ENGINE": "security.sqlite",
+        # To open it anew takes longer than all that a request asks of it.
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
         # Without mode=rw a request that finds the file moved away would begin an empty database
         # beside the old write-ahead log, and the next checkpoint would lose what the log still held.
         "NAME": f"file:{quote(str(Path(path).resolve()))}?mode=rw",
