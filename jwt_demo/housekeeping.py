@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Q
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
@@ -10,15 +9,17 @@ from jwt_demo import revocation
 from jwt_demo.conf import access_lifetime, conf
 from jwt_demo.key_rotation import reminders
 from jwt_demo.models import TokenFamilies, TokenFamily
-from security.housekeeping import task
+from security.housekeeping import Turn, task
 
-BATCH = 1000
+BATCH = 25
 
 
 def ripe() -> TokenFamilies:
     """Families of which no token is good any more, and which ended longer ago than the registry remembers."""
     now = timezone.now()
-    return TokenFamily.objects.filter(expires__lt=now, ended__lt=now - timedelta(seconds=conf.JWT_ROWS_KEPT))
+    return TokenFamily.objects.filter(expires__lt=now, ended__lt=now - timedelta(seconds=conf.JWT_ROWS_KEPT)).order_by(
+        "ended"
+    )
 
 
 @task("tokens", every=3600)
@@ -29,14 +30,15 @@ def purge() -> str:
     before either is looked at. So a family must stay until its last token has expired, and an
     outstanding token until it has expired itself.
     """
-    now = timezone.now()
-    run_out = TokenFamily.objects.filter(Q(expires__lte=now) | Q(absolute_end__lte=now), ended=None)
-    expired, removed = run_out.mark_ended("expired"), 0
-    while batch := list(OutstandingToken.objects.filter(expires_at__lt=now).values_list("pk", flat=True)[:BATCH]):
-        removed += OutstandingToken.objects.filter(pk__in=batch).delete()[0]
-    while families := list(ripe().values_list("pk", flat=True)[:BATCH]):
-        removed += TokenFamily.objects.filter(pk__in=families).delete()[0]
-    return f"{expired} expired, {removed} removed" if expired or removed else ""
+    turn, now, expired, removed = Turn(), timezone.now(), 0, 0
+    # Not by `absolute_end`: `expires` is never later.
+    out = TokenFamily.objects.filter(expires__lte=now, ended=None)
+    for keys in turn.batches(out.order_by("expires"), BATCH):
+        expired += out.filter(pk__in=keys).mark_ended("expired")
+    for rows in (OutstandingToken.objects.filter(expires_at__lt=now).order_by("expires_at"), ripe()):
+        for keys in turn.batches(rows, BATCH):
+            removed += rows.model._base_manager.filter(pk__in=keys).delete()[0]
+    return turn.outcome(f"{expired} expired, {removed} removed" if expired or removed else "")
 
 
 class _Synced:

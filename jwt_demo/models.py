@@ -115,11 +115,11 @@ class TokenFamily(models.Model):
     kid = models.CharField("key that signed it", max_length=64)
     rotated_by = models.CharField("digest of the client that received it", max_length=64)
     issued = models.DateTimeField("when it was issued")
-    expires = models.DateTimeField("when it expires", db_index=True)
+    expires = models.DateTimeField("when it expires")
     started = models.DateTimeField()
     authenticated = models.DateTimeField("when the password was last proved")
     absolute_end = models.DateTimeField()
-    ended = models.DateTimeField(null=True, blank=True, db_index=True)
+    ended = models.DateTimeField(null=True, blank=True)
     reason = models.CharField("why it ended", max_length=100, blank=True)
 
     # See `TokenFamilies.for_rotation`.
@@ -140,6 +140,9 @@ class TokenFamily(models.Model):
             models.Index(name="family_by_user", fields=["user", "-started"]),
             models.Index(name="family_by_start", fields=["-started"]),
             models.Index(name="family_by_address", fields=["address"]),
+            # For housekeeping and the denylist: what may run out, and what has ended.
+            models.Index(name="family_by_expires", fields=["expires"], condition=models.Q(ended=None)),
+            models.Index(name="family_by_ended", fields=["ended"], condition=models.Q(ended__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -1,17 +1,19 @@
 """Work that no request waits for: one loop, run by `manage.py housekeeping`.
 
-Gives `task`, a decorator by which an app adds work; `run_due`, one turn of the loop; `report`, what
-`/readyz` answers.
+Gives `task`, a decorator by which an app adds work; `Turn`, for work on many rows; `run_due`, one turn of the loop;
+`report`, what `/readyz` answers.
 """
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import close_old_connections
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from security.models import HousekeepingRun
@@ -21,11 +23,43 @@ logger = logging.getLogger("site.housekeeping")
 
 # Seconds between two notes of an uneventful task; each note is a write.
 NOTE_EVERY = 10
+# The rows that a task changes in one turn, and the seconds after each batch in which it leaves the database to others.
+# Who waits for SQLite's lock looks for it only now and then, and would miss a shorter gap.
+ROWS, PAUSE = 2000, 0.02
+
+
+class Unfinished(str):
+    """What a task returns that has more to do: it is due again at once."""
+
+    __slots__ = ()
+
+
+class Turn:
+    """What a task changes in one turn, in batches: no request waits long for a lock, and no other task for this one."""
+
+    def __init__(self) -> None:
+        self.left = ROWS
+
+    def batches(self, rows: QuerySet[Any], size: int) -> Iterator[list[Any]]:
+        """The keys of so many of these rows at a time. What the caller does with them takes them out of `rows`.
+
+        An index must find `rows`, in their order; or each batch would read the whole table.
+        """
+        while keys := list(rows.values_list("pk", flat=True)[: min(size, self.left)]):
+            self.left -= len(keys)
+            yield keys
+            time.sleep(PAUSE)
+
+    def outcome(self, text: str) -> str:
+        """What the task returns."""
+        return text if self.left else Unfinished(text)
 
 
 @dataclass
 class Task:
     """A function to call every so many seconds. It returns what it did in a few words, "" for nothing.
+
+    One that returns `Unfinished` is called again at the next turn of the loop.
 
     `waits`: for a server that may hang, and no other task may wait with it.
     """
@@ -69,6 +103,11 @@ def run_due(apart: ThreadPoolExecutor | None = None) -> None:
                 _run(entry)
 
 
+def is_unfinished() -> bool:
+    """Whether a task has more to do, after a turn of the loop."""
+    return any(entry.last is None for entry in TASKS.values())
+
+
 def _run(entry: Task) -> None:
     close_old_connections()
     entry.last = timezone.now()
@@ -85,6 +124,8 @@ def _run(entry: Task) -> None:
     else:
         if done:
             logger.info("housekeeping", extra={"task": entry.name, "done": done})
+        if isinstance(done, Unfinished):
+            entry.last = None
 
 
 def report() -> dict[str, Any]:

@@ -56,7 +56,7 @@ class PendingRevocation(models.Model):
     token_version = models.PositiveIntegerField("void before this version")
     reason = models.CharField(max_length=100)
     created = models.DateTimeField(default=timezone.now)
-    due = models.DateTimeField("when housekeeping takes it over", default=timezone.now)
+    due = models.DateTimeField("when housekeeping takes it over", default=timezone.now, db_index=True)
 
     # What each flow ended, by its name; `None` until all of them could. Not stored.
     ended: dict[str, int] | None = None

@@ -130,6 +130,7 @@ def summary(ended: dict[str, int], pending: int) -> str:
 def carry_out_pending() -> str:
     """Does what an outage left undone, the oldest first."""
     done = [
-        carry_out(pending) for pending in PendingRevocation.objects.filter(due__lte=database_now()).order_by("pk")[:100]
+        carry_out(pending)
+        for pending in PendingRevocation.objects.filter(due__lte=database_now()).order_by("due")[:100]
     ]
     return f"{sum(done)} of {len(done)} carried out" if done else ""

@@ -53,7 +53,7 @@ class DeviceSession(models.Model):
     started = models.DateTimeField()
     last_seen = models.DateTimeField()
     idle_end = models.DateTimeField()
-    absolute_end = models.DateTimeField(db_index=True)
+    absolute_end = models.DateTimeField()
     ended = models.DateTimeField(null=True, blank=True)
     reason = models.CharField("why it ended", max_length=100, blank=True)
 
@@ -65,6 +65,9 @@ class DeviceSession(models.Model):
             models.Index(name="session_by_user", fields=["user", "-started"]),
             models.Index(name="session_by_start", fields=["-started"]),
             models.Index(name="session_by_address", fields=["address"]),
+            # For housekeeping: what may run out, and what has ended.
+            models.Index(name="session_by_idle_end", fields=["idle_end"], condition=models.Q(ended=None)),
+            models.Index(name="session_by_ended", fields=["ended"], condition=models.Q(ended__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -263,6 +263,13 @@ def signed(kind: str, claims: dict[str, Any], header: dict[str, Any]) -> str:
     return jwt.encode(claims, key.signing, key.algorithm, headers={"kid": key.kid} | header)
 
 
+def whole_tables_read() -> dict[str, list[str]]:
+    """The statements of housekeeping, by task, that no index helps."""
+    from tests import plans
+
+    return plans.whole_tables_read()
+
+
 def main() -> None:
     import django
     from django.db import close_old_connections

@@ -13,6 +13,7 @@ import pytest
 from config.health import STORES
 from tests.running import Site, until
 from tests.site.arena import Arena
+from tests.site.backstage import Backstage
 from tests.site.conftest import Sites
 from tests.site.postgres import ON_POSTGRESQL, Postgres
 from tests.site.visitor import Visitor
@@ -88,6 +89,13 @@ def test_guessing_is_recorded_and_throttled(pg_site: Site, pg_arena: Arena) -> N
     assert statuses == [200] * 10 + [429]
     failures = "SELECT count(*) FROM security_securityevent WHERE name = 'authn_login_fail' AND email = %s"
     assert rows(pg_site, failures, email) == [(10,)]
+
+
+@on_postgresql
+def test_no_task_of_housekeeping_reads_a_whole_table(pg_backstage: Backstage) -> None:
+    found = pg_backstage.ask("whole_tables_read")
+    assert found.keys() >= {"sessions", "tokens", "denylist", "revocations", "mail"}
+    assert not any(found.values()), found
 
 
 # In one process: each start takes longer than what is started.

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management import BaseCommand
 
 from jwt_demo.housekeeping import purge
+from security.housekeeping import Unfinished
 
 
 class Command(BaseCommand):
@@ -13,4 +14,6 @@ class Command(BaseCommand):
     help = "Removes expired outstanding tokens, and token families that ended long ago."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(purge() or "nothing to do")
+        while isinstance(done := purge(), Unfinished):
+            self.stdout.write(done)
+        self.stdout.write(done or "nothing to do")

@@ -30,6 +30,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         if once:
             housekeeping.run_due()
+            while housekeeping.is_unfinished():
+                housekeeping.run_due()
         else:
             self.loop()
 
