@@ -36,7 +36,8 @@ SENTENCES = {
     500: ("Server error", "Something went wrong on our side. It has been written down."),
     503: (
         "Unavailable for a moment",
-        "A store this site depends on does not answer. You are still logged in; try again shortly.",
+        "A store this site depends on does not answer, or too many people log in at once. If you were logged in, you "
+        "are still logged in. Try again shortly.",
     ),
 }
 # Safari, and any browser on a plain address of the local network, takes no Secure cookie over http.

@@ -18,8 +18,11 @@ try:
 except ImproperlyConfigured as error:
     # gunicorn shows anything else with a traceback.
     sys.exit(str(error))
+# By it a process knows how many cores it has to itself, in which it may hash passwords.
+os.environ["WEB_CONCURRENCY"] = str(workers)
 # gunicorn's threads, without what holds them up, and with /healthz beside them.
 worker_class = "config.worker.Worker"
+# Requests that are handled at once in a process. Those that wait for others of their kind are not counted.
 threads = 8
 # Loads the project once, in the master: a configuration the checks refuse ends the start there and then.
 preload_app = True

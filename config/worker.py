@@ -3,6 +3,8 @@
 gunicorn gives a connection to a thread at its first byte. Eight clients that stop in the middle of a request would then
 have all threads, for as long as they like. Here a thread gets a connection when the whole request has arrived.
 
+A login that waits for other logins gives its place to another request (`config/places.py`).
+
 Nothing that waits for a store can hold up `/healthz`: a supervisor that gets no answer ends the process, with all who
 wait in it, although a new one would wait as well.
 
@@ -24,6 +26,10 @@ from typing import Any
 
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
 from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from config.places import Places
+from security.hashing import POOL
+from security.waits import MOST, WAITS
 
 HEALTH = (b"GET /healthz ", b"HEAD /healthz ", b"GET /healthz?", b"HEAD /healthz?")
 LENGTH = b"\r\ncontent-length:"
@@ -52,6 +58,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.in_threads: dict[TConn, float] = {}
         self.next_sweep = 0.0
         super().init_process()
+
+    def get_thread_pool(self) -> Places:
+        # Beside those that wait, those whose hash is computed.
+        places = Places(self.cfg.threads, MOST + POOL.size)
+        WAITS.aside = places.aside
+        return places
 
     def enqueue_req(self, conn: TConn) -> None:
         """Gives a connection on which something has arrived to the thread that may have it, or waits for the rest."""

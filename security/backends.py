@@ -23,7 +23,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
-from security import events, old_hashes, throttle
+from security import events, hashing, old_hashes, throttle
 from security.client import Client
 from security.models import KnownClient, SecurityEvent, UserAccess
 from security.outages import OUTAGES
@@ -273,9 +273,11 @@ def _password_fits(user: Any, password: str) -> bool:
     if user is None or not ModelBackend().user_can_authenticate(user) or not hashable:
         # Refused in any case. An address that is refused sooner would show which users have an account here.
         user, password = get_user_model()(), password if hashable else ""
-    if _matches(user, password):
-        return True
-    old_hashes.make_up_for(password, user.password)
+    # One wait for the same threads, whoever it is.
+    with hashing.turn():
+        if _matches(user, password):
+            return True
+        old_hashes.make_up_for(password, user.password)
     return False
 
 

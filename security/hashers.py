@@ -15,6 +15,8 @@ from django.contrib.auth.hashers import (
 )
 from django.utils.crypto import constant_time_compare
 
+from security.hashing import compute
+
 # Characters: the length of `AbstractBaseUser.password`.
 COLUMN = 128
 
@@ -41,14 +43,22 @@ class Argon2id(Argon2PasswordHasher):
     parallelism = 1
 
     def encode(self, password: str, salt: str) -> str:
-        """The hash of the normal form."""
+        """The hash of the normal form. Raises `Busy`."""
+        return str(compute(self.encode_here, password, salt))
+
+    def encode_here(self, password: str, salt: str) -> str:
+        """Likewise, in the thread that calls it."""
         return super().encode(normal_form(password), salt)
 
     def verify(self, password: str, encoded: str) -> bool:
         """Whether the password fits: in normal form, or as typed, for a hash of before there was a normal form.
 
-        Computes two hashes at most, and one for a password that is in normal form.
+        Computes two hashes at most, and one for a password that is in normal form. Raises `Busy`.
         """
+        return bool(compute(self.verify_here, password, encoded))
+
+    def verify_here(self, password: str, encoded: str) -> bool:
+        """Likewise, in the thread that calls it."""
         normal = normal_form(password)
         return super().verify(normal, encoded) or (normal != password and super().verify(password, encoded))
 

@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Left, StrIndex, Substr
 
 from security.hashers import Argon2id, Argon2idOverPBKDF2, Argon2idOverPBKDF2SHA1, normal_form
+from security.hashing import compute
 from security.outages import DATABASE_OUTAGES
 from security.users import active_users, store_hash, stored_users
 
@@ -44,19 +45,20 @@ def make_up_for(password: str, encoded: str) -> None:
 
     So a refused login is the same work for an unknown user and for one with a hash by Argon2id, by PBKDF2 or
     wrapped: one Argon2id hash, or two for a password that is not in normal form; and, while there are such hashes,
-    as many iterations of PBKDF2 as the largest one has.
+    as many iterations of PBKDF2 as the largest one has. Call it in the `turn` of the check: a second wait would show
+    which of the two it was.
     """
     name, _, rest = encoded.partition("$")
     hashes = 1 if normal_form(password) == password else 2
     # For a hash that nothing fits Django itself computes one of Argon2id.
     computed = hashes if name == Argon2id.algorithm else int(name not in WRAPPERS)
     for _ in range(hashes - computed):
-        make_password(password)
+        compute(make_password, password)
     iterations = rest.partition("$")[0]
     own = {name.removeprefix("argon2_"): int(iterations) if iterations.isdecimal() else 0}
     for algorithm, most in _work().items():
         if (missing := most - own.get(algorithm, 0)) > 0:
-            WRAPPERS[algorithm].inner.encode(password, "salt", missing)
+            compute(WRAPPERS[algorithm].inner.encode, password, "salt", missing)
 
 
 def _work() -> dict[str, int]:

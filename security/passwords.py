@@ -10,6 +10,7 @@ from django.db import transaction
 from security import events
 from security.client import Client
 from security.hashers import normal_form
+from security.hashing import turn
 from security.models import SecurityEvent
 from security.revocation import keeping
 from security.signals import password_changed, send_after_commit
@@ -48,9 +49,14 @@ class UserAttributeSimilarityValidator(password_validation.UserAttributeSimilari
 
 
 def choose(user: Any, password: str) -> None:
-    """Sets a new password on `user`, unsaved. Raises Django's `ValidationError` when it is not good enough."""
+    """Sets a new password on `user`, unsaved.
+
+    Raises Django's `ValidationError` when it is not good enough, and `Busy`.
+    """
     validate_password(password, user)
-    user.set_password(password)
+    # The project's own hasher may be one that does not ask for a turn itself.
+    with turn():
+        user.set_password(password)
 
 
 def replace(user: Any, client: Client, keep: Any = None, by_mail: bool = False) -> None:

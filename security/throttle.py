@@ -34,11 +34,12 @@ from django_redis import get_redis_connection
 from security.client import Client
 from security.conf import conf
 from security.users import normal_identifier
+from security.waits import WAITS
 
 # Seconds. Above the time a hash takes on a busy machine, and the half minute by which clocks of two machines may
 # differ: a right password that seems to take longer counts as a failure until it is settled.
 LEASE = 45
-# Seconds an attempt waits for others to be settled. It holds a thread of the server meanwhile.
+# Seconds an attempt waits for others to be settled.
 PATIENCE = 5
 # Seconds between two looks; each waiting attempt takes its own, so that they do not all look at once.
 LOOK_AGAIN = (0.025, 0.05)
@@ -160,15 +161,24 @@ class Attempt:
 def begin(limits: list[Limit]) -> Attempt:
     """Begins one attempt under every limit, or under none and raises `Throttled`. The caller must settle it.
 
-    Waits up to `PATIENCE` seconds for others to be settled, so hold no transaction and no lock. Raises redis-py's
-    errors when the store is away: with an open throttle an attacker could guess without a limit.
+    Waits up to `PATIENCE` seconds for others to be settled, so hold no transaction and no lock. Raises `Busy` when too
+    many wait already, and redis-py's errors when the store is away: with an open throttle an attacker could guess
+    without a limit.
     """
-    member, end = secrets.token_hex(8), time.monotonic() + PATIENCE
+    member = secrets.token_hex(8)
+    if not (began := _noted(OPEN, limits, member)):
+        with WAITS.one_more():
+            began = _noted_in_time(limits, member)
+    return Attempt(limits, member, began)
+
+
+def _noted_in_time(limits: list[Limit], member: str) -> int:
+    end = time.monotonic() + PATIENCE
     while not (began := _noted(OPEN, limits, member)):
         if time.monotonic() > end:
             raise Throttled(1)
         time.sleep(random.uniform(*LOOK_AGAIN))  # noqa: S311
-    return Attempt(limits, member, began)
+    return began
 
 
 def attempt(limits: list[Limit]) -> None:

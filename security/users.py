@@ -26,6 +26,7 @@ from django.utils.module_loading import import_string
 
 from security.client import Client
 from security.conf import conf
+from security.hashing import compute, turn
 from security.models import KnownClient, UserAccess
 from security.statements import Slot, Statement, is_everything
 
@@ -243,15 +244,21 @@ def access_of(user: Any) -> Access:
 def check_password(user: Any, password: str) -> bool:
     """Whether this is the user's password. Stores it under new hash parameters if those are due.
 
-    Not `user.check_password`: that one saves the user, and a new hash would look like a new password.
+    Not `user.check_password`: that one saves the user, and a new hash would look like a new password. Raises `Busy`.
     """
+    due: list[str] = []
+    with turn():
+        found = bool(compute(fits, password, user.password, due.append))
+        hashed = compute(make_password, password) if due else ""
+    if hashed:
+        _take_hash(user, hashed)
+    return found
 
-    def rehash(raw: str) -> None:
-        before, user.password = user.password, make_password(raw)
-        if store_hash(user.pk, before, user.password) and (access := access_of(user)).guarded:
-            user._access = replace(access, guarded=access.guarded | fingerprints({"password": user.password}))
 
-    return fits(password, user.password, rehash)
+def _take_hash(user: Any, hashed: str) -> None:
+    before, user.password = user.password, hashed
+    if store_hash(user.pk, before, hashed) and (access := access_of(user)).guarded:
+        user._access = replace(access, guarded=access.guarded | fingerprints({"password": hashed}))
 
 
 def store_hash(pk: Any, before: str, after: str) -> bool:

@@ -20,7 +20,10 @@ from sessions_demo import lifecycle
 
 # As urls.py has it.
 APP_NAME = "session"
-UNAVAILABLE = "A store this site depends on does not answer. You are still logged in; try again shortly."
+UNAVAILABLE = (
+    "A store this site depends on does not answer, or too many people log in at once. If you were logged in, you are "
+    "still logged in. Try again shortly."
+)
 THROTTLED = "There were too many failed attempts. Wait a little, then try again."
 
 
