@@ -8,7 +8,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
 from typing import Any
@@ -28,7 +28,7 @@ QUIET = 5
 ANSWERS = (200, 204, 503)
 
 
-def measure(server: Server, rounds: int) -> dict[str, Any]:
+def measure(server: Server, times: int) -> dict[str, Any]:
     """What one contestant's server showed: milliseconds of whoami, and what became of the logins.
 
     Raises `RuntimeError` for an answer that is neither a success nor a 503.
@@ -37,7 +37,7 @@ def measure(server: Server, rounds: int) -> dict[str, Any]:
     whoami = Login.of(server, flow, user=0).get(flow.whoami)
     logins = [client.login_request(server, flow, user) for user in range(LOGINS)]
     with _on_other_cores():
-        seen = [asyncio.run(_round(server, whoami, logins)) for _ in range(rounds)]
+        seen = [asyncio.run(_round(server, whoami, logins)) for _ in range(times)]
     return {
         "contestant": server.contestant.result_key,
         **{name: round(median(one[name] for one in seen), 2) for name in seen[0]},

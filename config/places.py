@@ -1,91 +1,132 @@
 """Threads of which only so many handle requests at once: one that waits for another lets a further one begin.
 
-Gives `Places`, the pool of `config/worker.py`. A login waits up to seconds for others. With a thread for each place,
-eight such logins would keep all other requests out.
+Gives `Places`, the pool of `config/worker.py`. A login waits up to seconds for others: with a thread for each place,
+eight such logins would keep all other requests out. And it is a hundred times the work of a read: of many logins that
+come at once only `WRITES` are handled at once, so that a read does not stand behind all of them.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Lock, local
 from typing import Any
 
-Item = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
+# Places that requests other than reads can have. Those that come back from a wait are let in beyond it.
+WRITES = 2
+
+
+@dataclass(frozen=True)
+class Item:
+    """Work for a thread."""
+
+    work: Callable[[], Any]
+    writes: bool
+    answered: Future[Any] = field(default_factory=Future)
 
 
 class Places(ThreadPoolExecutor):
     """`number` places, and threads for as many more requests that are `aside`.
 
     An item of work is given to a thread when there is a place for it, and not before: so no thread waits for a place
-    but those that come back to theirs.
+    but those that come back to theirs, which are let in first.
     """
 
     def __init__(self, number: int, aside: int) -> None:
         super().__init__(number + aside, "request")
-        self._state, self._free, self._most_aside = Lock(), number, aside
-        self._items: deque[Item] = deque()
+        self._state, self._free, self._writing, self._most_aside = Lock(), number, 0, aside
+        self._reads: deque[Item] = deque()
+        self._writes: deque[Item] = deque()
         self._coming_back: deque[Any] = deque()
+        # Of a thread of this pool: the work with which it has a place.
         self._here = local()
 
-    def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Future[Any]:  # type: ignore[override]
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         """As an executor does it: the work is done in a thread, behind what was given before."""
-        item: Item = Future(), work, arguments
+        return self._put(Item(partial(work, *arguments, **named), writes=False))
+
+    def submit_write(self, work: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        """Likewise for what is no read."""
+        return self._put(Item(partial(work, *arguments), writes=True))
+
+    def _put(self, item: Item) -> Future[Any]:
         with self._state:
-            if not self._free:
-                self._items.append(item)
-                return item[0]
-            self._free -= 1
-        super().submit(self._do, item)
-        return item[0]
+            (self._writes if item.writes else self._reads).append(item)
+            begun = self._next()
+        self._begin(begun)
+        return item.answered
+
+    def _next(self) -> Item | None:
+        """The work that is to have a place now. The caller has the lock."""
+        if not self._free:
+            return None
+        if self._writes and self._writing < WRITES:
+            item = self._writes.popleft()
+        elif self._reads:
+            item = self._reads.popleft()
+        else:
+            return None
+        self._free -= 1
+        self._writing += item.writes
+        return item
+
+    def _begin(self, item: Item | None) -> None:
+        if item:
+            super().submit(self._do, item)
 
     def _do(self, item: Item | None) -> None:
-        self._here.has_place = True
         while item:
-            answered, work, arguments = item
+            self._here.item = item
             try:
-                answered.set_result(work(*arguments))
+                item.answered.set_result(item.work())
             except BaseException as error:
-                answered.set_exception(error)
-            item = self._pass_on()
-        self._here.has_place = False
+                item.answered.set_exception(error)
+            item = self._leave()
 
-    def _pass_on(self) -> Item | None:
-        """Gives the place to a thread that comes back, or else returns the work that has it now, if there is any."""
+    def _leave(self) -> Item | None:
+        """Gives up this thread's place. Returns the work that has it now, if there is any."""
+        left, self._here.item = self._here.item, None
         with self._state:
+            self._writing -= left.writes
             if self._coming_back:
                 self._coming_back.popleft().release()
-            elif self._items:
-                return self._items.popleft()
-            else:
-                self._free += 1
-            return None
+                return None
+            self._free += 1
+            return self._next()
+
+    def write(self) -> bool:
+        """Counts the work of this thread as no read from here on. `False` where as many are handled as may be."""
+        with self._state:
+            if self._writing >= WRITES:
+                return False
+            self._writing += 1
+        self._here.item = replace(self._here.item, writes=True)
+        return True
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Around a wait in a thread of this pool: its place is another's meanwhile. In any other thread: nothing."""
-        if not self._may_leave():
+        item = getattr(self._here, "item", None)
+        if not item or not self._goes_aside():
             yield
             return
         try:
             yield
         finally:
-            self._come_back()
+            self._come_back(item)
 
-    def _may_leave(self) -> bool:
-        if not getattr(self._here, "has_place", False):
-            return False
+    def _goes_aside(self) -> bool:
         with self._state:
             # There is a thread for each that is aside, so that a place is never without one.
             if not self._most_aside:
                 return False
             self._most_aside -= 1
-        self._here.has_place = False
-        if item := self._pass_on():
-            super().submit(self._do, item)
+        self._begin(self._leave())
         return True
 
-    def _come_back(self) -> None:
+    def _come_back(self, item: Item) -> None:
         turn = Lock()
         with self._state:
             if self._free:
@@ -93,8 +134,9 @@ class Places(ThreadPoolExecutor):
             else:
                 turn.acquire()
                 self._coming_back.append(turn)
-        # Free, or released by who gives the place.
+        # Free, or released by the thread that gives its place.
         turn.acquire()
         with self._state:
             self._most_aside += 1
-        self._here.has_place = True
+            self._writing += item.writes
+        self._here.item = item

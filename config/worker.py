@@ -32,6 +32,7 @@ from security.hashing import POOL
 from security.waits import MOST, WAITS
 
 HEALTH = (b"GET /healthz ", b"HEAD /healthz ", b"GET /healthz?", b"HEAD /healthz?")
+READS = (b"GET ", b"HEAD ")
 LENGTH = b"\r\ncontent-length:"
 # What cannot be waited for: chunks have no length, and a client that expects 100-continue waits for that.
 UNMEASURED = (b"\r\ntransfer-encoding:", b"\r\nexpect:")
@@ -70,7 +71,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if conn.initialized and not getattr(conn, "wanted", 0) and not _read_ahead(conn):
             # A look at it would make this loop wait for the interpreter's lock, which the threads have: a tenth of
             # all that a request costs. For the first request of a connection it cannot be had elsewhere.
-            self._give(conn, self.tpool, self._handle_if_whole)
+            self._give(conn, self.tpool.submit, self._handle_if_whole)
         else:
             self._enqueue_whole(conn)
 
@@ -82,7 +83,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return LATER
         if seen and not self.cfg.is_ssl:
             wanted, here = _sizes(conn, seen)
-            if wanted > here:
+            if wanted > here or not (seen.startswith(READS) or self.tpool.write()):
                 return LATER
         return self.handle(conn)
 
@@ -104,12 +105,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if seen and not self.cfg.is_ssl:
             self._enqueue_plain(conn, seen)
         else:
-            self._give(conn, self.tpool)
+            self._give(conn, self.tpool.submit)
 
     def _enqueue_plain(self, conn: TConn, seen: bytes) -> None:
         wanted, here = _sizes(conn, seen)
         if wanted > here >= LONGEST_HEAD and not _end_of_head(seen):
-            self._give(conn, self.tpool, self._refuse)
+            self._give(conn, self.tpool.submit, self._refuse)
         elif wanted > here and wanted != getattr(conn, "wanted", 0):
             self._wait(conn, wanted)
         elif wanted > here:
@@ -117,7 +118,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         else:
             # Only the first request of a connection: its answer fits into the buffer of a client that does not read.
             health = not conn.initialized and _asks_for_health(seen)
-            self._give(conn, self.health_pool if health else self.tpool)
+            threads = self.tpool.submit if seen.startswith(READS) else self.tpool.submit_write
+            self._give(conn, self.health_pool.submit if health else threads)
 
     def _take(self, conn: TConn) -> None:
         """Reads what there is for the parser: the poller reports it, although it is not all.
@@ -139,7 +141,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if part:
             self._enqueue_whole(conn)
         else:
-            self._give(conn, self.tpool)  # which finds the end, and does not wait
+            self._give(conn, self.tpool.submit)  # which finds the end, and does not wait
 
     def _wait(self, conn: TConn, wanted: int) -> None:
         """Until there are so many bytes in the socket; for `ARRIVAL` seconds in all."""
@@ -155,12 +157,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(callback, conn))
         self.pending_conns.append(conn)
 
-    def _give(self, conn: TConn, pool: ThreadPoolExecutor, work: Callable[[TConn], bool] | None = None) -> None:
+    def _give(
+        self, conn: TConn, submit: Callable[..., Future[Any]], work: Callable[[TConn], bool] | None = None
+    ) -> None:
         if getattr(conn, "wanted", 0):
             conn.wanted = 0
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
         conn.data_ready = True
-        answered = pool.submit(work or self.handle, conn)
+        answered = submit(work or self.handle, conn)
         answered.add_done_callback(lambda it: self.method_queue.defer(self.finish_request, conn, it))
 
     def _refuse(self, conn: TConn) -> bool:

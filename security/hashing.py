@@ -49,7 +49,7 @@ class Pool:
         # Where a thread has no priority of its own, as on macOS, the whole process would stand back.
         with suppress(OSError):
             if sys.platform == "linux":
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+                os.nice(NICE)
 
     @contextmanager
     def turn(self) -> Iterator[None]:

@@ -29,11 +29,20 @@ class Pool:
 
     def __init__(self) -> None:
         self.given: list[Any] = []
+        self.writing: list[Any] = []
+        self.may_write = True
 
     def submit(self, work: Callable[[Any], Any], conn: Any) -> Future[Any]:
         self.given.append(conn)
         self.work = work
         return Future()
+
+    def submit_write(self, work: Callable[[Any], Any], conn: Any) -> Future[Any]:
+        self.writing.append(conn)
+        return self.submit(work, conn)
+
+    def write(self) -> bool:
+        return self.may_write
 
 
 @pytest.fixture
@@ -276,6 +285,27 @@ def test_a_later_request_that_is_there_is_answered_by_the_thread_that_looked(
         send(ends, sent)
         assert worker._handle_if_whole(conn) == ("answered", conn)
         ends[1].recv(4096)
+
+
+@pytest.mark.parametrize(("sent", "writes"), [(b"GET / HTTP/1.1\r\n\r\n", False), (POST + b"\r\n", True)])
+def test_a_write_is_given_as_one(worker: Any, conn: Any, ends: Any, sent: bytes, writes: bool) -> None:
+    assert placed(worker, conn, ends, sent) == "threads"
+    assert worker.tpool.writing == [conn] * writes
+
+
+def test_a_later_write_of_a_connection_waits_while_as_many_are_handled_as_may_be(
+    worker: Any, conn: Any, ends: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "handle", lambda it: "answered")
+    worker.tpool.may_write = False
+    go_on(conn, b"")
+    send(ends, POST + b"\r\n")
+    looked: Future[Any] = Future()
+    looked.set_result(worker._handle_if_whole(conn))
+    worker.finish_request(conn, looked)
+    assert worker.tpool.writing == [conn]
+    worker.tpool.may_write = True
+    assert worker._handle_if_whole(conn) == "answered"
 
 
 def test_what_was_read_with_the_request_before_counts(worker: Any, conn: Any, ends: Any) -> None:

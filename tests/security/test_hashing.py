@@ -1,0 +1,231 @@
+"""How many hashes are computed at once, who waits for that, and for how long."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from subprocess import PIPE
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
+from django.test import override_settings
+
+from accounts.models import User
+from security import hashing, waits
+from security.hashers import Argon2id
+from security.hashing import Pool
+from security.waits import WAITS, Busy
+from tests.conftest import PASSWORDS, Browser
+from tests.running import ROOT, Store, until
+from tests.sampling import sampled
+
+EMAIL = "admin@example.com"
+
+
+@pytest.fixture(autouse=True)
+def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
+    """Two threads, whatever the machine."""
+    pool = Pool()
+    pool.size = 2
+    monkeypatch.setattr(hashing, "POOL", pool)
+    return pool
+
+
+@pytest.fixture
+def held(pool: Pool) -> Iterator[threading.Event]:
+    """Both threads compute until this is set."""
+    end = threading.Event()
+    with ThreadPoolExecutor(2) as requests:
+        for _ in range(2):
+            requests.submit(hashing.compute, end.wait, 20)
+        until(lambda: pool._taken == 2)
+        yield end
+        end.set()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing, "PATIENCE", 0.1)
+
+
+@contextmanager
+def counted(monkeypatch: pytest.MonkeyPatch, hasher: type, method: str) -> Iterator[list[int]]:
+    """How many hashes were computed, by how many there were at once."""
+    lock, running, seen, original = threading.Lock(), set[int](), list[int](), getattr(hasher, method)
+
+    def hashed(*args: Any) -> Any:
+        with lock:
+            running.add(threading.get_ident())
+            seen.append(len(running))
+        try:
+            time.sleep(0.02)  # long enough for others to begin, if they could
+            return original(*args)
+        finally:
+            with lock:
+                running.remove(threading.get_ident())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hasher, method, hashed)
+        yield seen
+
+
+@pytest.mark.usefixtures("file_database")
+def test_right_passwords_sent_at_once_are_hashed_two_at_once(
+    at_once: Callable[..., list[Any]], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.create_superuser(EMAIL, PASSWORDS[EMAIL])
+    with counted(monkeypatch, Argon2id, "verify_here") as seen:
+        assert at_once(24, lambda _: Browser().log_in(EMAIL).status_code) == [302] * 24
+    assert (len(seen), max(seen)) == (24, 2)
+    assert store.client(1).keys() == []
+
+
+@pytest.mark.parametrize("work", sampled(["login", "new password"], {"login"}))
+@override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.PBKDF2PasswordHasher"])
+def test_a_projects_own_hasher_is_bounded_too(
+    alice: User, at_once: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    from security.passwords import choose
+    from security.users import check_password
+
+    monkeypatch.setattr(PBKDF2PasswordHasher, "iterations", 1000)
+    alice.set_password("a long password")
+    ways = {
+        "login": lambda _: check_password(alice, "a long password"),
+        "new password": lambda _: choose(User(email="x@example.com"), "another long password"),
+    }
+    with counted(monkeypatch, PBKDF2PasswordHasher, "encode") as seen:
+        at_once(8, ways[work])
+    assert (len(seen), max(seen)) == (8, 2)
+
+
+@pytest.mark.parametrize("who", ["right", "wrong", "unknown", "inactive"])
+def test_whoever_waits_in_vain_gets_the_same_503_and_no_failure_is_counted(
+    admin: User, browser: Browser, store: Store, held: threading.Event, impatient: None, who: str
+) -> None:
+    browser.raise_request_exception = False
+    User.objects.filter(pk=admin.pk).update(is_active=who != "inactive")
+    email = "nobody@example.com" if who == "unknown" else admin.email
+    answer = browser.log_in(email, "wrong" if who == "wrong" else PASSWORDS[admin.email])
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert store.client(1).keys() == []
+
+
+def test_a_json_login_that_waited_in_vain_is_a_503(admin: User, held: threading.Event, impatient: None) -> None:
+    token = "c" * 32
+    headers = {"X-CSRFToken": token, "Cookie": f"{settings.CSRF_COOKIE_NAME}={token}"}
+    body = {"email": admin.email, "password": PASSWORDS[admin.email]}
+    for path in ("/session/auth/login", "/jwt/auth/login"):
+        answer = Browser().post(path, body, "application/json", headers=headers)
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+
+
+def test_a_full_queue_is_refused_at_once(held: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "MOST", 1)
+    with ThreadPoolExecutor(1) as requests:
+        waiting = requests.submit(hashing.compute, str, 1)
+        until(lambda: WAITS.number == 1)
+        with pytest.raises(Busy):
+            hashing.compute(str, 2)
+        held.set()
+        assert waiting.result(20) == "1"
+    assert WAITS.number == 0
+
+
+def test_at_least_24_may_wait() -> None:
+    assert waits.MOST >= 24
+
+
+def test_they_are_hashed_in_the_order_they_came(held: threading.Event, pool: Pool) -> None:
+    order: list[int] = []
+    with ThreadPoolExecutor(8) as requests:
+        for number in range(8):
+            requests.submit(hashing.compute, order.append, number)
+            until(lambda number=number: len(pool._queue) == number + 1)  # type: ignore[misc]
+        pool.size = 1
+        held.set()
+    # Two threads are freed at once, so that two neighbours may change places.
+    assert all(abs(number - place) <= 1 for place, number in enumerate(order))
+
+
+def test_no_turn_is_lost_by_who_gives_up_or_fails(held: threading.Event, pool: Pool, impatient: None) -> None:
+    with pytest.raises(Busy):
+        hashing.compute(str, 1)
+    assert not pool._queue
+    held.set()
+    until(lambda: pool._taken == 0)
+    with pytest.raises(ZeroDivisionError):
+        hashing.compute(divmod, 1, 0)
+    assert (pool._taken, WAITS.number) == (0, 0)
+
+
+def test_what_hashes_inside_a_hash_or_a_turn_does_not_wait_for_itself(pool: Pool, impatient: None) -> None:
+    pool.size = 1
+    with hashing.turn(), hashing.turn():
+        assert hashing.compute(lambda: hashing.compute(make_password, "nested")).startswith("argon2")
+    assert pool._taken == 0
+
+
+def test_the_callers_context_is_seen(pool: Pool) -> None:
+    variable: ContextVar[str] = ContextVar("variable")
+    variable.set("the caller's")
+    assert hashing.compute(variable.get) == "the caller's"
+
+
+def test_a_forked_process_has_threads_of_its_own(pool: Pool, held: threading.Event) -> None:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, str(hashing.compute(os.getpid)).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        assert answer.read() == str(child)
+    os.waitpid(child, 0)
+
+
+def test_hashing_stands_back_and_nothing_else_does(pool: Pool) -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert hashing.compute(os.getpriority, os.PRIO_PROCESS, 0) == min(19, before + hashing.NICE)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+@pytest.mark.parametrize(("said", "size"), [("1", 6), ("2", 3), ("4", 1), ("60", 1)])
+def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch, said: str, size: int) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(6))
+    monkeypatch.setenv("WEB_CONCURRENCY", said)
+    assert Pool().size == size
+
+
+@pytest.mark.parametrize("said", ["", "x", "0"])
+def test_a_server_that_does_not_say_its_processes_is_asked_by_their_number(said: str) -> None:
+    """Three processes of one parent, as gunicorn's are; another program of the same parent is none of them."""
+    code = """
+import os, subprocess
+from security.hashing import _processes
+other, (reading, writing) = subprocess.Popen(["sleep", "60"]), os.pipe()
+for number in range(3):
+    if not os.fork():
+        os.close(writing)
+        os.read(reading, 1)  # until all are there
+        os.write(1, b"%d\\n" % _processes())
+        os.read(0, 1)  # until all have counted
+        os._exit(0)
+os.close(writing)
+os.wait(), os.wait(), os.wait()
+other.kill()
+"""
+    environment = os.environ | {"WEB_CONCURRENCY": said}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        assert [process.stdout.readline() for _ in range(3)] == ["3\n"] * 3
+        process.stdin.close()
