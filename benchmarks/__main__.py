@@ -59,6 +59,7 @@ def measure(bench: Bench, number: int, skipped: dict[str, str]) -> dict[str, Any
         say("── two workers ──")
         bench.round_of_two_workers()
         found = {"speed": bench.speed(), "workers": bench.workers(), "memory": bench.memory(), "stored": bench.stored()}
+        found["flood"] = bench.flood(number)
         return found | growth.measure(bench.folder, bench.seconds, say)
 
 

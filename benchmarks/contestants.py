@@ -212,7 +212,7 @@ def _ours(variant: str, **more: str) -> Contestant:
     return Contestant(
         key=key,
         name="This project",
-        note="DEMO=0, gunicorn, 8 threads a worker; housekeeping beside it; a log line for each request",
+        note="DEMO=0, gunicorn, 8 requests at once a worker; housekeeping beside it; a log line for each request",
         flows=_ours_flows(variant)[1:] if more else _ours_flows(variant),
         nothing="/healthz",
         prepare=partial(_prepare_ours, environment),

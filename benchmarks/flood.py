@@ -23,8 +23,8 @@ from benchmarks.servers import OTHER_CORES, Server
 LOGINS = USERS
 # Connections that ask, and seconds between two requests of each.
 ASKING, EVERY = 4, 0.05
-# Seconds without a login.
-QUIET = 5
+# Seconds without a login; and those after the last one, in which a server gives memory back.
+QUIET, AFTERWARDS = 5, 3
 ANSWERS = (200, 204, 503)
 
 
@@ -38,6 +38,7 @@ def measure(server: Server, times: int) -> dict[str, Any]:
     logins = [client.login_request(server, flow, user) for user in range(LOGINS)]
     with _on_other_cores():
         seen = [asyncio.run(_round(server, whoami, logins)) for _ in range(times)]
+        time.sleep(AFTERWARDS)
     return {
         "contestant": server.contestant.result_key,
         **{name: round(median(one[name] for one in seen), 2) for name in seen[0]},

@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from benchmarks import client, load, servers
+from benchmarks import client, flood, load, servers
 from benchmarks.client import Login
 from benchmarks.contestants import CONTESTANTS, CannotRun, Contestant, Flow, Place
 from benchmarks.load import CONNECTIONS, Load, Request, Script
@@ -175,6 +175,16 @@ class Bench:
                     if target.does("login"):
                         key = (operation, target.flow.kind, target.server.contestant.result_key, target.flow.variant)
                         self.pairs.setdefault(key, []).append(self._load(operation, target))
+
+    def flood(self, number: int) -> list[dict[str, Any]]:
+        """What others notice of many logins at once. Each server is started anew: nothing has waited in it before."""
+        found = []
+        for name in WITH_TWO_WORKERS:
+            if name in self.places:
+                with ExitStack() as stack:
+                    self.say(f"flood of logins: {name}")
+                    found.append(flood.measure(self._start(stack, name), number))
+        return found
 
     def _size_of_session(self, target: Target) -> int:
         """Bytes of the keys that one more login adds to the sessions in the store, as the store counts them."""

@@ -49,6 +49,7 @@ def sentences(results: Results) -> list[str]:
         *growth(results),
         *_housekeeping(results),
         *_memory(results),
+        *_flood(results),
         *_spread(results),
     ]
 
@@ -165,6 +166,16 @@ def _memory(results: Results) -> list[str]:
     rows, method = select(results, "memory"), results["method"]
     held = ", ".join(f"{number(row['after'])} MiB in {inside(name(results, row))}" for row in rows)
     return [f"After logins, {method['connections']} at a time, a worker holds {held}."] if held else []
+
+
+def _flood(results: Results) -> list[str]:
+    users = results["method"]["users"]
+    return [
+        f"While {users} users log in at once, the p99 of a whoami is {number(row['flood_p99'])} ms in "
+        f"{inside(name(results, row))}, {number(row['flood_p99'] / row['quiet_p99'])} times that of a quiet moment. A "
+        f"worker holds {number(row['memory'])} MiB afterwards."
+        for row in results.get("flood", [])
+    ]
 
 
 def _spread(results: Results) -> list[str]:

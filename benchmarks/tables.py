@@ -35,6 +35,7 @@ def tables(results: Results) -> list[Table]:
         _contestants(results),
         *(speed_table(results, operation, flow) for operation in OPERATIONS for flow in FLOWS),
         _workers(results),
+        _flood(results),
         _growth(results),
         _housekeeping(results),
         _memory(results),
@@ -109,6 +110,23 @@ def _workers(results: Results) -> Table:
         for row in results.get("workers", [])
     ]
     return Table("two workers", ("contestant", "one worker, requests a second", "two workers", "times"), rows)
+
+
+def _flood(results: Results) -> Table:
+    rows = [
+        (
+            name(results, row),
+            *(f"{number(row[f'{when}_p50'])}\n{number(row[f'{when}_p99'])}" for when in ("quiet", "flood")),
+            number(row["flood_p99"] / row["quiet_p99"]),
+            f"{row['refused']:.0f}",
+            number(row["seconds"]),
+            number(row["memory"]),
+        )
+        for row in results.get("flood", [])
+    ]
+    columns = ("whoami alone, ms: p50\np99", "during the logins: p50\np99", "times the p99")
+    more = ("logins answered 503", "all answered, s", "worker afterwards, MiB")
+    return Table(f"{results['method']['users']} logins at once", ("contestant", *columns, *more), rows)
 
 
 def _growth(results: Results) -> Table:

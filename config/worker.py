@@ -12,6 +12,7 @@ gunicorn's one loop waits up to two seconds for each client to close its end of 
 would hold up all others for twenty seconds. Here that loop never waits for a single client.
 """
 
+import ctypes
 import fcntl
 import selectors
 import socket
@@ -57,7 +58,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         self.health_pool = ThreadPoolExecutor(max_workers=1)
         self.in_threads: dict[TConn, float] = {}
-        self.next_sweep = 0.0
+        self.next_sweep, self.waited = 0.0, False
         super().init_process()
 
     def get_thread_pool(self) -> Places:
@@ -215,6 +216,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if now < self.next_sweep:
             return
         self.next_sweep = now + 1
+        self._give_memory_back()
         for conn in [conn for conn in self.pending_conns if conn.timeout < now]:
             self._forget(conn)
         for conn, since in self.in_threads.copy().items():
@@ -224,6 +226,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                     # A thread that no longer reads can still answer.
                     how = socket.SHUT_RD if now < since + ANSWER else socket.SHUT_RDWR
                     socket.socket.shutdown(conn.sock, how)
+
+    def _give_memory_back(self) -> None:
+        """Once after every crowd of logins, each of which had a thread: glibc keeps what they had for their like."""
+        waited, self.waited = self.waited, WAITS.number > 0
+        if waited and not self.waited:
+            with suppress(AttributeError):  # another C library, which does not keep it
+                ctypes.CDLL(None).malloc_trim(0)
 
     def _forget(self, conn: TConn) -> None:
         self.pending_conns.remove(conn)

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import load, measures, servers
 from benchmarks.__main__ import _parser, describe
-from benchmarks.contestants import CONTESTANTS, CannotRun, Contestant, Flow, Place
+from benchmarks.contestants import CONTESTANTS, USERS, CannotRun, Contestant, Flow, Place
 from benchmarks.load import Load
 from benchmarks.measures import OPERATIONS, Bench, Row, Target
 
@@ -136,6 +136,10 @@ def test_a_round_measures_everything_of_this_project() -> None:
         with servers.running_store(bench.store):
             assert bench.prepare() == {}
             bench.round()
+            [flood] = bench.flood(1)
+    assert 0 < flood["quiet_p50"] <= flood["quiet_p99"]
+    assert 0 < flood["flood_p50"] <= flood["flood_p99"]
+    assert (flood["contestant"], 0 <= flood["refused"] < USERS, 20 < flood["memory"] < 2000) == ("ours", True, True)
     speed = bench.speed()
     wanted = [("nothing", "")] + [(name, flow) for name in ("whoami", "profile", "login") for flow in FLOWS]
     wanted += [("refresh", "token"), ("logout", "session"), ("logout", "token")]

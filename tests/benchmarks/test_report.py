@@ -51,6 +51,7 @@ def test_the_tables_hold_these_very_numbers(results: Any) -> None:
     assert found["what a login keeps in Valkey"]["This project"] == ("session", "512")
     assert found["a turn of housekeeping"]["1,000,000"] == ("2,940", "24.3")
     assert len(found["requests a second as the tables grow"]) == 5
+    assert found["64 logins at once"]["Stock Django"] == ("5.10\n14.0", "310\n2,100", "150", "0", "4.60", "239")
     assert found["two workers"]["Express: whoami with a session"][1:] == (number(results["workers"][2]["two"]), "1.66")
 
 
@@ -165,7 +166,7 @@ def test_it_is_said_where_how_and_without_whom(results: Any) -> None:
         assert f"{part} {release}" in said
 
 
-@pytest.mark.parametrize("part", ["speed", "memory", "stored", "growth", "housekeeping"])
+@pytest.mark.parametrize("part", ["speed", "memory", "stored", "growth", "housekeeping", "flood"])
 def test_what_was_not_measured_is_left_out(results: Any, part: str) -> None:
     del results[part]
     report.page(results)

@@ -51,7 +51,7 @@ def worker() -> Any:
     worker.cfg = SimpleNamespace(**{name: it.get() for name, it in Config().settings.items()}, is_ssl=False)
     worker.health_pool, worker.tpool = Pool(), Pool()
     worker.pending_conns, worker.poller = deque(), selectors.DefaultSelector()
-    worker.in_threads, worker.next_sweep, worker.nr_conns = {}, 0.0, 1
+    worker.in_threads, worker.next_sweep, worker.nr_conns, worker.waited = {}, 0.0, 1, False
     return worker
 
 
@@ -478,6 +478,18 @@ def test_a_thread_is_watched_while_it_has_a_connection(worker: Any, conn: Any, m
     monkeypatch.setattr(module.ThreadWorker, "handle", lambda self, conn: seen.append(conn in self.in_threads))
     worker.handle(conn)
     assert (seen, worker.in_threads) == ([True], {})
+
+
+def test_memory_is_given_back_once_after_logins_that_waited(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back: list[int] = []
+    monkeypatch.setattr(module.ctypes, "CDLL", lambda _: SimpleNamespace(malloc_trim=given_back.append))
+    counts: list[int] = []
+    for number in (0, 3, 1, 0, 0):
+        monkeypatch.setattr(module.WAITS, "number", number)
+        worker.next_sweep = 0.0
+        worker.murder_pending()
+        counts.append(len(given_back))
+    assert counts == [0, 0, 0, 1, 1]
 
 
 # ── The parser ────────────────────────────────────────────────────────────────────────────────

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
 
 from accounts.models import User
-from security import hashing, waits
+from security import hashing, old_hashes, waits
+from security.backends import InvalidCredentials, verify
 from security.hashers import Argon2id
 from security.hashing import Pool
 from security.waits import WAITS, Busy
@@ -118,6 +119,23 @@ def test_whoever_waits_in_vain_gets_the_same_503_and_no_failure_is_counted(
     assert store.client(1).keys() == []
 
 
+@pytest.mark.parametrize("hasher", ["argon2", "pbkdf2_sha256", "argon2_pbkdf2_sha256", "scrypt", None])
+def test_a_refused_login_waits_once_whatever_hash_its_user_has(
+    alice: User, bob: User, pool: Pool, monkeypatch: pytest.MonkeyPatch, hasher: str | None
+) -> None:
+    """While others wait, a second wait would show that the user has such a hash, or that there is no such user."""
+    monkeypatch.setattr(PBKDF2PasswordHasher, "iterations", 1000)
+    monkeypatch.setattr(old_hashes, "ASKED", None)
+    User.objects.filter(pk=bob.pk).update(password=make_password("bob's", hasher="pbkdf2_sha256"))
+    if hasher:
+        User.objects.filter(pk=alice.pk).update(password=make_password("alice's", hasher=hasher))
+    waits_of, take = [], pool._take
+    monkeypatch.setattr(pool, "_take", lambda: waits_of.append(take()))
+    with pytest.raises(InvalidCredentials):
+        verify(RequestFactory().get("/"), alice.email if hasher else "nobody@example.com", "wrong")
+    assert len(waits_of) == 1
+
+
 def test_a_json_login_that_waited_in_vain_is_a_503(admin: User, held: threading.Event, impatient: None) -> None:
     token = "c" * 32
     headers = {"X-CSRFToken": token, "Cookie": f"{settings.CSRF_COOKIE_NAME}={token}"}
@@ -143,16 +161,17 @@ def test_at_least_24_may_wait() -> None:
     assert waits.MOST >= 24
 
 
-def test_they_are_hashed_in_the_order_they_came(held: threading.Event, pool: Pool) -> None:
-    order: list[int] = []
-    with ThreadPoolExecutor(8) as requests:
+def test_they_are_hashed_in_the_order_they_came(pool: Pool) -> None:
+    pool.size = 1
+    end, order = threading.Event(), list[int]()
+    with ThreadPoolExecutor(9) as requests:
+        requests.submit(hashing.compute, end.wait, 20)
+        until(lambda: pool._taken == 1)
         for number in range(8):
             requests.submit(hashing.compute, order.append, number)
             until(lambda number=number: len(pool._queue) == number + 1)  # type: ignore[misc]
-        pool.size = 1
-        held.set()
-    # Two threads are freed at once, so that two neighbours may change places.
-    assert all(abs(number - place) <= 1 for place, number in enumerate(order))
+        end.set()
+    assert order == list(range(8))
 
 
 def test_no_turn_is_lost_by_who_gives_up_or_fails(held: threading.Event, pool: Pool, impatient: None) -> None:
@@ -183,8 +202,10 @@ def test_a_forked_process_has_threads_of_its_own(pool: Pool, held: threading.Eve
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        os.write(writing, str(hashing.compute(os.getpid)).encode())
-        os._exit(0)
+        try:
+            os.write(writing, str(hashing.compute(os.getpid)).encode())
+        finally:
+            os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as answer:
         assert answer.read() == str(child)
