@@ -63,7 +63,7 @@ class JWTAuthentication(SimpleJWTAuthentication):
     def get_user(self, validated_token: Any) -> Any:
         """Who the token says is asking."""
         token = validated_token
-        return TokenUser(token.user_pk, token["role"], token["ver"], token["auth_time"], self.revoked())
+        return TokenUser(token.user_pk, token["role"], token["ver"], token["auth_time"], self.revoked)
 
     def revoked(self) -> Revoked:
         """The 401 of a token that was good."""

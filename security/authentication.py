@@ -1,6 +1,6 @@
 """What the authentication classes of both flows share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -43,14 +43,17 @@ class TokenUser(SimpleLazyObject):
 
     `pk`, `role` and `auth_time` (when the password was last proved, in seconds since 1970, UTC) are the credential's
     and cost nothing. Everything else is the user's row, read by one statement when it is first asked for. That raises
-    `revoked` where the row is gone, inactive or at another version than the credential; in an outage, `Unavailable`.
+    what `revoked` gives where the row is gone, inactive or at another version than the credential. In an outage it
+    raises `Unavailable`.
 
     `role` is the row's too where the model has a field of that name that means something else: see `_has_own_role`.
     """
 
     is_authenticated, is_anonymous = True, False
 
-    def __init__(self, pk: Any, role: str, token_version: int, auth_time: float, revoked: Revoked) -> None:
+    def __init__(
+        self, pk: Any, role: str, token_version: int, auth_time: float, revoked: Callable[[], Revoked]
+    ) -> None:
         self.__dict__.update(_pk=pk, _role=role, _auth_time=auth_time)
         super().__init__(partial(_read, pk, token_version, revoked))
 
@@ -91,11 +94,11 @@ def _has_own_role() -> bool:
     return not isinstance(field, CharField) or conf.SECURITY_ROLE != DEFAULT_ROLE
 
 
-def _read(pk: Any, token_version: int, revoked: Revoked) -> Any:
+def _read(pk: Any, token_version: int, revoked: Callable[[], Revoked]) -> Any:
     with outage_is_503():
         user = get_user(pk)
         if user is None or not user.is_active or access_of(user).token_version != token_version:
-            raise revoked
+            raise revoked()
         return with_session_hash(user)
 
 

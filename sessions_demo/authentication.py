@@ -58,4 +58,8 @@ def enforce_csrf(request: HttpRequest) -> None:
 
 def _user(session: Any) -> TokenUser:
     pk, proved = pk_of(session[USER_ID]), session[REAUTHENTICATED]
-    return TokenUser(pk, session[ROLE], session[TOKEN_VERSION], proved, Revoked("Not authenticated", CHALLENGE))
+    return TokenUser(pk, session[ROLE], session[TOKEN_VERSION], proved, _revoked)
+
+
+def _revoked() -> Revoked:
+    return Revoked("Not authenticated", CHALLENGE)

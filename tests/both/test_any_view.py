@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -369,7 +370,7 @@ def test_a_user_who_was_saved_is_logged_in_by_force_after_other_permissions(alic
 
 
 def user_of(user: User) -> TokenUser:
-    return TokenUser(user.pk, user.role, 0, 0, Revoked("Token revoked", "Bearer"))
+    return TokenUser(user.pk, user.role, 0, 0, partial(Revoked, "Token revoked", "Bearer"))
 
 
 def test_the_user_is_one_of_the_model(alice: User, bob: User, django_assert_num_queries: Any) -> None:
@@ -406,13 +407,13 @@ def test_a_role_of_the_model_that_is_no_text_stays_the_models_own(
     get_field = User._meta.get_field
     monkeypatch.setattr(User._meta, "get_field", lambda name: role if name == "role" else get_field(name))
     role.concrete = True
-    mine = TokenUser(alice.pk, "of the token", 0, 0, Revoked("Token revoked", "Bearer"))
+    mine = TokenUser(alice.pk, "of the token", 0, 0, partial(Revoked, "Token revoked", "Bearer"))
     assert (mine.role, credential_role(mine)) == (alice.role if own else "of the token", "of the token")
 
 
 def test_a_role_of_the_model_stays_where_the_project_names_another(alice: User, settings: Settings) -> None:
     settings.SECURITY_ROLE = "tests.both.any_view.role"
-    mine = TokenUser(alice.pk, "of the token", 0, 0, Revoked("Token revoked", "Bearer"))
+    mine = TokenUser(alice.pk, "of the token", 0, 0, partial(Revoked, "Token revoked", "Bearer"))
     assert (mine.role, credential_role(mine)) == ("member", "of the token")
 
 
