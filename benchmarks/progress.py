@@ -65,6 +65,10 @@ def _lines(results: Results) -> Iterator[tuple[str, str]]:
             yield f"{what}, times as many as {beside}", number(median(mine / its for mine, its in pairs))
     yield from _of_the_check(results)
     yield from _of_growth(results)
+    for row in select(results, "flood", contestant=OURS):
+        times = row["flood_p99"] / row["quiet_p99"]
+        yield "whoami with a session, p99 during a flood of logins, times the quiet p99", number(times)
+        yield "memory of a worker after the flood, MiB", number(row["memory"])
     yield from _of_memory(results)
 
 
