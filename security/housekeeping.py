@@ -23,9 +23,10 @@ logger = logging.getLogger("site.housekeeping")
 
 # Seconds between two notes of an uneventful task; each note is a write.
 NOTE_EVERY = 10
-# The rows that a task changes in one turn, and the seconds after each batch in which it leaves the database to others.
-# Who waits for SQLite's lock looks for it only now and then, and would miss a shorter gap.
-ROWS, PAUSE = 2000, 0.02
+# The rows that a task changes in a turn, and the seconds after each batch in which it leaves the database to others.
+# Who waits for SQLite's lock looks for it only now and then, and would miss a shorter gap. A longer turn would also
+# keep the denylist waiting for its own: its lease would run out, and each request would read the list anew.
+ROWS, PAUSE = 250, 0.02
 
 
 class Unfinished(str):

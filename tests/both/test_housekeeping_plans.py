@@ -6,6 +6,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from accounts.models import User
 from jwt_demo import housekeeping as tokens
+from jwt_demo.conf import conf
 from jwt_demo.models import TokenFamily
 from security import housekeeping
 from sessions_demo import housekeeping as sessions
@@ -42,6 +43,12 @@ def test_a_turn_ends_after_so_many_rows_and_the_next_goes_on(
     assert [isinstance(turn, housekeeping.Unfinished) for turn in turns] == [True, False, True, True, False]
     assert not DeviceSession.objects.filter(ended=None).exists()
     assert not TokenFamily.objects.filter(ended=None).exists()
+
+
+def test_what_a_turn_waits_for_others_leaves_the_denylist_its_lease() -> None:
+    """The same loop renews it, after a turn of every task. Or requests would read the list from the database."""
+    pauses = sum(housekeeping.ROWS / module.BATCH * housekeeping.PAUSE for module in (sessions, tokens))
+    assert 3 * pauses <= conf.JWT_DENYLIST_LEASE
 
 
 @pytest.mark.usefixtures("run_housekeeping")
