@@ -25,11 +25,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from django.db import connections
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from config.places import Places
-from security.hashing import POOL
+from security import hashing
 from security.waits import MOST, WAITS
 
 HEALTH = (b"GET /healthz ", b"HEAD /healthz ", b"GET /healthz?", b"HEAD /healthz?")
@@ -63,7 +64,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def get_thread_pool(self) -> Places:
         # Beside those that wait, those whose hash is computed.
-        places = Places(self.cfg.threads, MOST + POOL.size)
+        places = Places(self.cfg.threads, MOST + hashing.POOL.size, connections.close_all)
         WAITS.aside = places.aside
         return places
 
@@ -84,7 +85,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return LATER
         if seen and not self.cfg.is_ssl:
             wanted, here = _sizes(conn, seen)
-            if wanted > here or not (seen.startswith(READS) or self.tpool.write()):
+            if wanted > here or (_is_write(seen) and not self.tpool.write()):
                 return LATER
         return self.handle(conn)
 
@@ -119,7 +120,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         else:
             # Only the first request of a connection: its answer fits into the buffer of a client that does not read.
             health = not conn.initialized and _asks_for_health(seen)
-            threads = self.tpool.submit if seen.startswith(READS) else self.tpool.submit_write
+            threads = self.tpool.submit_write if _is_write(seen) else self.tpool.submit
             self._give(conn, self.health_pool.submit if health else threads)
 
     def _take(self, conn: TConn) -> None:
@@ -284,6 +285,17 @@ def _length_of_body(head: bytes) -> int:
         return 0
     number = int(length.lstrip(b"0")[:9] or b"0")
     return number if number <= LONGEST_BODY else 0
+
+
+def _is_write(seen: bytes) -> bool:
+    """Whether a request has one of the places for writes. With a body that was not waited for it has none of these few:
+    a client that sends no more would keep it.
+    """
+    head = seen[: _end_of_head(seen)].lower()
+    if seen.startswith(READS) or any(word in head for word in UNMEASURED):
+        return False
+    length = head.partition(LENGTH)[2].partition(b"\r\n")[0].strip()
+    return not length.isdigit() or int(length.lstrip(b"0")[:9] or b"0") <= LONGEST_BODY
 
 
 def _was_waited_for(headers: list[tuple[str, str]]) -> bool:

@@ -1,6 +1,6 @@
 """Requests that wait for other requests: how many may, and what the server does with their threads meanwhile.
 
-Needs nothing. A login waits for a thread that hashes (`hashing.py`), or for attempts of the same account to be settled
+Needs Django. A login waits for a thread that hashes (`hashing.py`), or for attempts of the same account to be settled
 (`throttle.py`). `config/worker.py` lets another request be handled meanwhile. Under another server such a request keeps
 its thread: give it more threads than one flood of logins should take.
 """
@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
+
+from django.db import connections
 
 # Requests of one process: what one thread hashes within the seconds that each may wait, at 75 ms a hash.
 MOST = 64
@@ -33,11 +35,19 @@ class Waits:
                 raise Busy("Too many requests wait for others.")
             self.number += 1
         try:
+            _let_go()
             with self.aside():
                 yield
         finally:
             with self._lock:
                 self.number -= 1
+
+
+def _let_go() -> None:
+    """Closes this thread's connections to databases: those of all who wait could be more than the database has."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
 
 
 WAITS = Waits()

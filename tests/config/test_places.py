@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from threading import Event, Lock
+from threading import Event, Lock, get_ident
 
 import pytest
 
-from config.places import WRITES, Places
+from config.places import Places
 from tests.running import until
 
-NUMBER, ASIDE = 3, 4
+NUMBER, ASIDE, WRITES = 4, 4, 2
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def test_more_requests_than_places_wait_and_all_are_answered(places: Places) -> 
     end = Event()
     requests = held(places, end, NUMBER + 2)
     until(lambda: places._free == 0)
-    assert (len(places._reads), [request.done() for request in requests]) == (2, [False] * 5)
+    assert (len(places._reads), [request.done() for request in requests]) == (2, [False] * 6)
     end.set()
-    assert [request.result(20) for request in requests] == [True] * 5
+    assert [request.result(20) for request in requests] == [True] * 6
 
 
 def test_who_waits_aside_lets_another_in_and_has_a_place_again_afterwards(places: Places) -> None:
@@ -92,7 +92,7 @@ def test_beyond_the_threads_that_there_are_who_waits_keeps_the_place(places: Pla
     until(lambda: (places._free, places._most_aside) == (0, 0))
     read = places.submit(str, 1)
     end.set()
-    assert [one.result(20) for one in [*waiting, read]] == [True] * 7 + ["1"]
+    assert [one.result(20) for one in [*waiting, read]] == [True] * (ASIDE + NUMBER) + ["1"]
 
 
 def test_who_comes_back_goes_before_who_has_not_begun(places: Places) -> None:
@@ -145,3 +145,24 @@ def test_a_read_that_turns_out_to_be_none_counts_as_a_write_if_it_may(places: Pl
 def test_a_thread_of_another_pool_has_no_place_to_leave(places: Places) -> None:
     with places.aside():
         assert (places._free, places._most_aside) == (NUMBER, ASIDE)
+
+
+def test_no_more_threads_stay_than_there_are_places_and_the_others_let_go() -> None:
+    ended, threads = list[int](), set[int]()
+    with Places(NUMBER, ASIDE, lambda: ended.append(get_ident())) as places:
+        end = Event()
+
+        def login() -> None:
+            threads.add(get_ident())
+            wait_aside(places, end)
+
+        logins = [places.submit(login) for _ in range(NUMBER + ASIDE)]
+        until(lambda: len(threads) == NUMBER + ASIDE)
+        end.set()
+        for request in logins:
+            request.result(20)
+        until(lambda: (len(places._idle), len(ended)) == (NUMBER, ASIDE))
+        used = {places.submit(get_ident).result(20) for _ in range(20)}
+        assert len(used) <= NUMBER
+        assert used <= threads - {*ended}
+    until(lambda: len(ended) == NUMBER + ASIDE)

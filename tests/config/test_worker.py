@@ -287,7 +287,17 @@ def test_a_later_request_that_is_there_is_answered_by_the_thread_that_looked(
         ends[1].recv(4096)
 
 
-@pytest.mark.parametrize(("sent", "writes"), [(b"GET / HTTP/1.1\r\n\r\n", False), (POST + b"\r\n", True)])
+@pytest.mark.parametrize(
+    ("sent", "writes"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", False),
+        (POST + b"\r\n", True),
+        # Of these the body was not waited for. Two clients that send none of it would keep two of the few places.
+        (POST + b"Content-Length: 10\r\nExpect: 100-continue\r\n\r\n", False),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n", False),
+        (POST + b"Content-Length: 65537\r\n\r\n", False),
+    ],
+)
 def test_a_write_is_given_as_one(worker: Any, conn: Any, ends: Any, sent: bytes, writes: bool) -> None:
     assert placed(worker, conn, ends, sent) == "threads"
     assert worker.tpool.writing == [conn] * writes
