@@ -17,13 +17,16 @@ from django.urls import Resolver404, resolve
 from security.authentication import Revoked, Unavailable
 from security.checks import refuse_mistakes
 from security.cookies import named
+from security.outages import OUTAGE_RETRY_AFTER
 from security.refusals import PROXY, Refused, address, printable_header, refusal
+from security.waits import Busy
 
 CHECK = "origin gate"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 # The schemes that a browser sends by itself, to whatever page it is that asks.
 SENT_BY_BROWSERS = {"basic", "digest", "negotiate", "ntlm"}
 UNTRUSTED = "CSRF_TRUSTED_ORIGINS does not name this Origin."
+TOO_MANY = "Too many people log in at once. Try again shortly."
 
 
 class OriginGate:
@@ -53,16 +56,24 @@ class OriginGate:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """401 or 503 for what a template asked of `request.user` after its view had answered, past DRF's own handler.
 
-        It stands here because each project that has taken a part has this middleware.
+        503 for a password that could not be hashed in time, in whatever form: the project's own pages know nothing of
+        the line in which it waited. It stands here because each project that has taken a part has this middleware.
         """
-        if not isinstance(exception, (Revoked, Unavailable)):
-            return None
-        response = refusal(request, Refused(exception.status_code, "credential", str(exception.detail)))
+        if isinstance(exception, Busy):
+            return _refused_with(request, Refused(503, "passwords", TOO_MANY), "Retry-After", str(OUTAGE_RETRY_AFTER))
         if isinstance(exception, Revoked):
-            response["WWW-Authenticate"] = exception.auth_header
-        else:
-            response["Retry-After"] = str(exception.wait)
-        return response
+            refused = Refused(exception.status_code, "credential", str(exception.detail))
+            return _refused_with(request, refused, "WWW-Authenticate", exception.auth_header)
+        if isinstance(exception, Unavailable):
+            refused = Refused(exception.status_code, "credential", str(exception.detail))
+            return _refused_with(request, refused, "Retry-After", str(exception.wait))
+        return None
+
+
+def _refused_with(request: HttpRequest, refused: Refused, header: str, value: str) -> HttpResponseBase:
+    response = refusal(request, refused)
+    response[header] = value
+    return response
 
 
 def came_from_here(request: HttpRequest) -> bool:

@@ -11,6 +11,7 @@ from accounts.models import OutgoingMail, User
 from security.models import SecurityEvent
 from security.origin import SAFE_METHODS, OriginGate, came_from_here, decide, decides_origin, is_under_bearer
 from security.refusals import Refused
+from security.waits import Busy
 from tests.conftest import PASSWORDS, Browser
 
 HERE = "http://testserver"
@@ -274,3 +275,14 @@ def test_from_here_but_without_the_right_token_is_refused_too(alice: User, brows
     assert answer.status_code == 403
     alice.refresh_from_db()
     assert alice.check_password(PASSWORDS[alice.email])
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+def test_a_password_that_waited_in_vain_is_a_503_in_a_page_of_the_project_too(accept: str) -> None:
+    """Django's own login page, or the admin's, knows nothing of a line of hashes, and it would be a 500."""
+    request = RequestFactory().post("/admin/login/", HTTP_ACCEPT=accept)
+    answer = OriginGate(lambda request: HttpResponse()).process_exception(request, Busy("in vain"))
+    assert answer is not None
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert b"Too many people log in at once" in b"".join(answer)  # type: ignore[arg-type]
+    assert OriginGate(lambda request: HttpResponse()).process_exception(request, ValueError()) is None
