@@ -36,14 +36,15 @@ from security.users import (
     active_users,
     at_version,
     changed_fields,
-    check_password,
     find_user,
     fingerprints_of,
     get_user,
     has_field,
+    matches,
     normal_identifier,
     session_hash,
     stored_users,
+    take_hash,
     user_key,
 )
 
@@ -273,17 +274,19 @@ def _password_fits(user: Any, password: str) -> bool:
     if user is None or not ModelBackend().user_can_authenticate(user) or not hashable:
         # Refused in any case. An address that is refused sooner would show which users have an account here.
         user, password = get_user_model()(), password if hashable else ""
-    # One wait for the same threads, whoever it is.
+    work, due = old_hashes.work(), list[str]()
+    # One wait for the same threads, whoever it is. No statement inside: others would wait for the database as well.
     with hashing.turn():
-        if _matches(user, password):
-            return True
-        old_hashes.make_up_for(password, user.password)
-    return False
+        if not (found := _matches(user, password, due)):
+            old_hashes.make_up_for(password, user.password, work)
+    if due:
+        take_hash(user, *due)
+    return found
 
 
-def _matches(user: Any, password: str) -> bool:
+def _matches(user: Any, password: str, due: list[str]) -> bool:
     try:
-        return check_password(user, password)
+        return matches(user, password, due)
     except OUTAGES:
         raise
     except Exception as error:

@@ -40,13 +40,13 @@ class Asked:
 ASKED: Asked | None = None
 
 
-def make_up_for(password: str, encoded: str) -> None:
+def make_up_for(password: str, encoded: str, most_work: dict[str, int]) -> None:
     """Computes what a failed check of `password` against `encoded` lacks of the most work that a check can be.
 
     So a refused login is the same work for an unknown user and for one with a hash by Argon2id, by PBKDF2 or
     wrapped: one Argon2id hash, or two for a password that is not in normal form; and, while there are such hashes,
-    as many iterations of PBKDF2 as the largest one has. Call it in the `turn` of the check: a second wait would show
-    which of the two it was.
+    as many iterations of PBKDF2 as the largest one has: `most_work` is what `work` gave. Call it in the `turn` of the
+    check: a second wait would show which of the two it was.
     """
     name, _, rest = encoded.partition("$")
     hashes = 1 if normal_form(password) == password else 2
@@ -56,21 +56,21 @@ def make_up_for(password: str, encoded: str) -> None:
         compute(make_password, password)
     iterations = rest.partition("$")[0]
     own = {name.removeprefix("argon2_"): int(iterations) if iterations.isdecimal() else 0}
-    for algorithm, most in _work().items():
+    for algorithm, most in most_work.items():
         if (missing := most - own.get(algorithm, 0)) > 0:
             compute(WRAPPERS[algorithm].inner.encode, password, "salt", missing)
 
 
-def _work() -> dict[str, int]:
+def work() -> dict[str, int]:
     """The most iterations in use, by algorithm; {} when no user who can log in has such a hash."""
     global ASKED
     if ASKED is None or time.monotonic() - ASKED.at >= ASK_EVERY:
         try:
-            work = _most_iterations()
+            found = _most_iterations()
         except DATABASE_OUTAGES:
             # A table too large to be read in time must not make each refused login an error.
-            work = ASKED.work if ASKED else {}
-        ASKED = Asked(work, time.monotonic())
+            found = ASKED.work if ASKED else {}
+        ASKED = Asked(found, time.monotonic())
     return ASKED.work
 
 

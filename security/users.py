@@ -242,20 +242,28 @@ def access_of(user: Any) -> Access:
 
 
 def check_password(user: Any, password: str) -> bool:
-    """Whether this is the user's password. Stores it under new hash parameters if those are due.
+    """Whether this is the user's password. Stores it under new hash parameters if those are due. Raises `Busy`.
 
-    Not `user.check_password`: that one saves the user, and a new hash would look like a new password. Raises `Busy`.
+    Not `user.check_password`: that one saves the user, and a new hash would look like a new password.
     """
     due: list[str] = []
-    with turn():
-        found = bool(compute(fits, password, user.password, due.append))
-        hashed = compute(make_password, password) if due else ""
-    if hashed:
-        _take_hash(user, hashed)
+    found = matches(user, password, due)
+    if due:
+        take_hash(user, *due)
     return found
 
 
-def _take_hash(user: Any, hashed: str) -> None:
+def matches(user: Any, password: str, due: list[str]) -> bool:
+    """Likewise, but a hash with new parameters that is due is left in `due`, for `take_hash`. Raises `Busy`."""
+    wanted: list[str] = []
+    with turn():
+        found = bool(compute(fits, password, user.password, wanted.append))
+        due.extend(compute(make_password, raw) for raw in wanted)
+    return found
+
+
+def take_hash(user: Any, hashed: str) -> None:
+    """Stores this hash of the same password, and has `user` know it."""
     before, user.password = user.password, hashed
     if store_hash(user.pk, before, hashed) and (access := access_of(user)).guarded:
         user._access = replace(access, guarded=access.guarded | fingerprints({"password": hashed}))

@@ -20,7 +20,7 @@ from django.http import HttpRequest
 from django.test import RequestFactory, override_settings
 
 from accounts.models import User
-from security import hashers, old_hashes
+from security import hashers, hashing, old_hashes
 from security.backends import InvalidCredentials, verify
 from security.models import SecurityEvent, UserAccess
 from security.users import store_hash
@@ -223,16 +223,26 @@ def test_the_added_work_stops_by_itself_once_the_last_old_hash_is_replaced(
 
 
 @pytest.mark.usefixtures("asks")
-def test_which_hashes_are_in_use_is_asked_once_a_minute_and_by_refused_logins_only(
+def test_which_hashes_are_in_use_is_asked_once_a_minute_and_not_while_a_hash_has_its_turn(
     alice: User, request_: HttpRequest, measured: Callable[..., Any]
 ) -> None:
-    statements = []
-    for password in (RIGHT, "wrong", "wrong"):
-        with measured() as cost, suppress(InvalidCredentials):
+    statements, during = [], list[str]()
+
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
+        if hashing.POOL._has_turn():
+            during.append(sql)
+        return execute(sql, *rest)
+
+    for password in (RIGHT, RIGHT, "wrong", "wrong"):
+        with measured() as cost, suppress(InvalidCredentials), connection.execute_wrapper(note):
             verify(request_, alice.email, password)
         statements.append(len(cost.sql))
-    assert statements[1] == statements[2] + 1
-    assert statements[0] < statements[2]
+    assert (statements[0], statements[2]) == (statements[1] + 1, statements[3])
+    give(alice, OLD["pbkdf2_sha256"](RIGHT))
+    with connection.execute_wrapper(note):
+        verify(request_, alice.email, RIGHT)
+    assert stored(alice).startswith("argon2$"), "the hash was replaced"
+    assert not during
 
 
 # ── They are wrapped ──────────────────────────────────────────────────────────────────────────
