@@ -22,6 +22,8 @@ from security.waits import WAITS, Busy
 
 # Seconds that a request waits for its turn.
 PATIENCE = 5
+# Microseconds of processor time, and in how many; "max" for no limit.
+LIMIT = Path("/sys/fs/cgroup/cpu.max")
 # How far hashing stands back behind what else the machine has to do.
 NICE = 10
 
@@ -46,9 +48,10 @@ class Pool:
 
     def _begin_thread(self) -> None:
         self._here.hashes = True
-        # Where a thread has no priority of its own, as on macOS, the whole process would stand back.
-        with suppress(OSError):
-            if sys.platform == "linux":
+        # Where this is no thread of its own, as under gevent, or a thread has no priority of its own, as on macOS, the
+        # whole process would stand back.
+        if sys.platform == "linux" and threading.get_native_id() != os.getpid():
+            with suppress(OSError):
                 os.nice(NICE)
 
     @contextmanager
@@ -133,9 +136,14 @@ os.register_at_fork(after_in_child=_renew)
 
 
 def _cores() -> int:
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    if sys.platform != "linux":
+        return os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0))
+    # Of a container: all cores of the machine can be there, and few of them be allowed.
+    with suppress(OSError, ValueError):
+        allowed, period = LIMIT.read_text().split()
+        cores = min(cores, int(allowed) // int(period))
+    return cores
 
 
 def _processes() -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
@@ -223,6 +224,18 @@ def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch, said: str, s
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(6))
     monkeypatch.setenv("WEB_CONCURRENCY", said)
     assert Pool().size == size
+
+
+def test_a_container_has_the_cores_that_it_may_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    limit = tmp_path / "cpu.max"
+    monkeypatch.setattr(hashing, "LIMIT", limit)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setenv("WEB_CONCURRENCY", "1")
+    seen = [Pool().size]
+    for text in ("max 100000", "200000 100000", "50000 100000", "1600000 100000"):
+        limit.write_text(text)
+        seen.append(Pool().size)
+    assert seen == [8, 8, 2, 1, 8]
 
 
 @pytest.mark.parametrize("said", ["", "x", "0"])
