@@ -116,17 +116,14 @@ def _flood(results: Results) -> Table:
     rows = [
         (
             name(results, row),
-            *(f"{number(row[f'{when}_p50'])}\n{number(row[f'{when}_p99'])}" for when in ("quiet", "flood")),
-            number(row["flood_p99"] / row["quiet_p99"]),
-            f"{row['refused']:.0f}",
-            number(row["seconds"]),
-            number(row["memory"]),
+            f"{number(row['quiet_p50'])}\n{number(row['quiet_p99'])}",
+            "\n".join(number(ms) for ms in (row["flood_p50"], row["flood_p99"], row["flood_p99"] / row["quiet_p99"])),
+            f"{number(row['seconds'])}\n{row['refused']:.0f}\n{number(row['memory'])}",
         )
         for row in results.get("flood", [])
     ]
-    columns = ("whoami alone, ms: p50\np99", "during the logins: p50\np99", "times the p99")
-    more = ("logins answered 503", "all answered, s", "worker afterwards, MiB")
-    return Table(f"{results['method']['users']} logins at once", ("contestant", *columns, *more), rows)
+    columns = ("whoami, ms: p50\np99", "meanwhile: p50\np99\ntimes", "logins, s\nwith 503\nMiB then")
+    return Table(f"{results['method']['users']} logins at once", ("contestant", *columns), rows)
 
 
 def _growth(results: Results) -> Table:
