@@ -1,7 +1,7 @@
 """The claims of access tokens that were verified a moment ago: a client sends the same token with each request.
 
-Only the signature is not computed again. Whoever asks still decides by the clock, the settings and the revocations. A
-token that was refused is never kept, so nobody without a token of ours can fill the memory.
+The signature is the one thing that is not computed again. The caller looks at the clock, the settings and the
+revocations each time. Only good tokens are kept, so that a client without one cannot fill the memory.
 """
 
 import hashlib

@@ -275,7 +275,7 @@ def _password_fits(user: Any, password: str) -> bool:
         # Refused in any case. An address that is refused sooner would show which users have an account here.
         user, password = get_user_model()(), password if hashable else ""
     work, due = old_hashes.work(), list[str]()
-    # One wait for the same threads, whoever it is. No statement inside: others would wait for the database as well.
+    # A known and an unknown user wait once, in the same line. A statement inside would keep all who wait behind it.
     with hashing.turn():
         if not (found := _matches(user, password, due)):
             old_hashes.make_up_for(password, user.password, work)

@@ -1,6 +1,6 @@
 """The threads in which passwords are hashed: as many as this process has cores to itself, and at least one.
 
-Needs nothing but Python. Gives `compute` for one hash, and `turn` around what one login hashes, with one wait for all.
+Needs Django. Gives `compute` for one hash, and `turn` around what one login hashes, with one wait for all.
 
 A hash takes 19 MiB and a core. In the server's own threads as many logins as there are threads would be hashed at once,
 every one of these threads would keep the memory, and all other requests would wait for a core.

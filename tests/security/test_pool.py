@@ -1,4 +1,4 @@
-"""What a store that hangs costs: a real server that is stopped. And whose answers the short way gives to whom."""
+"""A store that hangs is waited for once; and each caller of `fetch` gets the answer to its own command."""
 
 import contextlib
 import os
