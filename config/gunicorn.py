@@ -3,6 +3,7 @@
 `PORT`, `WEB_HOST` and `WEB_WORKERS` come from the environment or `.env`.
 """
 
+import gc
 import os
 import sys
 from typing import Any
@@ -43,6 +44,16 @@ secure_scheme_headers: dict[str, str] = {}
 if "TLS_FOLDER" in os.environ:
     certfile, keyfile = f"{os.environ['TLS_FOLDER']}/site.pem", f"{os.environ['TLS_FOLDER']}/site.key"
 control_socket_disable = True
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Puts all that is loaded by now out of the garbage collector's sight.
+
+    It looks through some 120,000 objects otherwise, which are never garbage: for 150 ms, again and again, in which no
+    request is answered.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pre_request(worker: Any, req: Any) -> None:

@@ -59,7 +59,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         self.health_pool = ThreadPoolExecutor(max_workers=1)
         self.in_threads: dict[TConn, float] = {}
-        self.next_sweep, self.waited = 0.0, False
+        self.next_sweep, self.sweeps_to_trim = 0.0, 0
         super().init_process()
 
     def get_thread_pool(self) -> Places:
@@ -230,10 +230,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _give_memory_back(self) -> None:
         """Once after every crowd of logins, each of which had a thread: glibc keeps what they had for their like."""
-        waited, self.waited = self.waited, WAITS.number > 0
-        if waited and not self.waited:
-            with suppress(AttributeError):  # another C library, which does not keep it
-                ctypes.CDLL(None).malloc_trim(0)
+        if WAITS.number:
+            # The last to wait is hashed after its wait: at the next sweep it may not be done.
+            self.sweeps_to_trim = 2
+        elif self.sweeps_to_trim:
+            self.sweeps_to_trim -= 1
+            if not self.sweeps_to_trim:
+                with suppress(AttributeError):  # another C library, which does not keep it
+                    ctypes.CDLL(None).malloc_trim(0)
 
     def _forget(self, conn: TConn) -> None:
         self.pending_conns.remove(conn)

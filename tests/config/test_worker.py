@@ -1,16 +1,22 @@
 """When a connection has a thread, and which: the one for `/healthz`, or one of those that may have to wait."""
 
+import os
 import select
 import selectors
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from subprocess import PIPE
 from types import SimpleNamespace
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from gunicorn.config import Config
@@ -21,7 +27,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from config import gunicorn as configuration
 from config import worker as module
 from config.worker import ANSWER, ARRIVAL, LINGER, LONGEST_BODY, LONGEST_HEAD, Worker
-from tests.running import until
+from tests.config.test_settings import GOOD
+from tests.running import ROOT, free_port, until
 
 
 class Pool:
@@ -51,7 +58,7 @@ def worker() -> Any:
     worker.cfg = SimpleNamespace(**{name: it.get() for name, it in Config().settings.items()}, is_ssl=False)
     worker.health_pool, worker.tpool = Pool(), Pool()
     worker.pending_conns, worker.poller = deque(), selectors.DefaultSelector()
-    worker.in_threads, worker.next_sweep, worker.nr_conns, worker.waited = {}, 0.0, 1, False
+    worker.in_threads, worker.next_sweep, worker.nr_conns, worker.sweeps_to_trim = {}, 0.0, 1, 0
     return worker
 
 
@@ -494,12 +501,50 @@ def test_memory_is_given_back_once_after_logins_that_waited(worker: Any, monkeyp
     given_back: list[int] = []
     monkeypatch.setattr(module.ctypes, "CDLL", lambda _: SimpleNamespace(malloc_trim=given_back.append))
     counts: list[int] = []
-    for number in (0, 3, 1, 0, 0):
+    for number in (0, 3, 1, 0, 0, 0):
         monkeypatch.setattr(module.WAITS, "number", number)
         worker.next_sweep = 0.0
         worker.murder_pending()
         counts.append(len(given_back))
-    assert counts == [0, 0, 0, 1, 1]
+    assert counts == [0, 0, 0, 0, 1, 1], "not while the last of them may still be hashed"
+
+
+# What of it the garbage collector sees in a process that answers.
+LOADED = """
+import gc
+loaded = {id(one): one for one in ([] for _ in range(100))}
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"%d" % sum(id(one) in loaded for one in gc.get_objects())]
+"""
+
+
+def test_what_the_master_has_loaded_is_not_looked_through_for_garbage(tmp_path: Path) -> None:
+    (tmp_path / "loaded.py").write_text(LOADED)
+    port = free_port()
+    command = [
+        "-m",
+        "gunicorn",
+        "-c",
+        "config/gunicorn.py",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--pythonpath",
+        str(tmp_path),
+    ]
+    environment = os.environ | {"ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "config.settings"} | GOOD
+    with subprocess.Popen([sys.executable, *command, "loaded"], cwd=ROOT, env=environment, stdout=PIPE) as process:
+        try:
+            until(lambda: _answer(port) is not None)
+            assert _answer(port) == b"0"
+        finally:
+            process.terminate()
+
+
+def _answer(port: int) -> bytes | None:
+    with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/", timeout=20) as answer:
+        return bytes(answer.read())
+    return None
 
 
 # ── The parser ────────────────────────────────────────────────────────────────────────────────
