@@ -231,7 +231,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _give_memory_back(self) -> None:
         """Once after every crowd of logins, each of which had a thread: glibc keeps what they had for their like."""
         if WAITS.number:
-            # The last to wait is hashed after its wait: at the next sweep it may not be done.
+            # The last login is hashed after its wait. At the next sweep its hash may still be under way.
             self.sweeps_to_trim = 2
         elif self.sweeps_to_trim:
             self.sweeps_to_trim -= 1

@@ -509,7 +509,7 @@ def test_memory_is_given_back_once_after_logins_that_waited(worker: Any, monkeyp
     assert counts == [0, 0, 0, 0, 1, 1], "not while the last of them may still be hashed"
 
 
-# What of it the garbage collector sees in a process that answers.
+# Answers how many of its hundred lists the garbage collector can see.
 LOADED = """
 import gc
 loaded = {id(one): one for one in ([] for _ in range(100))}

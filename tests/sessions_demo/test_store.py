@@ -170,7 +170,7 @@ def test_a_record_is_json_and_says_who_without_the_database(at_alice: Visitor, a
 
 def test_a_login_costs_the_store_at_most_300_bytes(at_alice: Visitor, store: Store, clock: Clock) -> None:
     """The server's own count of the bytes it holds for key and value."""
-    assert clock(3600) is None
+    clock(3600)
     assert at_alice.whoami() == 200  # and noted as in use
     [name] = keys(store)
     assert store.client(0).memory_usage(raw_key(store, name)) <= 300
