@@ -17,8 +17,8 @@ from django.utils.safestring import SafeString
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from jwt_demo import blacklist
+from jwt_demo.flow import FLOW
 from jwt_demo.key_rotation import reminders
-from jwt_demo.lifecycle import FLOW
 from jwt_demo.models import TokenFamily
 from security.admin import ActionsAdmin, ByState
 from security.client import name_of

@@ -10,7 +10,7 @@ class JwtDemoConfig(AppConfig):
     verbose_name = "Tokens"
 
     def ready(self) -> None:
-        from jwt_demo import blacklist, checks, housekeeping, lifecycle, schema  # noqa: F401  (they register on import)
+        from jwt_demo import blacklist, checks, flow, housekeeping, schema  # noqa: F401  (they register on import)
         from security import devices
 
-        devices.FLOWS.append(lifecycle.FLOW)
+        devices.FLOWS.append(flow.FLOW)

@@ -16,7 +16,7 @@ from django.db import OperationalError, connection
 from django.db.models import Count, F, Max, Q
 from django.utils import timezone
 
-from jwt_demo import keys
+from jwt_demo import key_writing, keys
 from jwt_demo.conf import access_lifetime, conf, leeway, refresh_lifetime
 from jwt_demo.keys import ALWAYS, DatedKey, Key, Ring, State
 from jwt_demo.models import TokenFamilies, TokenFamily
@@ -130,7 +130,7 @@ def new_secret(kind: str) -> str:
     if algorithm not in keys.ALGORITHMS[kind]:
         allowed = ", ".join(keys.ALGORITHMS[kind])
         raise ImproperlyConfigured(f"JWT_{kind.upper()}_ALGORITHM must be one of {allowed}.")
-    return keys.new_secret(algorithm)
+    return key_writing.new_secret(algorithm)
 
 
 def longest_life(kind: str) -> timedelta:
@@ -179,7 +179,7 @@ def ensure_keys(path: Path) -> None:
     wanted = [kind for kind, name in keys.SETTINGS.items() if not getattr(conf, name)]
     if not wanted:
         return  # the folder of the file need not be there
-    with keys.locked(path):
+    with key_writing.locked(path):
         rings = keys.read(path) if path.exists() else {}
         now = timezone.now()
         plans = [Plan.at_once(kind, None, now) for kind in wanted if kind not in rings]
@@ -190,7 +190,7 @@ def ensure_keys(path: Path) -> None:
                     f"run manage.py rotate_keys {plan.after.kind} --force, which ends these logins."
                 )
         if plans:
-            keys.write(path, rings | {plan.after.kind: plan.after for plan in plans})
+            key_writing.write(path, rings | {plan.after.kind: plan.after for plan in plans})
 
 
 def reminders() -> list[str]:

@@ -1,4 +1,4 @@
-"""The keys that sign and verify tokens, and the file they are kept in.
+"""The keys that sign and verify tokens, and the reader of their file. `jwt_demo.key_writing` writes it.
 
 Gives `ring`, the keys of one kind of token as they are now, and `KeyFile`, which reads the file that `JWT_KEY_FILE`
 names. A key passes through four states, and the moment at which each begins stands in the file. So all processes change
@@ -6,17 +6,15 @@ to the next key by their clocks, at the same moment, and none has to be started 
 """
 
 import base64
-import fcntl
 import hashlib
 import hmac
 import json
 import logging
 import os
-import secrets
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -25,7 +23,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -114,15 +112,6 @@ def _private_bytes(text: str) -> bytes:
         if len(raw) == 32 and base64url(raw) == text:
             return raw
     raise ValueError("A private key is 32 bytes in base64url.")
-
-
-def new_secret(algorithm: str) -> str:
-    """The secret of a new key, from the system's random source."""
-    if algorithm == "EdDSA":
-        return ED25519 + base64url(secrets.token_bytes(32))
-    if algorithm == "ES256":
-        return ES256 + base64url(generate_private_key(SECP256R1()).private_numbers().private_value.to_bytes(32))
-    return secrets.token_urlsafe(48)
 
 
 def material(secret: str) -> str:
@@ -353,59 +342,6 @@ def _moment(text: Any) -> Any:
 def reason(error: Exception) -> str:
     """One of `UNREADABLE`, or an `ImproperlyConfigured` from here, in words: without a path or a word of the file's."""
     return f"{error.strerror or 'It cannot be read'}." if isinstance(error, OSError) else str(error)
-
-
-def write(path: Path, rings: Mapping[str, Ring]) -> None:
-    """Puts these rings in the place of the file, at once: a reader finds the old file or the new one.
-
-    Whoever calls this has it `locked`. A link stays, and the file that it points to is replaced. Raises `OSError`, also
-    when the new file cannot be given to the owner of the old one, who could not read it.
-    """
-    path = Path(os.path.realpath(path))
-    entries = {kind: [_as_json(dated) for dated in ring.dated] for kind, ring in rings.items()}
-    # Always the same name, so that a process that was killed here leaves no more than one file of secrets behind.
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    try:
-        with open(new, "x", opener=_open_private) as file:
-            os.fchmod(file.fileno(), 0o600)  # the umask may have taken away what its owner needs
-            _give_to_owner(file.fileno(), path)
-            json.dump(entries, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _give_to_owner(handle: int, path: Path) -> None:
-    if path.exists():
-        os.fchown(handle, path.stat().st_uid, -1)
-    elif os.geteuid() == 0:
-        # The first keys, made by root for a site that does not run as root.
-        os.fchown(handle, path.parent.stat().st_uid, -1)
-
-
-def _as_json(dated: DatedKey) -> dict[str, str | None]:
-    moments = {state.value: getattr(dated, state) for state in State}
-    return {"secret": dated.secret} | {name: moment and moment.isoformat() for name, moment in moments.items()}
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Waits until no other process writes this file. Without it, one of two rotations at once would undo the other."""
-    folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-        os.fsync(folder)  # or a power cut could bring the old file back
-    finally:
-        os.close(folder)
 
 
 def ring(kind: str) -> Ring:

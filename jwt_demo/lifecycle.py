@@ -5,41 +5,34 @@ changed looks again. What a replayed token ends is committed before the answer i
 exception, and inside the transaction it would undo that.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from django.db.models.signals import post_save
-from django.dispatch import receiver
 from django.utils import timezone
-from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from jwt_demo import blacklist, revocation
 from jwt_demo.conf import access_lifetime, simple_jwt
-from jwt_demo.models import Policy, TokenFamilies, TokenFamily, Transport, Verdict
+from jwt_demo.ending import add_to_denylist, end_rows
+from jwt_demo.models import Policy, TokenFamily, Transport, Verdict
+from jwt_demo.rotation import family_for_rotation
 from jwt_demo.tokens import AccessToken, RefreshToken
 from security import events, statements
 from security.backends import InvalidCredentials, note_last_login, record_login
 from security.client import Client
 from security.database_time import database_now
-from security.devices import Device
 from security.models import SecurityEvent
-from security.outages import OUTAGES
 from security.revocation import revoke_access, revoke_if_changed
 from security.signals import send_after_commit, token_reuse_detected
 from security.transactions import write_transaction
-from security.users import access_of, changed_fields, get_user, pk_of, stored_users, user_key
+from security.users import access_of, changed_fields, stored_users, user_key
 
 AGAIN = "logged in again"
 # How long a logout that was sent with the refresh token from before `cycle_key` still finds the family. Not longer: a
 # thief's copy must not log out a user who changed the password.
 LOGOUT_GRACE = timedelta(seconds=10)
-# Families that are ended in one transaction.
-BATCH = 1000
 
 
 class InvalidRefresh(Exception):
@@ -133,7 +126,7 @@ def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKI
 def _classified(token: RefreshToken, client: Client, transport: str) -> tuple[Verdict, TokenFamily | None]:
     """What the token means, and the family after what follows from that is done."""
     verdict = Verdict.INVALID
-    while family := TokenFamily.rotating(token["sid"]):
+    while family := family_for_rotation(token["sid"]):
         if family.user and changed_fields(family.user, family.user_guarded) and revoke_if_changed([family.user.pk]):
             continue
         verdict = family.classify(token, client, transport)
@@ -164,7 +157,7 @@ def _reused_after_grace(family: TokenFamily, client: Client) -> None:
         detail = {"family": str(family.pk), "verdict": "reused after grace", "everything": False}
         events.record(SecurityEvent.Name.TOKEN_REUSED, family.user, client, **detail)
         send_after_commit(token_reuse_detected, user=family.user, client=client, everything=False)
-        transaction.on_commit(lambda: _add_to_denylist([family]))
+        transaction.on_commit(lambda: add_to_denylist([family]))
 
 
 def _reused(family: TokenFamily, client: Client) -> None:
@@ -243,8 +236,8 @@ def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -
         theirs |= _of(refresh)
     if access:
         theirs |= Q(pk=access["sid"], token_version=access["ver"])
-    families, _ = _end_rows(TokenFamily.objects.filter(theirs), reason)
-    _add_to_denylist(families)
+    families, _ = end_rows(TokenFamily.objects.filter(theirs), reason)
+    add_to_denylist(families)
     if access and not TokenFamily.objects.filter(pk=access["sid"]).exists():
         _end_short(access, reason)
     return refresh is None or _is_last(refresh, families)
@@ -278,105 +271,3 @@ def _end_short(access: AccessToken, reason: str) -> None:
     # The row is what the denylist is rebuilt from.
     events.record(SecurityEvent.Name.TOKEN_REVOKED, user, Client(), jti=access["jti"], reason=reason)
     revocation.deny_token(user_key(access.user_pk), access["jti"])
-
-
-def _end(rows: TokenFamilies, reason: str) -> int:
-    """Ends these families. Denies the access tokens also of those that had ended: a second try mends the first."""
-    families, ended = _end_rows(rows, reason)
-    _add_to_denylist(families)
-    return ended
-
-
-@write_transaction()
-def _end_rows(rows: TokenFamilies, reason: str) -> tuple[list[TokenFamily], int]:
-    # Locked, or a rotation between the look and the update would leave its token out of the blacklist; in
-    # one order, or two requests that end many would wait for each other.
-    families = list(rows.order_by("pk").select_for_update(of=("self",)))
-    found = [family.pk for family in families]
-    ended = TokenFamily.objects.filter(pk__in=found).mark_ended(reason)
-    blacklist.add_latest(found)
-    for family in families:
-        events.log("token_revoked", Client(), user_key=user_key(family.user_id), family=str(family.pk), reason=reason)
-    return families, ended
-
-
-def _add_to_denylist(families: Iterable[TokenFamily]) -> None:
-    # After the commit: a token that was issued a moment before it must be covered too.
-    is_asked = revocation.is_asked_by_default()
-    listed = [family for family in families if family.policy["revocation"] != "expiry" or not is_asked]
-    try:
-        revocation.deny_families((user_key(family.user_id), family.pk) for family in listed)
-    except OUTAGES:
-        # Where tokens are only to expire, a logout needs no store; a view that asks the denylist is a 503 meanwhile.
-        if is_asked:
-            raise
-
-
-def end_families(rows: TokenFamilies, reason: str) -> int:
-    """Ends those of these families that are live, a batch at a time, and denies their access tokens; how many it was.
-
-    Raises one of `OUTAGES` for a store that is away. What has ended by then has ended.
-    """
-    ended = 0
-    while batch := list(rows.live().values_list("pk", flat=True)[:BATCH]):
-        ended += _end(TokenFamily.objects.filter(pk__in=batch), reason)
-    return ended
-
-
-@receiver(post_save, sender=BlacklistedToken)
-def end_blacklisted(sender: object, instance: BlacklistedToken, raw: bool, **kwargs: Any) -> None:
-    """Ends the family of a token that is blacklisted by SimpleJWT's own means, which know no families."""
-    if raw:
-        return  # A backup: the token's own row may still be to come, and the family's row says whether it ended.
-    if family := blacklist.family_of(instance.token.jti):
-        rows = TokenFamily.objects.live().filter(pk=family)
-        if rows.filter(jti=instance.token.jti).exists():
-            # By its id: its client may rotate right after the commit.
-            transaction.on_commit(lambda: _end(rows, "blacklisted"))
-
-
-class TokenFlow:
-    """What `security` asks of this flow: see `security.devices.Flow`."""
-
-    name = "token families"
-
-    def list(self, pk: Any) -> list[Device]:
-        """The live families of a user."""
-        rows = TokenFamily.objects.live().filter(user_id=pk).order_by("-started")
-        return [
-            Device(row.pk, row.address, row.user_agent, row.started, row.issued, row.absolute_end, row.remember)
-            for row in rows
-        ]
-
-    def end(self, user: Any, device: UUID, reason: str) -> bool:
-        """Ends one family of this user."""
-        return self._revoke(user, TokenFamily.objects.filter(pk=device), reason) == 1
-
-    def end_all(self, key: str, token_version: int, reason: str, keep: Any = None) -> int:
-        """Ends all of an earlier version; `keep`, if it is a family, gets new tokens instead."""
-        pk = pk_of(key)
-        rows = TokenFamily.objects.live().filter(user_id=pk, token_version__lt=token_version)
-        is_ours = isinstance(keep, TokenFamily)
-        try:
-            _, ended = _end_rows(rows.exclude(pk=keep.pk) if is_ours else rows, reason)
-            if is_ours:
-                cycle_key(keep, get_user(pk))
-        finally:
-            # Also when `keep` was ended meanwhile, and when the database is locked. One entry for all of them, and
-            # for access tokens without a family, which have no row.
-            revocation.deny_before(key, token_version)
-        return ended
-
-    def end_others(self, user: Any, device: str | None, reason: str) -> int:
-        """Ends all families of this user but one, or but none."""
-        rows = TokenFamily.objects.all()
-        return self._revoke(user, rows.exclude(pk=device) if device else rows, reason)
-
-    def _revoke(self, user: Any, rows: TokenFamilies, reason: str) -> int:
-        ended = _end(rows.live().filter(user=user), reason)
-        if ended:
-            events.record(SecurityEvent.Name.TOKEN_REVOKED, user, Client(), ended=ended, reason=reason)
-        return ended
-
-
-FLOW = TokenFlow()

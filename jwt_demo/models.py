@@ -4,12 +4,10 @@ import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.db import connections, models
+from django.db import models
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
@@ -19,8 +17,7 @@ from jwt_demo.tokens import RefreshToken
 from security.client import USER_AGENT_LENGTH, Client
 from security.database_time import database_now
 from security.models import UserAccess
-from security.statements import Slot, Statement, is_everything
-from security.users import access_of, active_users, key_expression, stored_users
+from security.users import access_of, active_users, key_expression
 
 
 @dataclass(frozen=True)
@@ -45,10 +42,6 @@ class Policy:
             raise ValueError("access must be above 0 and at most ACCESS_TOKEN_LIFETIME")
         if not (self.access <= self.refresh <= self.absolute and self.grace_period >= 0):
             raise ValueError("access, refresh and absolute must not fall, and grace_period not be below 0")
-
-
-# What `for_rotation` adds to a row.
-BROUGHT = ("entry", "now", "user_may_enter", "user_version", "user_guarded")
 
 
 class Transport(models.TextChoices):
@@ -167,31 +160,6 @@ class TokenFamily(models.Model):
         family.next(0, client, now)
         return family
 
-    @classmethod
-    def rotating(cls, sid: str) -> "TokenFamily | None":
-        """The family with this id and its user, as `for_rotation` has it, by a statement that is compiled once."""
-        model: Any = get_user_model()
-        if not is_everything(model._default_manager.all()):
-            return cls.objects.select_related("user").for_rotation().filter(pk=sid).first()
-        using, now = cls.objects.db, database_now()
-        kind: Any = type(connections[using])
-        value = getattr(now, "value", None)  # of SQLite, which has this machine's clock
-        row = _rotating(model, using, kind, value is not None).first(using, sid=sid, now=value)
-        return cls._with_user(model, using, row) if row else None
-
-    @classmethod
-    def _with_user(cls, model: Any, using: str, row: list[Any]) -> Self:
-        fields = [field.attname for field in cls._meta.concrete_fields]
-        family = cls.from_db(using, fields, row[: len(fields)])
-        for name, value in zip(BROUGHT, row[len(fields) :], strict=False):
-            setattr(family, name, value)
-        names = [field.attname for field in model._meta.concrete_fields]
-        user = model.from_db(using, names, row[-len(names) :]) if row[-len(names) - 1] else None
-        # As `select_related` does. An assignment would take the key of a deleted user away.
-        field: Any = cls._meta.get_field("user")
-        field.set_cached_value(family, user)
-        return family
-
     def next(self, generation: int, client: Client, now: datetime) -> dict[str, Any]:
         """Turns to the token of `generation`, unsaved. Returns what changed, for an UPDATE."""
         signing = ring("refresh").signing
@@ -276,15 +244,3 @@ class TokenFamily(models.Model):
         if self.ended:
             return f"ended {self.ended:%Y-%m-%d %H:%M} ({self.reason})"
         return "live" if self.is_open() else "expired"
-
-
-@lru_cache(maxsize=32)
-def _rotating(model: Any, using: str, kind: Any, now_is_given: bool) -> Statement:
-    """What `TokenFamily.rotating` asks of this kind of database, for users of this model."""
-    now = Slot("now", models.DateTimeField()) if now_is_given else None
-    rows = TokenFamily.objects.using(using).for_rotation(now).filter(pk=Slot("sid", TokenFamily._meta.pk))
-    # Asked for by itself: the key in the family's own row may outlive the user's.
-    exists = models.Exists(stored_users().filter(pk=models.OuterRef("user_id")))
-    fields = [field.attname for field in TokenFamily._meta.concrete_fields]
-    names = [f"user__{field.attname}" for field in model._meta.concrete_fields]
-    return Statement.of(rows.annotate(user_exists=exists).values_list(*fields, *BROUGHT, "user_exists", *names))

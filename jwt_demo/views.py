@@ -22,6 +22,7 @@ from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 from jwt_demo import cookies, lifecycle
 from jwt_demo.authentication import REVOKED, JWTAuthentication, NoAuthentication, challenge
 from jwt_demo.conf import conf
+from jwt_demo.flow import FLOW
 from jwt_demo.keys import public_keys, ring
 from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
@@ -339,12 +340,12 @@ class Devices(TokenView):
     @extend_schema(responses=DevicesAnswer)
     def get(self, request: Request) -> Response:
         current = self.device()
-        devices = lifecycle.FLOW.list(request.user.pk)
+        devices = FLOW.list(request.user.pk)
         return Response({"devices": [entry.as_json(current) for entry in devices]})
 
     @extend_schema(operation_id="jwt_api_devices_end_others", responses={200: Ended})
     def delete(self, request: Request) -> Response:
-        ended = lifecycle.FLOW.end_others(row_of(request.user), self.device(), "ended by its owner")
+        ended = FLOW.end_others(row_of(request.user), self.device(), "ended by its owner")
         return Response({"message": "The others were ended", "ended": ended})
 
 
@@ -354,7 +355,7 @@ class Device(TokenView):
 
     @extend_schema(responses={200: Message})
     def delete(self, request: Request, device: UUID) -> Response:
-        if not lifecycle.FLOW.end(row_of(request.user), device, "ended by its owner"):
+        if not FLOW.end(row_of(request.user), device, "ended by its owner"):
             raise exceptions.NotFound
         response = Response({"message": "Ended"})
         if cookies.is_of(request._request, str(device)):

@@ -20,7 +20,7 @@ import jwt
 from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
-from jwt_demo import keys
+from jwt_demo import key_writing, keys
 from jwt_demo.key_rotation import followed_by
 from jwt_demo.keys import DatedKey, KeyFile, Ring
 from jwt_demo.tokens import AccessToken, Backend
@@ -61,13 +61,13 @@ class Way:
 
 def planned(before: Ring, now: datetime) -> Ring:
     """The next key is published first, and signs later. The present one then verifies until its tokens have expired."""
-    next_key = DatedKey(keys.new_secret(ALGORITHM), now, now + timedelta(seconds=PENDING))
+    next_key = DatedKey(key_writing.new_secret(ALGORITHM), now, now + timedelta(seconds=PENDING))
     return followed_by(before, next_key, timedelta(seconds=TOKEN_LIFE))
 
 
 def swapped(before: Ring, now: datetime) -> Ring:
     """The next key is the only one from now on."""
-    return Ring(before.kind, [DatedKey(keys.new_secret(ALGORITHM), now, now)])
+    return Ring(before.kind, [DatedKey(key_writing.new_secret(ALGORITHM), now, now)])
 
 
 # The second changes its keys at the moments at which the first begins to sign with the next one.
@@ -150,8 +150,8 @@ def run(ways: tuple[Way, ...] = WAYS) -> list[Played]:
 def _play(way: Way) -> Played:
     with tempfile.TemporaryDirectory(prefix="lab-keys-") as folder:
         path, now = Path(folder) / "keys.json", timezone.now()
-        first = Ring("access", [DatedKey(keys.new_secret(ALGORITHM), now, now)])
-        keys.write(path, {"access": first})
+        first = Ring("access", [DatedKey(key_writing.new_secret(ALGORITHM), now, now)])
+        key_writing.write(path, {"access": first})
         played, over = Played(way), Event()
         played.add_ring(first, now)
         servers = Server(FIRST_SERVER, path), Server(SECOND_SERVER, path, REREAD / 2)
@@ -250,10 +250,10 @@ def _in_turn(servers: tuple[Server, Server], number: int) -> Iterator[Server]:
 def _change_keys(played: Played, path: Path) -> None:
     for beginning in BEGINNINGS:
         _wait_until(played, beginning + played.way.delay)
-        with keys.locked(path):
+        with key_writing.locked(path):
             now = timezone.now()
             ring = played.way.next_ring(keys.read(path)["access"], now)
-            keys.write(path, {"access": ring})
+            key_writing.write(path, {"access": ring})
         played.add_ring(ring, now)
     _wait_until(played, SECONDS)
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from pytest_django import Settings
 from rest_framework_simplejwt.exceptions import TokenError
 
-from jwt_demo import keys
+from jwt_demo import key_writing, keys
 from jwt_demo.keys import ALGORITHMS, Key
 from jwt_demo.tokens import AccessToken, RefreshToken, TypedToken
 from tests.jwt_demo.conftest import COOKIE, REFRESH, WHOAMI, Holder
@@ -151,4 +151,4 @@ def use_keys(settings: Settings, algorithm: str, others: int = 0) -> None:
     """Fresh rings in which access tokens are signed by this algorithm, and refresh tokens too where they can be."""
     for kind, name in keys.SETTINGS.items():
         own = algorithm if algorithm in ALGORITHMS[kind] else "HS256"
-        setattr(settings, name, [keys.new_secret(own) for _ in range(1 + others)])
+        setattr(settings, name, [key_writing.new_secret(own) for _ in range(1 + others)])

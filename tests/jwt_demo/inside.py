@@ -11,6 +11,7 @@ from jwt_demo import lifecycle
 from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.revocation import CHECKS
+from jwt_demo.rotation import family_for_rotation
 from jwt_demo.tokens import RefreshToken
 from security.client import Client
 from security.models import SecurityEvent
@@ -86,6 +87,6 @@ def everything(store: Store) -> dict[str, Any]:
 def overtaken(monkeypatch: pytest.MonkeyPatch, issued: IssuedTokens, then: Callable[[], object]) -> None:
     """Has `then` happen and be committed right after the next rotation has read its family, as on PostgreSQL."""
     assert issued.family
-    read, stale = TokenFamily.rotating, [TokenFamily.rotating(str(issued.family.pk))]
+    read, stale = family_for_rotation, [family_for_rotation(str(issued.family.pk))]
     then()
-    monkeypatch.setattr(TokenFamily, "rotating", lambda sid: stale.pop() if stale else read(sid))
+    monkeypatch.setattr(lifecycle, "family_for_rotation", lambda sid: stale.pop() if stale else read(sid))

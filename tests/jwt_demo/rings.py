@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from pytest_django import Settings
 
-from jwt_demo import key_rotation, keys
+from jwt_demo import key_rotation, key_writing, keys
 
 
 def in_file(settings: Settings, path: Path, first: bool = True) -> Path:
@@ -22,7 +22,8 @@ def in_file(settings: Settings, path: Path, first: bool = True) -> Path:
 
 def first_keys(path: Path) -> None:
     """Makes the keys of a first start, also while logins depend on other keys."""
-    keys.write(path, {kind: key_rotation.Plan.at_once(kind, None, timezone.now()).after for kind in keys.SETTINGS})
+    now = timezone.now()
+    key_writing.write(path, {kind: key_rotation.Plan.at_once(kind, None, now).after for kind in keys.SETTINGS})
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from jwt_demo import keys
+from jwt_demo import key_writing, keys
 from jwt_demo.conf import conf
 from jwt_demo.keys import ALGORITHMS, DatedKey, Key, Ring, from_base64url
 from jwt_demo.tokens import AccessToken
@@ -95,7 +95,7 @@ def test_a_public_key_is_no_secret(alice: User, settings: Settings, kind: str, a
 
 def test_a_key_has_the_algorithm_it_was_made_for_beside_keys_of_the_others(alice: User, settings: Settings) -> None:
     """A ring in the middle of a change of algorithm. Each key signs good tokens, under its own name alone."""
-    settings.JWT_ACCESS_KEYS = [keys.new_secret(algorithm) for algorithm in ALGORITHMS["access"]]
+    settings.JWT_ACCESS_KEYS = [key_writing.new_secret(algorithm) for algorithm in ALGORITHMS["access"]]
     bench, ring = AccessBench(logged_in()), keys.ring("access")
     assert {key.algorithm for key in ring.values()} == {"HS256", "EdDSA", "ES256"}
     for signing in ring.values():
@@ -195,7 +195,7 @@ def moment(seconds: float) -> Any:
 def present(kind: str, algorithm: str) -> DatedKey:
     """A key that signs, and for which no successor is planned yet."""
     own = algorithm if algorithm in ALGORITHMS[kind] else "HS256"
-    return DatedKey(keys.new_secret(own), moment(-1000), moment(-1000))
+    return DatedKey(key_writing.new_secret(own), moment(-1000), moment(-1000))
 
 
 def plan(one: DatedKey, following: DatedKey) -> list[DatedKey]:
@@ -216,7 +216,7 @@ def key_file(settings: Settings, tmp_path: Path, clock: Clock) -> KeyFile:
     settings.JWT_KEYS_REREAD = 0
 
     def write(**rings: list[DatedKey]) -> Path:
-        keys.write(path, {kind: Ring(kind, dated) for kind, dated in rings.items()})
+        key_writing.write(path, {kind: Ring(kind, dated) for kind, dated in rings.items()})
         return path
 
     return write
@@ -307,7 +307,7 @@ def test_a_retry_gets_the_same_bytes_while_the_key_that_signed_them_retires(
 def forced(key_file: KeyFile) -> None:
     """Both keys have leaked: new ones sign from now on, and nothing else verifies."""
     now = timezone.now()
-    key_file(**{kind: [DatedKey(keys.new_secret("HS256"), now, now)] for kind in ALGORITHMS})
+    key_file(**{kind: [DatedKey(key_writing.new_secret("HS256"), now, now)] for kind in ALGORITHMS})
 
 
 def test_after_a_forced_replacement_no_answer_is_repeated(alice: User, key_file: KeyFile, clock: Clock) -> None:

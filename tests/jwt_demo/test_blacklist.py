@@ -16,7 +16,8 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from accounts.models import User
 from jwt_demo import blacklist, lifecycle
-from jwt_demo.lifecycle import FLOW, IssuedTokens
+from jwt_demo.flow import FLOW
+from jwt_demo.lifecycle import IssuedTokens
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.tokens import RefreshToken
 from security.revocation import revoke_access

@@ -24,7 +24,7 @@ from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts.models import User
-from jwt_demo import cookies, lifecycle
+from jwt_demo import cookies, flow
 from jwt_demo.models import TokenFamily
 from security.models import PendingRevocation
 from security.revocation import carry_out_pending
@@ -253,9 +253,9 @@ def stock(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Anyon
         monkeypatch.setattr(tokens.api_settings, name, True)
     monkeypatch.setattr(tokens.api_settings, "USER_ID_CLAIM", "user_id")
     monkeypatch.setattr(state, "token_backend", TokenBackend("HS256", secrets.token_urlsafe(48)))
-    post_save.disconnect(lifecycle.end_blacklisted, sender=BlacklistedToken)
+    post_save.disconnect(flow.end_blacklisted, sender=BlacklistedToken)
     yield Anyone(raise_request_exception=False)
-    post_save.connect(lifecycle.end_blacklisted, sender=BlacklistedToken)
+    post_save.connect(flow.end_blacklisted, sender=BlacklistedToken)
 
 
 def send(client: Anyone, path: str, **body: str) -> Any:

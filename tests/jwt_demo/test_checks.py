@@ -16,7 +16,8 @@ from pytest_django import Settings
 from jwt_demo import keys
 from jwt_demo.checks import configuration
 from jwt_demo.conf import conf as jwt_conf
-from jwt_demo.keys import ED25519, ES256, new_secret
+from jwt_demo.key_writing import new_secret
+from jwt_demo.keys import ED25519, ES256
 from tests.jwt_demo.forge import b64
 from tests.running import Store
 

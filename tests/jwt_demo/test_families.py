@@ -28,7 +28,8 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from accounts.models import User
 from config.stores import DENYLIST
 from jwt_demo import housekeeping, lifecycle
-from jwt_demo.lifecycle import FLOW, InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
+from jwt_demo.flow import FLOW
+from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.revocation import LEASE
 from jwt_demo.tokens import RefreshToken

@@ -14,8 +14,8 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from accounts.models import User
 from jwt_demo import housekeeping
+from jwt_demo.flow import FLOW
 from jwt_demo.key_rotation import reminders
-from jwt_demo.lifecycle import FLOW
 from jwt_demo.models import TokenFamily
 from security.models import HousekeepingRun
 from tests.access import version_of

@@ -18,7 +18,8 @@ from accounts.models import User
 from jwt_demo import keys
 from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.conf import simple_jwt
-from jwt_demo.keys import ED25519, Key, new_secret, thumbprint
+from jwt_demo.key_writing import new_secret
+from jwt_demo.keys import ED25519, Key, thumbprint
 from tests.conftest import Clock
 from tests.jwt_demo.conftest import Holder, logged_in
 from tests.jwt_demo.forge import BENCHES, SIGNED, AccessBench, Bench, use_keys

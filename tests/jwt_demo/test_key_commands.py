@@ -16,7 +16,7 @@ from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from accounts.models import User
-from jwt_demo import keys, lifecycle
+from jwt_demo import ending, key_writing, keys
 from jwt_demo.management.commands.keys import in_words
 from jwt_demo.models import TokenFamily
 from jwt_demo.tokens import AccessToken, RefreshToken
@@ -229,11 +229,11 @@ def test_a_login_by_a_process_that_has_not_read_the_new_file_ends_too(
 def test_logins_are_ended_in_batches_and_those_that_had_ended_stay_as_they_were(
     path: Path, whole: None, alice: User, monkeypatch: pytest.MonkeyPatch, measured: Callable[..., Any]
 ) -> None:
-    monkeypatch.setattr(lifecycle, "BATCH", 2)
+    monkeypatch.setattr(ending, "BATCH", 2)
     logins, ended = [begun(alice) for _ in range(5)], begun(alice)
     TokenFamily.objects.filter(pk=row(ended).pk).mark_ended("before")
     with measured() as cost:
-        assert lifecycle.end_families(TokenFamily.objects.all(), "test") == 5
+        assert ending.end_families(TokenFamily.objects.all(), "test") == 5
     assert sum(sql.startswith("UPDATE") and "tokenfamily" in sql for sql in cost.sql) == 3
     assert [(row(one).reason, counts(one)) for one in logins] == [("test", False)] * 5
     assert row(ended).reason == "before"
@@ -325,7 +325,7 @@ def test_the_steps_for_keys_in_a_setting_log_nobody_out(settings: Settings, alic
     """Followed to the letter, as late as they say, with a login just before each change."""
     settings.JWT_KEY_FILE = ""
     settings.JWT_KEYS_REREAD = 5
-    present = settings.JWT_REFRESH_KEYS = [keys.new_secret("HS256")]
+    present = settings.JWT_REFRESH_KEYS = [key_writing.new_secret("HS256")]
     out = said("rotate_keys", "refresh")
     (new,) = (word for word in out.split() if not is_guessable(word) and "=" not in word)
     steps = re.findall(r"  (\d)\. (.*):  JWT_REFRESH_KEYS=(.*)", out)
@@ -376,7 +376,7 @@ def test_the_keys_of_settings_move_into_the_file(settings: Settings, tmp_path: P
     assert AccessToken(str(login.access))
     assert RefreshToken(text(login))
     # With other keys in the setting than in the file, the setting counts.
-    settings.JWT_REFRESH_KEYS = [keys.new_secret("HS256")]
+    settings.JWT_REFRESH_KEYS = [key_writing.new_secret("HS256")]
     assert "1. Now:  JWT_REFRESH_KEYS=<the present keys>,NEW" in said("rotate_keys", "refresh")
     assert path.read_bytes() == before
     settings.JWT_REFRESH_KEYS = ["hunter2"]

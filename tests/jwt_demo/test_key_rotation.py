@@ -13,7 +13,7 @@ from pytest_django import Settings
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.models import User
-from jwt_demo import key_rotation, keys, lifecycle
+from jwt_demo import ending, key_rotation, key_writing, keys, lifecycle
 from jwt_demo.key_rotation import Plan, RotationUnderWay, longest_life, tokens_under
 from jwt_demo.keys import ALWAYS, DatedKey, Ring, State
 from jwt_demo.lifecycle import IssuedTokens
@@ -34,10 +34,10 @@ def path(settings: Settings, tmp_path: Path, clock: Clock) -> Path:
 
 def rotate(path: Path, *kinds: str) -> None:
     """As the command does it."""
-    with keys.locked(path):
+    with key_writing.locked(path):
         before = keys.read(path)
         after = {kind: Plan.without_logout(before[kind], timezone.now()).after for kind in kinds or before}
-        keys.write(path, before | after)
+        key_writing.write(path, before | after)
 
 
 def after(seconds: float) -> datetime:
@@ -172,7 +172,7 @@ def test_a_retired_key_verifies_nothing(path: Path, alice: User, clock: Clock) -
     login = begun(alice, remember=True)
     token = text(login)
     edit(path, lambda found: found["refresh"][0].update(retiring=str(after(1)), retired=str(after(2))))
-    edit(path, lambda found: found["refresh"].append({"secret": keys.new_secret("HS256")} | _begins(after(1))))
+    edit(path, lambda found: found["refresh"].append({"secret": key_writing.new_secret("HS256")} | _begins(after(1))))
     clock(1)
     assert states() == ["retiring", "active"]
     assert RefreshToken(token)
@@ -215,8 +215,8 @@ def test_a_rotation_drops_the_keys_that_have_retired_and_no_others(path: Path, c
 
 def test_a_key_without_an_end_gets_one(clock: Clock, db: None) -> None:
     """As somebody may have written it by hand."""
-    endless = DatedKey(keys.new_secret("HS256"), ALWAYS, ALWAYS, NOON)
-    before = Ring("refresh", [endless, DatedKey(keys.new_secret("HS256"), ALWAYS, NOON)])
+    endless = DatedKey(key_writing.new_secret("HS256"), ALWAYS, ALWAYS, NOON)
+    before = Ring("refresh", [endless, DatedKey(key_writing.new_secret("HS256"), ALWAYS, NOON)])
     ended = Plan.without_logout(before, NOON).after.dated[0]
     assert (ended.retiring, ended.retired) == (NOON, after(HOUR) + longest_life("refresh"))
 
@@ -250,10 +250,10 @@ def test_a_plan_says_who_would_be_logged_out(path: Path, alice: User, clock: Clo
     assert not Plan.at_once("access", ring, NOON).lost().exists()
     assert not Plan.without_logout(ring, NOON).lost().exists()
     short = key_rotation.followed_by(
-        ring, DatedKey(keys.new_secret("HS256"), NOON, NOON), timedelta(days=7, seconds=-1)
+        ring, DatedKey(key_writing.new_secret("HS256"), NOON, NOON), timedelta(days=7, seconds=-1)
     )
     assert list(Plan(ring, short).lost()) == [row(login)]
-    enough = key_rotation.followed_by(ring, DatedKey(keys.new_secret("HS256"), NOON, NOON), timedelta(days=7))
+    enough = key_rotation.followed_by(ring, DatedKey(key_writing.new_secret("HS256"), NOON, NOON), timedelta(days=7))
     assert not Plan(ring, enough).lost().exists()
 
 
@@ -266,7 +266,7 @@ def test_what_a_new_key_at_once_leaves_of_the_old_is_nothing(path: Path, alice: 
     assert {kind: len(plan.gone()) for kind, plan in plans.items()} == {"access": 2, "refresh": 2}
     assert RefreshToken(refresh)
     assert AccessToken(access)
-    keys.write(path, {kind: plan.after for kind, plan in plans.items()})
+    key_writing.write(path, {kind: plan.after for kind, plan in plans.items()})
     for kind, token in ((RefreshToken, refresh), (AccessToken, access)):
         with pytest.raises(TokenError):
             kind(token)
@@ -278,7 +278,7 @@ def test_what_a_new_key_at_once_leaves_of_the_old_is_nothing(path: Path, alice: 
 def test_the_keys_of_a_setting_go_into_the_file_and_the_tokens_stay_good(
     settings: Settings, tmp_path: Path, alice: User, clock: Clock
 ) -> None:
-    older, newer = keys.new_secret("HS256"), keys.new_secret("HS256")
+    older, newer = key_writing.new_secret("HS256"), key_writing.new_secret("HS256")
     settings.JWT_REFRESH_KEYS = [older]
     first = begun(alice)
     settings.JWT_REFRESH_KEYS = [newer, older]
@@ -286,7 +286,7 @@ def test_the_keys_of_a_setting_go_into_the_file_and_the_tokens_stay_good(
     plans = [Plan.from_setting(kind, NOON) for kind in keys.SETTINGS]
     assert not any(plan.lost().exists() for plan in plans)
     path = in_file(settings, tmp_path / "keys.json", first=False)
-    keys.write(path, {plan.after.kind: plan.after for plan in plans})
+    key_writing.write(path, {plan.after.kind: plan.after for plan in plans})
     assert keys.ring("access").active.signing == access[0].encode()
     assert keys.ring("refresh").active.signing == newer.encode()
     assert AccessToken(str(second.access))
@@ -348,7 +348,7 @@ def test_the_first_keys_are_those_that_neither_a_setting_nor_the_file_has(
     settings: Settings, tmp_path: Path, db: None
 ) -> None:
     path = in_file(settings, tmp_path / "keys.json", first=False)
-    settings.JWT_REFRESH_KEYS = [keys.new_secret("HS256")]
+    settings.JWT_REFRESH_KEYS = [key_writing.new_secret("HS256")]
     key_rotation.ensure_keys(path)
     assert keys.read(path).keys() == {"access"}
     before = path.read_bytes()
@@ -376,7 +376,7 @@ def test_a_start_makes_no_refresh_keys_while_somebody_is_logged_in_by_others(
         with pytest.raises(keys.UnusableKeys, match=r"no refresh keys, and logins need .* rotate_keys refresh --force"):
             key_rotation.ensure_keys(path)
     assert path.exists() is (lost == "ring")
-    lifecycle.end_families(TokenFamily.objects.all(), "test")
+    ending.end_families(TokenFamily.objects.all(), "test")
     assert row(login).ended
     key_rotation.ensure_keys(path)
     assert keys.read(path).keys() == {"access", "refresh"}
@@ -405,7 +405,7 @@ def test_reminders_say_what_is_due_and_no_path(path: Path, settings: Settings, c
     settings.JWT_KEY_FILE = ""
     assert key_rotation.reminders() == ["JWT_KEY_FILE names no file."]
     for name in keys.SETTINGS.values():
-        setattr(settings, name, [keys.new_secret("HS256")])
+        setattr(settings, name, [key_writing.new_secret("HS256")])
     # The keys of a setting have no dates, and then no file is needed.
     assert key_rotation.reminders() == []
     settings.JWT_ACCESS_KEYS = ["hunter2"]

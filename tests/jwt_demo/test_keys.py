@@ -25,7 +25,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from pytest_django import Settings
 
-from jwt_demo import keys
+from jwt_demo import key_writing, keys
 from jwt_demo.key_rotation import Plan
 from jwt_demo.keys import DatedKey, Key, KeyFile, Ring, State, UnusableKeys
 from tests.conftest import NOON, Clock
@@ -71,7 +71,7 @@ def rings(**lists: list[DatedKey]) -> dict[str, Ring]:
 
 
 def dated(algorithm: str = "HS256", begin: datetime = NOON, **moments: datetime) -> DatedKey:
-    return DatedKey(keys.new_secret(algorithm), begin, begin, **moments)
+    return DatedKey(key_writing.new_secret(algorithm), begin, begin, **moments)
 
 
 # ── A file that is wrong ──────────────────────────────────────────────────────────────────────
@@ -221,7 +221,7 @@ def test_a_link_is_followed_where_it_points_now(path: Path) -> None:
     link.symlink_to(path)
     file = KeyFile(str(link), 0)
     first = file.rings()["access"].active.kid
-    keys.write(link, {kind: Plan.at_once(kind, None, timezone.now()).after for kind in keys.ALGORITHMS})
+    key_writing.write(link, {kind: Plan.at_once(kind, None, timezone.now()).after for kind in keys.ALGORITHMS})
     assert link.is_symlink()
     second = file.rings()["access"].active.kid
     assert second == keys.read(path)["access"].active.kid != first
@@ -253,7 +253,7 @@ def test_without_rings_from_before_the_file_is_refused_and_the_refusal_names_no_
 
 
 def test_two_rings_that_share_a_key_are_refused_whatever_stands_before_it(path: Path) -> None:
-    seed = keys.new_secret("EdDSA")
+    seed = key_writing.new_secret("EdDSA")
     for secret in (seed, keys.material(seed)):
         edit(path, lambda found, secret=secret: (_set(found, "access", seed), _set(found, "refresh", secret)))
         with pytest.raises(UnusableKeys, match="share a key"):
@@ -268,7 +268,7 @@ def test_a_process_looks_at_the_file_no_more_often_than_it_should(path: Path, mo
     file, passed = KeyFile(str(path), 5), [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: passed[0])
     first = file.rings()
-    keys.write(path, {kind: Plan.at_once(kind, None, timezone.now()).after for kind in keys.ALGORITHMS})
+    key_writing.write(path, {kind: Plan.at_once(kind, None, timezone.now()).after for kind in keys.ALGORITHMS})
     passed[0] = 104.9
     assert file.rings() is first
     passed[0] = 105.0
@@ -309,7 +309,7 @@ def test_a_file_is_for_its_owner_whatever_the_umask(tmp_path: Path) -> None:
         before = os.umask(umask)
         try:
             for _ in range(2):
-                keys.write(tmp_path / "keys.json", rings(access=[dated()], refresh=[dated()]))
+                key_writing.write(tmp_path / "keys.json", rings(access=[dated()], refresh=[dated()]))
         finally:
             os.umask(before)
         assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
@@ -318,9 +318,9 @@ def test_a_file_is_for_its_owner_whatever_the_umask(tmp_path: Path) -> None:
 
 def test_what_is_written_is_read_again_as_it_was(tmp_path: Path) -> None:
     path, begin = tmp_path / "keys.json", NOON.replace(microsecond=123_456)
-    old = DatedKey(keys.new_secret("ES256"), begin - HOUR, begin, begin + HOUR, begin + 2 * HOUR)
+    old = DatedKey(key_writing.new_secret("ES256"), begin - HOUR, begin, begin + HOUR, begin + 2 * HOUR)
     written = rings(access=[old, dated("EdDSA", begin + HOUR)], refresh=[dated("HS256", begin)])
-    keys.write(path, written)
+    key_writing.write(path, written)
     found = keys.read(path)
     for kind, ring in written.items():
         assert [(one.secret, one.pending, one.active, one.retiring, one.retired) for one in found[kind].dated] == [
@@ -343,7 +343,7 @@ def test_a_process_that_is_killed_while_it_writes_leaves_the_old_file_whole(path
 
     def work() -> None:
         os.fsync = stall
-        keys.write(path, rings(access=[dated()], refresh=[dated()]))
+        key_writing.write(path, rings(access=[dated()], refresh=[dated()]))
 
     process = forked(work)
     until(begun.exists)
@@ -351,7 +351,7 @@ def test_a_process_that_is_killed_while_it_writes_leaves_the_old_file_whole(path
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert path.read_bytes() == before
-    keys.write(path, rings(access=[dated()], refresh=[dated()]))
+    key_writing.write(path, rings(access=[dated()], refresh=[dated()]))
     assert path.read_bytes() != before
     # What the killed one had begun holds secrets, and would lie there for ever.
     assert others_of(path) == ["begun"]
@@ -364,7 +364,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_no_other(path: Path) -> Non
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
         try:
-            keys.write(path, rings(access=[dated()], refresh=[dated()]))
+            key_writing.write(path, rings(access=[dated()], refresh=[dated()]))
         except OSError:
             os._exit(7)
 
@@ -377,7 +377,7 @@ def test_a_folder_that_takes_no_file_leaves_the_old_one(public: Path, settings: 
     path = in_file(settings, public / "keys.json")
     before = path.read_bytes()
     with without_rights(public, 0o555), pytest.raises(PermissionError):
-        keys.write(path, rings(access=[dated()], refresh=[dated()]))
+        key_writing.write(path, rings(access=[dated()], refresh=[dated()]))
     assert (path.read_bytes(), others_of(path)) == (before, [])
 
 
@@ -387,7 +387,7 @@ def test_root_gives_the_file_to_the_owner_of_the_old_one_or_of_the_folder(public
     path = in_file(settings, public / "keys.json")
     assert path.stat().st_uid == NOBODY
     os.chown(public, 0, -1)
-    keys.write(path, keys.read(path))
+    key_writing.write(path, keys.read(path))
     assert path.stat().st_uid == NOBODY
 
 
@@ -396,7 +396,7 @@ def test_who_reads_while_others_write_never_sees_a_half_file(path: Path) -> None
 
     def work() -> None:
         for number in range(200):
-            keys.write(path, both[number % 2])
+            key_writing.write(path, both[number % 2])
 
     process, reads = forked(work), 0
     while process.is_alive():
@@ -447,17 +447,17 @@ def test_a_key_is_named_after_its_public_part() -> None:
         "alg": "EdDSA",
         "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
     }
-    secret = keys.new_secret("HS256")
+    secret = key_writing.new_secret("HS256")
     assert (Key.of(secret).public, len(Key.of(secret).kid)) == (None, 8)
     assert Key.of(secret).kid not in hashlib.sha256(secret.encode()).hexdigest()
     for algorithm in ("HS256", "EdDSA", "ES256"):
-        assert Key.of(keys.new_secret(algorithm)).algorithm == algorithm
+        assert Key.of(key_writing.new_secret(algorithm)).algorithm == algorithm
 
 
 def test_a_key_passes_through_its_states_and_the_ring_follows_the_clock(clock: Clock) -> None:
     clock(0)
     first = dated(begin=NOON - HOUR, retiring=NOON + HOUR, retired=NOON + 2 * HOUR)
-    second = DatedKey(keys.new_secret("HS256"), NOON, NOON + HOUR)
+    second = DatedKey(key_writing.new_secret("HS256"), NOON, NOON + HOUR)
     ring = Ring("refresh", [second, first])
     seen = []
     for seconds in (0, 3599, 3600, 7199, 7200):

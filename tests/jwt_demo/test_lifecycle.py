@@ -14,8 +14,9 @@ from pytest_django import Settings
 from accounts.models import User, UserManager
 from jwt_demo import lifecycle
 from jwt_demo.conf import conf as jwt_conf
-from jwt_demo.lifecycle import FLOW
+from jwt_demo.flow import FLOW
 from jwt_demo.models import Policy, TokenFamily, Transport
+from jwt_demo.rotation import family_for_rotation
 from jwt_demo.tokens import RefreshToken
 from security.backends import InvalidCredentials
 from security.client import Client
@@ -242,7 +243,7 @@ def test_the_grace_period_is_the_databases_whatever_the_machines_clock_says(
     settings.JWT_GRACE_PERIOD = window
     by_database = {"now": NOON}
     now = lambda: Value(by_database["now"], output_field=DateTimeField())  # noqa: E731
-    monkeypatch.setattr("jwt_demo.models.database_now", now, raising=False)
+    monkeypatch.setattr("jwt_demo.rotation.database_now", now, raising=False)
     before = text(begun(alice))
     clock(apart)
     successor = rotated(before)
@@ -264,7 +265,7 @@ def test_a_statement_that_is_dated_before_the_rotation_it_sees_opens_no_window(
     before = text(begun(alice))
     successor = rotated(before)
     earlier = Value(row(successor).issued - timedelta(milliseconds=1), output_field=DateTimeField())
-    monkeypatch.setattr("jwt_demo.models.database_now", lambda: earlier)
+    monkeypatch.setattr("jwt_demo.rotation.database_now", lambda: earlier)
     if verdict:
         assert refused(before) == verdict
     else:
@@ -745,7 +746,7 @@ def test_a_re_key_that_is_overtaken_by_a_refresh_voids_that_one_too(
     advance = lifecycle._advance
 
     def overtaking(*given: Any, **more: Any) -> bool:
-        family = TokenFamily.rotating(str(row(issued).pk))
+        family = family_for_rotation(str(row(issued).pk))
         if not taken and family and advance(family, OTHER):
             taken.append(str(family.token()))
         return advance(*given, **more)

@@ -7,7 +7,7 @@ import pytest
 from django.db.models import DateTimeField, Value
 
 from accounts.models import User
-from jwt_demo.lifecycle import FLOW
+from jwt_demo.flow import FLOW
 from tests.conftest import NOON, Clock
 from tests.jwt_demo.conftest import (
     COOKIE,

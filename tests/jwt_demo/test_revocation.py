@@ -16,10 +16,11 @@ from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from accounts.models import User
-from jwt_demo import housekeeping, lifecycle, revocation
+from jwt_demo import flow, housekeeping, lifecycle, revocation
 from jwt_demo.authentication import JWTAuthentication
 from jwt_demo.conf import conf as jwt_conf
-from jwt_demo.lifecycle import FLOW, IssuedTokens
+from jwt_demo.flow import FLOW
+from jwt_demo.lifecycle import IssuedTokens
 from jwt_demo.models import Policy, TokenFamily, Transport
 from jwt_demo.revocation import CHECKS, LEASE, SKEW, prefix_of
 from security.housekeeping import TASKS
@@ -511,7 +512,7 @@ def test_an_outage_between_the_re_key_and_the_denial_keeps_the_spared_family(
 ) -> None:
     kept, other = begun(alice), begun(alice)
     family = row(kept)
-    after(monkeypatch, "jwt_demo.lifecycle.cycle_key", lambda: store.kill())
+    after(monkeypatch, "jwt_demo.flow.cycle_key", lambda: store.kill())
     revoke_access(alice, "test", keep=family)
     assert PendingRevocation.objects.count() == 1
     store.start()
@@ -551,7 +552,7 @@ def test_access_tokens_are_denied_also_when_the_database_cannot_end_the_rows(
     def locked(*_: Any) -> None:
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr(lifecycle, "_end_rows", locked)
+    monkeypatch.setattr(flow, "end_rows", locked)
     with pytest.raises(OperationalError):
         FLOW.end_all(str(alice.pk), version_of(alice) + 1, "test")
     assert not CHECKS[DENYLIST].allows(issued.access)

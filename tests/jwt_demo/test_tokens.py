@@ -16,7 +16,7 @@ from pytest_django import Settings
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.models import User
-from jwt_demo import keys
+from jwt_demo import key_writing, keys
 from jwt_demo.conf import simple_jwt
 from jwt_demo.keys import ALGORITHMS, ED25519, ES256, Key
 from jwt_demo.tokens import COMMON, LONGEST, AccessToken, RefreshToken
@@ -119,7 +119,7 @@ def test_no_header_chooses_a_key_and_nothing_is_fetched(bench: Bench, monkeypatc
     """Whoever signs: the site's own key, the attacker's, or an HMAC under what the pointer points at."""
     fetched: list[Any] = []
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **_: fetched.append(args))
-    own = Key.of(keys.new_secret(bench.key.algorithm))
+    own = Key.of(key_writing.new_secret(bench.key.algorithm))
     for header in [*POINTERS, *({"jwk": key.public} for key in (own, bench.key) if key.public)]:
         for secret in (None, own, OWN, b"", b"\0", "secret"):
             bench.refused(bench.forge(header, secret=secret))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from jwt_demo import keys
+from jwt_demo import key_writing, keys
 from jwt_demo.keys import DatedKey, Ring
 from lab.experiments import key_change
 from lab.experiments.key_change import FIRST_SERVER, PLACES, SECOND_SERVER, SERVICE, WAYS, Busy, Played, Server, Service
@@ -96,12 +96,12 @@ class Rig:
 
     def __init__(self, folder: Path) -> None:
         self.path, now = folder / "keys.json", timezone.now() - DAY
-        self.write(Ring("access", [DatedKey(keys.new_secret("EdDSA"), now, now)]))
+        self.write(Ring("access", [DatedKey(key_writing.new_secret("EdDSA"), now, now)]))
         self.servers = Server(FIRST_SERVER, self.path), Server(SECOND_SERVER, self.path)
 
     def write(self, ring: Ring) -> None:
         self.ring = ring
-        keys.write(self.path, {"access": ring})
+        key_writing.write(self.path, {"access": ring})
 
     def change(self, next_ring: Callable[[Ring, datetime], Ring]) -> None:
         """The next key, planned now."""
@@ -116,12 +116,12 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
 
 
 def without_pending(before: Ring, now: datetime) -> Ring:
-    next_key = DatedKey(keys.new_secret("EdDSA"), now, now)
+    next_key = DatedKey(key_writing.new_secret("EdDSA"), now, now)
     return key_change.followed_by(before, next_key, timedelta(seconds=key_change.TOKEN_LIFE))
 
 
 def without_retiring(before: Ring, now: datetime) -> Ring:
-    next_key = DatedKey(keys.new_secret("EdDSA"), now, now + timedelta(seconds=key_change.PENDING))
+    next_key = DatedKey(key_writing.new_secret("EdDSA"), now, now + timedelta(seconds=key_change.PENDING))
     return key_change.followed_by(before, next_key, timedelta(0))
 
 

@@ -12,7 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.test import override_settings
 
-from jwt_demo.keys import new_secret, ring
+from jwt_demo.key_writing import new_secret
+from jwt_demo.keys import ring
 from jwt_demo.tokens import AccessToken, RefreshToken
 from lab.experiments import jws, verification
 from tests.conftest import Browser

@@ -11,7 +11,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 import lab.claims.proofs  # noqa: F401
 from jwt_demo import lifecycle, revocation, tokens, views
-from jwt_demo.keys import new_secret
+from jwt_demo.key_writing import new_secret
 from lab.claims.catalogue import BY_ID, Verdict
 from lab.claims.evidence import Status, prove, select_claims
 from lab.experiments import clients

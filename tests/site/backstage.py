@@ -221,7 +221,7 @@ def outstanding_tokens(email: str) -> dict[str, Any]:
 def revoke(email: str) -> bool:
     """Ends all of a user's families, as an administrator does; whether the store could be told."""
     from accounts.models import User
-    from jwt_demo.lifecycle import FLOW
+    from jwt_demo.flow import FLOW
     from security.outages import OUTAGES
 
     try:

@@ -18,6 +18,7 @@ from django.utils import timezone
 from accounts.models import User
 from jwt_demo import housekeeping, lifecycle, revocation
 from jwt_demo.conf import access_lifetime
+from jwt_demo.flow import FLOW
 from jwt_demo.models import TokenFamily
 from jwt_demo.revocation import CHECKS
 from security.client import Client
@@ -252,7 +253,7 @@ def test_no_token_outlives_the_denial_of_its_family_however_late_it_is_signed(al
     family = lifecycle.start(alice, Client()).family
     lifecycle.cycle_key(family, alice)
     clock(30)
-    assert lifecycle.FLOW.end(alice, family.pk, "a test")
+    assert FLOW.end(alice, family.pk, "a test")
     # The denylist forgets after ACCESS_TOKEN_LIFETIME from now.
     clock(60)
     assert lifecycle.reissue(family).access["exp"] <= NOON.timestamp() + 30 + access_lifetime()

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import BaseCommand, CommandError
 from django.utils import timezone
 
-from jwt_demo import keys, lifecycle
+from jwt_demo import ending, key_writing, keys
 from jwt_demo.conf import conf
 from jwt_demo.key_rotation import Plan, RotationUnderWay, longest_life, new_secret, tokens_under
 from jwt_demo.keys import Ring
@@ -81,10 +81,10 @@ class Command(BaseCommand):
                 self._explain(kind)
             return []
         path = keys.key_file().path
-        with keys.locked(path):
+        with key_writing.locked(path):
             plans, rings = self._plans(kinds, path)
             if plans and not self.is_dry:
-                keys.write(path, rings)
+                key_writing.write(path, rings)
         return plans
 
     def _plans(self, kinds: list[str], path: Path) -> tuple[list[Plan], dict[str, Ring]]:
@@ -172,7 +172,7 @@ class Command(BaseCommand):
         )
 
     def _end(self, plans: list[Plan]) -> int:
-        return sum(lifecycle.end_families(plan.lost(), LEAKED) for plan in plans)
+        return sum(ending.end_families(plan.lost(), LEAKED) for plan in plans)
 
     def _explain(self, kind: str) -> None:
         """What to write into a setting, which no command can change."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import jwt
 
-from jwt_demo.keys import Key, new_secret, ring
+from jwt_demo.key_writing import new_secret
+from jwt_demo.keys import Key, ring
 from jwt_demo.tokens import AccessToken
 from lab.claims.evidence import Evidence, holds, limit, proves
 from lab.claims.sandbox import Answer, Sandbox
