@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from security.admin import ActionsAdmin, ByState
 from security.client import name_of
-from sessions_demo.lifecycle import FLOW
+from sessions_demo.flow import FLOW
 from sessions_demo.models import DeviceSession
 
 

@@ -13,8 +13,8 @@ class SessionsDemoConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in, user_logged_out
 
         from security import devices
-        from sessions_demo import checks, housekeeping, lifecycle, schema  # noqa: F401  (they register on import)
+        from sessions_demo import checks, flow, housekeeping, lifecycle, schema  # noqa: F401  (they register on import)
 
         user_logged_in.connect(lifecycle.register, dispatch_uid="sessions_demo.registry")
         user_logged_out.connect(lifecycle.unregister, dispatch_uid="sessions_demo.registry")
-        devices.FLOWS.append(lifecycle.FLOW)
+        devices.FLOWS.append(flow.FLOW)

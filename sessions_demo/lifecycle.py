@@ -9,7 +9,6 @@ import time
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.contrib import auth
@@ -25,11 +24,9 @@ from security import events
 from security.backends import InvalidCredentials, bind_session, has_session, record_login
 from security.client import Client
 from security.database_time import database_now
-from security.devices import Device
-from security.models import SecurityEvent
 from security.outages import DATABASE_OUTAGES, OUTAGES, refuses
 from security.revocation import revoke_if_changed
-from security.users import access_of, current_users, get_user, pk_of, role_of, stored_users, user_key
+from security.users import access_of, current_users, pk_of, role_of, stored_users, user_key
 from sessions_demo import store
 from sessions_demo.conf import conf
 from sessions_demo.models import DeviceSession, DeviceSessions
@@ -44,11 +41,10 @@ from sessions_demo.record import (
     TOKEN_VERSION,
     USER_ID,
 )
-from sessions_demo.store import EXPIRY_END, SessionStore
+from sessions_demo.set_expiry import row_end
+from sessions_demo.store import SessionStore
 
 AGAIN = "logged in again"
-# Ends that the user knows of: the login page does not call them a revocation.
-BY_OWNER = ("logged out", "logged out everywhere", "ended by its owner", AGAIN)
 # Stands in a request's META when its answer may take the session cookie away.
 ENDED = "SESSION_ENDED"
 
@@ -168,7 +164,7 @@ def renew(session: SessionStore) -> None:
     idle_end = min(now + _idle(session[REMEMBER]), absolute)
     try:
         revoke_if_changed([pk_of(session[USER_ID])])
-        found = _standing(session).update(last_seen=now, idle_end=_row_end(session, idle_end))
+        found = _standing(session).update(last_seen=now, idle_end=row_end(session, idle_end))
     except DATABASE_OUTAGES:
         session.touch()
         _set(session, {SEEN: now.timestamp()})  # or this request would ask, and wait, a second time
@@ -179,13 +175,6 @@ def renew(session: SessionStore) -> None:
         # Not deleted: the request that changed the rows does that, and may be giving this session its next id just now.
         session.forgotten_user = session[USER_ID]
         session.forget()
-
-
-def _row_end(session: SessionStore, idle_end: datetime) -> datetime:
-    """The idle end in the registry: there, what `set_expiry()` ends has run out too."""
-    if EXPIRY_END not in session:
-        return idle_end
-    return min(idle_end, datetime.fromtimestamp(session[EXPIRY_END], idle_end.tzinfo))
 
 
 def _standing(session: SessionStore) -> DeviceSessions:
@@ -216,34 +205,6 @@ def _note(session: SessionStore, times: dict[str, float]) -> None:
         if not refuses(error):
             raise
     session.modified = modified
-
-
-def follow_expiry(request: HttpRequest) -> None:
-    """What `set_expiry()` in a view means for the cookie and for the registry, before the session is saved.
-
-    A cookie that is to go with the browser, or no longer, is set with a new id. One that only ends sooner stays.
-    """
-    session: Any = request.session
-    if not _is_saved(session):
-        return
-    sent = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
-    if session.session_key == sent and not session.cookie_fits():
-        session.cycle_key()
-    if session.session_key != sent and not session.is_empty():
-        session.note_cookie()
-    before = EXPIRY_END in session
-    session.note_expiry_end()
-    if DEVICE in session and (before or EXPIRY_END in session):
-        idle_end = datetime.fromtimestamp(session[IDLE_END], timezone.now().tzinfo)
-        with suppress(*DATABASE_OUTAGES):
-            DeviceSession.objects.filter(pk=session[DEVICE]).update(idle_end=_row_end(session, idle_end))
-
-
-def _is_saved(session: Any) -> bool:
-    if session.is_empty() or not (session.modified or settings.SESSION_SAVE_EVERY_REQUEST):
-        return False
-    session.keys()  # one that was not read yet may be over, and its cookie must not begin another
-    return not session.is_empty()
 
 
 def revoke_again(session: SessionStore) -> None:
@@ -287,7 +248,7 @@ def end(request: HttpRequest, reason: str) -> None:
     request.user, request.META[ENDED] = AnonymousUser(), bool(device)
     with suppress(*DATABASE_OUTAGES):
         # The logout did not fail when only its note did: a session whose record is gone from Redis has ended.
-        request.META[ENDED] = _end(rows, reason) > 0 or (reason != AGAIN and not _was_replaced(request))
+        request.META[ENDED] = end_sessions(rows, reason) > 0 or (reason != AGAIN and not _was_replaced(request))
     if device:
         events.log("session_ended", Client.of(request), device=device, reason=reason)
 
@@ -302,7 +263,7 @@ def _sessions_of(request: HttpRequest) -> DeviceSessions:
     return DeviceSession.objects.none()
 
 
-def _end(rows: DeviceSessions, reason: str) -> int:
+def end_sessions(rows: DeviceSessions, reason: str) -> int:
     ended = 0
     # A session that gets a new id between the look and the deletion has another digest: look again.
     while live := list(rows.live().values_list("digest", flat=True)):
@@ -326,70 +287,6 @@ def discard_unsent(request: HttpRequest) -> None:
         DeviceSession.objects.filter(pk=session[DEVICE]).mark_ended("the store was away")
 
 
-def end_reason(request: HttpRequest) -> str:
-    """Why the id in the cookie is no session: "owner", "revoked" or "expired"; "" without a cookie or an answer."""
-    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    if not cookie:
-        return ""
-    with suppress(*DATABASE_OUTAGES):
-        row = DeviceSession.objects.filter(digest=store.digest(cookie)).first()
-        if row is None:
-            return ""
-        if row.reason == "expired" or row.state() == "expired":
-            return "expired"
-        # A row that has not ended is of a revoked session, and an outage has kept that from being noted.
-        return "owner" if row.reason in BY_OWNER else "revoked"
-    return ""
-
-
 def unregister(sender: object, request: HttpRequest, **kwargs: Any) -> None:
     """Receiver of Django's `user_logged_out`, for the admin's own logout."""
-    request.META[ENDED] = _end(_sessions_of(request), "logged out") > 0 or not _was_replaced(request)
-
-
-class SessionFlow:
-    """What `security` asks of this flow: see `security.devices.Flow`."""
-
-    name = "sessions"
-
-    def list(self, pk: Any) -> list[Device]:
-        """The live sessions of a user. A row whose record Redis has lost is not one."""
-        rows = list(DeviceSession.objects.live().filter(user_id=pk).order_by("-started"))
-        alive = store.existing(row.digest for row in rows)
-        return [
-            Device(row.pk, row.address, row.user_agent, row.started, row.last_seen, row.absolute_end, row.remember)
-            for row in rows
-            if row.digest in alive
-        ]
-
-    def end(self, user: Any, device: UUID, reason: str) -> bool:
-        """Ends one session of this user."""
-        return self._revoke(user, DeviceSession.objects.filter(pk=device), reason) == 1
-
-    def end_all(self, key: str, token_version: int, reason: str, keep: Any = None) -> int:
-        """Ends all of an earlier version; `keep`, if it is a session, gets a new key instead."""
-        rows = DeviceSession.objects.filter(user_id=pk_of(key), token_version__lt=token_version)
-        if not isinstance(keep, SessionStore) or DEVICE not in keep or not rows.filter(pk=keep[DEVICE]).exists():
-            return _end(rows, reason)
-        ended = _end(rows.exclude(pk=keep[DEVICE]), reason)
-        try:
-            cycle_key(keep, get_user(pk_of(key)))
-        except InvalidCredentials:
-            # Another request has given it another id, and that one is of the earlier version too.
-            _end(rows, reason)
-            raise
-        return ended
-
-    def end_others(self, user: Any, device: str | None, reason: str) -> int:
-        """Ends all sessions of this user but one, or but none."""
-        rows = DeviceSession.objects.all()
-        return self._revoke(user, rows.exclude(pk=device) if device else rows, reason)
-
-    def _revoke(self, user: Any, rows: DeviceSessions, reason: str) -> int:
-        ended = _end(rows.filter(user=user), reason)
-        if ended:
-            events.record(SecurityEvent.Name.SESSION_REVOKED, user, Client(), ended=ended, reason=reason)
-        return ended
-
-
-FLOW = SessionFlow()
+    request.META[ENDED] = end_sessions(_sessions_of(request), "logged out") > 0 or not _was_replaced(request)

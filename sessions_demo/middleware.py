@@ -17,6 +17,7 @@ from security.refusals import Refusal, Refused
 from security.revocation import KEPT_CREDENTIAL
 from security.throttle import Throttled
 from sessions_demo import lifecycle
+from sessions_demo.set_expiry import follow_expiry
 
 # As urls.py has it.
 APP_NAME = "session"
@@ -65,7 +66,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if response.status_code < 500:
             if session.accessed and not session.renewed:
                 lifecycle.renew(session)
-            lifecycle.follow_expiry(request)
+            follow_expiry(request)
         if session.accessed and not session.is_empty():
             response["Cache-Control"] = "no-store"
         try:

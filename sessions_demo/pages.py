@@ -1,5 +1,6 @@
 """The session flow as pages, without a line of JavaScript. The same verbs of `lifecycle` as in `views`."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -22,14 +23,19 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import FormView, TemplateView
 
 from security.backends import InvalidCredentials, verify
+from security.outages import DATABASE_OUTAGES
 from security.passwords import MAXIMUM_LENGTH
 from security.revocation import revoke_access
 from security.users import login_field, profile, role_of
 from security.views import CLEAR
-from sessions_demo import lifecycle
+from sessions_demo import lifecycle, store
+from sessions_demo.flow import FLOW
+from sessions_demo.models import DeviceSession
 from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END, REAUTHENTICATED, REMEMBER, ROLE, SEEN
 
 LABELS = {"email": ("E-mail address", forms.EmailInput), "username": ("User name", forms.TextInput)}
+# Ends that the user knows of: the login page does not call them a revocation.
+BY_OWNER = ("logged out", "logged out everywhere", "ended by its owner", lifecycle.AGAIN)
 
 
 class LoginForm(forms.Form):
@@ -105,9 +111,25 @@ class SessionPage(LoginRequiredMixin, View):
 
 def say_why(request: HttpRequest, redirect: HttpResponseRedirect) -> HttpResponseRedirect:
     """`redirect`, to the login page, which then says why the user's session is over."""
-    if reason := lifecycle.end_reason(request):
+    if reason := end_reason(request):
         redirect["Location"] += "&" + urlencode({"over": reason})
     return redirect
+
+
+def end_reason(request: HttpRequest) -> str:
+    """Why the id in the cookie is no session: "owner", "revoked" or "expired"; "" without a cookie or an answer."""
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if not cookie:
+        return ""
+    with suppress(*DATABASE_OUTAGES):
+        row = DeviceSession.objects.filter(digest=store.digest(cookie)).first()
+        if row is None:
+            return ""
+        if row.reason == "expired" or row.state() == "expired":
+            return "expired"
+        # A row that has not ended is of a revoked session, and an outage has kept that from being noted.
+        return "owner" if row.reason in BY_OWNER else "revoked"
+    return ""
 
 
 class Profile(SessionPage, TemplateView):
@@ -139,17 +161,17 @@ class Devices(SessionPage):
     """The sessions of this user; POST `end=<id>` ends one, `others` all but this one."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        devices = lifecycle.FLOW.list(request.user.pk)
+        devices = FLOW.list(request.user.pk)
         return render(request, "sessions_demo/devices.html", {"devices": devices, "current": request.session[DEVICE]})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         current = request.session[DEVICE]
         if "others" in request.POST:
-            lifecycle.FLOW.end_others(request.user, current, "ended by its owner")
+            FLOW.end_others(request.user, current, "ended by its owner")
         elif request.POST.get("end") == current:
             return _leave(request, "ended by its owner")
         else:
-            lifecycle.FLOW.end(request.user, _uuid(request.POST.get("end", "")), "ended by its owner")
+            FLOW.end(request.user, _uuid(request.POST.get("end", "")), "ended by its owner")
         return redirect("session:devices_page")
 
 

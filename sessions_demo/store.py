@@ -14,16 +14,13 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from math import ceil
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, SessionBase, UpdateError
 from django.contrib.sessions.backends.cache import SessionStore as CacheStore
 from django.core.cache import caches
-from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.functional import cached_property
 from django_redis import get_redis_connection
@@ -31,18 +28,17 @@ from django_redis.client import DefaultClient
 
 from security.outages import OUTAGES
 from security.pool import fetch
+from sessions_demo.async_methods import AsyncMethods
 from sessions_demo.models import DeviceSession
 from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END, TOKEN_VERSION, short, whole
+from sessions_demo.set_expiry import EXPIRY_END, ExpiryMethods
 
-# What `set_expiry()` was given, as Django keeps it; when that is, counted from the last save; and whether the cookie
-# goes with the browser.
-EXPIRY, EXPIRY_END, CLOSES = "_session_expiry", "_auth_expiry_end", "_auth_closes"
 PREFIX = "session:"
 # What `whole` and a serializer raise for what is no record.
 UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
 
 
-class SessionStore(CacheStore):
+class SessionStore(AsyncMethods, ExpiryMethods, CacheStore):
     """Django's cache sessions, without the cookie's value in Redis and without a logout on every outage."""
 
     # What the store raised at the last command of this session, while it was away.
@@ -118,66 +114,6 @@ class SessionStore(CacheStore):
             raise CreateError if must_create else UpdateError
         return True
 
-    def note_expiry_end(self) -> None:
-        """Has the record say when `set_expiry()` ends the session. A view that only reads must not move that."""
-        record, now = self._session, timezone.now()
-        record.pop(EXPIRY_END, None)
-        if isinstance(expiry := record.get(EXPIRY), str):
-            # By a difference, as Django does it: a time without a zone is an error and not local time.
-            record[EXPIRY_END] = now.timestamp() + (datetime.fromisoformat(expiry) - now).total_seconds()
-        elif expiry:
-            record[EXPIRY_END] = now.timestamp() + expiry
-
-    def get_expiry_age(self, **kwargs: Any) -> int:
-        """The seconds from `modification`, or now, until the first end. `expiry` stands for the value that was set.
-
-        `SESSION_COOKIE_AGE` is the end of a session without another one only.
-        """
-        if (first := self._first_end()) is None:
-            return super().get_expiry_age(**kwargs)
-        modification, expiry = self._moments(kwargs)
-        left = ceil(first - modification.timestamp())
-        return min(left, super().get_expiry_age(modification=modification, expiry=expiry)) if expiry else left
-
-    def get_expiry_date(self, **kwargs: Any) -> datetime:
-        """The moment of the first end, likewise."""
-        if (first := self._first_end()) is None:
-            return super().get_expiry_date(**kwargs)
-        modification, expiry = self._moments(kwargs)
-        end = datetime.fromtimestamp(first, modification.tzinfo)
-        return min(end, super().get_expiry_date(modification=modification, expiry=expiry)) if expiry else end
-
-    def _first_end(self) -> float | None:
-        return min((self[name] for name in (ABSOLUTE_END, IDLE_END) if name in self), default=None)
-
-    def _moments(self, given: dict[str, Any]) -> tuple[datetime, Any]:
-        return given.get("modification") or timezone.now(), given["expiry"] if "expiry" in given else self.get(EXPIRY)
-
-    def cookie_age(self) -> int | None:
-        """The cookie's `Max-Age`, `None` for a cookie that goes with the browser.
-
-        It is the longest that the session can live, because the cookie is set with a new id only: an answer about an
-        old id must not undo a newer cookie. The server keeps the shorter ends.
-        """
-        if self.get_expire_at_browser_close():
-            return None
-        if ABSOLUTE_END in self:
-            return ceil(self[ABSOLUTE_END] - timezone.now().timestamp())
-        expiry = self.get(EXPIRY)
-        # Each change of the session begins this time anew.
-        return self.get_expiry_age() if isinstance(expiry, str) else max(settings.SESSION_COOKIE_AGE, ceil(expiry or 0))
-
-    def cookie_fits(self) -> bool:
-        """Whether the cookie, as it was last set, goes with the browser if it should, and stays if it should not."""
-        return bool(self.get(CLOSES)) == self.get_expire_at_browser_close()
-
-    def note_cookie(self) -> None:
-        """Has the record say which of the two the cookie does that is set now."""
-        if self.get_expire_at_browser_close():
-            self[CLOSES] = True
-        else:
-            self.pop(CLOSES, None)
-
     def flush(self) -> None:
         """Ends the session. When the store is away it stays as it was: a logout that failed is none."""
         self.delete()
@@ -232,41 +168,6 @@ class SessionStore(CacheStore):
         if session_key is not None:
             with self._noting_outages():
                 delete([digest(session_key)])
-
-    # Django's cache sessions write the id itself into the store, and swallow its errors, once more in each of these.
-
-    async def acache_key(self) -> str:
-        return await sync_to_async(lambda: self.cache_key)()
-
-    async def aload(self) -> dict[str, Any]:
-        return await sync_to_async(self.load)()
-
-    async def acreate(self) -> None:
-        await sync_to_async(self.create)()
-
-    async def asave(self, must_create: bool = False) -> None:
-        await sync_to_async(self.save)(must_create)
-
-    async def aget_expiry_age(self, **kwargs: Any) -> int:
-        return await sync_to_async(self.get_expiry_age)(**kwargs)
-
-    async def aget_expiry_date(self, **kwargs: Any) -> datetime:
-        return await sync_to_async(self.get_expiry_date)(**kwargs)
-
-    async def aflush(self) -> None:
-        await sync_to_async(self.flush)()
-
-    async def acycle_key(self, token_version: int | None = None) -> None:
-        await sync_to_async(self.cycle_key)(token_version)
-
-    async def _aget_new_session_key(self) -> str:
-        return self._get_new_session_key()
-
-    async def aexists(self, session_key: str) -> bool:
-        return await sync_to_async(self.exists)(session_key)
-
-    async def adelete(self, session_key: str | None = None) -> None:
-        await sync_to_async(self.delete)(session_key)
 
     @contextmanager
     def _noting_outages(self) -> Iterator[None]:

@@ -33,6 +33,7 @@ from security.users import profile
 from security.views import CLEAR, JsonView, non_atomic
 from sessions_demo import lifecycle
 from sessions_demo.authentication import SessionAuthentication
+from sessions_demo.flow import FLOW
 from sessions_demo.permissions import HasCsrfToken
 from sessions_demo.record import DEVICE
 
@@ -172,12 +173,12 @@ class Devices(SessionView):
     @extend_schema(responses=DevicesAnswer)
     def get(self, request: Request) -> Response:
         current = self.device()
-        devices = lifecycle.FLOW.list(request.user.pk)
+        devices = FLOW.list(request.user.pk)
         return Response({"devices": [entry.as_json(current) for entry in devices]})
 
     @extend_schema(operation_id="session_api_devices_end_others", responses={200: Ended})
     def delete(self, request: Request) -> Response:
-        ended = lifecycle.FLOW.end_others(row_of(request.user), self.device(), "ended by its owner")
+        ended = FLOW.end_others(row_of(request.user), self.device(), "ended by its owner")
         return Response({"message": "The others were ended", "ended": ended})
 
 
@@ -189,6 +190,6 @@ class Device(SessionView):
     def delete(self, request: Request, device: UUID) -> Response:
         if str(device) == self.device():
             lifecycle.end(request._request, "ended by its owner")
-        elif not lifecycle.FLOW.end(row_of(request.user), device, "ended by its owner"):
+        elif not FLOW.end(row_of(request.user), device, "ended by its owner"):
             raise exceptions.NotFound
         return Response({"message": "Ended"})

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from sessions_demo import housekeeping
-from sessions_demo.lifecycle import FLOW
+from sessions_demo.flow import FLOW
 from sessions_demo.models import DeviceSession
 from tests.conftest import Clock
 from tests.sessions_demo.conftest import SECOND, Visitor, logged_in

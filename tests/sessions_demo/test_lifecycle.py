@@ -18,7 +18,7 @@ from security.models import PendingRevocation, SecurityEvent
 from security.revocation import carry_out, revoke_access
 from security.users import stored_users
 from sessions_demo import lifecycle
-from sessions_demo.lifecycle import FLOW
+from sessions_demo.flow import FLOW
 from sessions_demo.models import DeviceSession
 from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END, REMEMBER, SEEN, USER_ID, whole
 from sessions_demo.store import SessionStore

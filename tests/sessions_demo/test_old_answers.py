@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from accounts.models import User
-from sessions_demo.lifecycle import FLOW
+from sessions_demo.flow import FLOW
 from sessions_demo.middleware import SessionMiddleware
 from sessions_demo.models import DeviceSession
 from sessions_demo.store import digest

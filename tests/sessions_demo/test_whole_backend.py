@@ -31,7 +31,8 @@ from security.users import stored_users
 from sessions_demo.authentication import SessionAuthentication
 from sessions_demo.models import DeviceSession
 from sessions_demo.record import ABSOLUTE_END, IDLE_END
-from sessions_demo.store import CLOSES, EXPIRY_END, SessionStore
+from sessions_demo.set_expiry import CLOSES, EXPIRY_END
+from sessions_demo.store import SessionStore
 from tests.conftest import NOON, Clock
 from tests.running import Store
 from tests.sessions_demo.conftest import LOGIN_PAGE, SESSION, Visitor, keys, logged_in, thief

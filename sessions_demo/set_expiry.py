@@ -1,0 +1,122 @@
+"""Django's `set_expiry()`: a session's own end, or a cookie that is deleted when the browser closes.
+
+Gives `ExpiryMethods`, which `sessions_demo.store.SessionStore` inherits, and `follow_expiry`, which the middleware
+calls before it saves a session.
+"""
+
+from contextlib import suppress
+from datetime import datetime
+from math import ceil
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
+from django.utils import timezone
+
+from security.outages import DATABASE_OUTAGES
+from sessions_demo.models import DeviceSession
+from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END
+
+# What `set_expiry()` was given, as Django keeps it; when that is, counted from the last save; and whether the cookie
+# goes with the browser.
+EXPIRY, EXPIRY_END, CLOSES = "_session_expiry", "_auth_expiry_end", "_auth_closes"
+
+
+class ExpiryMethods(SessionBase):
+    """The methods of a session that say when it ends."""
+
+    def note_expiry_end(self) -> None:
+        """Has the record say when `set_expiry()` ends the session. A view that only reads must not move that."""
+        record, now = self._session, timezone.now()
+        record.pop(EXPIRY_END, None)
+        if isinstance(expiry := record.get(EXPIRY), str):
+            # By a difference, as Django does it: a time without a zone is an error and not local time.
+            record[EXPIRY_END] = now.timestamp() + (datetime.fromisoformat(expiry) - now).total_seconds()
+        elif expiry:
+            record[EXPIRY_END] = now.timestamp() + expiry
+
+    def get_expiry_age(self, **kwargs: Any) -> int:
+        """The seconds from `modification`, or now, until the first end. `expiry` stands for the value that was set.
+
+        `SESSION_COOKIE_AGE` is the end of a session without another one only.
+        """
+        if (first := self._first_end()) is None:
+            return super().get_expiry_age(**kwargs)
+        modification, expiry = self._moments(kwargs)
+        left = ceil(first - modification.timestamp())
+        return min(left, super().get_expiry_age(modification=modification, expiry=expiry)) if expiry else left
+
+    def get_expiry_date(self, **kwargs: Any) -> datetime:
+        """The moment of the first end, likewise."""
+        if (first := self._first_end()) is None:
+            return super().get_expiry_date(**kwargs)
+        modification, expiry = self._moments(kwargs)
+        end = datetime.fromtimestamp(first, modification.tzinfo)
+        return min(end, super().get_expiry_date(modification=modification, expiry=expiry)) if expiry else end
+
+    def _first_end(self) -> float | None:
+        return min((self[name] for name in (ABSOLUTE_END, IDLE_END) if name in self), default=None)
+
+    def _moments(self, given: dict[str, Any]) -> tuple[datetime, Any]:
+        return given.get("modification") or timezone.now(), given["expiry"] if "expiry" in given else self.get(EXPIRY)
+
+    def cookie_age(self) -> int | None:
+        """The cookie's `Max-Age`, `None` for a cookie that goes with the browser.
+
+        It is the longest that the session can live, because the cookie is set with a new id only: an answer about an
+        old id must not undo a newer cookie. The server keeps the shorter ends.
+        """
+        if self.get_expire_at_browser_close():
+            return None
+        if ABSOLUTE_END in self:
+            return ceil(self[ABSOLUTE_END] - timezone.now().timestamp())
+        expiry = self.get(EXPIRY)
+        # Each change of the session begins this time anew.
+        return self.get_expiry_age() if isinstance(expiry, str) else max(settings.SESSION_COOKIE_AGE, ceil(expiry or 0))
+
+    def cookie_fits(self) -> bool:
+        """Whether the cookie, as it was last set, goes with the browser if it should, and stays if it should not."""
+        return bool(self.get(CLOSES)) == self.get_expire_at_browser_close()
+
+    def note_cookie(self) -> None:
+        """Has the record say which of the two the cookie does that is set now."""
+        if self.get_expire_at_browser_close():
+            self[CLOSES] = True
+        else:
+            self.pop(CLOSES, None)
+
+
+def follow_expiry(request: HttpRequest) -> None:
+    """What `set_expiry()` in a view means for the cookie and for the registry, before the session is saved.
+
+    A cookie that is to go with the browser, or no longer, is set with a new id. One that only ends sooner stays.
+    """
+    session: Any = request.session
+    if not _is_saved(session):
+        return
+    sent = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    if session.session_key == sent and not session.cookie_fits():
+        session.cycle_key()
+    if session.session_key != sent and not session.is_empty():
+        session.note_cookie()
+    before = EXPIRY_END in session
+    session.note_expiry_end()
+    if DEVICE in session and (before or EXPIRY_END in session):
+        idle_end = datetime.fromtimestamp(session[IDLE_END], timezone.now().tzinfo)
+        with suppress(*DATABASE_OUTAGES):
+            DeviceSession.objects.filter(pk=session[DEVICE]).update(idle_end=row_end(session, idle_end))
+
+
+def _is_saved(session: Any) -> bool:
+    if session.is_empty() or not (session.modified or settings.SESSION_SAVE_EVERY_REQUEST):
+        return False
+    session.keys()  # one that was not read yet may be over, and its cookie must not begin another
+    return not session.is_empty()
+
+
+def row_end(session: SessionBase, idle_end: datetime) -> datetime:
+    """The idle end in the registry: there, what `set_expiry()` ends has run out too."""
+    if EXPIRY_END not in session:
+        return idle_end
+    return min(idle_end, datetime.fromtimestamp(session[EXPIRY_END], idle_end.tzinfo))
