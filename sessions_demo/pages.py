@@ -26,7 +26,7 @@ from security.backends import InvalidCredentials, verify
 from security.outages import DATABASE_OUTAGES
 from security.passwords import MAXIMUM_LENGTH
 from security.revocation import revoke_access
-from security.users import login_field, profile, role_of
+from security.users import current_users, login_field, profile, role_of
 from security.views import CLEAR
 from sessions_demo import lifecycle, store
 from sessions_demo.flow import FLOW
@@ -117,7 +117,10 @@ def say_why(request: HttpRequest, redirect: HttpResponseRedirect) -> HttpRespons
 
 
 def end_reason(request: HttpRequest) -> str:
-    """Why the id in the cookie is no session: "owner", "revoked" or "expired"; "" without a cookie or an answer."""
+    """Why the session of the cookie is over: "owner", "revoked", "expired" or "lost".
+
+    "" without a cookie, for an id that is in no row, and while the database is away.
+    """
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not cookie:
         return ""
@@ -127,7 +130,10 @@ def end_reason(request: HttpRequest) -> str:
             return ""
         if row.reason == "expired" or row.state() == "expired":
             return "expired"
-        # A row that has not ended is of a revoked session, and an outage has kept that from being noted.
+        # After a revocation, an outage can have kept the row from being marked. If the user's access was not revoked,
+        # Redis has lost the record.
+        if row.ended is None and current_users(row.user_id, row.token_version).exists():
+            return "lost"
         return "owner" if row.reason in BY_OWNER else "revoked"
     return ""
 

@@ -1,12 +1,14 @@
 """The pages: the same verbs as the JSON endpoints, without a line of JavaScript."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from accounts.models import User
+from security.models import UserAccess
 from sessions_demo import store
 from sessions_demo.models import DeviceSession
 from tests.conftest import Browser
@@ -200,6 +202,27 @@ def test_whoever_was_in_a_moment_ago_is_told_why_she_is_out(
     row = at_alice.row
     store.delete([row.digest])
     DeviceSession.objects.filter(pk=row.pk).mark_ended(reason)
+    answer = at_alice.get(PROFILE_PAGE)
+    assert answer["Location"] == f"{LOGIN_PAGE}?next={PROFILE_PAGE}&over={code}"
+    assert sentence in at_alice.get(answer["Location"]).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "sentence"),
+    [
+        (lambda: None, "lost", "The server no longer has your session"),
+        # Of a revocation only this may be done: an outage can have kept the row from being marked.
+        (lambda: UserAccess.objects.update(token_version=9), "revoked", "Your access was revoked"),
+        (lambda: User.objects.update(is_active=False), "revoked", "Your access was revoked"),
+    ],
+    ids=["lost", "revoked", "banned"],
+)
+def test_a_session_that_redis_has_lost_is_told_from_a_revoked_one(
+    at_alice: Visitor, change: Callable[[], object], code: str, sentence: str
+) -> None:
+    store.delete([at_alice.row.digest])
+    change()
+    assert at_alice.row.ended is None
     answer = at_alice.get(PROFILE_PAGE)
     assert answer["Location"] == f"{LOGIN_PAGE}?next={PROFILE_PAGE}&over={code}"
     assert sentence in at_alice.get(answer["Location"]).content.decode()
