@@ -161,11 +161,11 @@ def _is_ours(request: HttpRequest) -> bool:
 
 
 def _memory_only() -> AbstractContextManager[Any]:
-    really, copy = finders.find, preparation.folder() / "client-that-stores.js"
+    really, copy = finders.find, preparation.folder() / "login-that-stores.js"
 
     def find(path: str, *args: Any, **kwargs: Any) -> Any:
         found = really(path, *args, **kwargs)
-        if path != "jwt_demo/client.js":
+        if path != "jwt_demo/login.js":
             return found
         copy.write_text(Path(found).read_text().replace(MEMORY, STORED))
         return str(copy)

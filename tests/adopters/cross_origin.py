@@ -9,7 +9,9 @@ from tests.adopters.host import HERE, Host
 from tests.running import ROOT
 
 PASSWORD = "correct horse battery"
-SCRIPT = ROOT / "jwt_demo" / "static" / "jwt_demo" / "client.js"
+SCRIPTS = ROOT / "jwt_demo" / "static" / "jwt_demo"
+# What a project copies, as `client.js` says.
+CLIENT = ("client.js", "answers.js", "login.js", "tabs.js")
 # What a project writes for a page at another origin of its own site.
 SETTINGS = """
 ALLOWED_HOSTS += ["api.site.localhost"]
@@ -55,9 +57,10 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def pages(api: int) -> Iterator[int]:
-    """Serves the page and the client script, under whatever name of this machine; gives the port."""
+    """Serves the page and the scripts of the client, under whatever name of this machine; gives the port."""
     page = (HERE / "spa.html").read_text().replace(":8000", f":{api}").encode()
-    served = {"/": ("text/html", page), "/client.js": ("text/javascript", SCRIPT.read_bytes())}
+    served = {f"/{name}": ("text/javascript", (SCRIPTS / name).read_bytes()) for name in CLIENT}
+    served["/"] = ("text/html", page)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Serving", (Handler,), {"served": served}))
     thread = Thread(target=server.serve_forever)

@@ -353,7 +353,7 @@ def test_no_page_of_the_web_starts_a_case_or_begins_a_visit(attack_range: Range)
 
 def test_no_browser_keeps_a_script_of_the_range(attack_range: Range) -> None:
     """While a defence is away, a script can be another one."""
-    answer = send(attack_range, f"victim.localhost:{attack_range.port}", "/static/jwt_demo/client.js")
+    answer = send(attack_range, f"victim.localhost:{attack_range.port}", "/static/jwt_demo/login.js")
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
 
 

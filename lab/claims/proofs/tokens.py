@@ -395,9 +395,9 @@ def access_token_is_kept_in_memory(sandbox: Sandbox) -> Iterator[Evidence]:
     token = browser.keep(browser.log_in(sandbox.person(), "jwt")).json["accessToken"]
     jar = [cookie.name for cookie in browser.http.cookies.jar if token in (cookie.value or "")]
     yield holds("cookies with the access token in them", jar, not jar)
-    script = next(path for path in scripts_of("jwt_demo") if path.name == "client.js").read_text()
+    script = "".join(path.read_text() for path in scripts_of("jwt_demo"))
     found = STORAGE.findall(script)
-    yield holds("uses of storage in the page's client script", found, not found and "Authorization" in script)
+    yield holds("uses of storage in the page's scripts", found, not found and "Authorization" in script)
     seconds = lifetime(jws.read_claims(token))
     yield holds("exp − iat", f"{seconds} s", seconds == 15 * MINUTE)
     browser.set_cookie("access", token)

@@ -1,0 +1,159 @@
+/**
+ * How the client reads what the server answers, and what it tells the user. Nothing here keeps a state.
+ */
+
+/**
+ * The error with which the methods of the client reject.
+ *
+ * - `status` is the HTTP status of the refusal. It is 0 when no answer came, 401 when the login has ended or another
+ *   one has begun, and 503 when the server gives no token where it should.
+ * - `fields` says what is wrong with each field, as the server answers it.
+ * - `retryAfter` is the number of seconds to wait, as the server answers it, or 0.
+ *
+ * @typedef {Error & {status: number, fields?: Record<string, string[]>, retryAfter?: number}} ClientError
+ */
+
+/**
+ * A response whose body has arrived and can still be read, and the text of that body. Without the text, the client
+ * would have to wait for the body again, and the user could log out meanwhile.
+ *
+ * @typedef {{response: Response, text: string}} Answer
+ */
+
+// What the user reads.
+export const SENTENCES = {
+  loggedOut: "You are logged out.",
+  loggedOutInAnotherTab: "You logged out in another tab.",
+  anotherUser: "Somebody logged in here, in another tab. Load this page again to go on as them.",
+  unreachable: "The server cannot be reached right now.",
+  loginEnded: "Your login has ended, by time or from elsewhere. If not by you, change your password.",
+};
+
+// A new token can cure these errors. It would not help after another 401, such as that for a wrong password.
+const TOKEN_REFUSALS = ["No token provided", "Token expired", "Invalid token", "Token revoked"];
+
+/** @type {Record<string, string>} What the user reads when the server refuses a refresh with this error. */
+const REFRESH_REFUSALS = {
+  "Invalid refresh token": SENTENCES.loginEnded,
+  "Refresh token already used":
+    "An answer to this browser was lost on its way, so this login has ended. Your other logins have not. Log in again.",
+  "Token reuse detected": "Somebody used an old token of yours; everything was logged out. Change your password.",
+};
+
+/**
+ * @param {object} [content] What to send as JSON. Without it, the request has no body.
+ * @returns {RequestInit}
+ */
+export function postOptions(content) {
+  const headers = { "Content-Type": "application/json" };
+  const body = JSON.stringify(content);
+  return { method: "POST", headers, body };
+}
+
+/**
+ * @param {Answer} answer
+ * @returns {any} What the server answers.
+ * @throws {ClientError} With the status of the answer when the server refuses.
+ */
+export function contentOf(answer) {
+  const { response } = answer;
+  const content = jsonOf(answer);
+  if (response.ok) return content;
+  const message = content.error ?? SENTENCES.unreachable;
+  const retryAfter = Number(response.headers.get("Retry-After"));
+  throw clientError(message, response.status, { fields: content.fields, retryAfter });
+}
+
+/** @param {any} content */
+export function assertToken(content) {
+  // Without this, the error page of a proxy would end in an exception without a status, and the client would not try
+  // again. Only a 401 is a logout.
+  if (!content.accessToken) throw clientError(SENTENCES.unreachable, 503);
+}
+
+/** @param {Answer} answer */
+export function isTokenRefused(answer) {
+  if (answer.response.status !== 401) return false;
+  const { error } = jsonOf(answer);
+  return TOKEN_REFUSALS.includes(error);
+}
+
+/**
+ * @param {Answer} answer The refusal of a refresh.
+ * @param {string} userId The user who was logged in, or an empty string.
+ */
+export function reasonOfRefusal(answer, userId) {
+  const { error } = jsonOf(answer);
+  // A browser without a login is refused too. Its user would read that a login has ended which never was.
+  const otherwise = userId ? SENTENCES.loginEnded : "";
+  return REFRESH_REFUSALS[error] ?? otherwise;
+}
+
+/**
+ * @param {Answer} answer
+ * @returns {any} The body, or an empty object when the body is not JSON.
+ */
+export function jsonOf(answer) {
+  try {
+    return JSON.parse(answer.text) ?? {};
+  } catch {
+    // A proxy answers with HTML. The caller would get a SyntaxError and never see the status.
+    return {};
+  }
+}
+
+/**
+ * @param {string} url
+ * @param {RequestInit} options With a `signal`, the caller decides how long to wait.
+ * @param {number} patience Seconds.
+ * @returns {Promise<Answer>}
+ */
+export async function fetchWhole(url, options, patience) {
+  const signal = options.signal ?? AbortSignal.timeout(patience * 1000);
+  try {
+    const response = await fetch(url, { ...options, signal });
+    // The connection can break in the middle of the body, and the caller could not read the same body again.
+    const copy = response.clone();
+    const text = await copy.text();
+    return { response, text };
+  } catch (error) {
+    // An abort by the caller is not an outage, and must not make the client offline.
+    if (options.signal?.aborted) throw error;
+    throw clientError(SENTENCES.unreachable, 0);
+  }
+}
+
+/**
+ * @param {string} message
+ * @param {number} status
+ * @param {{fields?: Record<string, string[]>, retryAfter?: number}} [details]
+ * @returns {ClientError}
+ */
+export function clientError(message, status, details = {}) {
+  const error = new Error(message);
+  return Object.assign(error, { status, ...details });
+}
+
+/**
+ * @param {string} accessToken
+ * @returns {Record<string, any>} The claims in the token. They are not verified: only the server can do that.
+ */
+export function claimsOf(accessToken) {
+  const payload = accessToken.split(".")[1];
+  const base64 = payload.replaceAll("-", "+").replaceAll("_", "/");
+  const json = atob(base64);
+  return JSON.parse(json);
+}
+
+/** @returns {() => number} Tells how many seconds have passed since now. */
+export function startStopwatch() {
+  const steadyStart = performance.now();
+  const clockStart = Date.now();
+  return () => {
+    const steadyMilliseconds = performance.now() - steadyStart;
+    const clockMilliseconds = Date.now() - clockStart;
+    // The steady time can stop while the machine sleeps, and the clock can be set back. With one of them alone, a
+    // token could seem to have more time left than it has.
+    return Math.max(steadyMilliseconds, clockMilliseconds) / 1000;
+  };
+}
