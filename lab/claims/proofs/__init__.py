@@ -9,6 +9,7 @@ from lab.claims.proofs import (
     gateway,  # noqa: F401
     introduction,  # noqa: F401
     questions,  # noqa: F401
+    refresh_tokens,  # noqa: F401
     revocation,  # noqa: F401
     rotation,  # noqa: F401
     scale,  # noqa: F401
