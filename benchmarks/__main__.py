@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import growth, load, machine, report, servers
-from benchmarks.contestants import CONTESTANTS, USERS, CannotRun
+from benchmarks.contestant import USERS, CannotRun
+from benchmarks.contestants import CONTESTANTS
 from benchmarks.measures import LOGGED_IN, LOGGED_OUT, Bench
 
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.candidates`: servers the site could run under, each with the checks of `benchmarks.raw`.
+"""`python -m benchmarks.candidates`: servers the site could run under, each with the checks of `raw_checks`.
 
 Each candidate is installed into a folder of its own under `var/servers`, set up as strictly as it can be, and serves
 the site with a real Valkey and one process. Printed are the checks, and the processor time of a request beside that of
@@ -27,7 +27,7 @@ import psutil
 import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from benchmarks import raw
+from benchmarks import raw, raw_checks
 from benchmarks.servers import CORES, OTHER_CORES, SERVER_CORES, free_port, listens_alone, pinned
 from config.environment import ROOT
 
@@ -259,7 +259,7 @@ FILES = {"certificate": "site.pem", "key": "site.key", "log": "log.json"}
 
 def check_all(ground: Ground, candidates: list[Candidate]) -> dict[str, dict[str, str]]:
     """What each check says of each: "" for right."""
-    names = [*raw.REQUESTS, *raw.PROCESSES]
+    names = [*raw_checks.REQUESTS, *raw_checks.PROCESSES]
     together = [(candidate, name) for candidate in candidates for name in names if name != "health"]
     # They wait for slow clients most of the time.
     with ThreadPoolExecutor(4) as pool:
@@ -273,10 +273,10 @@ def check(ground: Ground, candidate: Candidate, name: str) -> str:
     """What one check says. A server that does not serve has not passed."""
     start = partial(Running, ground, candidate)
     try:
-        if name in raw.PROCESSES:
-            return raw.PROCESSES[name](start)
+        if name in raw_checks.PROCESSES:
+            return raw_checks.PROCESSES[name](start)
         with start() as server:
-            said = raw.REQUESTS[name](server)
+            said = raw_checks.REQUESTS[name](server)
             return said if server.process.poll() is None else f"{said} and it ended"
     except raw.NotServing as error:
         return str(error)

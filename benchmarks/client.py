@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from benchmarks.contestants import CSRF_TOKEN, PASSWORD, Flow, email
+from benchmarks.contestant import CSRF_TOKEN, PASSWORD, Flow, email
 from benchmarks.load import TOKEN, Next, Request, Script
 from benchmarks.servers import Server
 

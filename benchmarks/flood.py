@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import client
 from benchmarks.client import Login
-from benchmarks.contestants import USERS
+from benchmarks.contestant import USERS
 from benchmarks.load import Request
 from benchmarks.servers import OTHER_CORES, Server
 

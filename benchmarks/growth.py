@@ -19,7 +19,8 @@ from threading import Event, Thread
 from typing import Any
 
 from benchmarks import servers
-from benchmarks.contestants import CONTESTANTS, Contestant, Flow, Place
+from benchmarks.contestant import Contestant, Flow, Place
+from benchmarks.contestants import CONTESTANTS
 from benchmarks.load import Load
 from benchmarks.measures import Target
 from benchmarks.servers import Server

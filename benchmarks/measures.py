@@ -12,7 +12,8 @@ import redis
 
 from benchmarks import client, flood, load, servers
 from benchmarks.client import Login
-from benchmarks.contestants import CONTESTANTS, CannotRun, Contestant, Flow, Place
+from benchmarks.contestant import CannotRun, Contestant, Flow, Place
+from benchmarks.contestants import CONTESTANTS
 from benchmarks.load import CONNECTIONS, Load, Request, Script
 from benchmarks.servers import CORES, SERVER_CORES, Server
 

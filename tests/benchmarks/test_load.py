@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import load, servers
-from benchmarks.contestants import Contestant, Place
+from benchmarks.contestant import Contestant, Place
 from benchmarks.load import Next, Request, Script
 from benchmarks.servers import Server
 

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks import load, measures, servers
 from benchmarks.__main__ import _parser, describe
-from benchmarks.contestants import CONTESTANTS, USERS, CannotRun, Contestant, Flow, Place
+from benchmarks.contestant import USERS, CannotRun, Contestant, Flow, Place
+from benchmarks.contestants import CONTESTANTS
 from benchmarks.load import Load
 from benchmarks.measures import OPERATIONS, Bench, Row, Target
 

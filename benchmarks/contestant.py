@@ -1,0 +1,135 @@
+"""What a contestant of `make bench` is: how it is prepared and started, and the addresses at which users log in.
+
+A contestant is started in the folder `ROOT`, with `environment` as its complete environment. It listens on
+127.0.0.1, and is ready once `nothing` is answered with 200. All use one Valkey, each its own database numbers.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_urlsafe
+
+from config.environment import ROOT
+
+USERS = 64
+PASSWORD = "correct horse of the bench"  # noqa: S105
+# How many databases the one Valkey needs: its option `--databases`.
+STORE_DATABASES = 6
+STOCK, EXPRESS, EXPRESS_BCRYPT = 3, 4, 5
+# What a client sends as the CSRF cookie and in the header: any 32 letters, as long as they are the same.
+CSRF_TOKEN = "b" * 32
+# Made once for this process: a credential from before a restart of a contestant is still good after it.
+SECRETS = {name: token_urlsafe(48) for name in ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
+SITE = "login.example.org"
+# As a browser sends it and a proxy in front passes it on.
+BEHIND_PROXY = {
+    "Host": SITE,
+    "Origin": f"https://{SITE}",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-For": "203.0.113.7",
+}
+
+
+class CannotRun(Exception):
+    """A contestant that could not be prepared, and why, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a contestant runs.
+
+    `folder` takes everything that it writes. Contestants of one `result_key` may share it, one after the other: the
+    second is prepared sooner. `store` is the Unix socket of the one Valkey.
+    """
+
+    folder: Path
+    store: Path
+    port: int
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One way to log in at one contestant, with its addresses; "" where there is none.
+
+    `login`, `refresh` and `logout` take a POST. `login` takes JSON with `login_field` and `password`, and `access` is
+    the name of the access token in its answer. The refresh token is in the cookie `refresh_cookie`, or in
+    `refresh_field` of the answers, and then of the bodies of `refresh` and `logout` too. `csrf` names the cookie and
+    the header that login and logout of a session need. A flow without a login is for credentials of `log_in_by`,
+    another variant.
+    """
+
+    kind: str
+    variant: str = ""
+    login: str = ""
+    whoami: str = ""
+    profile: str = ""
+    refresh: str = ""
+    logout: str = ""
+    login_field: str = "email"
+    access: str = ""
+    refresh_cookie: str = ""
+    refresh_field: str = ""
+    csrf: tuple[str, str] | None = None
+    log_in_by: str = ""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One of those that are compared.
+
+    `headers` goes with every request. `missing` says why it cannot run on this machine, "" if it can. `prepare` makes
+    its database and users, once for a folder; the store must run. Raises `CannotRun`. `beside` is the commands of
+    processes that it needs next to `command`. `store_databases` are its own, that of the sessions first. In the
+    results it counts as `result_key`.
+    """
+
+    key: str
+    name: str
+    note: str
+    flows: tuple[Flow, ...]
+    nothing: str
+    prepare: Callable[[Place], None]
+    command: Callable[[Place], list[str]]
+    environment: Callable[[Place], dict[str, str]]
+    headers: dict[str, str] = field(default_factory=lambda: dict(BEHIND_PROXY))
+    missing: Callable[[], str] = lambda: ""
+    beside: Callable[[Place], list[list[str]]] = lambda place: []
+    store_databases: tuple[int, ...] = ()
+    result_key: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "result_key", self.result_key or self.key)
+
+
+def email(number: int) -> str:
+    """What user `number` logs in with, from 0 to `USERS`."""
+    return f"user{number}@example.com"
+
+
+def of_this_machine() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
+def run(contestant_environment: dict[str, str], *command: str) -> None:
+    done = subprocess.run(
+        command, cwd=ROOT, env=contestant_environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode:
+        raise CannotRun(f"{' '.join(command[:4])} failed: {' '.join(done.stdout.split())[-300:]}")
+
+
+def make_folder(place: Place) -> None:
+    place.folder.mkdir(parents=True, exist_ok=True)
+
+
+def bare_environment(place: Place) -> dict[str, str]:
+    return {
+        **of_this_machine(),
+        "ENV_FILE": os.devnull,
+        "NODE_ENV": "production",
+        "PORT": str(place.port),
+        "WEB_WORKERS": str(place.workers),
+    }
