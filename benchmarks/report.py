@@ -128,11 +128,15 @@ def text(value: str) -> str:
 
 
 def between_markers(document: str, generated: str, first: str = BEGIN, last: str = END) -> str:
-    """`document` with `generated` between its two markers. Raises ValueError if it does not have each of them once."""
-    before, begin, rest = document.partition(first)
-    _, end, after = rest.partition(last)
-    if not begin or not end:
-        raise ValueError(f"A document has lost its markers {first} and {last}.")
+    """`document` with `generated` between its two markers.
+
+    Raises `ValueError` unless the document has each marker exactly once, and in this order: text of the document would
+    be lost otherwise.
+    """
+    before, _, rest = document.partition(first)
+    _, _, after = rest.partition(last)
+    if document.count(first) != 1 or document.count(last) != 1 or rest.count(last) != 1:
+        raise ValueError(f"A document must have the markers {first} and {last} once each, in this order.")
     return f"{before}{first}\n\n{generated}\n\n{last}{after}"
 
 

@@ -49,9 +49,14 @@ class Server:
         return used
 
     def settle(self) -> None:
-        """Returns when it has done what it still had to do, and nothing of it falls into the next measurement."""
+        """Waits until the server is idle, so that its remaining work is not counted in the next measurement.
+
+        Raises `RuntimeError` if it is still busy after `END` seconds.
+        """
         seen, end = -1.0, time.monotonic() + END
-        while (now := self.cpu()) - seen > IDLE and time.monotonic() < end:
+        while (now := self.cpu()) - seen > IDLE:
+            if time.monotonic() > end:
+                raise RuntimeError(f"{self.contestant.key} was still busy {END} s after the last answer")
             seen = now
             time.sleep(0.1)
 

@@ -23,12 +23,20 @@ def main() -> None:
     every = gateways.all_gateways()
     if missing := sorted({it.program for it in every if not gateways.is_there(it)}):
         sys.exit(f"Not there: {', '.join(missing)}. On Debian: apt install caddy nginx-light haproxy")
+    try:
+        generated = all_tables(every)
+    except RuntimeError as error:
+        sys.exit(f"Nothing is written: {error}")
+    print(generated)
+    DOCUMENT.write_text(between_markers(DOCUMENT.read_text(), generated, BEGIN, END))
+
+
+def all_tables(every: list[gateways.Gateway]) -> str:
+    """The generated part of the document. Raises `RuntimeError` if a gateway does not start."""
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(try_gateway, every))
     parts = ["### Gateways", tables.gateway_tables(found, every), "### Servers", try_servers(every)]
-    generated = "\n\n".join(parts)
-    print(generated)
-    DOCUMENT.write_text(between_markers(DOCUMENT.read_text(), generated, BEGIN, END))
+    return "\n\n".join(parts)
 
 
 def try_gateway(gateway: gateways.Gateway) -> tables.Line:

@@ -123,7 +123,7 @@ def running(gateway: Gateway, port_behind: int = 0) -> Iterator[tuple[int, Behin
         ports = {"port": free_port(), "behind": port_behind or behind.server_address[1], "auth": auth.server_address[1]}
         process = _start(gateway, name, ports)
         try:
-            _wait(process, ports["port"])
+            _wait(process, ports["port"], gateway.name)
             yield ports["port"], behind
         finally:
             process.terminate()
@@ -151,14 +151,17 @@ def _start(gateway: Gateway, folder: str, ports: dict[str, int]) -> "subprocess.
     )
 
 
-def _wait(process: "subprocess.Popen[bytes]", port: int) -> None:
+def _wait(process: "subprocess.Popen[bytes]", port: int, name: str) -> None:
     end = time.monotonic() + START
     while time.monotonic() < end and process.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
+    if process.poll() is None:
+        raise RuntimeError(f"{name} does not listen on its port after {START} s")
     assert process.stderr
-    raise RuntimeError(process.stderr.read(400).decode() if process.poll() is not None else "It does not listen.")
+    said = " ".join(process.stderr.read().decode()[-400:].split())
+    raise RuntimeError(f"{name} does not start: it ended with status {process.returncode}. {said}")
 
 
 def faults(gateway: Gateway) -> dict[tuple[str, str], str]:

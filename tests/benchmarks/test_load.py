@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,14 @@ def test_another_listener_is_not_measured(server: Server) -> None:
         stranger = Server(ANSWERING, place, server.process)
         with pytest.raises(RuntimeError, match="not served by answering alone"):
             load.run(stranger, getting("/"), 1)
+
+
+def test_a_server_that_stays_busy_ends_the_run(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = count()
+    monkeypatch.setattr(servers, "END", 0.2)
+    monkeypatch.setattr(Server, "cpu", lambda self: float(next(ticks)))
+    with pytest.raises(RuntimeError, match="answering was still busy"):
+        server.settle()
 
 
 def test_a_free_port_is_kept_for_the_server_it_is_for() -> None:

@@ -200,6 +200,13 @@ def test_a_document_without_its_markers_stops_it_before_anything_is_written(
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.parametrize("document", ["a", "a b a b", "a b b", "a a b", "b a", "b a b"])
+def test_a_marker_that_is_missing_repeated_or_out_of_order_is_refused(document: str) -> None:
+    with pytest.raises(ValueError, match="once each"):
+        report.between_markers(document, "new", "a", "b")
+    assert report.between_markers("1 a old b 2", "new", "a", "b") == "1 a\n\nnew\n\nb 2"
+
+
 @pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", '{"speed": []}'])
 def test_without_results_that_can_be_read_the_command_says_so(
     content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

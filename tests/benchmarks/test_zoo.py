@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.zoo import gateways, servers, tables
-from benchmarks.zoo.__main__ import BEGIN, DOCUMENT, END
+from benchmarks.zoo.__main__ import BEGIN, DOCUMENT, END, main
 from benchmarks.zoo.cases import COLUMNS, Case, fault, requests
 
 EVERY = {it.name: it for it in gateways.all_gateways()}
@@ -89,8 +90,20 @@ def test_a_strict_gateway_passes_every_case() -> None:
 
 def test_a_gateway_that_does_not_start_is_no_gateway_that_passes() -> None:
     broken = replace(needed("Caddy, strict"), text="nonsense {")
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="Caddy, strict does not start: it ended with status 1"):
         gateways.faults(broken)
+
+
+def test_a_gateway_that_does_not_start_ends_the_command_with_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = replace(needed("Caddy, strict"), text="nonsense {")
+    monkeypatch.setattr(gateways, "all_gateways", lambda: [broken])
+    before, handler = DOCUMENT.read_text(), signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit, match=r"^Nothing is written: Caddy, strict does not start: "):
+            main()
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert DOCUMENT.read_text() == before
 
 
 def test_the_document_has_each_set_up() -> None:
