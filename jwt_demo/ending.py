@@ -1,4 +1,4 @@
-"""Ends families: their rows, their outstanding tokens, and by the denylist their access tokens."""
+"""Ends families: marks their rows, blacklists their refresh tokens, and puts them on the denylist."""
 
 from collections.abc import Iterable
 
@@ -10,14 +10,14 @@ from security.outages import OUTAGES
 from security.transactions import write_transaction
 from security.users import user_key
 
-# Families that are ended in one transaction.
+# How many families are ended in one transaction.
 BATCH = 1000
 
 
 def end_families(rows: TokenFamilies, reason: str) -> int:
-    """Ends those of these families that are live, a batch at a time, and denies their access tokens; how many it was.
+    """Ends the live ones of these families in batches, and denies their access tokens. Returns how many it ended.
 
-    Raises one of `OUTAGES` for a store that is away. What has ended by then has ended.
+    Raises one of `OUTAGES` when a store is away. The families that were ended before that stay ended.
     """
     ended = 0
     while batch := list(rows.live().values_list("pk", flat=True)[:BATCH]):
@@ -26,7 +26,10 @@ def end_families(rows: TokenFamilies, reason: str) -> int:
 
 
 def end_and_deny(rows: TokenFamilies, reason: str) -> int:
-    """Ends these families. Denies the access tokens also of those that had ended: a second try mends the first."""
+    """Ends these families and denies their access tokens. Returns how many it ended.
+
+    Families that had ended before are denied too, so that a second try completes a first one that failed halfway.
+    """
     families, ended = end_rows(rows, reason)
     add_to_denylist(families)
     return ended
@@ -35,8 +38,8 @@ def end_and_deny(rows: TokenFamilies, reason: str) -> int:
 @write_transaction()
 def end_rows(rows: TokenFamilies, reason: str) -> tuple[list[TokenFamily], int]:
     """Locks these families and ends those that are live. Returns all of them, and how many it ended."""
-    # Locked, or a rotation between the look and the update would leave its token out of the blacklist; in
-    # one order, or two requests that end many would wait for each other.
+    # Without the lock, the new token of a rotation that comes in between would not be blacklisted. Without an order,
+    # two requests that end many families could deadlock.
     families = list(rows.order_by("pk").select_for_update(of=("self",)))
     found = [family.pk for family in families]
     ended = TokenFamily.objects.filter(pk__in=found).mark_ended(reason)
@@ -48,12 +51,12 @@ def end_rows(rows: TokenFamilies, reason: str) -> tuple[list[TokenFamily], int]:
 
 def add_to_denylist(families: Iterable[TokenFamily]) -> None:
     """Denies the access tokens of these families, but not those that are only to expire by their policy."""
-    # After the commit: a token that was issued a moment before it must be covered too.
+    # Callers do this after the commit, so that the entries outlive an access token that was issued just before it.
     is_asked = revocation.is_asked_by_default()
     listed = [family for family in families if family.policy["revocation"] != "expiry" or not is_asked]
     try:
         revocation.deny_families((user_key(family.user_id), family.pk) for family in listed)
     except OUTAGES:
-        # Where tokens are only to expire, a logout needs no store; a view that asks the denylist is a 503 meanwhile.
+        # By default no view asks the denylist, and a logout must work without its store. A view that asks answers 503.
         if is_asked:
             raise

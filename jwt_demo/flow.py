@@ -1,4 +1,4 @@
-"""What others call: `security` to list and end the devices of a user, and SimpleJWT when it blacklists a token."""
+"""The families as others use them: `security` lists and ends them, and SimpleJWT can blacklist a token."""
 
 from typing import Any
 from uuid import UUID
@@ -20,12 +20,12 @@ from security.users import get_user, pk_of
 
 
 class TokenFlow:
-    """What `security` asks of this flow: see `security.devices.Flow`."""
+    """How `security` lists and ends the families of a user: see `security.devices.Flow`."""
 
     name = "token families"
 
     def list(self, pk: Any) -> list[Device]:
-        """The live families of a user."""
+        """The live families of a user, the latest first."""
         rows = TokenFamily.objects.live().filter(user_id=pk).order_by("-started")
         return [
             Device(row.pk, row.address, row.user_agent, row.started, row.issued, row.absolute_end, row.remember)
@@ -33,11 +33,11 @@ class TokenFlow:
         ]
 
     def end(self, user: Any, device: UUID, reason: str) -> bool:
-        """Ends one family of this user."""
+        """Ends one family of this user. Returns whether it was live."""
         return self._revoke(user, TokenFamily.objects.filter(pk=device), reason) == 1
 
     def end_all(self, key: str, token_version: int, reason: str, keep: Any = None) -> int:
-        """Ends all of an earlier version; `keep`, if it is a family, gets new tokens instead."""
+        """Ends all families of an earlier `token_version`. If `keep` is a family, it gets new tokens instead."""
         pk = pk_of(key)
         rows = TokenFamily.objects.live().filter(user_id=pk, token_version__lt=token_version)
         is_ours = isinstance(keep, TokenFamily)
@@ -46,13 +46,13 @@ class TokenFlow:
             if is_ours:
                 cycle_key(keep, get_user(pk))
         finally:
-            # Also when `keep` was ended meanwhile, and when the database is locked. One entry for all of them, and
-            # for access tokens without a family, which have no row.
+            # Also if `keep` was ended meanwhile or the database is locked. The one entry covers all these families, and
+            # access tokens without a family, which have no row.
             revocation.deny_before(key, token_version)
         return ended
 
     def end_others(self, user: Any, device: str | None, reason: str) -> int:
-        """Ends all families of this user but one, or but none."""
+        """Ends all families of this user, except `device` if one is given. Returns how many it ended."""
         rows = TokenFamily.objects.all()
         return self._revoke(user, rows.exclude(pk=device) if device else rows, reason)
 
@@ -68,11 +68,11 @@ FLOW = TokenFlow()
 
 @receiver(post_save, sender=BlacklistedToken)
 def end_blacklisted(sender: object, instance: BlacklistedToken, raw: bool, **kwargs: Any) -> None:
-    """Ends the family of a token that is blacklisted by SimpleJWT's own means, which know no families."""
+    """Ends the family of a token that SimpleJWT's own code has blacklisted, because that code knows no families."""
     if raw:
-        return  # A backup: the token's own row may still be to come, and the family's row says whether it ended.
+        return  # A backup is being loaded: the token's row may be missing yet, and the family's row says if it ended.
     if family := blacklist.family_of(instance.token.jti):
         rows = TokenFamily.objects.live().filter(pk=family)
         if rows.filter(jti=instance.token.jti).exists():
-            # By its id: its client may rotate right after the commit.
+            # By the id of the family, not by the `jti`: the client may rotate between the commit and this call.
             transaction.on_commit(lambda: end_and_deny(rows, "blacklisted"))

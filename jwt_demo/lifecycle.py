@@ -1,8 +1,11 @@
-"""A login from its first token to its last: start, rotate, cycle the key, end. Views call these verbs.
+"""The life of a login with tokens: start, rotate, reauthenticate, end. Views call these functions.
 
-A family is changed by conditional UPDATEs alone. The request that changes the row has won; a request that finds it
-changed looks again. What a replayed token ends is committed before the answer is made: the answer is an
-exception, and inside the transaction it would undo that.
+A rotation is one conditional UPDATE (optimistic locking). If it changes no row, another request was faster, and the
+family is read again. A reused refresh token ends its family or all logins of the user. This is committed before the
+exception for the view is raised: an exception inside the transaction would roll it back.
+
+Beside this module, `rotation` reads a family for a rotation, `ending` ends families, and `flow` is what `security`
+calls.
 """
 
 from dataclasses import dataclass
@@ -30,29 +33,26 @@ from security.transactions import write_transaction
 from security.users import access_of, changed_fields, stored_users, user_key
 
 AGAIN = "logged in again"
-# How long a logout that was sent with the refresh token from before `cycle_key` still finds the family. Not longer: a
-# thief's copy must not log out a user who changed the password.
+# How long a refresh token from before `cycle_key` can still log out: the logout may have been sent just before. If this
+# were longer, a thief's copy could log out a user who has changed the password.
 LOGOUT_GRACE = timedelta(seconds=10)
 
 
 class InvalidRefresh(Exception):
-    """The refresh token means nothing here, and nothing happened."""
+    """The refresh token is invalid, for example because its family has ended. Nothing is ended by it."""
 
 
 class ReusedAfterGrace(Exception):
-    """The refresh token was used before by the same client, too late to be a retry: an answer was lost.
-
-    Its family has ended, and nothing else of the user.
-    """
+    """The same client has used this refresh token before, and the grace period is over. Only its family has ended."""
 
 
 class ReuseDetected(Exception):
-    """The refresh token was used before, and two clients hold it: everything of the user has ended."""
+    """The refresh token was used before, and two clients hold its family: all logins of the user have ended."""
 
 
 @dataclass(frozen=True)
 class IssuedTokens:
-    """What a login or a refresh gives. Without a family there is no refresh token."""
+    """The tokens of a login or a refresh. Without a family there is no refresh token."""
 
     access: AccessToken
     family: TokenFamily | None = None
@@ -65,7 +65,7 @@ def start(
     transport: str = Transport.COOKIE,
     policy: Policy | None = None,
 ) -> IssuedTokens:
-    """Logs a verified user in, in a new family.
+    """Logs in a user whose password was verified: stores a new family and issues its first tokens.
 
     Raises `InvalidCredentials` when the user's access was revoked while the password was being verified.
     """
@@ -79,8 +79,8 @@ def start(
 
 
 def access_token_only(user: Any, client: Client) -> IssuedTokens:
-    """Logs a verified user in for the life of one access token: no refresh token, no row. Raises as `start` does."""
-    # This family gives the token its claims, and is never saved.
+    """Logs in a verified user for the life of one access token, without a refresh token. Raises as `start` does."""
+    # An unsaved family that only fills in the claims.
     family = TokenFamily.begin(user, client, Policy.default(), False, Transport.BODY)
     with transaction.atomic():
         family.token_version = _record_login(user, client, refresh=False)
@@ -98,25 +98,27 @@ def _record_login(user: Any, client: Client, **detail: Any) -> int:
 def _access(family: TokenFamily, now: datetime) -> AccessToken:
     token = AccessToken.about(family.user, family.pk, family.token_version, family.authenticated)
     token.set_iat(at_time=now)
-    # A family may be older than a shorter ACCESS_TOKEN_LIFETIME, which is how long the denylist remembers.
+    # The policy may be older than a shorter ACCESS_TOKEN_LIFETIME. The denylist forgets after that lifetime, and a
+    # revoked token that lives longer would work again.
     seconds = min(family.policy["access"], access_lifetime())
-    # Nor may a token outlive the key that signs it: see `TokenFamily.next`.
+    # A token must not outlive the key that signs it: see `TokenFamily.next`.
     ends = [now + timedelta(seconds=seconds), family.absolute_end, token.token_backend.ring.signing.retired]
     token.set_exp(from_time=min(filter(None, ends)), lifetime=timedelta(0))
     return token
 
 
 def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKIE) -> IssuedTokens:
-    """The next tokens of a family, for a refresh token whose signature and expiry are good.
+    """Exchanges a refresh token for the next tokens of its family. Its signature and expiry have been verified.
 
-    Raises `InvalidRefresh`; or `ReusedAfterGrace` or `ReuseDetected`, after what must end has ended and is committed.
+    Raises `InvalidRefresh`, `ReusedAfterGrace` or `ReuseDetected`. The last two are raised when the logins that they
+    end have ended and this is committed.
     """
     try:
-        # Durable: inside a caller's transaction an exception would bring back what a thief's replay ended.
+        # Durable: in a caller's transaction, the exception would roll back what a reused token has ended.
         with write_transaction(durable=True):
             verdict, family = _classified(token, client, transport)
     except IntegrityError:
-        # The foreign key of an outstanding token: the user's row was deleted after it had been read.
+        # The outstanding token refers to the user's row, and another request has deleted that row since it was read.
         if stored_users().filter(pk=token.user_pk).exists():
             raise
         raise InvalidRefresh from None
@@ -124,7 +126,7 @@ def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKI
 
 
 def _classified(token: RefreshToken, client: Client, transport: str) -> tuple[Verdict, TokenFamily | None]:
-    """What the token means, and the family after what follows from that is done."""
+    """Classifies the token, and then rotates the family or ends what a reused token ends."""
     verdict = Verdict.INVALID
     while family := family_for_rotation(token["sid"]):
         if family.user and changed_fields(family.user, family.user_guarded) and revoke_if_changed([family.user.pk]):
@@ -141,7 +143,7 @@ def _classified(token: RefreshToken, client: Client, transport: str) -> tuple[Ve
 
 
 def _advance(family: TokenFamily, client: Client, **more: Any) -> bool:
-    """Turns a family to its next token, unless another request just did or ended it: one compare and swap."""
+    """Moves a family to its next token by one compare and swap. False if another request has rotated or ended it."""
     unchanged = {"id": family.pk, "generation": family.generation, "jti": family.jti, "ended": None}
     change = family.next(family.generation + 1, client, family.now) | more
     if not statements.update(TokenFamily, unchanged, change):
@@ -152,7 +154,7 @@ def _advance(family: TokenFamily, client: Client, **more: Any) -> bool:
 
 
 def _reused_after_grace(family: TokenFamily, client: Client) -> None:
-    """The same client, too late: a lost answer, or a copy of the cookie. Only this family ends."""
+    """Ends this family only. The same client was too late: it lost an answer, or its cookie was copied."""
     if _mark_ended(family, "token reused after the grace period"):
         detail = {"family": str(family.pk), "verdict": "reused after grace", "everything": False}
         events.record(SecurityEvent.Name.TOKEN_REUSED, family.user, client, **detail)
@@ -161,7 +163,7 @@ def _reused_after_grace(family: TokenFamily, client: Client) -> None:
 
 
 def _reused(family: TokenFamily, client: Client) -> None:
-    """Two clients hold this family, and one of them is a thief: everything of the user ends."""
+    """Ends all logins of the user. Two clients hold this family, and one of them is a thief."""
     user = family.user
     if _mark_ended(family, "token reused") and user:
         detail = {"family": str(family.pk), "verdict": "reused", "everything": True}
@@ -171,7 +173,7 @@ def _reused(family: TokenFamily, client: Client) -> None:
 
 
 def _mark_ended(family: TokenFamily, reason: str) -> bool:
-    # Of two replays at once one ends the family; the other must not revoke and write to the user again.
+    # Of two replays at once, only one ends the family. The other must not revoke access and mail the user again.
     ended = TokenFamily.objects.filter(pk=family.pk).mark_ended(reason) == 1
     if ended:
         blacklist.add_latest([family.pk])
@@ -191,21 +193,24 @@ def _answer(verdict: Verdict, family: TokenFamily | None, client: Client) -> Iss
 
 
 def reauthenticate(family: TokenFamily | None, user: Any, client: Client) -> IssuedTokens:
-    """Notes that the password was proved again just now, in new tokens, which a thief of the old ones does not have.
+    """Issues new tokens which say that the password was proved just now. A thief of the old ones does not have these.
 
     Raises `InvalidCredentials` when the family was ended meanwhile.
     """
     if family is None:
         return access_token_only(user, client)
     with write_transaction():
-        # The family first, as a theft does: the other way round PostgreSQL would roll one of the two back.
+        # The family first and the user's access second, in the order of `_reused`. In the other order the two could
+        # deadlock, and PostgreSQL would roll one of them back.
         cycle_key(family, user, authenticated=timezone.now())
         record_login(user, client, flow="jwt", reauthenticated=True)
     return reissue(family)
 
 
 def cycle_key(family: TokenFamily, user: Any, **more: Any) -> None:
-    """Gives a family a new refresh token and the user's present version. The old tokens mean nothing from now on.
+    """Gives a family a new refresh token and the user's present `token_version`.
+
+    The earlier refresh tokens are invalid from now on, and do not count as reused.
 
     Raises `InvalidCredentials` when the family was ended meanwhile.
     """
@@ -221,15 +226,17 @@ def cycle_key(family: TokenFamily, user: Any, **more: Any) -> None:
 
 
 def reissue(family: TokenFamily) -> IssuedTokens:
-    """The latest refresh token of a family again, and a new access token, for a user who just proved the password."""
-    # Not from now: the denylist would forget an end that came in between before this access token expires.
+    """Returns the latest refresh token of a family and a new access token, after the user has proved the password."""
+    # Not dated now: if the family was ended in between, its entry in the denylist would expire before this access
+    # token does.
     return IssuedTokens(_access(family, family.issued), family)
 
 
 def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -> bool:
-    """Ends what these tokens belong to, if anything. Raises the store's error when it is away; then ask again.
+    """Logs out: ends the families of these tokens, and revokes an access token that has no family.
 
-    Returns whether the answer may clear the cookie: the browser that sent `refresh` cannot have a newer one.
+    Returns whether the answer may clear the cookie. It may not if the browser that sent `refresh` may have a newer one.
+    Raises one of `OUTAGES` when a store is away. The same call can then be made again.
     """
     theirs = Q(pk__in=[])
     if refresh:
@@ -244,14 +251,15 @@ def end(refresh: RefreshToken | None, access: AccessToken | None, reason: str) -
 
 
 def _of(refresh: RefreshToken) -> Q:
-    # Tokens from before `cycle_key` mean nothing, unless it was just now and the logout was under way.
+    # A token from before `cycle_key` cannot end the family, unless that was just now: see `LOGOUT_GRACE`.
     after = refresh["gen"] + 1
     just_now = Q(void_below=after, generation=after, issued__gt=database_now() - LOGOUT_GRACE)
     return Q(pk=refresh["sid"]) & (Q(void_below__lt=after) | just_now)
 
 
 def _has_successor(family: TokenFamily) -> bool:
-    # A browser like that one has logged in since. If it was another one, a cookie that means nothing stays there.
+    # A browser with the same user agent has logged in since, and the cookie may be its new one. If that was another
+    # browser, the invalid cookie stays in this one and does no harm.
     like = TokenFamily.objects.live().filter(user=family.user_id, user_agent=family.user_agent)
     return like.filter(started__gte=family.ended).exists()
 
@@ -260,14 +268,14 @@ def _is_last(refresh: RefreshToken, ended: list[TokenFamily]) -> bool:
     for family in ended:
         if str(family.pk) == refresh["sid"]:
             return family.ended is None or not (family.reason == AGAIN or _has_successor(family))
-    # A token whose family was not ended is from before `cycle_key`.
+    # If the family exists, the token is from before `cycle_key`, and the browser has a newer cookie.
     return not TokenFamily.objects.filter(pk=refresh["sid"]).exists()
 
 
 def _end_short(access: AccessToken, reason: str) -> None:
     if not revocation.CHECKS["denylist"].allows(access):
-        return  # a client that logs out again and again must not fill the history
+        return  # otherwise a client that repeats its logout would fill the history
     user = stored_users().filter(pk=access.user_pk).first()
-    # The row is what the denylist is rebuilt from.
+    # The denylist is rebuilt from this row.
     events.record(SecurityEvent.Name.TOKEN_REVOKED, user, Client(), jti=access["jti"], reason=reason)
     revocation.deny_token(user_key(access.user_pk), access["jti"])

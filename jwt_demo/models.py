@@ -1,4 +1,4 @@
-"""Token families: a row for each login, from which every token of it follows."""
+"""Token families: one row for each login. Its latest refresh token is computed from the row."""
 
 import uuid
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ from security.users import access_of, active_users, key_expression
 
 @dataclass(frozen=True)
 class Policy:
-    """How long the tokens of one login live, in seconds, and how they are revoked. Kept with the family."""
+    """How long the tokens of one login live, in seconds, and how they are revoked. Stored with the family."""
 
     access: int
     refresh: int
@@ -32,48 +32,49 @@ class Policy:
 
     @classmethod
     def default(cls, remember: bool = False) -> Self:
-        """What the views use."""
+        """The policy that the settings describe, for a login with or without "remember me"."""
         absolute = conf.JWT_ABSOLUTE_LIFETIME_REMEMBERED if remember else conf.JWT_ABSOLUTE_LIFETIME
         return cls(access_lifetime(), refresh_lifetime(remember), absolute, conf.JWT_GRACE_PERIOD, conf.JWT_REVOCATION)
 
     def __post_init__(self) -> None:
         if not 0 < self.access <= access_lifetime():
-            # The denylist forgets after ACCESS_TOKEN_LIFETIME: a token that lives longer would come back.
+            # The denylist forgets after ACCESS_TOKEN_LIFETIME. A revoked token that lives longer would work again.
             raise ValueError("access must be above 0 and at most ACCESS_TOKEN_LIFETIME")
         if not (self.access <= self.refresh <= self.absolute and self.grace_period >= 0):
-            raise ValueError("access, refresh and absolute must not fall, and grace_period not be below 0")
+            raise ValueError("access must be at most refresh, refresh at most absolute, and grace_period at least 0")
 
 
 class Transport(models.TextChoices):
-    """How the refresh token travels. Fixed at login: a cookie that turns up in a body was taken from a browser."""
+    """How a client sends its refresh token. Fixed at login: a cookie's token that comes in a body was stolen."""
 
     COOKIE = "cookie", "Cookie"
     BODY = "body", "Body"
 
 
 class Verdict(Enum):
-    """What it means that a refresh token is presented."""
+    """What `TokenFamily.classify` says about a refresh token that is presented, and what follows."""
 
     CURRENT = "it is the latest: rotate"
-    RETRY = "the answer was lost, or two tabs asked at once: the same successor again"
-    REUSED_AFTER_GRACE = "the same client, too late for a retry: the family ends"
-    REUSED = "two clients hold this family: everything of the user ends"
-    INVALID = "it means nothing, and nothing happens"
+    RETRY = "the answer was lost, or two tabs asked at once: send the same successor again"
+    REUSED_AFTER_GRACE = "the same client used it before, and the grace period is over: end the family"
+    REUSED = "two clients hold this family: end all logins of the user"
+    INVALID = "it is not valid here: refuse it and change nothing"
 
 
 class TokenFamilies(models.QuerySet["TokenFamily"]):
     """Finds and ends rows."""
 
     def live(self) -> Self:
-        """Those that were not ended and have not expired."""
+        """The families that were not ended and have not expired."""
         now = timezone.now()
         return self.filter(ended=None, expires__gt=now, absolute_end__gt=now)
 
     def for_rotation(self, now: Any = None) -> Self:
-        """Brings along what a rotation would otherwise have to ask for.
+        """Annotates each family with what a rotation needs, which saves further queries.
 
-        That is the outstanding token of each one, and the database's time, unless `now` is the expression for it: the
-        clock by which `issued` is written and read, whichever machine does so.
+        That is its outstanding token, the state of its user, and the database's time. A rotation writes `issued` by
+        this clock and compares it with this clock, because the clocks of the machines differ. `now` is another
+        expression for the time.
         """
         entry = OutstandingToken.objects.filter(jti=models.OuterRef("jti")).values("pk")
         access = UserAccess.objects.filter(user_key=key_expression(models.OuterRef("user_id")))
@@ -86,15 +87,15 @@ class TokenFamilies(models.QuerySet["TokenFamily"]):
         )
 
     def mark_ended(self, reason: str) -> int:
-        """Notes when and why, once; how many it was."""
+        """Notes when and why these families ended, if they had not ended before. Returns how many it changed."""
         return self.filter(ended=None).update(ended=timezone.now(), reason=reason[:100])
 
 
 class TokenFamily(models.Model):
-    """One login on one device. It holds what its latest token is made of, and no token."""
+    """One login on one device. It stores what its latest refresh token is made of, but not the token."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # Without a constraint: the rows of a deleted user must stay until their tokens are ended.
+    # No constraint in the database: the families of a deleted user must stay until they are ended.
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, db_constraint=False, null=True)
     token_version = models.PositiveIntegerField()
     transport = models.CharField(max_length=8, choices=Transport)
@@ -115,14 +116,14 @@ class TokenFamily(models.Model):
     ended = models.DateTimeField(null=True, blank=True)
     reason = models.CharField("why it ended", max_length=100, blank=True)
 
-    # See `TokenFamilies.for_rotation`.
+    # Set by `TokenFamilies.for_rotation` only.
     entry: int | None
     now: datetime
     user_version: int | None
     user_may_enter: bool
     user_guarded: dict[str, str] | None
 
-    # The latest token that `text` has signed, after its `jti`. Not stored.
+    # The `jti` of the token that `text` signed last, and that token. Not a field: it is not stored.
     _text = ("", "")
 
     objects: ClassVar[TokenFamilies] = TokenFamilies.as_manager()  # type: ignore[assignment]
@@ -133,7 +134,7 @@ class TokenFamily(models.Model):
             models.Index(name="family_by_user", fields=["user", "-started"]),
             models.Index(name="family_by_start", fields=["-started"]),
             models.Index(name="family_by_address", fields=["address"]),
-            # For housekeeping and the denylist: what may run out, and what has ended.
+            # Housekeeping looks for families that expire, and housekeeping and the denylist for those that have ended.
             models.Index(name="family_by_expires", fields=["expires"], condition=models.Q(ended=None)),
             models.Index(name="family_by_ended", fields=["ended"], condition=models.Q(ended__isnull=False)),
         ]
@@ -143,7 +144,7 @@ class TokenFamily(models.Model):
 
     @classmethod
     def begin(cls, user: Any, client: Client, policy: Policy, remember: bool, transport: str) -> Self:
-        """The family of a login that happens now, unsaved, with its first token."""
+        """Returns the unsaved family of a login that happens now, with the fields of its first token."""
         now = timezone.now()
         family = cls(
             user=user,
@@ -161,9 +162,9 @@ class TokenFamily(models.Model):
         return family
 
     def next(self, generation: int, client: Client, now: datetime) -> dict[str, Any]:
-        """Turns to the token of `generation`, unsaved. Returns what changed, for an UPDATE."""
+        """Sets the fields for the token of `generation`, without saving. Returns these fields, for an UPDATE."""
         signing = ring("refresh").signing
-        # Also the key's end. It was fixed by the lifetimes of that day, and the settings may have longer ones since.
+        # A token must not outlive its key. The key's end was planned when the settings may have had shorter lifetimes.
         ends = [now + timedelta(seconds=self.policy["refresh"]), self.absolute_end, signing.retired]
         change = {
             "generation": generation,
@@ -178,7 +179,7 @@ class TokenFamily(models.Model):
         return change
 
     def token(self) -> RefreshToken:
-        """The latest refresh token, the same to the byte each time (HMAC and EdDSA sign alike; ECDSA does not)."""
+        """The latest refresh token, the same to the byte each time: HMAC and EdDSA are deterministic, ECDSA is not."""
         token = RefreshToken()
         token.kid = self.kid
         token.user_pk, token["sid"] = self.user_id, str(self.pk)
@@ -187,9 +188,10 @@ class TokenFamily(models.Model):
         return token
 
     def text(self) -> str:
-        """`str(token())`, signed once for each token of this instance.
+        """`str(token())`, which this instance signs once for each token.
 
-        Raises `TokenBackendError` when its key has left the ring, also since it was signed: it would be refused.
+        Raises `TokenBackendError` when the key has left the ring, even if this was after the token was signed: the
+        token would be refused.
         """
         if self._text[0] != self.jti or not self.can_be_signed():
             self._text = self.jti, str(self.token())
@@ -200,9 +202,9 @@ class TokenFamily(models.Model):
         return self.kid in ring("refresh")
 
     def classify(self, token: RefreshToken, client: Client, transport: str) -> Verdict:
-        """What it means that `client` presents `token`, a good signature of ours with this family's id.
+        """Says what it means that `client` presents `token`, a valid refresh token with the id of this family.
 
-        The family must come from `for_rotation`.
+        The family must come from `for_rotation`. `transport` is how the token came.
         """
         behind = self.generation - token["gen"]
         if not self.is_live() or behind < 0 or token["gen"] < self.void_below:
@@ -212,7 +214,7 @@ class TokenFamily(models.Model):
             return Verdict.CURRENT if genuine else Verdict.INVALID
         if behind > 1 or not self._is_from_its_client(client, transport):
             return Verdict.REUSED
-        # Two statements that overlap may be dated in the other order. A grace period of 0 must refuse them too.
+        # Of two statements that overlap, the later may have the earlier time. A grace period of 0 must refuse it too.
         age = max(self.now - self.issued, timedelta(0))
         window = timedelta(seconds=self.policy["grace_period"])
         if age >= window:
@@ -220,23 +222,23 @@ class TokenFamily(models.Model):
         return Verdict.RETRY if self._issued(token) else Verdict.INVALID
 
     def _is_from_its_client(self, client: Client, transport: str) -> bool:
-        # The user agent shows a copy of a browser's cookie, and no copy of an app's token: an app updates itself.
+        # A changed user agent shows that a browser's cookie was copied. An app changes its user agent when it updates.
         same = transport == Transport.BODY or client.user_agent_hash == self.rotated_by
         return transport == self.transport and same
 
     def _issued(self, token: RefreshToken) -> bool:
-        # Otherwise a thief of the key could write a predecessor, and be given the successor.
+        # Otherwise a thief of the signing key could forge a predecessor, and would be given the latest token.
         begins = token["jti"].startswith(f"{self.pk}.{token['gen']}.")
         return begins and OutstandingToken.objects.filter(jti=token["jti"]).exists()
 
     def is_live(self) -> bool:
-        """Whether it was not ended, has not expired, and its user is still active and at its version. Reads `user`."""
+        """Whether it is open and its user is active at its `token_version`. Needs `for_rotation`, and reads `user`."""
         user = self.user
         stands = user is not None and self.user_may_enter and (self.user_version or 0) == self.token_version
         return stands and self.is_open()
 
     def is_open(self) -> bool:
-        """Whether it was not ended and has not expired."""
+        """Whether the family was not ended and has not expired."""
         return self.ended is None and timezone.now() < min(self.expires, self.absolute_end)
 
     def state(self) -> str:
