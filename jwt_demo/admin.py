@@ -1,6 +1,6 @@
-"""Families, and SimpleJWT's outstanding and blacklisted tokens, in Django's admin, with the means to end them.
+"""Admin pages for families and for SimpleJWT's outstanding and blacklisted tokens, with actions that end them.
 
-SimpleJWT registers pages of its own for its tokens. A project that wants these registers them in their place.
+SimpleJWT registers its own pages for its tokens. A project that wants the pages of this module registers them instead.
 """
 
 from datetime import datetime
@@ -29,7 +29,7 @@ LISTED = 200
 
 @admin.register(TokenFamily)
 class TokenFamilyAdmin(ActionsAdmin):
-    """One login a row."""
+    """One login in each row."""
 
     list_display = ["user", "state", "started", "issued", "generation", "address", "browser", "transport", "remember"]
     list_filter = [ByState, "transport", "remember"]
@@ -42,8 +42,8 @@ class TokenFamilyAdmin(ActionsAdmin):
     actions = ["revoke", "revoke_all_of_user"]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The list, under what is due of the keys."""
-        # An action leads back here and would say it twice. A user who is refused would read it on the next page.
+        """The list. Above it, what an administrator has to do about the keys."""
+        # After an action the page is loaded again, and would say it twice. A user without permission must not read it.
         if request.method == "GET" and self.has_view_permission(request):
             for due in reminders():
                 messages.warning(request, due)
@@ -56,7 +56,7 @@ class TokenFamilyAdmin(ActionsAdmin):
 
     @admin.display(description="user agent")
     def browser(self, row: TokenFamily) -> str:
-        """Browser and system. The complete user agent would make one row as tall as five."""
+        """Browser and system. The complete user agent would need several lines."""
         return name_of(row.user_agent)
 
     @admin.display(description="generations, the latest first")
@@ -70,14 +70,14 @@ class TokenFamilyAdmin(ActionsAdmin):
 
     @admin.action(description="Revoke the selected families", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
-        """Ends each of them, now."""
+        """Ends each of these families."""
         rows = queryset.select_related("user")
         ended = sum(FLOW.end(row.user, row.pk, self.reason(request)) for row in rows if row.user)
         messages.success(request, f"{ended} ended.")
 
     @admin.action(description="Revoke all families of the users of the selected ones", permissions=["change"])
     def revoke_all_of_user(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
-        """Ends everything these users have open in this flow."""
+        """Ends all families of these users."""
         owners = {row.user for row in queryset.select_related("user") if row.user}
         ended = sum(FLOW.end_others(owner, None, self.reason(request)) for owner in owners)
         messages.success(request, f"{ended} ended.")
@@ -92,7 +92,7 @@ class FamilyChangeList(ChangeList):
 
 
 class RefreshTokenAdmin(ActionsAdmin):
-    """What the pages of SimpleJWT's two tables share. `entry` is the row that has the `jti`."""
+    """What the pages of SimpleJWT's two tables share."""
 
     ordering = ["-pk"]
     search_help_text = "The name a user logs in by, or a jti, in full"
@@ -156,7 +156,7 @@ class OutstandingTokenAdmin(RefreshTokenAdmin):
 
     @admin.action(description="Blacklist the selected tokens", permissions=["change"])
     def blacklist(self, request: HttpRequest, queryset: QuerySet[OutstandingToken]) -> None:
-        """The latest token of a family takes its family with it; the ones before it are blacklisted already."""
+        """Blacklists these tokens. A family ends if its latest token is among them; earlier ones are blacklisted already."""
         rows = TokenFamily.objects.filter(jti__in=list(queryset.values_list("jti", flat=True)))
         families = list(rows.select_related("user"))
         ended = sum(FLOW.end(row.user, row.pk, self.reason(request)) for row in families if row.user)
@@ -174,7 +174,7 @@ class BlacklistedTokenAdmin(RefreshTokenAdmin):
 
     @admin.display(description="user")
     def user(self, row: BlacklistedToken) -> str:
-        """Whose it was."""
+        """The user, or "deleted"."""
         return str(row.token.user or "deleted")
 
     @admin.display(description="expires")

@@ -17,10 +17,10 @@ REVOKED = "Token revoked"
 
 
 class JWTAuthentication(SimpleJWTAuthentication):
-    """SimpleJWT's, for any view of DRF, which asks one of the checks of `revocation`.
+    """SimpleJWT's authentication for any view of DRF, with one of the checks of `revocation`.
 
-    `check` names it; empty, it is the one that `JWT_REVOCATION` names. `request.user` is a `TokenUser`, and
-    `request.auth` the access token. 401 for a token that is bad or revoked, 503 in an outage of the check's store.
+    `check` names the check. If it is empty, `JWT_REVOCATION` names it. `request.user` is a `TokenUser`, and
+    `request.auth` the access token. 401 for a token that is bad or revoked, 503 when the store of the check is away.
     """
 
     www_authenticate_realm = "jwt"
@@ -29,12 +29,12 @@ class JWTAuthentication(SimpleJWTAuthentication):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.check and cls.check not in CHECKS:
-            # At the first request it would be a 500.
+            # Otherwise the first request would be a 500.
             raise ImproperlyConfigured(f'{cls.__name__}.check is "{cls.check}". Write one of {", ".join(CHECKS)}.')
 
     def get_header(self, request: Request) -> bytes | None:  # type: ignore[override]
         """The header that `AUTH_HEADER_NAME` names, `None` without it."""
-        # SimpleJWT's own would keep the name that it has read first.
+        # SimpleJWT's own method would keep the name of the header that it read first.
         header = request.META.get(simple_jwt.AUTH_HEADER_NAME)
         return header.encode("iso-8859-1") if isinstance(header, str) else header
 
@@ -43,11 +43,11 @@ class JWTAuthentication(SimpleJWTAuthentication):
         scheme, _, token = header.strip().partition(b" ")
         if scheme.lower() not in [name.lower().encode() for name in header_types()]:
             return None
-        # Two headers arrive as one with a comma: which of them a proxy believed cannot be known.
+        # Two headers arrive as one value with a comma. It is refused: a proxy may have used either of them.
         return token.strip()
 
     def get_validated_token(self, raw_token: bytes) -> AccessToken:
-        """The token, if it is good and was not revoked. Raises a 401 that says why not."""
+        """The access token, if it is good and was not revoked. Otherwise raises a 401 that says why."""
         try:
             token = AccessToken(raw_token)
         except ExpiredTokenError:
@@ -61,29 +61,29 @@ class JWTAuthentication(SimpleJWTAuthentication):
         return token
 
     def get_user(self, validated_token: Any) -> Any:
-        """Who the token says is asking."""
+        """The user that the token names, without a look at the database."""
         token = validated_token
         return TokenUser(token.user_pk, token["role"], token["ver"], token["auth_time"], self.revoked)
 
     def revoked(self) -> Revoked:
-        """The 401 of a token that was good."""
+        """The 401 for a token that was good and is revoked."""
         return Revoked(REVOKED, challenge(self.www_authenticate_realm, "invalid_token"))
 
     def authenticate_header(self, request: Request) -> str:
-        """The challenge. A client that sent no token made no error (RFC 6750 section 3.1)."""
+        """The challenge. For a client that sent no token, it names no error (RFC 6750 section 3.1)."""
         header = self.get_header(request)
         wrong = header is not None and self.get_raw_token(header) is not None
         return challenge(self.www_authenticate_realm, "invalid_token" if wrong else "")
 
 
 class NoAuthentication(JWTAuthentication):
-    """For views that need no access token: an expired one must not keep a user from logging in or out."""
+    """For views that need no access token. An expired one must not prevent a user from logging in or out."""
 
     def authenticate(self, request: Request) -> None:
         return None
 
     def authenticate_header(self, request: Request) -> str:
-        # With no authentication class at all DRF would make each 401 a 403.
+        # Without an authentication class, DRF would turn each 401 into a 403.
         return challenge(self.www_authenticate_realm)
 
 

@@ -1,8 +1,8 @@
-"""SimpleJWT's own record of refresh tokens: which were issued, which are no longer good.
+"""SimpleJWT's own tables of refresh tokens: outstanding tokens and blacklisted tokens.
 
-Each one issued is outstanding, each one rotated or revoked is blacklisted. A `jti` begins with its family
-and generation, so that the chain of a family can be read here. Where stock SimpleJWT keeps the token in
-clear, these rows have a digest: with the tokens, a thief of the table could log in as every user.
+Every token that was issued is outstanding, and every token that was rotated or revoked is also blacklisted. A `jti`
+begins with its family and generation, so these tables show the chain of a family. Stock SimpleJWT stores the token
+itself. These rows have a digest instead: with the tokens, a thief of the table could log in as every user.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from security import statements
 
 
 def record_outstanding(family: TokenFamily) -> None:
-    """Notes the latest token of a family."""
+    """Adds the latest token of a family to the outstanding tokens."""
     values: dict[str, Any] = {
         "user_id": family.user_id,
         "jti": family.jti,
@@ -29,15 +29,15 @@ def record_outstanding(family: TokenFamily) -> None:
         "expires_at": family.expires,
     }
     if pre_save.has_listeners(OutstandingToken) or post_save.has_listeners(OutstandingToken):
-        OutstandingToken.objects.create(**values)  # as SimpleJWT does, for the receivers of a project
+        OutstandingToken.objects.create(**values)  # as SimpleJWT does, because a project has receivers
     else:
         statements.insert(OutstandingToken, values)
 
 
 def add(entries: Iterable[int | None]) -> None:
-    """Notes that the tokens in these rows are no longer good; one that was noted before stays as it was."""
+    """Blacklists the outstanding tokens with these primary keys. One that is already blacklisted stays as it is."""
     rows = [{"token_id": entry, "blacklisted_at": timezone.now()} for entry in entries if entry]
-    # Not `save`: its signal is how an administrator's own entry ends a family.
+    # Not `save`: its signal ends the family, see `jwt_demo.flow.end_blacklisted`.
     if len(rows) == 1:
         statements.insert(BlacklistedToken, rows[0], unless_there=True)
     else:
@@ -45,16 +45,17 @@ def add(entries: Iterable[int | None]) -> None:
 
 
 def add_latest(families: Iterable[UUID]) -> None:
-    """Likewise for the latest token of each of these families, whose rows the caller has locked or changed.
+    """Blacklists the latest token of each of these families, whose rows the caller has locked or changed.
 
-    It looks again: a statement that waited for a row gets the new row from PostgreSQL, and beside it the old blacklist.
+    A statement of its own, after the lock: in PostgreSQL, a statement that waits for a row sees the new row, but the
+    other tables as they were before.
     """
     latest = TokenFamily.objects.filter(pk__in=families).values("jti")
     add(OutstandingToken.objects.filter(jti__in=latest).values_list("pk", flat=True))
 
 
 def family_of(jti: str) -> UUID | None:
-    """The id of the family a `jti` belongs to, `None` for one from before there were families."""
+    """The id of the family that a `jti` belongs to; `None` for a token that has no family, as of stock SimpleJWT."""
     try:
         return UUID(jti.partition(".")[0])
     except ValueError:
@@ -62,12 +63,12 @@ def family_of(jti: str) -> UUID | None:
 
 
 def generation_of(jti: str) -> str:
-    """The place in its family, likewise."""
+    """The generation that a `jti` belongs to; "" for a token that has no family."""
     return jti.split(".")[1] if jti.count(".") == 2 else ""
 
 
 def entry_of(row: OutstandingToken | BlacklistedToken) -> OutstandingToken:
-    """The row that has the `jti`."""
+    """The outstanding token of a row of either table."""
     return row.token if isinstance(row, BlacklistedToken) else row
 
 
@@ -79,7 +80,7 @@ def state(entry: OutstandingToken) -> str:
 
 
 def with_families(rows: Iterable[Any]) -> list[Any]:
-    """These rows, each with its `family` or `None`: one statement for all of them."""
+    """These rows, each with an attribute `family`, which may be `None`. One statement for all rows."""
     rows = list(rows)
     ids = {row.pk: family_of(entry_of(row).jti) for row in rows}
     families = TokenFamily.objects.in_bulk({family for family in ids.values() if family})
@@ -89,7 +90,7 @@ def with_families(rows: Iterable[Any]) -> list[Any]:
 
 
 def chain(family: TokenFamily) -> QuerySet[OutstandingToken]:
-    """The outstanding tokens of a family, those of them that were blacklisted too, the latest first."""
-    # By user first: there is an index for that, and none for the beginning of a jti on SQLite.
+    """The outstanding tokens of a family, the latest first. Those that were blacklisted are among them."""
+    # Also by user, because that has an index. SQLite has none for the beginning of a `jti`.
     rows = OutstandingToken.objects.filter(user=family.user_id, jti__startswith=f"{family.pk}.")
     return rows.select_related("blacklistedtoken").order_by("-pk")

@@ -1,4 +1,4 @@
-"""What must be true of the configuration before a token is issued. Each refusal says what to write, and where."""
+"""Django checks of this app's configuration. Each error says what to write, and where."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,7 +24,7 @@ from security.checks import (
 from security.outages import OUTAGES
 
 LIFETIMES = ("ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME")
-# Names that this app has given up, with the key of `SIMPLE_JWT` that took their place.
+# Former settings of this app, and the keys of `SIMPLE_JWT` that replace them.
 MOVED = {
     "JWT_ACCESS_LIFETIME": "ACCESS_TOKEN_LIFETIME",
     "JWT_REFRESH_LIFETIME": "REFRESH_TOKEN_LIFETIME",
@@ -63,7 +63,7 @@ def _place(name: str) -> str:
 def _shared() -> Iterator[Error]:
     found = [keys.material(settings.SECRET_KEY)]
     for kind in keys.SETTINGS:
-        with suppress(ImproperlyConfigured, ValueError):  # said above
+        with suppress(ImproperlyConfigured, ValueError):  # `_keys` reports it
             found += [keys.material(dated.secret) for dated in keys.ring(kind).dated]
     if len(set(found)) < len(found):
         yield Error(
@@ -120,7 +120,7 @@ def _eviction() -> Iterator[Error]:
         )
         return
     policy = ""
-    with suppress(*OUTAGES):  # a command must not need the store to say what else is wrong
+    with suppress(*OUTAGES):  # without the store, the other errors must still be reported
         policy = revocation.evicts()
     if policy:
         server = " It is the server that REDIS_URL names." if hasattr(settings, "REDIS_URL") else ""
@@ -164,8 +164,8 @@ def _instead_of(name: str) -> str:
 
 
 def _misplaced() -> Iterator[Error]:
-    # Those that are read here. A project's own code for PyJWT may well have a JWT_ALGORITHM. All but the lifetimes as
-    # they are: other libraries have names that resemble some.
+    # Only keys that are read here: a project's own code for PyJWT may have a JWT_ALGORITHM. Only the lifetimes also
+    # with spelling mistakes: other libraries have settings with names like the other keys.
     named = [key for key in simple_jwt._defaults if key in LIFETIMES or hasattr(settings, f"JWT_{key}")]
     keys = {f"JWT_{key}": key for key in named} | MOVED
     places = {name: f'Its place is SIMPLE_JWT["{key}"]. {KEYS[key].write}' for name, key in keys.items()}
@@ -174,7 +174,7 @@ def _misplaced() -> Iterator[Error]:
 
 def _lifetimes() -> Iterator[Error]:
     if not all(KEYS[name].takes(getattr(simple_jwt, name)) for name in LIFETIMES):
-        return  # said above
+        return  # `_simple_jwt` reports it
     try:
         for remember in (False, True):
             Policy.default(remember)

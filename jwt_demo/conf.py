@@ -1,8 +1,8 @@
-"""The settings of this app, with the defaults for a project that does not set them. Read as attributes.
+"""The settings of this app as attributes, with the defaults for a project that does not set them.
 
-What SimpleJWT has a setting for is a key of the project's `SIMPLE_JWT`, in SimpleJWT's units: `simple_jwt`. What it
-lacks is a setting that begins with `JWT_`, in seconds where it is a time: `conf`. The keys have no default: they are in
-the file that `JWT_KEY_FILE` names, or in `JWT_ACCESS_KEYS` and `JWT_REFRESH_KEYS`, of which the first signs.
+`simple_jwt` has the keys of the project's `SIMPLE_JWT`, in SimpleJWT's units. `conf` has the settings that SimpleJWT
+lacks. Their names begin with `JWT_`, and times are in seconds. The signing keys have no default. They are in the file
+that `JWT_KEY_FILE` names, or in `JWT_ACCESS_KEYS` and `JWT_REFRESH_KEYS`, where the first key of each signs.
 """
 
 from datetime import timedelta
@@ -17,7 +17,7 @@ PROJECT = settings.ROOT_URLCONF.partition(".")[0]
 
 
 class SimpleJWTConf(Conf):
-    """The same for the keys of `SIMPLE_JWT`. SimpleJWT reads them once; here each is read when it is used."""
+    """The keys of `SIMPLE_JWT`. SimpleJWT reads them once, but here each is read when it is used."""
 
     def __getattr__(self, name: str) -> Any:
         if name not in self._defaults:
@@ -26,7 +26,7 @@ class SimpleJWTConf(Conf):
 
 
 def in_simple_jwt() -> dict[str, Any]:
-    """What the project has written in `SIMPLE_JWT`. Raises `ImproperlyConfigured` for anything but a dict."""
+    """The project's `SIMPLE_JWT`, without defaults. Raises `ImproperlyConfigured` for anything but a dict."""
     found = setting("SIMPLE_JWT", None) or {}
     if not isinstance(found, dict):
         example = 'SIMPLE_JWT = {"ACCESS_TOKEN_LIFETIME": timedelta(minutes=15)}'
@@ -34,27 +34,27 @@ def in_simple_jwt() -> dict[str, Any]:
     return found
 
 
-# SimpleJWT itself, which is loaded before any check runs, breaks without a sentence.
+# Called on import: SimpleJWT is loaded before any check runs, and fails without saying why.
 in_simple_jwt()
 
 
 simple_jwt = SimpleJWTConf(
-    # How long a stolen access token can be used where nothing is looked up; also how long the denylist remembers, so
-    # no policy may go above it.
+    # How long a stolen access token can be used by a view that asks no store. The denylist remembers for as long, so no
+    # policy may have a longer lifetime.
     ACCESS_TOKEN_LIFETIME=timedelta(minutes=15),
-    # Counted from its issue: a user who comes once a week stays logged in, a device that is no longer used does not.
+    # Counted from its issue. A user who comes once a week stays logged in, and a device that is not used is logged out.
     REFRESH_TOKEN_LIFETIME=timedelta(days=7),
-    # An administrator sees in the list of users which accounts are in use.
+    # Shows administrators in the list of users which accounts are in use.
     UPDATE_LAST_LOGIN=True,
-    # Two projects that share a key by mistake still refuse each other's tokens.
+    # Two projects that share a key by mistake refuse each other's tokens by these claims.
     ISSUER=PROJECT,
     AUDIENCE=f"{PROJECT}/jwt",
-    # Seconds that the clock of the machine that issued a token may be ahead of this one's. Machines that are set by NTP
-    # differ by less than one; a token from further ahead comes from a broken clock, and would live too long.
+    # Seconds by which the clock that issued a token may be ahead of this one. Machines with NTP differ by less than
+    # one. A token from further ahead comes from a broken clock, and would live too long.
     LEEWAY=30,
     AUTH_HEADER_TYPES=("Bearer",),
     AUTH_HEADER_NAME="HTTP_AUTHORIZATION",
-    # The registered name (RFC 7519 section 4.1.2), which other libraries read without being told.
+    # The registered name (RFC 7519 section 4.1.2), which other libraries read by default.
     USER_ID_CLAIM="sub",
     USER_ID_FIELD="pk",
 )
@@ -63,33 +63,33 @@ conf = Conf(
     JWT_ACCESS_KEYS=(),
     JWT_REFRESH_KEYS=(),
     JWT_KEY_FILE="",
-    # A service that verifies access tokens needs only the public key of a pair. Refresh tokens come back to the issuer
-    # alone, where HMAC is as good, and faster.
+    # A service that verifies access tokens needs only the public key of a pair. Only the issuer verifies refresh
+    # tokens, and HMAC is as good for that, and faster.
     JWT_ACCESS_ALGORITHM="EdDSA",
     JWT_REFRESH_ALGORITHM="HS256",
-    # Each process asks so often whether the file is another one. It is one `stat`.
+    # How often each process looks whether the file has changed. It costs one `stat`.
     JWT_KEYS_REREAD=5,
-    # How long a verifier may keep the published keys. For so long it also takes a key that has leaked.
+    # How long a verifier may keep the published keys. For as long it still accepts a key that has leaked.
     JWT_KEYS_MAX_AGE=300,
-    # How long a new key is published before it signs. Time enough to carry the file to other machines, too.
+    # How long a new key is published before it signs. In this time the file can also be copied to other machines.
     JWT_KEYS_PENDING=60 * 60,
-    # When an administrator is reminded: a key that has been copied by somebody signs no longer than this.
+    # The age at which an administrator is reminded to replace a key. It limits how long a stolen key can sign.
     JWT_KEYS_REPLACED_AFTER=90 * 24 * 60 * 60,
-    # REFRESH_TOKEN_LIFETIME, for a user who ticked "remember me".
+    # Replaces REFRESH_TOKEN_LIFETIME for a user who ticked "remember me".
     JWT_REFRESH_LIFETIME_REMEMBERED=30 * 24 * 60 * 60,
-    # Counted from login: no user stays logged in for ever without proving the password.
+    # Counted from the login: no user stays logged in for ever without proving the password.
     JWT_ABSOLUTE_LIFETIME=30 * 24 * 60 * 60,
     JWT_ABSOLUTE_LIFETIME_REMEMBERED=90 * 24 * 60 * 60,
-    # A client asks again for a lost answer within this time, and two tabs ask within less. 0 is RFC 9700 to the letter.
+    # Within this time, a client that lost an answer or a second tab gets the same tokens. 0 is RFC 9700 to the letter.
     JWT_GRACE_PERIOD=10,
     # The check of access tokens where a view names none: see jwt_demo/revocation.py.
     JWT_REVOCATION="denylist",
     # The cache, in Redis, that holds the denylist and nothing else.
     JWT_DENYLIST_CACHE_ALIAS="denylist",
-    # Longer than a housekeeping turn; after a longer outage the denylist is read from the database first. While the
-    # store takes no writes, a ban is seen after this.
+    # Must be longer than the time between two turns of housekeeping. When it has run out, the denylist is read from the
+    # database first. While Redis takes no writes, a ban takes effect after this time at the latest.
     JWT_DENYLIST_LEASE=3,
-    # How long the registry remembers what has ended.
+    # How long the rows of families stay after these have ended.
     JWT_ROWS_KEPT=30 * 24 * 60 * 60,
     JWT_REFRESH_COOKIE_NAME="__Host-refresh",
 )
@@ -108,12 +108,12 @@ def refresh_lifetime(remember: bool = False) -> int:
 
 
 def leeway() -> timedelta:
-    """How far ahead of this clock an `iat` may be."""
+    """How far an `iat` may be ahead of this clock."""
     value = simple_jwt.LEEWAY
     return value if isinstance(value, timedelta) else timedelta(seconds=value)
 
 
 def header_types() -> tuple[str, ...]:
-    """What may stand before an access token in its header, the one to name in a challenge first."""
+    """The words that may stand before an access token in its header. Challenges use the first."""
     types = simple_jwt.AUTH_HEADER_TYPES
     return (types,) if isinstance(types, str) else tuple(types)

@@ -1,4 +1,4 @@
-"""What time does to families and to outstanding tokens, how the denylist is kept complete, and what is due of keys."""
+"""Housekeeping: purges families and outstanding tokens, keeps the denylist complete, and reminds of old keys."""
 
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ BATCH = 25
 
 
 def ripe() -> TokenFamilies:
-    """Families of which no token is good any more, and which ended longer ago than the registry remembers."""
+    """Families that can be deleted: none of their tokens is valid, and they ended longer than `JWT_ROWS_KEPT` ago."""
     now = timezone.now()
     return TokenFamily.objects.filter(expires__lt=now, ended__lt=now - timedelta(seconds=conf.JWT_ROWS_KEPT)).order_by(
         "ended"
@@ -24,14 +24,13 @@ def ripe() -> TokenFamilies:
 
 @task("tokens", every=3600)
 def purge() -> str:
-    """Marks what has run out, and removes what is of no more use, a batch at a time.
+    """Marks families that have expired, and deletes rows that are no longer needed, in batches.
 
-    Reuse is detected by a family's row and the token's own signature, and an expired token is refused
-    before either is looked at. So a family must stay until its last token has expired, and an
-    outstanding token until it has expired itself.
+    A reused token is detected by its signature and the row of its family. A token that has expired is refused before
+    that. So a family stays until its last token has expired, and an outstanding token until it has expired itself.
     """
     turn, now, expired, removed = Turn(), timezone.now(), 0, 0
-    # Not by `absolute_end`: `expires` is never later.
+    # `absolute_end` is not asked: `expires` is never later.
     out = TokenFamily.objects.filter(expires__lte=now, ended=None)
     for keys in turn.batches(out.order_by("expires"), BATCH):
         expired += out.filter(pk__in=keys).mark_ended("expired")
@@ -42,22 +41,22 @@ def purge() -> str:
 
 
 class _Synced:
-    """Up to when this process has written to Redis what the database knows."""
+    """The time up to which this process has written revocations from the database to Redis."""
 
     until: datetime | None = None
 
 
 @task("keys", every=3600)
 def remind_of_keys() -> str:
-    """Writes into the log what an administrator has to do about the keys. `manage.py keys` says it, too."""
+    """Logs what an administrator has to do about the keys. `manage.py keys` shows the same."""
     return " ".join(reminders())
 
 
 @task("denylist", every=1)
 def keep_complete() -> str:
-    """Writes to Redis what ended since the last turn, in case the process that ended it could not.
+    """Writes to Redis what was revoked since the last turn, in case the process that revoked it could not.
 
-    Writes all of it if Redis has lost the list.
+    Writes the whole list if Redis has lost it.
     """
     now = timezone.now()
     since = _Synced.until if revocation.is_complete() else None

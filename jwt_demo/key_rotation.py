@@ -1,7 +1,7 @@
-"""Replaces a key without a logout, and one that has leaked at once.
+"""Replaces keys: without a logout, or at once when a key has leaked.
 
-A plan only adds a key and dates what becomes of the others. So a rotation is one write of the file, and every process
-follows it by its clock.
+A plan adds a key and sets the dates of the others. So a rotation is one write of the file, and every process follows
+the dates by its clock.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from jwt_demo.models import TokenFamilies, TokenFamily
 
 
 class RotationUnderWay(Exception):
-    """A key of the ring that it names is pending. Another rotation now would replace a key that has signed nothing."""
+    """A key of this kind is pending. Another rotation now would replace a key that has not signed anything yet."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,18 @@ class Plan:
 
     before: Ring | None
     after: Ring
-    # Whether keys go although they may have signed what is still good.
+    # Whether keys are removed although tokens that they signed may still be valid.
     forced: bool = False
 
     @classmethod
     def without_logout(cls, before: Ring, now: datetime) -> Self:
-        """The next key signs after `JWT_KEYS_PENDING`. The present one retires when all that it signed has expired.
+        """The next key signs after `JWT_KEYS_PENDING`. The present one retires when all its tokens have expired.
 
-        Should lifetimes become longer before the change, `TokenFamily.next` lets no token outlive its key. Raises
-        `RotationUnderWay`; and `ImproperlyConfigured` for a time in which not every verifier gets the next key.
+        If the lifetimes become longer before that, `TokenFamily.next` still lets no token outlive its key. Raises
+        `RotationUnderWay`. Raises `ImproperlyConfigured` when the time is too short for every verifier to get the key.
         """
         if conf.JWT_KEYS_PENDING <= conf.JWT_KEYS_REREAD + conf.JWT_KEYS_MAX_AGE:
-            # The check says so, too. But a command that makes the first keys cannot run the checks.
+            # A check says the same, but the command that makes the first keys cannot run the checks.
             raise ImproperlyConfigured("JWT_KEYS_PENDING must be longer than JWT_KEYS_REREAD and JWT_KEYS_MAX_AGE.")
         if any(dated.state(now) is State.PENDING for dated in before.dated):
             raise RotationUnderWay(before.kind)
@@ -53,7 +53,7 @@ class Plan:
 
     @classmethod
     def at_once(cls, kind: str, before: Ring | None, now: datetime) -> Self:
-        """The next key is the only one from now on: for the first key, and for one that has leaked."""
+        """The next key is the only one from now on. This is for the first key, and for a key that has leaked."""
         return cls(before, Ring(kind, [DatedKey(new_secret(kind), now, now)]), forced=True)
 
     @classmethod
@@ -73,33 +73,33 @@ class Plan:
         """The logins that this plan would end: their refresh token is good now, and its key would retire before it."""
         live = TokenFamily.objects.live()
         if self.after.kind == "access" or not has_tables():
-            return live.none()  # a client whose access token is refused asks for another, by the refresh token
+            return live.none()  # a client whose access token is refused gets another by its refresh token
         if not self.forced and self.before is not None:
-            # A login whose key is missing already is not ended by this.
+            # A login whose key is already missing is not ended by this plan.
             live = live.filter(kid__in=list(self.before))
         return live.exclude(_outlived_by_key(self.after))
 
     def gone(self) -> list[Key]:
-        """The keys that this plan takes away."""
+        """The keys that this plan removes."""
         return [] if self.before is None else [key for kid, key in self.before.items() if kid not in self.after]
 
 
 def followed_by(before: Ring, next_key: DatedKey, life: timedelta) -> Ring:
-    """The ring in which `next_key` takes over when it begins to sign, from a key whose tokens live for so long.
+    """The ring in which `next_key` takes over when it begins to sign. The other keys retire `life` later.
 
     Keys that have retired are left out.
     """
     stay = [dated for dated in before.dated if dated.state(next_key.pending) is not State.RETIRED]
     change, end = next_key.active, next_key.active + life
-    # Somebody may have written the file by hand, and left out when a key retires.
+    # A file that was written by hand may not say when a key retires.
     old = [replace(one, retiring=one.retiring or change, retired=one.retired or end) for one in stay]
     return Ring(before.kind, [*old, next_key])
 
 
 def has_tables() -> bool:
-    """Whether the database knows logins. The first keys are made before the first `migrate`, which asks for keys.
+    """Whether the table of the families exists. The first `migrate` makes it, and needs keys before that.
 
-    Raises one of `OUTAGES` for a database that does not answer: it would say whom new keys log out.
+    Raises one of `OUTAGES` when the database does not answer: it is then unknown which logins new keys would end.
     """
     try:
         return TokenFamily._meta.db_table in connection.introspection.table_names()
@@ -134,15 +134,15 @@ def new_secret(kind: str) -> str:
 
 
 def longest_life(kind: str) -> timedelta:
-    """How long after its last signature a key may be asked for.
+    """How long a key is needed after its last signature, for tokens of this kind.
 
-    What it signed expires, late by the leeway; and a lost answer is repeated within the grace period.
+    Its tokens expire, up to the leeway later by another clock, and a lost answer is repeated within the grace period.
     """
     extra = leeway() + timedelta(seconds=conf.JWT_GRACE_PERIOD)
     if kind == "access":
         return timedelta(seconds=access_lifetime()) + extra
     by_settings = max(refresh_lifetime(remember) for remember in (False, True))
-    # A login keeps the policy it began with, which may be longer than what the settings say today.
+    # A login keeps the policy that it began with, whose lifetimes may be longer than those of the settings today.
     longest = (
         TokenFamily.objects.live().aggregate(life=Max(F("expires") - F("issued")))["life"] if has_tables() else None
     )
@@ -150,10 +150,10 @@ def longest_life(kind: str) -> timedelta:
 
 
 def tokens_under(ring: Ring) -> dict[str, int]:
-    """How many tokens live under each key of a ring, by kid; none before the first `migrate`.
+    """How many tokens of each key of a ring are live, by kid; none before the first `migrate`.
 
-    Of access tokens nothing is stored. A login or a refresh made one, and this counts those of live logins that were
-    made within the life of an access token while the key was active.
+    Access tokens are not stored, but each refresh token is issued with one. So for access keys this counts the live
+    logins whose refresh token was issued within the life of an access token, while the key was active.
     """
     if not has_tables():
         return dict.fromkeys((dated.key.kid for dated in ring.dated), 0)
@@ -173,12 +173,12 @@ def _issued_by(dated: DatedKey) -> Q:
 def ensure_keys(path: Path) -> None:
     """Makes the keys that neither a setting nor the file has, so that a first start needs no command.
 
-    Raises one of `keys.UNREADABLE` for a file that is there and cannot be used, and where keys are gone that somebody
-    is logged in by: new ones would log everybody out. Raises one of `OUTAGES` when the database cannot say so.
+    Raises one of `keys.UNREADABLE` for a file that exists and cannot be used, and when keys are missing that live
+    logins need: new keys would end these logins. Raises one of `OUTAGES` when the database cannot say so.
     """
     wanted = [kind for kind, name in keys.SETTINGS.items() if not getattr(conf, name)]
     if not wanted:
-        return  # the folder of the file need not be there
+        return  # the folder of the file may not exist
     with key_writing.locked(path):
         rings = keys.read(path) if path.exists() else {}
         now = timezone.now()
@@ -194,12 +194,12 @@ def ensure_keys(path: Path) -> None:
 
 
 def reminders() -> list[str]:
-    """What an administrator has to do about the keys, a sentence each, without a path. It asks no store."""
+    """What an administrator has to do about the keys: sentences, which contain no path. It asks no store."""
     found = [sentence for kind in keys.SETTINGS for sentence in _due(kind)]
     uses_file = not all(getattr(conf, name) for name in keys.SETTINGS.values())
     if uses_file and conf.JWT_KEY_FILE and (problem := keys.key_file().problem):
         found.append(problem)
-    # Without any keys, both rings say the same.
+    # Without a file, both kinds report the same sentence.
     return list(dict.fromkeys(found))
 
 

@@ -1,4 +1,4 @@
-"""Makes keys and writes the file that `jwt_demo.keys` reads: what the commands need, and no request."""
+"""Makes keys, and writes the file that `jwt_demo.keys` reads. Commands and the first start need it, requests do not."""
 
 import fcntl
 import json
@@ -23,19 +23,19 @@ def new_secret(algorithm: str) -> str:
 
 
 def write(path: Path, rings: Mapping[str, Ring]) -> None:
-    """Puts these rings in the place of the file, at once: a reader finds the old file or the new one.
+    """Replaces the file by one with these rings, in one step: a reader finds the old file or the new one.
 
-    Whoever calls this has it `locked`. A link stays, and the file that it points to is replaced. Raises `OSError`, also
-    when the new file cannot be given to the owner of the old one, who could not read it.
+    The caller holds the lock of `locked`. If the path is a link, the file that it points to is replaced. Raises
+    `OSError`, also when the new file cannot be given to the owner of the old one, who could then not read it.
     """
     path = Path(os.path.realpath(path))
     entries = {kind: [_as_json(dated) for dated in ring.dated] for kind, ring in rings.items()}
-    # Always the same name, so that a process that was killed here leaves no more than one file of secrets behind.
+    # Always the same name: otherwise each process that is killed here would leave one more file of secrets behind.
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     try:
         with open(new, "x", opener=_open_private) as file:
-            os.fchmod(file.fileno(), 0o600)  # the umask may have taken away what its owner needs
+            os.fchmod(file.fileno(), 0o600)  # the umask may have removed the owner's permissions
             _give_to_owner(file.fileno(), path)
             json.dump(entries, file, indent=2)
             file.flush()
@@ -65,7 +65,7 @@ def _as_json(dated: DatedKey) -> dict[str, str | None]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Waits until no other process writes this file. Without it, one of two rotations at once would undo the other."""
+    """Waits until no other process writes the file. Without this, one of two rotations at once would undo the other."""
     folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)

@@ -110,8 +110,8 @@ def _access(family: TokenFamily, now: datetime) -> AccessToken:
 def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKIE) -> IssuedTokens:
     """Exchanges a refresh token for the next tokens of its family. Its signature and expiry have been verified.
 
-    Raises `InvalidRefresh`, `ReusedAfterGrace` or `ReuseDetected`. The last two are raised when the logins that they
-    end have ended and this is committed.
+    Raises `InvalidRefresh`, `ReusedAfterGrace` or `ReuseDetected`. The last two are raised after the logins that a
+    reused token ends have ended, and after the commit.
     """
     try:
         # Durable: in a caller's transaction, the exception would roll back what a reused token has ended.
@@ -130,6 +130,7 @@ def _classified(token: RefreshToken, client: Client, transport: str) -> tuple[Ve
     verdict = Verdict.INVALID
     while family := family_for_rotation(token["sid"]):
         if family.user and changed_fields(family.user, family.user_guarded) and revoke_if_changed([family.user.pk]):
+            # Other code has changed the password or another guarded field. The family is read again, as it is now.
             continue
         verdict = family.classify(token, client, transport)
         if verdict is not Verdict.CURRENT or _advance(family, client):

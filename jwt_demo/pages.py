@@ -1,4 +1,4 @@
-"""The JWT flow's one page. Its script gets what it shows from the JSON endpoints."""
+"""The one page of the token flow. Its script uses the JSON endpoints."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whether an access token that is signed and not expired still counts: three checks, and what each costs.
+"""Whether an access token that has not expired was revoked: three checks, and what each costs.
 
     check       looked up           a revoked token still works      without its store
     expiry      nothing             until it expires: up to 15 min     works
@@ -6,10 +6,10 @@
     version     one SQL statement   not at all; a device that was      503
                                     logged out: until it expires
 
-The denylist is in Redis and can be lost with it, so it can always be written again from the database: families
-that ended, and revocations of the last 15 minutes. A marker stands beside the entries, as a
-lease that housekeeping renews after it has written what is new. Without the lease no token passes before the
-list is complete again. While Redis takes no writes, the database is asked instead.
+The denylist is in Redis and can be lost with it. It can always be written again from the database, which has the
+families that ended and the revocations of the last 15 minutes. Beside the entries there is a lease, which means that
+the list is complete. Housekeeping renews it after it has written what is new. Without the lease, no token passes before
+the list is complete again. While Redis takes no writes, the database is asked instead.
 """
 
 import hashlib
@@ -31,14 +31,14 @@ from security.pool import fetch
 from security.users import current_users, user_key
 
 LEASE = "denylist:lease"
-# Stands as long as Redis has lost nothing, lease or no lease.
+# Does not expire: while it exists, Redis has lost nothing, even if the lease has run out.
 UNBROKEN = "denylist:unbroken"
-# Never set: a write that is tried on it shows whether the store takes writes.
+# Never exists: a conditional write to it shows whether Redis takes writes.
 NEVER_SET = "denylist:never_set"
-# Clocks of two machines differ, and a transaction may commit after others have read; an entry too many
-# costs nothing.
+# Added to each time, because the clocks of two machines differ and a transaction may commit after others have read. An
+# entry too many does no harm.
 SKEW = timedelta(seconds=60)
-# The lowest version only rises: of two revocations, the earlier may be carried out last.
+# The lowest `token_version` must only rise: of two revocations, the earlier may be carried out last.
 RAISE = """
 if tonumber(redis.call('GET', KEYS[1]) or '0') <= tonumber(ARGV[1]) then
     redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
@@ -47,10 +47,10 @@ end
 
 
 class Check(Protocol):
-    """One way to find out whether a token still counts."""
+    """One way to find out whether an access token was revoked."""
 
     def allows(self, token: AccessToken) -> bool:
-        """Whether the token still counts. Raises the store's error when it is away."""
+        """Whether the token was not revoked. Raises the error of the store when the store is away."""
 
 
 class Expiry:
@@ -61,9 +61,12 @@ class Expiry:
 
 
 class Denylist:
-    """One MGET: this token, its family, its user's lowest version. No times are compared, so a revocation
-    in the second of the issue counts, and a login right after it works. Redis away: 503. Redis takes no
-    writes (a replica, full): one SQL statement more, from when the lease of the list has run out."""
+    """Asks Redis by one MGET for this token, its family, and the lowest `token_version` of its user.
+
+    No times are compared. So a revocation in the same second as the issue counts, and a login right after it works.
+    Without Redis, a view answers 503. While Redis takes no writes (a replica, or full), the lease runs out, and then
+    each check asks the database instead, by one SQL statement.
+    """
 
     def allows(self, token: AccessToken) -> bool:
         start = prefix_of(user_key(token.user_pk))
@@ -81,14 +84,14 @@ class Denylist:
 
 
 class Version:
-    """One SQL statement: the user is active and at the token's version. Nothing to lose, nothing to rebuild."""
+    """Asks the database by one SQL statement whether the user is active and has the token's `token_version`."""
 
     def allows(self, token: AccessToken) -> bool:
         return current_users(token.user_pk, token["ver"]).exists()
 
 
 def _stands(token: AccessToken) -> bool:
-    """The answer of the list, from the rows it is made of."""
+    """What the denylist would answer, from the rows of the database that it is made of."""
     pk, event = token.user_pk, SecurityEvent
     family = TokenFamily.objects.filter(pk=token["sid"], ended__isnull=False).exclude(reason="expired")
     alone = event.objects.filter(name=event.Name.TOKEN_REVOKED, user_key=user_key(pk), detail__jti=token["jti"])
@@ -99,15 +102,15 @@ CHECKS: dict[str, Check] = {"expiry": Expiry(), "denylist": Denylist(), "version
 
 
 def is_asked_by_default() -> bool:
-    """Whether a token is looked up. Then the policy of one login may say that its tokens are only to expire.
+    """Whether access tokens are looked up by default. A family whose policy is "expiry" is then not on the denylist.
 
-    Otherwise that is the policy of every login, and a view that asks the denylist asks about those.
+    Otherwise "expiry" is the policy of every family. All are put on the denylist, for a view that asks it.
     """
     return bool(conf.JWT_REVOCATION != "expiry")
 
 
 def deny_token(key: str, jti: str, redis: Redis | None = None) -> None:
-    """No view that asks the denylist lets this access token in any more."""
+    """Puts this access token on the denylist: views that ask the list refuse it."""
     _or_default(redis).set(_name(key, "jti", jti), 1, ex=_lasts())
 
 
@@ -117,12 +120,12 @@ def deny_family(key: str, family: object, redis: Redis | None = None) -> None:
 
 
 def deny_before(key: str, token_version: int, redis: Redis | None = None) -> None:
-    """Likewise for every access token of this user from before the `token_version`."""
+    """Likewise for every access token of this user with a lower `token_version`."""
     _or_default(redis).eval(RAISE, 1, _name(key, "ver"), str(token_version), str(_lasts()))
 
 
 def deny_families(families: Iterable[tuple[str, object]]) -> None:
-    """Likewise for many families, pairs of user and family, in one round trip; none asks Redis nothing."""
+    """Likewise for many families, given as pairs of user key and family. One round trip; none for no families."""
     pipe = _redis().pipeline(transaction=False)
     for key, family in families:
         deny_family(key, family, pipe)
@@ -131,14 +134,13 @@ def deny_families(families: Iterable[tuple[str, object]]) -> None:
 
 
 def sync_denylist(since: datetime, renew: bool = False) -> None:
-    """Writes to Redis what was revoked since then, as the database knows it, and sets the marker of a complete list.
+    """Writes to Redis what the database says was revoked since then, and sets the marker of a complete list.
 
-    With `renew`, it renews that marker only if it still stands: a list that was lost meanwhile does not become
-    complete by this.
+    With `renew`, the marker is set only if it still exists: a list that was lost meanwhile is not complete.
     """
     since -= SKEW
     pipe = _redis().pipeline()
-    # A family that expired got its last access token at least the lifetime of one before.
+    # A family that only expired has no live access token.
     ended = TokenFamily.objects.filter(ended__gte=since).exclude(reason="expired")
     if is_asked_by_default():
         ended = ended.exclude(policy__revocation="expiry")
@@ -157,12 +159,12 @@ def sync_denylist(since: datetime, renew: bool = False) -> None:
 
 
 def _complete_denylist() -> None:
-    # First, or each request to a store that takes no writes would read all that the database knows.
+    # Raises while Redis takes no writes. Otherwise each request would then read all revocations from the database.
     _redis().set(NEVER_SET, 1, xx=True)
     try:
         sync_denylist(timezone.now() - timedelta(seconds=access_lifetime()))
     except DATABASE_OUTAGES:
-        # Without the database nothing can be revoked: the entries in Redis still hold, unless it has lost them.
+        # While the database is away, nothing can be revoked. So the entries are complete, unless Redis has lost them.
         if not _redis().exists(UNBROKEN):
             raise
         _redis().set(LEASE, 1, ex=conf.JWT_DENYLIST_LEASE)
@@ -174,7 +176,7 @@ def is_complete() -> bool:
 
 
 def _lasts() -> int:
-    # An access token may be signed a moment after its family ended, by a clock that is ahead.
+    # A machine whose clock is ahead may sign an access token a moment after the family ended.
     return int(access_lifetime() + SKEW.total_seconds())
 
 
@@ -186,12 +188,12 @@ def evicts() -> str:
 
 
 def _name(key: str, kind: str, value: object = "") -> str:
-    # The braces keep one user's keys together, for a project that uses a cluster and gives it a marker on each node.
+    # The braces keep one user's entries on one node of a Redis Cluster. Such a project needs a marker on each node.
     return f"{prefix_of(key)}{kind}:{value}"
 
 
 def prefix_of(key: str) -> str:
-    """How all entries about one user begin. It holds a digest, because a key may hold any character, a brace too."""
+    """How all entries about one user begin. With a digest, because the key may contain any character, even a brace."""
     return f"deny:{{{hashlib.sha256(key.encode()).hexdigest()[:32]}}}:"
 
 

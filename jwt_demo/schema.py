@@ -1,4 +1,4 @@
-"""How OpenAPI names the credential of this flow, for projects that describe their API by drf-spectacular."""
+"""How OpenAPI describes the access token, for projects that use drf-spectacular."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from drf_spectacular.plumbing import build_bearer_security_scheme_object
 from jwt_demo.authentication import JWTAuthentication
 from jwt_demo.conf import header_types, simple_jwt
 
-# A subclass, for instance with a check of its own, is the same credential, and drf-spectacular would warn of two.
+# A subclass, for example with another check, is the same credential. Otherwise drf-spectacular would warn of two.
 set_override(JWTAuthentication, "suppress_collision_warning", True)
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The access token, as OpenAPI says it."""
+    """The access token as a security scheme of OpenAPI."""
 
     target_class = "jwt_demo.authentication.JWTAuthentication"
     name = "bearer"

@@ -1,7 +1,7 @@
-"""The claims of access tokens that were verified a moment ago: a client sends the same token with each request.
+"""A cache of the claims of verified access tokens, because a client sends the same token with each request.
 
-The signature is the one thing that is not computed again. The caller looks at the clock, the settings and the
-revocations each time. Only good tokens are kept, so that a client without one cannot fill the memory.
+It only saves the verification of the signature. The caller checks the clock, the settings and the revocation each time.
+Only valid tokens are kept, so a client without a valid token cannot fill the memory.
 """
 
 import hashlib
@@ -11,12 +11,12 @@ from typing import Any
 
 from jwt_demo.keys import Key
 
-# Tokens a process remembers, and the bytes of the longest of them. Together some megabytes.
+# How many tokens a process keeps, and how many bytes each may have. Together a few megabytes.
 MOST, LONGEST = 2000, 1000
 
 
 class VerifiedTokens:
-    """Claims by the digest of their token, each with the key that verified it: the latest `MOST` of them."""
+    """The claims of the latest `MOST` tokens, by the digest of the token, each with the key that verified it."""
 
     def __init__(self) -> None:
         self._entries: dict[bytes, tuple[Key, dict[str, Any]]] = {}
@@ -38,7 +38,7 @@ class VerifiedTokens:
                 del self._entries[next(iter(self._entries))]
 
     def get(self, token: Any, ring: Mapping[str, Key]) -> dict[str, Any] | None:
-        """A copy of the claims, if the same key still verifies. A key that left its ring ends what it had signed."""
+        """A copy of the claims, or `None`, also when the key has left its ring: its tokens are not valid any more."""
         digest = _digest(token)
         if digest is None or (entry := self._entries.get(digest)) is None:
             return None
@@ -51,7 +51,7 @@ class VerifiedTokens:
 
 
 def _digest(token: Any) -> bytes | None:
-    # Not the token itself: the memory of a process that crashed would hold two thousand logins.
+    # Not the token itself: a dump of the memory of this process would contain two thousand logins.
     if isinstance(token, str) and token.isascii():
         token = token.encode()
     return hashlib.sha256(token).digest() if isinstance(token, bytes) and len(token) <= LONGEST else None

@@ -79,7 +79,7 @@ def test_readyz_says_what_is_due_of_the_keys_and_neither_where_they_are_nor_what
     assert [(answer.status_code, answer.json()["ready"]) for answer in answers] == [(200, True)] * 3
     says = [answer.json()["keys"] for answer in answers]
     assert says[0].count("is 91 days old. Run manage.py rotate_keys") == 2
-    assert says[1] == f"{says[0]} The file of the keys is not in use: It is not whole, or no JSON."
+    assert says[1] == f"{says[0]} The file of the keys is not in use: It is incomplete, or not JSON."
     assert says[2] == "The file of the keys is not in use: No such file or directory."
     assert not [text for text in says if str(tmp_path) in text or "json" in text]
 

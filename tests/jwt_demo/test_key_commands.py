@@ -299,7 +299,7 @@ def test_a_broken_file_is_never_written_over(path: Path, db: None) -> None:
     path.write_text('{"access": [')
     for options in ([], ["--force"]):
         error = refusal("rotate_keys", *options)[1]
-        assert f"Nothing was changed. The file {path}: It is not whole, or no JSON." in error
+        assert f"Nothing was changed. The file {path}: It is incomplete, or not JSON." in error
         assert ("move the file away" in error) is bool(options)
     assert path.read_text() == '{"access": ['
     path.chmod(0o644)
