@@ -156,7 +156,7 @@ class OutstandingTokenAdmin(RefreshTokenAdmin):
 
     @admin.action(description="Blacklist the selected tokens", permissions=["change"])
     def blacklist(self, request: HttpRequest, queryset: QuerySet[OutstandingToken]) -> None:
-        """Blacklists these tokens. A family ends if its latest token is among them; earlier ones are blacklisted already."""
+        """Blacklists these tokens, and ends the families whose latest token is among them."""
         rows = TokenFamily.objects.filter(jti__in=list(queryset.values_list("jti", flat=True)))
         families = list(rows.select_related("user"))
         ended = sum(FLOW.end(row.user, row.pk, self.reason(request)) for row in families if row.user)

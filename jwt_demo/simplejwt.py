@@ -1,7 +1,7 @@
 """Every key of `SIMPLE_JWT`: what it does here, which values are taken, and what to write instead of the others.
 
-The checks and docs/settings.md follow from this table. A key that would have no effect is refused, so that no project
-believes in a protection or a lifetime that is not there.
+The checks and docs/settings.md follow from this table. A key that would have no effect is refused. Otherwise a project
+could rely on a protection or a lifetime that does not exist.
 """
 
 import re
@@ -14,25 +14,25 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from rest_framework_simplejwt.settings import DEFAULTS
 
-LONGEST_LEEWAY = 60  # seconds; a token that a broken clock has dated would live longer by as much
+LONGEST_LEEWAY = 60  # seconds. A token that was dated by a broken clock lives longer by as much.
 TEXT = 255
 WORD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 section 5.6.2
-# Claims that have another meaning in tokens of ours, or in RFC 7519.
+# Claims that have another meaning in our tokens, or in RFC 7519.
 TAKEN = {"token_type", "iss", "aud", "iat", "exp", "nbf", "jti", "sid", "role", "ver", "auth_time", "gen"}
 
 
 class Verdict(StrEnum):
-    """What becomes of a key."""
+    """How a key of `SIMPLE_JWT` is treated."""
 
     HONOURED = "honoured"
     REFUSED = "refused"
-    # Of a part of SimpleJWT that is not used here. SimpleJWT's own default says nothing, and is taken.
+    # The key belongs to a part of SimpleJWT that is not used here. Only SimpleJWT's own default is accepted.
     WITHOUT_MEANING = "without meaning here"
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key: `says` is what it does or why it cannot be set, and `write` what to write instead."""
+    """One key. `says` is what it does or why it cannot be set, and `write` is what to write instead."""
 
     verdict: Verdict
     says: str
@@ -124,7 +124,7 @@ KEYS = {
         _leeway,
     ),
     "AUTH_HEADER_TYPES": _honoured(
-        "The words that may stand before an access token, in any case; the first stands in challenges. The pages of "
+        "The words that may stand before an access token, in any case. Challenges use the first. The pages of "
         "`jwt_demo` send `Bearer`.",
         '"AUTH_HEADER_TYPES": ("Bearer",)',
         _header_types,
@@ -136,17 +136,17 @@ KEYS = {
         _header_name,
     ),
     "USER_ID_FIELD": _honoured(
-        "A name of the primary key, `pk` or its field's. No other: access is revoked by the primary key.",
+        "The primary key: `pk` or the name of its field. No other field: access is revoked by the primary key.",
         '"USER_ID_FIELD": "pk"',
         _names_the_primary_key,
     ),
     "USER_ID_CLAIM": _honoured(
-        "The claim that names the user, in both tokens: no name of another claim. A change ends every login.",
+        "The claim that names the user, in both tokens. It is not a name of another claim. A change ends every login.",
         '"USER_ID_CLAIM": "sub"',
         lambda value: _text(value) and value not in TAKEN,
     ),
     "ROTATE_REFRESH_TOKENS": _refused(
-        "Each refresh token works once: a copy of one that always works would not be noticed.",
+        "Each refresh token works once. If it always worked, a stolen copy would not be noticed.",
         "Write True, or leave it out.",
         True,
     ),
@@ -160,13 +160,13 @@ KEYS = {
         "Leave it out, and write `JWT_ACCESS_ALGORITHM` and `JWT_REFRESH_ALGORITHM` for the next keys.",
     ),
     "SIGNING_KEY": _refused(
-        "Each kind of token has keys of its own; SimpleJWT's would sign both kinds.",
+        "Each kind of token has its own keys. SimpleJWT's one key would sign both kinds.",
         "Write None, and the name of their file in `JWT_KEY_FILE`.",
         None,
     ),
     "VERIFYING_KEY": _refused(
         "A token is verified by the keys of its kind.",
-        "Leave it out, and write `JWT_KEY_FILE`: a key there verifies as long as what it signed lives.",
+        "Leave it out, and write `JWT_KEY_FILE`: a key in that file verifies until its tokens have expired.",
         None,
         "",
     ),
@@ -236,7 +236,7 @@ KEYS = {
         "SimpleJWT's serializers would call it, and they are not used.",
         "Leave it out, and write a receiver of django.contrib.auth.signals.user_login_failed.",
     ),
-    # Names that SimpleJWT has given up: it does not start with them either.
+    # Names that SimpleJWT has removed. SimpleJWT does not start with them either.
     "AUTH_HEADER_TYPE": _refused("It is called AUTH_HEADER_TYPES.", 'Write "AUTH_HEADER_TYPES": ("Bearer",).'),
     "AUTH_TOKEN_CLASS": _refused(
         "`JWTAuthentication` takes jwt_demo.tokens.AccessToken and no other kind.",

@@ -33,18 +33,18 @@ from jwt_demo.verified import VerifiedTokens
 from security.models import UserAccess
 from security.users import fingerprints_of, pk_of, role_of, user_key
 
-LONGEST = 4096  # bytes; ours have some 500
-# RFC 7515 section 3.1, and nothing that a lenient decoder forgives: padding, blanks, the other alphabet. The last
-# character may have bits that decode to nothing: they are zero, or there were four spellings of one signature.
+LONGEST = 4096  # bytes. Our tokens have about 500.
+# The form of RFC 7515 section 3.1, without the padding, blanks and other alphabets that a lenient decoder accepts. Bits
+# of the last character that decode to nothing must be zero. Otherwise one signature could be written in several ways.
 SEGMENT = r"(?!\.|\Z)((?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?)"
 FORM = re.compile(rf"{SEGMENT}\.{SEGMENT}\.{SEGMENT}")
 
 
 class Backend(TokenBackend):
-    """SimpleJWT's, with a ring of keys in place of one: the active key signs, and all verify."""
+    """SimpleJWT's backend with a ring of keys in place of one key. The active key signs, and all keys verify."""
 
     def __init__(self, kind: str, keys: Callable[[], Ring], issuer: str, audience: str) -> None:
-        # The algorithm is SimpleJWT's to have, and nothing reads it: each key has its own.
+        # SimpleJWT requires an algorithm here, but nothing reads it: each key has its own.
         super().__init__("HS256", issuer=issuer, audience=audience)
         self.kind, self._keys, self._verified = kind, keys, VerifiedTokens()
 
@@ -54,7 +54,7 @@ class Backend(TokenBackend):
         return self._keys()
 
     def encode(self, payload: dict[str, Any], kid: str = "") -> str:
-        """The signed token. `kid` names the key that must sign it; `TokenBackendError` when it has left the ring."""
+        """The signed token. `kid` names the key that must sign it. `TokenBackendError` if it has left the ring."""
         key = self.ring.get(kid) if kid else self.ring.active
         if key is None:
             raise TokenBackendError("The key of this token is gone.")
@@ -78,7 +78,7 @@ class Backend(TokenBackend):
                 [key.algorithm],
                 issuer=self.issuer,
                 audience=self.audience,
-                # Not with PyJWT's leeway, which would move `exp` as well: see `TypedToken.verify`.
+                # PyJWT's leeway for `iat` would also apply to `exp`, so `TypedToken.verify` checks `iat`.
                 options={"strict_aud": True, "require": ["exp", "iat", "iss", "aud"], "verify_iat": False},
             )
         except jwt.ExpiredSignatureError as error:
@@ -88,20 +88,20 @@ class Backend(TokenBackend):
             raise TokenBackendError("The token is invalid.") from error
 
     def remember(self, token: Any, claims: dict[str, Any]) -> None:
-        """Spares the next `decode` of this token its signature. `claims` are what `decode` gave, and good."""
+        """Saves the next `decode` of this token the signature. `claims` are from `decode`, and have been verified."""
         if token not in self._verified:
-            with suppress(TokenBackendError):  # its key may have gone since
+            with suppress(TokenBackendError):  # its key may have left the ring since
                 self._verified.add(token, self.key_of(token), claims)
 
     def key_of(self, token: Any) -> Key:
         """The key that its header names, if the token has our form and exactly our header. Raises `TokenBackendError`.
 
-        No parameter of the header is obeyed, so `jku`, `jwk`, `x5u`, `crit` and `b64` have nothing to do here.
+        A header with any other parameter, such as `jku`, `jwk`, `x5u`, `crit` or `b64`, is refused.
         """
         text = token.decode("ascii", "replace") if isinstance(token, bytes) else token
         form = FORM.fullmatch(text) if isinstance(text, str) and len(text) <= LONGEST else None
         if form is None:
-            raise TokenBackendError("The token has not the form of one.")
+            raise TokenBackendError("The token does not have the form of a token.")
         try:
             header = json.loads(from_base64url(form[1]))
             key = self.ring[header["kid"]]
@@ -109,7 +109,7 @@ class Backend(TokenBackend):
                 return key
         except (ValueError, TypeError, LookupError, RecursionError):
             pass
-        raise TokenBackendError("The token has not our header.")
+        raise TokenBackendError("The token does not have our header.")
 
     def _header(self, key: Key) -> dict[str, str]:
         return {"alg": key.algorithm, "typ": self.kind, "kid": key.kid}
@@ -129,15 +129,15 @@ def _text(value: Any) -> bool:
 
 
 def _role(value: Any) -> bool:
-    return value == "" or _text(value)  # `SECURITY_ROLE` may say that a user has none
+    return value == "" or _text(value)  # `SECURITY_ROLE` may give "", for a user without a role
 
 
 def _number(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**31  # `true` is an int to Python, and user 1 to the stock class
+    return type(value) is int and 0 <= value < 2**31  # `True` is an instance of `int` in Python
 
 
 def _moment(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**33  # seconds since 1970; far enough for a datetime
+    return type(value) is int and 0 <= value < 2**33  # seconds since 1970, which `datetime` can represent
 
 
 def _user(value: Any) -> bool:
@@ -170,7 +170,7 @@ COMMON: dict[str, Rule] = {
 class TypedToken(Token):
     """SimpleJWT's token with a key ring, an explicit type (RFC 8725 section 3.11) and typed claims.
 
-    Called with a token's text it verifies it, or raises `TokenError`; without, it is a new one to be filled.
+    Called with the text of a token, it verifies the token or raises `TokenError`. Without a text, it is a new token.
     """
 
     kind: str
@@ -182,6 +182,7 @@ class TypedToken(Token):
         """The claims that this kind of token has, exactly, each with its rule."""
         return COMMON | {simple_jwt.USER_ID_CLAIM: _user} | cls.own_claims
 
+    # Without SimpleJWT's argument `verify`: no instance has claims that were not verified.
     def __init__(self, token: Any = None) -> None:
         super().__init__(token)
 
@@ -199,7 +200,7 @@ class TypedToken(Token):
         self.payload[simple_jwt.USER_ID_CLAIM] = str(pk)
 
     def verify(self) -> None:
-        """Raises `TokenError` for claims that are not exactly ours, then SimpleJWT's own refusals."""
+        """Raises `TokenError` for claims that are not exactly ours, and for those that SimpleJWT refuses."""
         claims, payload = self.claims, self.payload
         if payload.keys() != claims.keys() or not all(rule(payload[name]) for name, rule in claims.items()):
             raise TokenError("Token has odd claims")
@@ -212,7 +213,7 @@ class TypedToken(Token):
 
 
 class AccessToken(TypedToken):
-    """Names the user for fifteen minutes. Neither side stores it (RFC 9068 for the type)."""
+    """Names the user for `ACCESS_TOKEN_LIFETIME`. The server does not store it. RFC 9068 defines its type `at+jwt`."""
 
     token_type, kind = "access", "at+jwt"
     own_claims: ClassVar = {"role": _role, "ver": _number, "auth_time": _moment}
@@ -228,7 +229,7 @@ class AccessToken(TypedToken):
 
     @classmethod
     def about(cls, user: Any, sid: object, token_version: int, authenticated: datetime) -> Self:
-        """A token with all claims: what is true of the user now, and the times of one that is issued now."""
+        """A new token with all claims: about the user as stored now, issued now."""
         token = cls()
         token.user_pk, token["sid"], token["ver"] = user.pk, str(sid), token_version
         token["role"] = role_of(user)
@@ -246,17 +247,17 @@ class AccessToken(TypedToken):
         if not getattr(user, "is_active", True):
             raise AuthenticationFailed("User is inactive", code="user_inactive")
         key = user_key(user.pk)
-        # The check `version` asks for this row, which otherwise the first login makes.
+        # The check `version` needs this row. Otherwise the first login creates it.
         UserAccess.begin(key, fingerprints_of(user), 0)
-        # Read now: an access that was revoked since `user` was read would make a token that every check refuses.
+        # Read now: if access was revoked since `user` was read, the checks would refuse the token.
         return cls.about(user, uuid4(), UserAccess.objects.get(user_key=key).token_version, timezone.now())
 
 
 class RefreshToken(TypedToken):
-    """Exchanged for the next access token, once. It names its family and its place in it.
+    """Is exchanged once for the next access token. It names its family and its generation there.
 
-    Not SimpleJWT's `RefreshToken`: with the blacklist app on, that one raises before its family can be
-    read, and a replay would look like any other bad token.
+    Not SimpleJWT's `RefreshToken`: with the blacklist app, that class refuses a used token before its family can be
+    read, and a replay would look like any other invalid token.
     """
 
     token_type, kind = "refresh", "rt+jwt"

@@ -1,4 +1,4 @@
-"""The JWT flow as JSON. Each view is a verb of `lifecycle` with a body and an answer around it."""
+"""The token flow as JSON. Each view reads a body, calls a function of `lifecycle`, and answers."""
 
 from typing import Any
 from uuid import UUID
@@ -50,59 +50,59 @@ from security.serializers import (
 from security.users import access_of, profile
 from security.views import CLEAR, JsonView, non_atomic
 
-# What a client at another origin is told.
+# What to do instead, for a client at another origin.
 WITHOUT_COOKIES = 'Without cookies, send "transport": "body" or "refresh": false.'
 IN_THE_BODY = "Without cookies, send the refreshToken in the body."
 
 
-@csrf_exempt  # or another method than GET would be a 403 about a token instead of a 405
+@csrf_exempt  # otherwise a POST would be a 403 about the CSRF token instead of a 405
 @login_not_required
 @require_safe
 def key_set(request: HttpRequest) -> JsonResponse:
-    """The public keys that verify access tokens, for services (RFC 7517 section 5); a pending one stands among them.
+    """The public keys that verify access tokens, for services (RFC 7517 section 5), also those that are pending.
 
     A verifier may keep them for `JWT_KEYS_MAX_AGE` seconds, which is less than a key is pending. A key for HS256 has no
     public part and is not here.
     """
     response = JsonResponse({"keys": public_keys(ring("access"))}, content_type="application/jwk-set+json")
-    # Private: a cache in between would add its own time to that of the service.
+    # Private: a shared cache would keep the keys too, and its time would be added to that of the service.
     response["Cache-Control"] = f"private, max-age={conf.JWT_KEYS_MAX_AGE}"
     return response
 
 
 class KeyReplaced(exceptions.APIException):
-    """A key that leaked was taken away while an answer was signed with it.
+    """A key that leaked was removed while an answer was signed with it.
 
-    A login that is sent again succeeds. A refresh that is sent again is a 401: its own token went with the key.
+    A login that is sent again succeeds. A refresh that is sent again is a 401, because the same key signed its token.
     """
 
     status_code, default_detail, wait = 503, UNAVAILABLE, OUTAGE_RETRY_AFTER
 
 
 class TokenView(JsonView):
-    """Needs a good access token. A view that is open says so."""
+    """The base of all views. It needs a valid access token; a view that needs none says so."""
 
     authentication_classes = [JWTAuthentication]
     permission_classes = [IsAuthenticated]
     unauthenticated = "No token provided"
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Says `insufficient_scope` where a token is good and not enough (RFC 6750 section 3.1)."""
+        """Adds the challenge; `insufficient_scope` for a valid token without the needed role (RFC 6750 section 3.1)."""
         response = super().finalize_response(request, response, *args, **kwargs)
-        # The gate refuses whatever the token is, and says so in `detail`.
+        # The origin gate refuses without a look at the token. Its answer has a `detail`.
         if response.status_code == 403 and "detail" not in response.data:
             response["WWW-Authenticate"] = challenge(error="insufficient_scope")
         elif response.status_code == 401:
-            # After a wrong password; a wrong token has brought its own (RFC 9110 section 15.5.2).
+            # As after a wrong password. The 401 for a wrong token has its challenge already (RFC 9110 section 15.5.2).
             response.setdefault("WWW-Authenticate", challenge())
         return response
 
     def handle_exception(self, exc: Exception) -> Response:
-        """503 for a token whose key was taken away before it was signed."""
+        """503 when the key of a token was removed before the token was signed."""
         return super().handle_exception(KeyReplaced() if isinstance(exc, TokenBackendError) else exc)
 
     def device(self) -> str | None:
-        """The id of the token's family; `None` for a user who came without a token, as by `force_authenticate`."""
+        """The id of the token's family; `None` for a request without a token, as with `force_authenticate`."""
         return str(self.request.auth["sid"]) if self.request.auth else None
 
     def family(self) -> TokenFamily | None:
@@ -113,7 +113,7 @@ class TokenView(JsonView):
         return family
 
     def decide_origin(self, family: TokenFamily | None) -> None:
-        """Refuses a page of elsewhere whose new refresh token would come in a cookie. Raises 403."""
+        """Raises 403 for a page of another origin if its new refresh token would be set as a cookie."""
         sets_cookie = family is not None and family.transport == Transport.COOKIE
         origin.decide(self.request._request, not sets_cookie, WITHOUT_COOKIES)
 
@@ -129,9 +129,9 @@ class TokenView(JsonView):
 
 
 class TokenLoginBody(LoginBody):
-    """The user's name, the password, and what is needed: tokens for a browser or an app, or an access token only."""
+    """The user's name, the password, and which tokens are needed: for a browser or an app, or an access token only."""
 
-    # DRF's sentence repeats what was sent, and half a surrogate pair in an answer is a 500.
+    # DRF's own message repeats what was sent. Half of a surrogate pair in an answer would be a 500.
     transport = serializers.ChoiceField(
         choices=Transport.choices, default=Transport.COOKIE, error_messages={"invalid_choice": "Not cookie or body."}
     )
@@ -153,9 +153,9 @@ class TokensAnswer(serializers.Serializer):
 
 
 class RenewedTokensAnswer(Message):
-    """New tokens, because the password was proved.
+    """New tokens after the user has proved the password.
 
-    There are none for a login with an access token only that changed the password, or in an outage.
+    After a change of the password there are none for a login with an access token only, or in an outage.
     """
 
     accessToken = serializers.CharField(required=False)
@@ -166,7 +166,7 @@ class RenewedTokensAnswer(Message):
 @non_atomic
 @method_decorator(origin.decides_origin, name="dispatch")
 class Login(TokenView):
-    """Name and password in, access token out, refresh token in a cookie."""
+    """Takes a name and a password. Gives an access token, and a refresh token in a cookie or in the body."""
 
     authentication_classes = [NoAuthentication]
     permission_classes = []
@@ -182,7 +182,7 @@ class Login(TokenView):
         issued = lifecycle.start(user, client, body["remember"], body["transport"])
         before, transport = cookies.presented(request._request, {})
         if body["transport"] == transport and (token := cookies.good(before)):
-            # The browser is about to forget that token, and could not end its family any more.
+            # The browser will replace that cookie, and could not end the family of the old token any more.
             lifecycle.end(token, None, lifecycle.AGAIN)
         return self.answer(issued)
 
@@ -190,7 +190,7 @@ class Login(TokenView):
 @non_atomic
 @method_decorator(origin.decides_origin, name="dispatch")
 class Refresh(TokenView):
-    """The next access token, and the next refresh token in the place of the one that was sent."""
+    """Gives the next access token, and the next refresh token, which replaces the one that was sent."""
 
     authentication_classes = [NoAuthentication]
     permission_classes = []
@@ -217,7 +217,7 @@ class Refresh(TokenView):
 
 @non_atomic
 class Reauthenticate(TokenView):
-    """The user proves the password again, before something that matters. The new tokens say when."""
+    """The user proves the password again, before an important action. The new access token says when."""
 
     @extend_schema(request=ReauthenticateBody, responses=RenewedTokensAnswer)
     def post(self, request: Request) -> Response:
@@ -230,7 +230,7 @@ class Reauthenticate(TokenView):
 
 @non_atomic
 class Password(TokenView):
-    """A new password. Everything else of the user ends; this family goes on with new tokens."""
+    """Changes the password. All other logins of the user end. This family goes on with new tokens."""
 
     @extend_schema(request=PasswordBody, responses=RenewedTokensAnswer)
     def post(self, request: Request) -> Response:
@@ -243,7 +243,7 @@ class Password(TokenView):
             raise serializers.ValidationError({"new": error.messages}) from None
         passwords.replace(user, Client.of(request._request), keep=family)
         if family is None or family.token_version != access_of(user).token_version:
-            # An access token only. Or the store went away before the family had new tokens: it ends with the others.
+            # The login has an access token only. Or a store failed before the family got new tokens, and it ends, too.
             return Response({"message": "Password changed"})
         return self.answer(lifecycle.reissue(family), message="Password changed")
 
@@ -251,7 +251,7 @@ class Password(TokenView):
 @non_atomic
 @method_decorator(origin.decides_origin, name="dispatch")
 class Logout(TokenView):
-    """Ends the family of either token. Works without a live one, so that every user can log out."""
+    """Logs out by the refresh token, the access token or both. Works without a valid one, so every user can log out."""
 
     authentication_classes = [NoAuthentication]
     permission_classes = []
@@ -271,7 +271,7 @@ class Logout(TokenView):
         return response
 
     def bearer(self) -> AccessToken | None:
-        """The access token that was sent along, if it is good."""
+        """The access token of the request, if it is valid; otherwise `None`."""
         authentication = JWTAuthentication()
         header = authentication.get_header(self.request)
         raw = authentication.get_raw_token(header) if header else None
@@ -283,7 +283,7 @@ class Logout(TokenView):
 
 @non_atomic
 class LogoutEverywhere(TokenView):
-    """Ends everything of this user, in both flows."""
+    """Ends all logins of this user, in both flows."""
 
     @extend_schema(request=None, responses=Message)
     def post(self, request: Request) -> Response:
@@ -295,7 +295,7 @@ class LogoutEverywhere(TokenView):
 
 
 class Root(TokenView):
-    """Where things are."""
+    """The addresses of the endpoints."""
 
     authentication_classes = [NoAuthentication]
     permission_classes = []
@@ -351,7 +351,7 @@ class Devices(TokenView):
 
 @non_atomic
 class Device(TokenView):
-    """One of them; DELETE ends it."""
+    """One login of this user; DELETE ends it."""
 
     @extend_schema(responses={200: Message})
     def delete(self, request: Request, device: UUID) -> Response:

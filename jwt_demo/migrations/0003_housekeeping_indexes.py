@@ -13,9 +13,9 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        # SimpleJWT has no index by which housekeeping could find what has expired. It is no part of its model: on
-        # SQLite, a migration of SimpleJWT that makes the table anew must be followed by this statement. Where the table
-        # is large and in use on PostgreSQL, run it before, with CONCURRENTLY.
+        # SimpleJWT has no index by which housekeeping could find expired tokens. This one is not part of its model. If
+        # a later migration of SimpleJWT rebuilds the table on SQLite, run this statement again after it. On PostgreSQL
+        # with a large table in use, run it before this migration, with CONCURRENTLY.
         migrations.RunSQL(
             "CREATE INDEX IF NOT EXISTS outstanding_by_expires ON token_blacklist_outstandingtoken (expires_at)",
             "DROP INDEX IF EXISTS outstanding_by_expires",

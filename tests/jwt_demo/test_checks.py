@@ -155,7 +155,7 @@ def test_a_site_whose_key_file_cannot_be_used_does_not_start(key_file: Path) -> 
     key_file.chmod(0o600)
     assert refusals(key_file) == ""
     key_file.write_text(key_file.read_text()[:-20])
-    assert "not whole, or no JSON" in refusals(key_file)
+    assert "incomplete, or not JSON" in refusals(key_file)
     key_file.unlink()
     assert "No such file" in refusals(key_file)
     assert all("manage.py rotate_keys" in str(error.hint) for error in configuration(None))

@@ -242,7 +242,7 @@ def test_a_file_of_keys_that_cannot_be_used_or_is_gone_ends_no_login(admin: Visi
     assert_start_is_refused(site, "chmod 600")
     file.chmod(0o600)
     file.write_bytes(good[:-20])
-    assert_start_is_refused(site, "not whole")
+    assert_start_is_refused(site, "It is incomplete, or not JSON.")
     assert file.read_bytes() == good[:-20]
     file.unlink()
     assert_start_is_refused(site, "Bring them back, or run manage.py rotate_keys refresh --force")

@@ -20,7 +20,7 @@ class Command(BaseCommand):
     """Shows both rings. It shows no secret."""
 
     help = "Shows the keys that sign tokens: the state of each, since when, what comes next, and what is due."
-    # The checks refuse a site without keys, and this says which are missing.
+    # Without keys the checks fail, and this command could not say which keys are missing.
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             )
 
     def _show(self, kind: str) -> str:
-        """Writes the keys of this kind, or why there are none to be used. Returns why; "" where there are."""
+        """Prints the keys of this kind, or why they cannot be used. Returns why, and "" if they can be used."""
         self.stdout.write(f"{kind} keys, in {place_of(kind)}")
         try:
             ring = keys.ring(kind)
@@ -72,7 +72,7 @@ def line_of(dated: DatedKey, now: datetime) -> str:
 
 
 def age_in_words(age: timedelta) -> str:
-    """For how long something has lasted, in whole days, hours or minutes; "" for less."""
+    """How long something has lasted, in whole days, hours or minutes; "" for less than a minute."""
     return next((f" for {number_of(age // unit, name)}" for name, unit in UNITS.items() if age >= unit), "")
 
 

@@ -1,4 +1,4 @@
-"""`manage.py purge_tokens`: what housekeeping does every hour, now."""
+"""`manage.py purge_tokens`: does now what housekeeping does every hour."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from security.housekeeping import Unfinished
 
 
 class Command(BaseCommand):
-    """SimpleJWT's `flushexpiredtokens` in batches, and the families besides."""
+    """Does the same as SimpleJWT's `flushexpiredtokens`, in batches, and also removes families."""
 
     help = "Removes expired outstanding tokens, and token families that ended long ago."
 

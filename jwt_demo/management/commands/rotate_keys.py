@@ -26,7 +26,7 @@ class Command(BaseCommand):
     """Makes the first keys, replaces a key without a logout, and replaces one that has leaked at once."""
 
     help = "Replaces the keys that sign tokens, without logging anybody out."
-    # The checks refuse a site without keys, and this makes them.
+    # Without keys the checks fail, and this command could not make the first ones.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             self._end_lost(plans)
 
     def _rotated(self, kinds: list[str]) -> list[Plan]:
-        """Rotates, or says in one sentence why nothing was changed."""
+        """Rotates, or raises `CommandError` with a sentence that says why nothing was changed."""
         try:
             return self._rotate(kinds)
         except RotationUnderWay as error:
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         raise CommandError(f"Nothing was changed. {because}")
 
     def _rotate(self, kinds: list[str]) -> list[Plan]:
-        """Writes the file once, for all kinds; none of them changes when one is refused."""
+        """Writes the file once, for all kinds. If one kind is refused, none is changed."""
         if not conf.JWT_KEY_FILE and all(getattr(conf, keys.SETTINGS[kind]) for kind in kinds):
             for kind in kinds:
                 self._explain(kind)
@@ -100,7 +100,7 @@ class Command(BaseCommand):
         return plans, rings
 
     def _plan(self, kind: str, before: Ring | None) -> Plan | None:
-        """The plan for these keys; `None` when they are in a setting, and what to write there was said instead."""
+        """The plan for these keys. `None` if they are in a setting: then what to write there has been printed."""
         if getattr(conf, keys.SETTINGS[kind]):
             return self._of_setting(kind, before)
         if self.is_forced or before is None:
@@ -153,10 +153,10 @@ class Command(BaseCommand):
             )
 
     def _end_lost(self, plans: list[Plan]) -> None:
-        """Ends the logins whose tokens mean nothing now, so that no list shows them as live."""
+        """Ends the logins whose tokens are refused now, so that no list shows them as live."""
         try:
             ended = self._end(plans)
-            # Until then a process may go on signing with an old key; and a request may have begun before.
+            # Until then, another process may sign with an old key, and a request may have begun before the change.
             time.sleep(conf.JWT_KEYS_REREAD + 1)
             ended += self._end(plans)
         except OUTAGES as error:
@@ -164,7 +164,7 @@ class Command(BaseCommand):
                 f"The new key is in use within {conf.JWT_KEYS_REREAD} seconds, and what the others signed is refused "
                 "then. But a store does not answer, so that some logins are still listed as live, and their access "
                 "tokens may be taken until they expire. When it answers, run this again: it makes one more key, and "
-                f"so whoever has logged in since must do so again. The store says: {error}"
+                f"so users who have logged in since must log in again. The store says: {error}"
             ) from error
         self.stdout.write(
             f"{number_of(ended, 'login')} ended. Every process that can read the file uses the new key now. Where one "
@@ -175,7 +175,7 @@ class Command(BaseCommand):
         return sum(ending.end_families(plan.lost(), LEAKED) for plan in plans)
 
     def _explain(self, kind: str) -> None:
-        """What to write into a setting, which no command can change."""
+        """Prints what to write into a setting, which no command can change."""
         name, secret = keys.SETTINGS[kind], "" if self.is_dry else new_secret(kind)
         self.stdout.write(f"{kind} keys: {name} is set, and no command can change it.")
         words = f"This is a new key, NEW below. It is written down nowhere else:\n  {secret}"
