@@ -57,6 +57,6 @@ def add_to_denylist(families: Iterable[TokenFamily]) -> None:
     try:
         revocation.deny_families((user_key(family.user_id), family.pk) for family in listed)
     except OUTAGES:
-        # By default no view asks the denylist, and a logout must work without its store. A view that asks answers 503.
+        # `JWT_REVOCATION` is "expiry": a logout must work without Redis. A view with the check "denylist" answers 503.
         if is_asked:
             raise

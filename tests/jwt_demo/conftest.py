@@ -1,4 +1,4 @@
-"""What the tests of the JWT flow share: a client that keeps its tokens as a careful one would, and its rows."""
+"""What the tests of the token flow share: a client that keeps its tokens as a careful client does, and its rows."""
 
 import json
 from typing import Any
@@ -27,14 +27,14 @@ COOKIE = "__Host-refresh"
 
 
 class Holder(Client):
-    """A browser with a client of ours in it: the access token in memory, the refresh token in its cookie."""
+    """A browser with our client: the access token is in memory, the refresh token in the cookie."""
 
     def __init__(self, agent: str = "Mozilla/5.0 (test)") -> None:
         super().__init__(enforce_csrf_checks=True, headers=BROWSER_HEADERS | {"User-Agent": agent})
         self.access = ""
 
     def call(self, method: str, path: str, body: Any = None, access: str | None = None, **extra: Any) -> Any:
-        """A JSON request with the access token it has, unless another is given; "" sends none. Keeps a new one."""
+        """Sends a JSON request with `access` or the client's own access token; "" sends none. Keeps a new token."""
         access = self.access if access is None else access
         headers = ({"Authorization": f"Bearer {access}"} if access else {}) | extra.pop("headers", {})
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -45,18 +45,18 @@ class Holder(Client):
         return response
 
     def sign_in(self, email: str = "alice@example.com", password: str | None = None, **body: Any) -> Any:
-        """Login, with the right password unless another is given."""
+        """Logs in, with the right password unless another is given."""
         password = PASSWORDS.get(email, "") if password is None else password
         return self.call("POST", LOGIN, {"email": email, "password": password, **body}, access="")
 
     def rotate(self, refresh: str | None = None) -> Any:
-        """Refresh, with the cookie it has, unless another token is given."""
+        """Refreshes, by the token in the cookie unless another is given."""
         if refresh is not None:
             self.cookies[COOKIE] = refresh
         return self.call("POST", REFRESH)
 
     def whoami(self) -> int:
-        """The status of whoami."""
+        """The status code of whoami."""
         return int(self.call("GET", WHOAMI).status_code)
 
     @property
@@ -67,7 +67,7 @@ class Holder(Client):
 
     @property
     def claims(self) -> dict[str, Any]:
-        """What its access token says, unverified."""
+        """The claims of its access token, unverified."""
         return dict(jwt.decode(self.access, options={"verify_signature": False}))
 
     @property
@@ -77,7 +77,7 @@ class Holder(Client):
 
 
 def thief(refresh: str) -> Holder:
-    """Somebody who presents this refresh token from elsewhere."""
+    """A thief with this refresh token in another browser."""
     holder = Holder("thief/1.0")
     holder.cookies[COOKIE] = refresh
     return holder
@@ -93,20 +93,20 @@ def logged_in(email: str = "alice@example.com", agent: str = "Mozilla/5.0 (test)
 
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a hash costs is not the subject here."""
+    """Makes hashes fast. Their cost is not tested here."""
     monkeypatch.setattr(Argon2id, "memory_cost", 8)
     monkeypatch.setattr(Argon2id, "time_cost", 1)
 
 
 @pytest.fixture(autouse=True)
 def untold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Housekeeping has told Redis nothing yet, whatever ran in other tests, at other times."""
+    """Housekeeping begins as in a new process, although other tests have run it at other times."""
     monkeypatch.setattr(_Synced, "until", None)
 
 
 @pytest.fixture
 def whole(empty_store: None, store: Store) -> None:
-    """The denylist is whole, as the running site keeps it, so that what is not told is not found in the database."""
+    """The denylist is complete, as on the running site. So it is not rebuilt from the database during a test."""
     store.client(DENYLIST).set(LEASE, 1, ex=3600)
 
 

@@ -1,4 +1,4 @@
-"""Tokens made by hand with the site's own keys: it is the tested defence that must refuse them, not the signature."""
+"""Tokens made by hand with the site's own keys. So the tested defence must refuse them, not the signature."""
 
 import base64
 import hmac
@@ -28,7 +28,7 @@ def b64(data: bytes) -> str:
 
 
 def segment(part: Any) -> str:
-    """Bytes as they are, anything else as JSON."""
+    """A segment of a token: bytes as they are, anything else as JSON."""
     return b64(part if isinstance(part, bytes) else json.dumps(part).encode())
 
 
@@ -38,7 +38,7 @@ def opened(text: str) -> list[dict[str, Any]]:
 
 
 def signature(key: Key, signed: str) -> bytes:
-    """What this key makes of a text, by its own algorithm and without any code of the site."""
+    """The signature of a text by this key and its algorithm, without any code of the site."""
     if key.algorithm == "HS256":
         return hmac.digest(key.signing, signed.encode(), "sha256")
     if key.algorithm == "EdDSA":
@@ -52,7 +52,7 @@ def joined(r: int, s: int) -> bytes:
 
 
 def jws(header: Any, claims: Any, secret: Key | str | bytes, digest: str = "sha256") -> str:
-    """Any header and any claims, signed by a key, or with an HMAC under any secret."""
+    """A token with any header and any claims, signed by a key, or by an HMAC with any secret."""
     signed = f"{segment(header)}.{segment(claims)}"
     if isinstance(secret, Key):
         return f"{signed}.{b64(signature(secret, signed))}"
@@ -61,7 +61,7 @@ def jws(header: Any, claims: Any, secret: Key | str | bytes, digest: str = "sha2
 
 
 def changed(before: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """With `changes`; what is `ABSENT` is left out."""
+    """A copy with `changes`, without the names whose value is `ABSENT`."""
     return {name: value for name, value in {**before, **changes}.items() if value is not ABSENT}
 
 
@@ -79,7 +79,7 @@ class Bench:
         (self.secret,) = (dated.secret for dated in ring.dated if dated.key is self.key)
 
     def forge(self, header: Any = None, claims: Any = None, secret: Any = None, digest: str = "sha256") -> str:
-        """Its token, with these changes; bytes replace a segment altogether.
+        """Its token with these changes. Bytes replace a whole segment.
 
         The site's own key signs, by its own algorithm. `secret` is another key, or a secret for an HMAC.
         """
@@ -88,7 +88,7 @@ class Bench:
         return jws(header, claims, self.key if secret is None else secret, digest)
 
     def refused(self, text: str | bytes, *sentences: str) -> None:
-        """Neither the class takes it nor the endpoint, and neither breaks."""
+        """Asserts that the class and the endpoint refuse this text, and that neither breaks."""
         with pytest.raises(TokenError):
             self.kind(text)
         answer = self.send(text.decode("latin-1") if isinstance(text, bytes) else text)
@@ -102,7 +102,7 @@ class Bench:
         raise NotImplementedError
 
     def control(self) -> None:
-        """What is forged without a change is good: so it is the change that is refused elsewhere."""
+        """Asserts that a token forged without a change is good. So elsewhere the change is what is refused."""
         raise NotImplementedError
 
 
@@ -148,7 +148,7 @@ BENCHES: dict[str, type[Any]] = {"access": AccessBench, "refresh": RefreshBench}
 
 
 def use_keys(settings: Settings, algorithm: str, others: int = 0) -> None:
-    """Fresh rings in which access tokens are signed by this algorithm, and refresh tokens too where they can be."""
+    """Sets new keys of this algorithm for access tokens, and for refresh tokens if these can have it."""
     for kind, name in keys.SETTINGS.items():
         own = algorithm if algorithm in ALGORITHMS[kind] else "HS256"
         setattr(settings, name, [key_writing.new_secret(own) for _ in range(1 + others)])

@@ -1,4 +1,4 @@
-"""The JWT flow without HTTP: its verbs on the texts of tokens, what is stored, and moments between two steps."""
+"""The token flow without HTTP: its functions with texts of tokens, what is stored, and moments between two steps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ committed = pytest.mark.django_db(transaction=True)
 
 
 def begun(user: User, client: Client = HERS, **options: Any) -> IssuedTokens:
-    """A login."""
+    """Logs in."""
     return lifecycle.start(User.objects.get(pk=user.pk), client, **options)
 
 
@@ -39,7 +39,7 @@ def text(issued: IssuedTokens) -> str:
 
 
 def rotated(refresh: str, client: Client = HERS, transport: str = Transport.COOKIE) -> IssuedTokens:
-    """What a refresh gives."""
+    """Refreshes. Returns the new tokens."""
     return lifecycle.rotate(RefreshToken(refresh), client, transport)
 
 
@@ -57,12 +57,12 @@ def row(issued: IssuedTokens) -> TokenFamily:
 
 
 def counts(issued: IssuedTokens, check: str = "denylist") -> bool:
-    """Whether the access token that was issued still counts."""
+    """Whether this check still accepts the access token that was issued."""
     return CHECKS[check].allows(issued.access)
 
 
 def told(name: SecurityEvent.Name) -> list[dict[str, Any]]:
-    """What the events of this name say, the latest first."""
+    """The details of the events of this name, the latest first."""
     return list(SecurityEvent.objects.filter(name=name).values_list("detail", flat=True))
 
 

@@ -1,4 +1,4 @@
-"""A file of keys for one test: the process is set to read it, and to look at it each time."""
+"""A file of keys for one test. The process reads it, and looks at it each time."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from jwt_demo import key_rotation, key_writing, keys
 
 
 def in_file(settings: Settings, path: Path, first: bool = True) -> Path:
-    """Takes the keys out of the settings. `first` makes those of a new file."""
+    """Takes the keys out of the settings and uses the file. `first` makes a new file."""
     settings.JWT_ACCESS_KEYS = settings.JWT_REFRESH_KEYS = []
     settings.JWT_KEY_FILE, settings.JWT_KEYS_REREAD = str(path), 0
     if first:
@@ -21,19 +21,19 @@ def in_file(settings: Settings, path: Path, first: bool = True) -> Path:
 
 
 def first_keys(path: Path) -> None:
-    """Makes the keys of a first start, also while logins depend on other keys."""
+    """Makes the keys of a first start, even if logins depend on other keys."""
     now = timezone.now()
     key_writing.write(path, {kind: key_rotation.Plan.at_once(kind, None, now).after for kind in keys.SETTINGS})
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    """Changes the file as an editor does: in its place."""
+    """Changes the file in place, as an editor does."""
     found = json.loads(path.read_text())
     change(found)
     path.write_text(json.dumps(found))
 
 
 def secrets_of(path: Path) -> list[str]:
-    """All secrets of the file, as they stand there and without their prefixes."""
+    """All secrets of the file, as they are written and without their prefixes."""
     entries = [entry["secret"] for ring in json.loads(path.read_text()).values() for entry in ring]
     return entries + [keys.material(secret) for secret in entries]

@@ -1,4 +1,4 @@
-"""Stock SimpleJWT's views, to measure ours against: nothing here is our own but the user's table."""
+"""Stock SimpleJWT's views, to compare ours with. Only the table of the users is ours."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 
 class Whoami(APIView):
-    """Who asks; the stock authentication has read her row by then."""
+    """The user who asks. The stock authentication has read the row of the user before."""
 
     authentication_classes = [JWTAuthentication]
     permission_classes = [IsAuthenticated]

@@ -1,4 +1,4 @@
-"""Families and the ledger in Django's admin: found, shown and ended by whoever may, however many there are."""
+"""Families, outstanding and blacklisted tokens in Django's admin: who may see and end them, however many there are."""
 
 import html
 import re
@@ -39,7 +39,7 @@ def at_admin(admin: User) -> Browser:
 
 
 def staff(*permissions: str) -> Browser:
-    """A member of staff who may do this and nothing more."""
+    """A member of staff with these permissions only."""
     carol = User.objects.create_user("carol@example.com", "correct horse carol", role="admin")
     carol.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     browser = Browser()
@@ -57,7 +57,7 @@ def rows(answer: Any) -> set[Any]:
 
 
 def entry(holder: Holder) -> OutstandingToken:
-    """The ledger's row of the latest token."""
+    """The outstanding token that is the latest of this client."""
     return OutstandingToken.objects.get(jti=holder.family.jti)
 
 
@@ -192,12 +192,12 @@ def test_what_is_due_of_the_keys_stands_over_the_families_for_staff_who_may_see_
     page = viewer.get(FAMILIES).content.decode()
     assert [page.count(sentence) for sentence in due] == [1, 1, 1]
     assert not any(word in page for word in [str(path), *secrets_of(path)])
-    # After an action too, and on no other page.
+    # The same after an action, and on no other page.
     assert act(viewer, FAMILIES, "revoke", family).status_code == 302
     page = viewer.get(FAMILIES).content.decode()
     assert [page.count(sentence) for sentence in due] == [1, 1, 1]
     assert "is not in use" not in viewer.get("/admin/").content.decode()
-    # Other users do not see it, neither here nor on a page that they open later.
+    # Other users do not see it, neither here nor on a later page.
     for browser, status in ((other, 403), (Browser(), 302)):
         assert browser.get(FAMILIES).status_code == status
         assert "is not in use" not in browser.get("/admin/", follow=True).content.decode()
@@ -233,7 +233,7 @@ FILL_BLACKLISTED = """INSERT INTO token_blacklist_blacklistedtoken (token_id, bl
 
 
 def fill(user: User, count: int) -> None:
-    """So many families with a good and a blacklisted token each, in four statements."""
+    """Adds `count` families, each with a good and a blacklisted token, by four statements."""
     now = timezone.now()
     later = now + timezone.timedelta(days=1)
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What published keys and pairs of keys add: a public key is no secret, and a key does only what its state says."""
+"""Pairs of keys and published keys: a public key signs nothing, and a key does only what its state allows."""
 
 import io
 import json
@@ -34,7 +34,7 @@ from tests.jwt_demo.conftest import (
 from tests.jwt_demo.forge import BENCHES, SIGNED, AccessBench, Bench, b64, joined, opened, use_keys
 
 KEY_SET = "/.well-known/jwks.json"
-# The order of the group that P-256 signs in (SEC 2, section 2.4.2).
+# The order of the group of P-256 (SEC 2, section 2.4.2).
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 PAIRS = [(kind, algorithm) for kind, algorithm in SIGNED if algorithm != "HS256"]
 
@@ -43,7 +43,7 @@ PAIRS = [(kind, algorithm) for kind, algorithm in SIGNED if algorithm != "HS256"
 
 
 def points_of(jwk: dict[str, str]) -> list[bytes]:
-    """The bytes of a public key: as they are, and for P-256 the point in both of its forms."""
+    """The bytes of a public key. For P-256, also the point in both of its forms."""
     x = from_base64url(jwk["x"])
     if "y" not in jwk:
         return [x]
@@ -52,7 +52,7 @@ def points_of(jwk: dict[str, str]) -> list[bytes]:
 
 
 def encodings_of(key: Key, jwk: dict[str, str], document: bytes) -> list[bytes]:
-    """A public key in every form in which somebody might take it for a secret."""
+    """A public key in every form that could be used as the secret of an HMAC."""
     spki = [key.verifying.public_bytes(one, PublicFormat.SubjectPublicKeyInfo) for one in (Encoding.PEM, Encoding.DER)]
     ssh = key.verifying.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     thin = {name: jwk[name] for name in ("kty", "crv", "x", "y") if name in jwk}
@@ -71,7 +71,7 @@ def encodings_of(key: Key, jwk: dict[str, str], document: bytes) -> list[bytes]:
 
 
 def published(kid: str) -> tuple[dict[str, str], bytes]:
-    """A key as anybody gets it, and the document in which it stands."""
+    """A published key, and the document that contains it."""
     answer = Client().get(KEY_SET)
     (found,) = [jwk for jwk in answer.json()["keys"] if jwk["kid"] == kid]
     return found, answer.content
@@ -79,7 +79,7 @@ def published(kid: str) -> tuple[dict[str, str], bytes]:
 
 @pytest.mark.parametrize(("kind", "algorithm"), PAIRS)
 def test_a_public_key_is_no_secret(alice: User, settings: Settings, kind: str, algorithm: str) -> None:
-    """With the key as it is published; the public half of a refresh key, which is not, is tried all the same."""
+    """The published access key is tried, and also the public half of a refresh key, which is not published."""
     use_keys(settings, algorithm)
     holder = logged_in()
     bench: Bench = BENCHES[kind](holder)
@@ -94,7 +94,7 @@ def test_a_public_key_is_no_secret(alice: User, settings: Settings, kind: str, a
 
 
 def test_a_key_has_the_algorithm_it_was_made_for_beside_keys_of_the_others(alice: User, settings: Settings) -> None:
-    """A ring in the middle of a change of algorithm. Each key signs good tokens, under its own name alone."""
+    """A ring during a change of algorithm. Each key signs good tokens, under its own name only."""
     settings.JWT_ACCESS_KEYS = [key_writing.new_secret(algorithm) for algorithm in ALGORITHMS["access"]]
     bench, ring = AccessBench(logged_in()), keys.ring("access")
     assert {key.algorithm for key in ring.values()} == {"HS256", "EdDSA", "ES256"}
@@ -129,7 +129,7 @@ def parts(text: str) -> tuple[str, int, int]:
 
 
 def test_a_signature_of_es256_is_two_numbers_within_the_order(es256: AccessBench) -> None:
-    """Zeros are a good signature of everything to a library that does not look (CVE-2022-21449)."""
+    """A library that does not check the range accepts zeros as a signature of anything (CVE-2022-21449)."""
     signed, r, s = parts(es256.text)
     odd = [(0, 0), (0, s), (r, 0), (ORDER, ORDER), (ORDER, s), (r, ORDER), (1, 1), (s, r), (ORDER - r, s)]
     for pair in odd:
@@ -138,7 +138,7 @@ def test_a_signature_of_es256_is_two_numbers_within_the_order(es256: AccessBench
 
 
 def test_a_signature_of_es256_has_one_form(es256: AccessBench) -> None:
-    """Not the ASN.1 of X.509, and 64 bytes."""
+    """Exactly 64 bytes, and not the ASN.1 of X.509."""
     signed, r, s = parts(es256.text)
     raw = joined(r, s)
     assert decode_dss_signature(encode_dss_signature(r, s)) == (r, s)
@@ -158,10 +158,10 @@ def test_a_signature_of_es256_has_one_form(es256: AccessBench) -> None:
 
 
 def test_the_second_signature_of_a_token_ends_with_the_first(whole: None, es256: AccessBench) -> None:
-    """An ECDSA signature has a second form: the order of the curve minus its second number. Anybody can compute it.
+    """An ECDSA signature has a second form: its second number is subtracted from the order of the curve.
 
-    RFC 7518 allows both forms. They belong to one token: a revocation names its claims and never its text, so it ends
-    both.
+    Anybody can compute it, and RFC 7518 allows both forms. A revocation names claims of the token and not its text, so
+    it ends both.
     """
     signed, r, s = parts(es256.text)
     second = f"{signed}.{b64(joined(r, ORDER - s))}"
@@ -176,9 +176,9 @@ def test_the_second_signature_of_a_token_ends_with_the_first(whole: None, es256:
 
 # ── What a key does in each state (A14) ───────────────────────────────────────────────────────
 
-# When the next key begins to sign, and when the present one retires, in seconds after noon.
+# When the next key begins to sign and when the present one retires, in seconds after noon.
 CHANGE, END = 100, 1100
-# Just before and at each of these moments: the state of the present key, and of the next one.
+# The states of the present key and of the next one, just before and at each of these moments.
 STATES = {
     0: ("active", "pending"),
     CHANGE - 1: ("active", "pending"),
@@ -193,13 +193,13 @@ def moment(seconds: float) -> Any:
 
 
 def present(kind: str, algorithm: str) -> DatedKey:
-    """A key that signs, and for which no successor is planned yet."""
+    """A key that signs, without a planned successor."""
     own = algorithm if algorithm in ALGORITHMS[kind] else "HS256"
     return DatedKey(key_writing.new_secret(own), moment(-1000), moment(-1000))
 
 
 def plan(one: DatedKey, following: DatedKey) -> list[DatedKey]:
-    """Both keys, the second in place of the first from `CHANGE` on."""
+    """Both keys. The second replaces the first at `CHANGE`."""
     first = replace(one, retiring=moment(CHANGE), retired=moment(END))
     return [first, replace(following, pending=moment(-10), active=moment(CHANGE))]
 
@@ -209,10 +209,10 @@ KeyFile = Callable[..., Path]
 
 @pytest.fixture
 def key_file(settings: Settings, tmp_path: Path, clock: Clock) -> KeyFile:
-    """`key_file(access=[…], refresh=[…])` writes the file that the site takes its keys from, and returns its path."""
+    """`key_file(access=[…], refresh=[…])` writes the file of the site's keys and returns its path."""
     path = tmp_path / "keys.json"
     settings.JWT_KEY_FILE, settings.JWT_ACCESS_KEYS, settings.JWT_REFRESH_KEYS = str(path), (), ()
-    # Each question looks at the file, so that no test waits for the next look.
+    # Every use of a key looks at the file, so no test has to wait for that.
     settings.JWT_KEYS_REREAD = 0
 
     def write(**rings: list[DatedKey]) -> Path:
@@ -227,7 +227,7 @@ def other(kind: str) -> str:
 
 
 def assert_states(bench: Bench, dated: list[DatedKey], clock: Clock) -> None:
-    """At each moment: who signs what is issued now, and whose tokens are good, at the endpoint."""
+    """Asserts at each moment which key signs, and whose tokens the endpoint accepts."""
     for seconds, states in STATES.items():
         clock(seconds)
         now = int(NOON.timestamp()) + seconds
@@ -253,7 +253,7 @@ def assert_states(bench: Bench, dated: list[DatedKey], clock: Clock) -> None:
 def test_a_key_does_what_its_state_says_and_nothing_else(
     alice: User, key_file: KeyFile, clock: Clock, kind: str, algorithm: str
 ) -> None:
-    """Pending and retiring keys verify, the active one signs as well, and what a retired one signed is a 401."""
+    """Pending and retiring keys verify, the active key also signs, and a token of a retired key is a 401."""
     dated = plan(present(kind, algorithm), present(kind, algorithm))
     key_file(**{kind: dated, other(kind): [present(other(kind), algorithm)]})
     assert_states(BENCHES[kind](logged_in()), dated, clock)
@@ -261,7 +261,7 @@ def test_a_key_does_what_its_state_says_and_nothing_else(
 
 @pytest.mark.parametrize("kind", BENCHES)
 def test_a_process_follows_a_plan_by_its_clock_alone(alice: User, key_file: KeyFile, clock: Clock, kind: str) -> None:
-    """The file is gone once it has been read: nothing but the clock can bring the next key."""
+    """The file is deleted after it has been read, so only the clock can change to the next key."""
     dated = plan(present(kind, "EdDSA"), present(kind, "EdDSA"))
     path = key_file(**{kind: dated, other(kind): [present(other(kind), "HS256")]})
     bench: Bench = BENCHES[kind](logged_in())
@@ -271,7 +271,7 @@ def test_a_process_follows_a_plan_by_its_clock_alone(alice: User, key_file: KeyF
 
 
 def test_a_token_lives_to_its_end_under_a_key_that_is_replaced(alice: User, key_file: KeyFile, clock: Clock) -> None:
-    """Issued in the last second of its key, it works for its fifteen minutes, and not a second longer."""
+    """A token issued in the last second of its key works for its fifteen minutes, and not a second longer."""
     key_file(access=plan(present("access", "EdDSA"), present("access", "EdDSA")), refresh=[present("refresh", "HS256")])
     clock(CHANGE - 1)
     holder = logged_in()
@@ -288,7 +288,7 @@ def test_a_token_lives_to_its_end_under_a_key_that_is_replaced(alice: User, key_
 def test_a_retry_gets_the_same_bytes_while_the_key_that_signed_them_retires(
     alice: User, key_file: KeyFile, clock: Clock, algorithm: str
 ) -> None:
-    """The answer is signed in the last second of a key. The next key is active when it is asked for again."""
+    """The answer is signed in the last second of a key. When the client asks again, the next key is active."""
     dated = plan(present("refresh", algorithm), present("refresh", algorithm))
     key_file(access=[present("access", "EdDSA")], refresh=dated)
     clock(CHANGE - 1)
@@ -305,7 +305,7 @@ def test_a_retry_gets_the_same_bytes_while_the_key_that_signed_them_retires(
 
 
 def forced(key_file: KeyFile) -> None:
-    """Both keys have leaked: new ones sign from now on, and nothing else verifies."""
+    """Both keys have leaked. New keys sign from now on, and no other key verifies."""
     now = timezone.now()
     key_file(**{kind: [DatedKey(key_writing.new_secret("HS256"), now, now)] for kind in ALGORITHMS})
 
@@ -335,7 +335,7 @@ ASKING: dict[str, Callable[[Holder, str], Any]] = {
 def test_a_key_that_is_taken_away_while_an_answer_is_signed_is_no_500(
     alice: User, key_file: KeyFile, clock: Clock, monkeypatch: pytest.MonkeyPatch, ask: str
 ) -> None:
-    """The row names the key, and then the file changes, before the view signs. The client may ask again."""
+    """The file changes after the row has named the key and before the view signs. The client can ask again."""
     key_file(access=[present("access", "EdDSA")], refresh=[present("refresh", "HS256")])
     holder = logged_in()
     before = holder.refresh
@@ -361,7 +361,7 @@ def test_a_key_that_is_taken_away_while_an_answer_is_signed_is_no_500(
 
 
 def test_only_public_access_keys_are_published(alice: User, key_file: KeyFile, clock: Clock) -> None:
-    """Pending ones included, or a verifier would not have them in time; no key of HMAC, and none of refresh tokens."""
+    """Pending keys are included, so that a verifier has them in time. Keys of HMAC and of refresh tokens are not."""
     dated = plan(present("access", "EdDSA"), present("access", "ES256"))
     hmac = replace(present("access", "HS256"), retiring=moment(-1), retired=moment(END))
     key_file(access=[*dated, hmac], refresh=[present("refresh", "EdDSA")])
@@ -381,14 +381,14 @@ def test_only_public_access_keys_are_published(alice: User, key_file: KeyFile, c
 
 
 def test_a_ring_of_hmac_publishes_nothing(alice: User) -> None:
-    """The rings of the tests' settings."""
+    """These are the keys in the settings of the tests."""
     assert Client().get(KEY_SET).json() == {"keys": []}
 
 
 def test_the_key_set_may_be_kept_for_less_than_a_key_is_pending(
     holder: Holder, settings: Settings, measured: Callable[..., Any]
 ) -> None:
-    """Anybody may read it, in any outage too, and a verifier that keeps it has each key before it signs."""
+    """Anybody can read it, also in an outage. A verifier that keeps it has each key before the key signs."""
     use_keys(settings, "EdDSA")
     for anybody in (Client(enforce_csrf_checks=True), holder):
         headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}

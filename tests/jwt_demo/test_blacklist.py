@@ -1,4 +1,4 @@
-"""SimpleJWT's own tables as our ledger: what they say after each verb, and that no token lies in them or anywhere."""
+"""SimpleJWT's own tables: what they say after each operation, and that no token is stored in them or elsewhere."""
 
 import io
 from collections.abc import Callable
@@ -32,7 +32,7 @@ HOUR, DAY = 3600, 86_400
 
 
 def entries(issued: IssuedTokens) -> list[tuple[int, bool]]:
-    """The ledger's rows of a family, the first first: which generation, and whether it is still good."""
+    """The outstanding tokens of a family in order: the generation of each, and whether it is still good."""
     rows = reversed(blacklist.chain(row(issued)))
     return [(int(entry.jti.split(".")[1]), not hasattr(entry, "blacklistedtoken")) for entry in rows]
 
@@ -101,7 +101,7 @@ def test_an_ended_family_has_nothing_good_left(
 def test_a_replay_that_overtakes_a_rotation_leaves_nothing_good_either(
     alice: User, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str, verdict: str
 ) -> None:
-    """The family is rotated after the replay has read it."""
+    """The family is rotated after the replay has read its row."""
     issued = begun(alice)
     latest = rotated(text(issued))
     clock(HOUR)
@@ -154,7 +154,7 @@ def test_the_chain_of_one_family_is_not_that_of_another(alice: User, bob: User) 
 @committed
 @pytest.mark.parametrize("rotates", [False, True])
 def test_blacklisting_the_latest_token_ends_its_family(alice: User, rotates: bool) -> None:
-    """By SimpleJWT's own means; its client may rotate between the commit and the end."""
+    """SimpleJWT's own code blacklists it. The client may rotate between the commit and the end of the family."""
     issued, other = begun(alice), begun(alice)
     with transaction.atomic():
         if rotates:
@@ -178,7 +178,7 @@ def test_blacklisting_an_earlier_token_changes_nothing(alice: User) -> None:
 
 
 def dump(store: Store) -> str:
-    """Every row of every table, and every key of Redis with what it holds."""
+    """Every row of every table, and every key of Redis with its value."""
     connection.ensure_connection()
     lines = list(connection.connection.iterdump())
     for number in range(4):
@@ -191,7 +191,7 @@ def dump(store: Store) -> str:
 
 
 def tour(alice: User, bob: User) -> list[str]:
-    """Every verb; all the tokens that were handed out."""
+    """Calls every operation. Returns all tokens that were issued."""
     tokens: list[str] = []
 
     def noted(holder: Holder, *refresh: str) -> Holder:
@@ -235,7 +235,7 @@ def test_no_token_and_no_key_lies_in_any_store(
 
 @pytest.fixture
 def path(settings: Settings, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file of keys, after whose change no other process is waited for."""
+    """A file of keys. Commands that change it do not wait for other processes."""
     monkeypatch.setattr("jwt_demo.management.commands.rotate_keys.time.sleep", lambda seconds: None)
     return in_file(settings, tmp_path / "keys.json")
 
@@ -244,7 +244,7 @@ def path(settings: Settings, tmp_path: Path, clock: Clock, monkeypatch: pytest.M
 def test_no_key_of_a_file_lies_in_any_store_or_in_the_log(
     alice: User, path: Path, store: Store, clock: Clock, log: io.StringIO, run_housekeeping: Callable[[], None]
 ) -> None:
-    """Through a rotation, a broken file, what is due, and a leak."""
+    """During a rotation, with a broken file, with reminders, and after a leak."""
     everything, secret = "", secrets_of(path)
     for second, options in ((0, []), (91 * DAY, []), (91 * DAY, ["--force"])):
         clock(second)
@@ -344,7 +344,7 @@ def test_a_rotation_whose_row_somebody_removed_still_rotates(alice: User, measur
     OutstandingToken.objects.all().delete()
     with measured() as cost:
         latest = rotated(text(issued))
-    # SQLite would ignore a row without its token; PostgreSQL would not.
+    # An entry without a token: SQLite would ignore the INSERT, and PostgreSQL would refuse it.
     assert not [sql for sql in cost.sql if "blacklistedtoken" in sql]
     assert entries(issued) == [(1, True)]
     assert refused(text(issued), HERS, Transport.BODY) == "reuse"

@@ -1,7 +1,7 @@
-"""What each operation asks of the database and of Redis, counted on the real servers and never by a clock.
+"""How many statements and commands each operation sends to the database and to Redis. No time is measured.
 
-BEGIN and COMMIT are counted apart, and not what a script does inside Redis. The same is measured of stock
-SimpleJWT in the same way: its own views, with rotation and blacklisting on, stock backend, stock middleware.
+BEGIN and COMMIT are counted separately. What a script does inside Redis is not counted. Stock SimpleJWT is measured in
+the same way: its own views with rotation and blacklisting, its own backend and middleware.
 """
 
 import json
@@ -54,7 +54,7 @@ MANNERS = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
 
 
 class Count(NamedTuple):
-    """What one operation asked: SQL statements, Redis commands, transactions."""
+    """What one operation sent: SQL statements, Redis commands, transactions."""
 
     sql: int
     redis: int
@@ -80,7 +80,7 @@ OURS = {
     "everywhere": Count(12, 2, 3),
     "theft": Count(14, 1, 3),
 }
-# What a revocation leaves to be carried out, by both flows.
+# The part of a revocation that is carried out later, in both flows.
 OURS_REVOCATION = Count(7, 1, 2)
 STOCK = {
     "whoami": Count(1, 0, 0),
@@ -92,7 +92,7 @@ STOCK = {
 
 @pytest.fixture
 def measure(store: Store) -> Measure:
-    """`measure(work)`: SQL statements and transactions, and Redis commands as the server saw them."""
+    """`measure(work)` counts SQL statements and transactions, and Redis commands as the server saw them."""
 
     def run(work: Callable[[], Any]) -> Count:
         work_done = "the work is done"
@@ -115,7 +115,7 @@ def measure(store: Store) -> Measure:
 
 
 def fill(user: User, rows: int = MANY) -> None:
-    """So many other families, each with a token that is outstanding and one that is blacklisted."""
+    """Adds `rows` other families, each with an outstanding and a blacklisted token."""
     now, numbers = timezone.now(), "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %s)"
     later = now + timedelta(days=1)
     with connection.cursor() as cursor:
@@ -140,7 +140,7 @@ def fill(user: User, rows: int = MANY) -> None:
 
 
 def empty() -> None:
-    """In three statements: a hundred thousand cascades in Python would take longer than the test."""
+    """Deletes them by three statements. A hundred thousand cascades in Python would take longer than the test."""
     with connection.cursor() as cursor:
         for table in ("token_blacklist_blacklistedtoken", "token_blacklist_outstandingtoken", "jwt_demo_tokenfamily"):
             cursor.execute(f"DELETE FROM {table}")  # noqa: S608
@@ -200,7 +200,7 @@ def test_each_operation_costs_what_is_promised(
         assert counts[operation].sql <= sql, operation
         assert counts[operation].redis <= redis, operation
     assert counts["refresh"].transactions == 1
-    # Exactly these stand in the README.
+    # The README has exactly these numbers.
     assert counts == OURS
 
 
@@ -244,7 +244,7 @@ def test_the_indexes_are_what_finds_a_family_and_the_families_of_a_user(alice: U
 
 @pytest.fixture
 def stock(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Anyone]:
-    """Stock SimpleJWT with rotation and blacklisting on, and a client. It read its settings when it was imported."""
+    """Stock SimpleJWT with rotation and blacklisting, and a client. It read its settings when it was imported."""
     settings.ROOT_URLCONF = "tests.jwt_demo.stock"
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
     settings.MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
@@ -300,7 +300,7 @@ def test_ours_refuses_a_user_who_was_deleted(alice: User) -> None:
 
 @contextmanager
 def all_at(number: int, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> Iterator[None]:
-    """The function waits, when it has done its work, until so many have."""
+    """The function does its work, and then waits until `number` calls have done theirs."""
     function, barrier = getattr(owner, name), Barrier(number, timeout=20)
 
     def waiting(*given: Any) -> Any:
@@ -317,7 +317,7 @@ def all_at(number: int, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) 
 def test_eight_refreshes_at_once_fork_the_stock_chain(
     stock: Anyone, at_once: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All eight have looked into the blacklist before the first writes to it."""
+    """All eight have read the blacklist before the first one writes to it."""
     alice = User.objects.create_user("alice@example.com", RIGHT)
     refresh = send(stock, "/login", email=alice.email, password=RIGHT).json()["refresh"]
     with all_at(8, monkeypatch, tokens.RefreshToken, "check_blacklist"):

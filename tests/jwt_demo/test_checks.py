@@ -1,4 +1,4 @@
-"""A configuration that would weaken a token stops the start, with an id."""
+"""A configuration that would weaken a token stops the start with an error that has an id."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from jwt_demo.keys import ED25519, ES256
 from tests.jwt_demo.forge import b64
 from tests.running import Store
 
-# The same in each worker: xdist compares the names of the tests, and keys are part of them.
+# The same in each worker: keys are part of the names of tests, and xdist compares the names.
 SEED = b64(hashlib.sha256(b"a seed").digest())
 KEY = "aB3$eF7&" * 2 + "0f1e2d3c4b5a6978"
 RINGS = ["JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS"]
@@ -84,7 +84,7 @@ def test_an_empty_ring_is_refused(settings: Settings, ring: str) -> None:
 @pytest.mark.parametrize("ring", RINGS)
 @pytest.mark.parametrize("key", [ED25519 + SEED, ES256 + SEED, KEY, hashlib.sha256(b"a key").hexdigest()])
 def test_a_good_key_of_either_kind_is_taken(settings: Settings, ring: str, key: str) -> None:
-    """But for ES256 in the ring of refresh tokens: a lost answer could not be repeated byte for byte."""
+    """Except ES256 for refresh tokens: a lost answer could not be repeated byte for byte."""
     refused = ring == "JWT_REFRESH_KEYS" and key.startswith(ES256)
     for written in ([key], [good(), key], [key, good(), good()]):
         setattr(settings, ring, written)
@@ -120,7 +120,7 @@ NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
 @pytest.fixture
 def key_file(settings: Settings, tmp_path: Path) -> Path:
-    """A file of keys that is as it should be, in the place of both settings. Each question reads it again."""
+    """A good file of keys, in place of both settings. Every use of a key reads it again."""
     path = tmp_path / "keys.json"
     settings.JWT_KEY_FILE, settings.JWT_ACCESS_KEYS, settings.JWT_REFRESH_KEYS = str(path), (), ()
     put(path)
@@ -129,16 +129,16 @@ def key_file(settings: Settings, tmp_path: Path) -> Path:
 
 
 def put(path: Path, **secrets_of: str) -> None:
-    """Writes a file with one key in each ring; a fresh one where none is given. No code of the site checks it."""
+    """Writes a file with one key in each ring, a new key if none is given. No code of the site checks it."""
     found = {"access": new_secret("EdDSA"), "refresh": new_secret("HS256")} | secrets_of
     moments = {"pending": NOW.isoformat(), "active": NOW.isoformat(), "retiring": None, "retired": None}
     path.write_text(json.dumps({kind: [{"secret": secret} | moments] for kind, secret in found.items()}))
     path.chmod(0o600)
-    keys._key_file.cache_clear()  # a site that starts has read nothing yet
+    keys._key_file.cache_clear()  # as when the site starts
 
 
 def refusals(path: Path) -> str:
-    """What the checks say of the file. They show none of its keys."""
+    """What the checks say about the file. Asserts that they show none of its keys."""
     keys._key_file.cache_clear()
     found = " ".join(f"{error.id}: {error.msg}" for error in configuration(None))
     if path.exists():
@@ -147,7 +147,7 @@ def refusals(path: Path) -> str:
 
 
 def test_a_site_whose_key_file_cannot_be_used_does_not_start(key_file: Path) -> None:
-    """The process has read no earlier file, so it has no keys to go on with."""
+    """The process has not read an earlier file, so it has no keys that it could use."""
     for mode in (0o640, 0o604, 0o620, 0o602, 0o610, 0o666):
         key_file.chmod(mode)
         assert "jwt.E001: JWT_KEY_FILE has no access keys" in refusals(key_file)
@@ -272,7 +272,7 @@ def test_a_store_that_forgets_when_it_is_full_is_refused(store: Store, client: C
     redis = store.client()
     try:
         redis.config_set("maxmemory-policy", "allkeys-lru")
-        assert ids() == []  # without a limit nothing is forgotten
+        assert ids() == []  # without a limit, Redis forgets nothing
         redis.config_set("maxmemory", "100mb")
         (error,) = configuration(None)
         assert (error.id, "allkeys-lru" in error.msg) == ("jwt.E006", True)

@@ -1,7 +1,7 @@
-"""Families of tokens under everything that can happen to them, in any order, against a model on one page.
+"""Everything that can happen to families of tokens, in any order, compared with a short model.
 
-The model knows who holds which token and when it was issued, and nothing of generations, keys or rows.
-`SOAK=1` tries as many stories as `make soak` promises.
+The model knows which client holds which token and when it was issued. It knows nothing of generations, keys or rows.
+`SOAK=1` tries as many sequences as `make soak` promises.
 """
 
 import os
@@ -63,7 +63,7 @@ clients, transports = st.sampled_from(CLIENTS), st.sampled_from(Transport.values
 
 @dataclass
 class Token:
-    """One refresh token that was handed out, and the access token beside it."""
+    """One refresh token that was issued, and the access token that was issued with it."""
 
     text: str
     at: float
@@ -73,7 +73,7 @@ class Token:
 
 @dataclass
 class Family:
-    """What everybody knows of one login."""
+    """What the model knows of one login."""
 
     email: str
     home: Client
@@ -84,7 +84,7 @@ class Family:
     latest_holder: str = ""
     void: int = 0
     over: bool = False
-    # What the owner's client has, and whether anybody else was ever here.
+    # Which token the owner's client has, and whether another client ever presented one.
     hers: int = 0
     disturbed: bool = False
 
@@ -132,7 +132,7 @@ class Families(RuleBasedStateMachine):
     @precondition(lambda self: self.families)
     @rule(which=some, lost=st.booleans())
     def refresh_by_its_owner(self, which: int, lost: bool) -> None:
-        """She presents what she has; the answer may be lost. Within the window she asks again, and never in vain."""
+        """The owner presents her token, and the answer may be lost. Within the grace period she can ask again."""
         family = self.families[-1 - which % len(self.families)]
         in_time = family.hers == len(family.tokens) - 1 or self.now - family.tokens[-1].at < WINDOW
         found = self.present(family, family.hers, family.home, family.transport) if in_time else None
@@ -167,7 +167,7 @@ class Families(RuleBasedStateMachine):
         index = max(0, len(family.tokens) - 1 - back)
         if self.now < family.tokens[index].end:
             lifecycle.end(RefreshToken(family.tokens[index].text), None, "logged out")
-            # One from before the password was proved again means nothing here either, unless that was just now.
+            # A token from before the password was proved again ends nothing, unless that was just now.
             under_way = index + 1 == family.void == len(family.tokens) - 1
             just_now = under_way and self.now < family.tokens[-1].at + lifecycle.LOGOUT_GRACE.total_seconds()
             family.over = family.over or index >= family.void or just_now
@@ -196,7 +196,7 @@ class Families(RuleBasedStateMachine):
 
     @rule()
     def purge(self) -> None:
-        """It changes no answer."""
+        """A purge changes no answer."""
         housekeeping.purge()
 
     # ── What must follow ──
@@ -231,7 +231,7 @@ class Families(RuleBasedStateMachine):
             return NOTHING, None
 
     def meaning(self, family: Family, index: int, client: Client, transport: str) -> str:
-        """What is promised for the token handed out as number `index`."""
+        """What must happen to the token that was issued as number `index`."""
         behind = len(family.tokens) - 1 - index
         if self.has_ended(family) or self.now >= family.tokens[index].end or index < family.void:
             return NOTHING
@@ -255,7 +255,7 @@ class Families(RuleBasedStateMachine):
 
     @invariant()
     def no_more_lives_than_was_promised(self) -> None:
-        """One live leaf a family, and none in a family that has ended; nothing of anybody else's was touched."""
+        """A live family has one good refresh token, and an ended family has none. No other family was changed."""
         for family in self.families:
             leaves = OutstandingToken.objects.filter(
                 jti__startswith=family.tokens[0].access.access["sid"],

@@ -1,4 +1,4 @@
-"""What time does to families and to the ledger, and that nothing is forgotten too early."""
+"""Housekeeping of families and outstanding tokens, which must not forget anything too early."""
 
 import io
 import json
@@ -73,7 +73,7 @@ def test_old_rows_go_in_batches_and_live_ones_stay(
     FLOW.end_others(bob, None, "test")
     clock(31 * DAY)
     issued = begun(alice)
-    # Ten families, twice as many tokens, all of them blacklisted.
+    # Ten families with twenty tokens, all blacklisted.
     assert housekeeping.purge() == "0 expired, 50 removed"
     assert TokenFamily.objects.get() == row(issued)
     assert OutstandingToken.objects.get().jti == row(issued).jti
@@ -100,7 +100,7 @@ def test_no_statement_removes_more_than_a_batch(
 @committed
 @pytest.mark.parametrize("clean", ["purge", "flushexpiredtokens"])
 def test_a_replay_is_still_a_theft_after_a_purge(alice: User, clock: Clock, clean: str) -> None:
-    """Generation 0 has expired and is gone; 1 has not, was used, and is presented again."""
+    """Generation 0 has expired and is deleted. Generation 1 has not expired, was used, and is presented again."""
     zero = begun(alice)
     clock(4 * DAY)
     one = rotated(text(zero))
@@ -159,6 +159,6 @@ def test_what_is_due_of_the_keys_is_logged_and_noted_however_long_it_is(
     (done,) = (line["done"] for line in lines if line.get("task") == "keys")
     assert done == " ".join(reminders())
     assert done.endswith("Run chmod 600.")
-    # PostgreSQL would refuse one that is longer than its column, and the task would never be noted.
+    # PostgreSQL would refuse a text that is longer than the column, and the task would never be recorded.
     assert len(done) > 200
     assert HousekeepingRun.objects.get(task="keys").outcome == done[:200]

@@ -1,4 +1,4 @@
-"""Another implementation (joserfc) reads our tokens, and what it makes is good here only if it is exactly ours."""
+"""Another implementation (joserfc) reads our tokens. Its own tokens are good only if they are exactly like ours."""
 
 import base64
 import json
@@ -25,13 +25,13 @@ from tests.jwt_demo.conftest import Holder, logged_in
 from tests.jwt_demo.forge import BENCHES, SIGNED, AccessBench, Bench, use_keys
 from tests.jwt_demo.forge import jws as forged_jws
 
-# By RFC 9864, in favour of a name for each curve.
+# RFC 9864 replaces it by a name for each curve.
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 KEY_SET = "/.well-known/jwks.json"
 
 
 def theirs(secret: str, private: bool = True) -> Any:
-    """A key of ours as joserfc has it."""
+    """One of our keys as a key of joserfc."""
     key = Key.of(secret)
     if key.public is None:
         return OctKey.import_key(secret.encode())
@@ -42,14 +42,14 @@ def theirs(secret: str, private: bool = True) -> Any:
 
 
 def made(bench: Bench, header: Any = None, claims: Any = None, secret: str = "") -> str:
-    """A token by joserfc, like ours but for these changes."""
+    """A token made by joserfc, like ours except for these changes."""
     header = {**bench.header, **(header or {})}
     return jwt.encode(header, {**bench.claims, **(claims or {})}, theirs(secret or bench.secret), [header["alg"]])
 
 
 @pytest.fixture(params=SIGNED, ids="-".join)
 def bench(request: pytest.FixtureRequest, alice: User, settings: Settings) -> Iterator[Bench]:
-    """Each kind of token under each kind of key; joserfc's copy is good here before and after."""
+    """Each kind of token with each kind of key. A copy made by joserfc is good before and after the test."""
     kind, algorithm = request.param
     use_keys(settings, algorithm)
     bench: Bench = BENCHES[kind](logged_in())
@@ -136,7 +136,7 @@ def test_other_forms_of_a_signed_or_sealed_thing_are_refused(alice: User) -> Non
 
 
 def test_both_keys_may_be_of_different_kinds_and_replaced(alice: User, settings: Settings) -> None:
-    """A new key in front signs, by another algorithm; the old one verifies until it is taken out."""
+    """A new first key signs, by another algorithm. The old key verifies until it is removed."""
     holder: Holder = logged_in()
     old = AccessBench(holder)
     settings.JWT_ACCESS_KEYS = [new_secret("ES256"), *jwt_conf.JWT_ACCESS_KEYS]
@@ -159,11 +159,11 @@ def test_both_keys_may_be_of_different_kinds_and_replaced(alice: User, settings:
 
 
 class NoAccessToken(Exception):
-    """It is a token of another type."""
+    """The token is of another type."""
 
 
 def with_joserfc(text: str, document: str) -> dict[str, Any]:
-    """What a service does with joserfc: the key by its name, the algorithm by the key, the type, the claims."""
+    """How a service verifies with joserfc: the key by its `kid`, the algorithm by the key, the type, the claims."""
     found = KeySet.import_key_set(json.loads(document))
     token = jwt.decode(text, found, ["EdDSA", "ES256"])
     if token.header["typ"] != "at+jwt":
@@ -201,7 +201,7 @@ VERIFIERS = {"joserfc": with_joserfc, "PyJWT": with_pyjwt}
 def test_a_service_verifies_access_tokens_by_the_published_keys_alone(
     alice: User, settings: Settings, clock: Clock, library: str, algorithm: str
 ) -> None:
-    """And refuses what the site would: another key, issuer, audience, type, and a token from fifteen minutes ago."""
+    """It refuses what the site refuses: another key, issuer, audience or type, and a token of fifteen minutes ago."""
     use_keys(settings, algorithm, others=1)
     bench = AccessBench(logged_in())
     document, verify = Client().get(KEY_SET).content.decode(), VERIFIERS[library]
@@ -224,7 +224,7 @@ def test_a_service_verifies_access_tokens_by_the_published_keys_alone(
 
 @pytest.mark.parametrize("algorithm", ["EdDSA", "ES256"])
 def test_the_name_of_a_pair_is_its_thumbprint(alice: User, settings: Settings, algorithm: str) -> None:
-    """By joserfc's own reckoning (RFC 7638), for each published key and in the header of a token."""
+    """As joserfc computes it (RFC 7638), for each published key and in the header of a token."""
     use_keys(settings, algorithm, others=2)
     holder, published = logged_in(), Client().get(KEY_SET).json()
     found = {key.kid: key.thumbprint() for key in KeySet.import_key_set(published).keys}
@@ -234,7 +234,7 @@ def test_the_name_of_a_pair_is_its_thumbprint(alice: User, settings: Settings, a
 
 
 def test_the_vectors_of_rfc_8037() -> None:
-    """Appendix A: a private key, its public half, the name of it, and a signature by it."""
+    """Appendix A: a private key, its public key, its thumbprint, and a signature."""
     d, x = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
     name = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
     assert thumbprint({"kty": "OKP", "crv": "Ed25519", "x": x}) == name

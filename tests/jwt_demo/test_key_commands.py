@@ -1,4 +1,4 @@
-"""`manage.py keys` and `rotate_keys`: what an administrator reads, and that no mistake ends a login."""
+"""`manage.py keys` and `rotate_keys`: what an administrator reads. No mistake ends a login."""
 
 import contextlib
 import io
@@ -37,21 +37,21 @@ def path(settings: Settings, tmp_path: Path, clock: Clock) -> Path:
 
 @pytest.fixture(autouse=True)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the command would have waited for other processes: they look at the file by a clock that runs."""
+    """How long the command would have waited for other processes. They do not use the clock of the tests."""
     waits: list[float] = []
     monkeypatch.setattr("jwt_demo.management.commands.rotate_keys.time.sleep", waits.append)
     return waits
 
 
 def said(*command: str, **options: Any) -> str:
-    """What a command writes, without an error."""
+    """The output of a command that succeeds."""
     out = io.StringIO()
     call_command(*command, stdout=out, no_color=True, **options)
     return out.getvalue()
 
 
 def refusal(*command: str) -> tuple[str, str]:
-    """What a command writes before it fails, and the sentence by which it does. Then its exit status is 1."""
+    """The output of a command that fails, and its error. Its exit status would be 1."""
     out = io.StringIO()
     with pytest.raises(CommandError) as caught:
         call_command(*command, stdout=out, no_color=True)
@@ -109,7 +109,7 @@ def test_without_a_file_or_a_database_it_says_so(path: Path, settings: Settings,
     settings.JWT_KEY_FILE = str(path.with_name("none.json"))
     out, error = refusal("keys")
     assert "No access and no refresh keys can be used. Where there are none yet, run manage.py rotate_keys." in error
-    # Said of each ring, and not once more as something that is due.
+    # Said of each ring, and not repeated as a reminder.
     assert out.count("No such file or directory.") == 2
     settings.JWT_KEY_FILE = ""
     assert "JWT_KEY_FILE names no file." in refusal("keys")[0]
@@ -157,7 +157,7 @@ def test_a_rotation_says_what_happens_and_when(path: Path, alice: User, clock: C
     assert len(keys.ring("access").dated) == 1
     before = path.read_bytes()
     out, error = refusal("rotate_keys")
-    # The access keys could be replaced, and are not: all or nothing.
+    # The access keys could be replaced, but either all kinds are replaced or none.
     assert "Nothing was changed. A new refresh key is pending" in error
     assert path.read_bytes() == before
     assert not any(secret in log.getvalue() + out for secret in secrets_of(path))
@@ -215,7 +215,7 @@ def test_a_login_by_a_process_that_has_not_read_the_new_file_ends_too(
     def meanwhile(seconds: float) -> None:
         new = path.read_bytes()
         path.write_bytes(old)
-        # Those that there were are not left waiting for it.
+        # The earlier logins have ended before the command waits.
         assert not counts(first)
         late.append(begun(alice))
         path.write_bytes(new)
@@ -322,7 +322,7 @@ def test_what_it_does_not_know_is_refused(path: Path, settings: Settings, db: No
 
 
 def test_the_steps_for_keys_in_a_setting_log_nobody_out(settings: Settings, alice: User, clock: Clock) -> None:
-    """Followed to the letter, as late as they say, with a login just before each change."""
+    """The steps are followed exactly, with the waiting times that they name and a login just before each change."""
     settings.JWT_KEY_FILE = ""
     settings.JWT_KEYS_REREAD = 5
     present = settings.JWT_REFRESH_KEYS = [key_writing.new_secret("HS256")]
@@ -368,14 +368,14 @@ def test_the_keys_of_settings_move_into_the_file(settings: Settings, tmp_path: P
     assert out.count("Nobody is logged out.") == 2
     assert secrets_of(path)[:2] == [access[0], refresh[0]]
     assert not any(secret in out for secret in secrets_of(path))
-    # Somebody who writes it again, before the settings are gone, reads the same.
+    # A second run, before the settings are removed, says the same.
     before = path.read_bytes()
     assert "the file has those of JWT_REFRESH_KEYS" in said("rotate_keys")
     assert path.read_bytes() == before
     settings.JWT_ACCESS_KEYS = settings.JWT_REFRESH_KEYS = []
     assert AccessToken(str(login.access))
     assert RefreshToken(text(login))
-    # With other keys in the setting than in the file, the setting counts.
+    # If the setting and the file have different keys, the setting is used.
     settings.JWT_REFRESH_KEYS = [key_writing.new_secret("HS256")]
     assert "1. Now:  JWT_REFRESH_KEYS=<the present keys>,NEW" in said("rotate_keys", "refresh")
     assert path.read_bytes() == before
@@ -406,7 +406,7 @@ def test_the_first_keys_are_made_before_there_is_a_database(tmp_path: Path) -> N
         assert "Traceback" not in ended.stderr
         assert len(ended.stderr.splitlines()) <= 2
     path = tmp_path / "keys.json"
-    # All that stand there: the test may run on another day than the command.
+    # All keys in the file, whatever their state: this process has another clock than the command.
     assert [len(ring.dated) for ring in keys.read(path).values()] == [2, 2]
     assert sorted(found.name for found in tmp_path.iterdir()) == ["keys.json"]
 
@@ -417,7 +417,7 @@ def test_two_rotations_at_once_do_not_undo_each_other(path: Path, db: None, monk
 
     def slow(path: Path) -> Any:
         found = read(path)
-        # Without a lock, both have read by now, and the second to write undoes what the first has written.
+        # Without a lock, both have read the file now, and the second write would undo the first.
         with contextlib.suppress(threading.BrokenBarrierError):
             both.wait()
         return found

@@ -1,4 +1,4 @@
-"""A key is replaced without a logout: it stays for as long as anything that it signed may be presented."""
+"""A key is replaced without a logout: it stays as long as a token that it signed may be presented."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ def path(settings: Settings, tmp_path: Path, clock: Clock) -> Path:
 
 
 def rotate(path: Path, *kinds: str) -> None:
-    """As the command does it."""
+    """Rotates as the command does."""
     with key_writing.locked(path):
         before = keys.read(path)
         after = {kind: Plan.without_logout(before[kind], timezone.now()).after for kind in kinds or before}
@@ -52,7 +52,7 @@ def states(kind: str = "refresh") -> list[str]:
 
 
 def test_two_rotations_log_nobody_out(path: Path, alice: User, clock: Clock) -> None:
-    """A login in each state of the keys, each of which refreshes at the last moment; two others refresh every day."""
+    """A login in each state of the keys, which refreshes at the last moment, and two logins that refresh every day."""
     logins: dict[int, IssuedTokens] = {}
     begins = [0, 5, HOUR + 4, HOUR + 5, 6 * DAY - 1, 6 * DAY, 6 * DAY + HOUR - 1, 6 * DAY + HOUR, 7 * DAY]
     ends = {begin + 7 * DAY - 1: begin for begin in begins}
@@ -70,7 +70,7 @@ def test_two_rotations_log_nobody_out(path: Path, alice: User, clock: Clock) -> 
     assert states() == ["retiring", "retiring", "active"]
     kids = [dated.key.kid for dated in keys.ring("refresh").dated]
     assert {row(one).kid for one in daily} == {kids[-1]}
-    # Each key has signed some of them.
+    # Each key has signed a token of these logins.
     assert {begun_.family.kid for begun_ in logins.values() if begun_.family} == set(kids)
 
 
@@ -87,7 +87,7 @@ def test_what_a_key_signed_in_its_last_second_refreshes_in_its_own(
     clock(HOUR - 1 + life - 1)
     assert keys.ring("refresh").active.kid != first
     latest = rotated(token)
-    # A lost answer, to the byte.
+    # A lost answer is repeated byte for byte.
     assert text(rotated(token)) == text(latest)
     assert RefreshToken(token).token_backend.key_of(text(latest)).kid != first
 
@@ -125,7 +125,7 @@ def test_a_login_with_a_longer_policy_than_todays_settings_keeps_its_key(path: P
     rotate(path)
     clock(200 * DAY - 1)
     latest = rotated(text(login))
-    # Its absolute end comes first now, and nothing of it is left to outlive a key.
+    # The absolute end of the family now comes before the end of the key.
     assert row(latest).expires == after(300 * DAY)
     rotate(path)
     clock(300 * DAY - 1)
@@ -144,7 +144,7 @@ def test_lifetimes_that_grow_between_a_plan_and_its_change_make_no_token_that_ou
     login = begun(alice)
     end = keys.ring("access").dated[0].retired
     assert end and login.access["exp"] == int(end.timestamp()) < after(3 * HOUR - 1).timestamp()
-    # It lasts as long as before, and not for 60 days in which its key would go.
+    # The token lives as long as its key, and not for 60 days.
     assert row(login).expires == retired
     clock(HOUR + 30 * DAY)
     latest = rotated(text(login))
@@ -197,7 +197,7 @@ def test_a_key_that_is_pending_is_not_replaced(path: Path, clock: Clock, db: Non
                 rotate(path, kind)
     clock(HOUR)
     rotate(path)
-    # By a clock that is behind, the key that signs now has not begun.
+    # By a clock that is behind, the key that signs is still pending.
     clock(-1)
     with pytest.raises(RotationUnderWay):
         rotate(path)
@@ -214,7 +214,7 @@ def test_a_rotation_drops_the_keys_that_have_retired_and_no_others(path: Path, c
 
 
 def test_a_key_without_an_end_gets_one(clock: Clock, db: None) -> None:
-    """As somebody may have written it by hand."""
+    """In a file that was written by hand, a key may have no end."""
     endless = DatedKey(key_writing.new_secret("HS256"), ALWAYS, ALWAYS, NOON)
     before = Ring("refresh", [endless, DatedKey(key_writing.new_secret("HS256"), ALWAYS, NOON)])
     ended = Plan.without_logout(before, NOON).after.dated[0]
@@ -245,7 +245,7 @@ def test_a_plan_says_who_would_be_logged_out(path: Path, alice: User, clock: Clo
     lifecycle.end(RefreshToken(text(ended)), None, "test")
     ring = keys.ring("refresh")
     assert list(Plan.at_once("refresh", ring, NOON).lost()) == [row(login)]
-    # Without any file the login is lost as well.
+    # Without a file, the login is lost too.
     assert list(Plan.at_once("refresh", None, NOON).lost()) == [row(login)]
     assert not Plan.at_once("access", ring, NOON).lost().exists()
     assert not Plan.without_logout(ring, NOON).lost().exists()
@@ -262,7 +262,7 @@ def test_what_a_new_key_at_once_leaves_of_the_old_is_nothing(path: Path, alice: 
     refresh, access = text(login), str(login.access)
     rotate(path)
     plans = {kind: Plan.at_once(kind, ring, timezone.now()) for kind, ring in keys.read(path).items()}
-    # The pending key lay in the same file.
+    # The pending key was in the same file, so it is removed too.
     assert {kind: len(plan.gone()) for kind, plan in plans.items()} == {"access": 2, "refresh": 2}
     assert RefreshToken(refresh)
     assert AccessToken(access)
@@ -296,7 +296,7 @@ def test_the_keys_of_a_setting_go_into_the_file_and_the_tokens_stay_good(
     clock(30 * DAY + 40)
     assert states() == ["retired", "active"]
     clock(91 * DAY)
-    # Its age counts from the day on which it came into the file.
+    # Its age counts from the moment at which it was written into the file.
     assert any("is 91 days old" in due for due in key_rotation.reminders())
     rotate(path)
     assert states() == ["active", "pending"]
@@ -312,7 +312,7 @@ def test_the_tokens_under_each_key_are_counted(path: Path, alice: User, clock: C
     begun(alice)
     begun(alice)
     assert list(tokens_under(keys.ring("refresh")).values()) == [1, 2]
-    assert list(tokens_under(keys.ring("access")).values()) == [0, 2]  # that of the first login has expired
+    assert list(tokens_under(keys.ring("access")).values()) == [0, 2]  # the token of the first login has expired
     clock(HOUR + 15 * MINUTE)
     assert list(tokens_under(keys.ring("access")).values()) == [0, 0]
 
@@ -369,7 +369,7 @@ def test_the_first_keys_are_those_that_neither_a_setting_nor_the_file_has(
 def test_a_start_makes_no_refresh_keys_while_somebody_is_logged_in_by_others(
     path: Path, alice: User, clock: Clock, lost: str
 ) -> None:
-    """The file was lost, or a second machine starts on the same database with a folder of its own."""
+    """The file was lost, or a second machine with another folder starts on the same database."""
     login = begun(alice)
     path.unlink() if lost == "file" else edit(path, lambda found: found.pop("refresh"))
     for _ in range(2):
@@ -406,7 +406,7 @@ def test_reminders_say_what_is_due_and_no_path(path: Path, settings: Settings, c
     assert key_rotation.reminders() == ["JWT_KEY_FILE names no file."]
     for name in keys.SETTINGS.values():
         setattr(settings, name, [key_writing.new_secret("HS256")])
-    # The keys of a setting have no dates, and then no file is needed.
+    # The keys of a setting have no dates, and no file is needed.
     assert key_rotation.reminders() == []
     settings.JWT_ACCESS_KEYS = ["hunter2"]
     (due,) = key_rotation.reminders()

@@ -1,4 +1,4 @@
-"""The file of keys: what is wrong with it leaves the keys that were read before, and no word of it gets out."""
+"""The file of keys: with a broken file, the earlier keys stay in use, and no text of the file is shown anywhere."""
 
 import contextlib
 import copy
@@ -44,7 +44,7 @@ def path(settings: Settings, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A folder that every user of this machine may look into: pytest's own is for one."""
+    """A folder that every user of this machine may read, unlike pytest's own."""
     folder = Path(tempfile.mkdtemp(prefix="keys-"))
     folder.chmod(0o755)
     yield folder
@@ -54,7 +54,7 @@ def public() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def without_rights(path: Path, mode: int) -> Iterator[None]:
-    """As another user than the owner of this path; where the tests do not run as root, as an owner without rights."""
+    """Runs as another user than the owner of this path. If the tests do not run as root, the owner has only `mode`."""
     if not AS_ROOT:
         path.chmod(mode)
         yield
@@ -78,7 +78,7 @@ def dated(algorithm: str = "HS256", begin: datetime = NOON, **moments: datetime)
 
 
 def kept(file: KeyFile, before: dict[str, Ring], log: io.StringIO, path: Path, secret: list[str]) -> str:
-    """Why the file is not in use, after it was shown that the old rings are, and that nothing says a secret."""
+    """Returns why the file is not in use. Asserts that the old rings are, and that no output contains a secret."""
     already = len(log.getvalue().splitlines())
     with contextlib.redirect_stderr(io.StringIO()) as printed:
         for _ in range(3):
@@ -99,7 +99,7 @@ def kept(file: KeyFile, before: dict[str, Ring], log: io.StringIO, path: Path, s
 TEXTS = ["", "x", "a\udc80" * 40, "ed25519:", "es256:" + "A" * 43, "ed25519:" + "ä" * 43, "2026-01-31T12:00:00"]
 LATEST, EARLIEST = "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"
 OTHERS = [None, True, 0, -1, 10**400, 1.5, float("nan"), float("inf"), [], {}, [[]], [None]]
-# What may stand in the place of a moment.
+# Values that are allowed for each moment.
 GOOD: dict[Any, list[Any]] = {"pending": [EARLIEST], "active": [EARLIEST], "retiring": [None], "retired": [None]}
 
 
@@ -188,7 +188,7 @@ def test_what_is_no_file_leaves_the_old_rings(path: Path, log: io.StringIO) -> N
 
 
 def test_a_file_that_comes_back_just_as_it_was_is_in_use_again(path: Path, log: io.StringIO) -> None:
-    """Nothing about the file says that its folder was away."""
+    """The status of the file does not show that its folder was away."""
     file, secret = KeyFile(str(path), 0), secrets_of(path)
     before, aside = file.rings(), path.parent.with_name(f"{path.parent.name}-aside")
     path.parent.rename(aside)
@@ -209,7 +209,7 @@ def test_a_file_of_another_owner_leaves_the_old_rings(public: Path, settings: Se
     before = file.rings()
     with without_rights(path, 0):
         path.touch() if not AS_ROOT else None
-        file._seen = None  # it has not changed since it was read, and would not be read again
+        file._seen = None  # otherwise it would not be read again, because it has not changed
         assert "Permission denied" in kept(file, before, log, path, secret)
     path.chmod(0o600)
     file.rings()
@@ -226,7 +226,7 @@ def test_a_link_is_followed_where_it_points_now(path: Path) -> None:
     second = file.rings()["access"].active.kid
     assert second == keys.read(path)["access"].active.kid != first
     first_keys(other)
-    # As a mounted secret is replaced: the link changes at once, and what it pointed to goes.
+    # A mounted secret is replaced like this: the link changes in one step, and its old target is deleted.
     link.with_name("next").symlink_to(other)
     link.with_name("next").replace(link)
     path.unlink()
@@ -241,7 +241,7 @@ def test_a_ring_that_was_cut_out_of_the_file_stays_in_use(path: Path, log: io.St
         before,
         "The file of the keys is not in use: It has no refresh keys any more.",
     )
-    # A process that has never seen that ring may have it in a setting.
+    # A process that has never read that ring accepts the file: it may have the keys in a setting.
     assert KeyFile(str(path), 0).rings().keys() == {"access"}
 
 
@@ -281,7 +281,7 @@ def test_threads_that_come_first_at_once_all_get_the_rings(
     file, read, inside = KeyFile(str(path), 60), keys.read, threading.Event()
 
     def slow(path: Path) -> Any:
-        # The others come while this one reads; without a lock they would find nothing.
+        # The others come while this thread reads. Without a lock they would find no keys.
         inside.wait(0.2)
         return read(path)
 
@@ -294,7 +294,7 @@ def test_threads_that_come_first_at_once_all_get_the_rings(
 
 
 def forked(work: Callable[[], Any]) -> ForkProcess:
-    """A real process that does this."""
+    """A forked process that does this work."""
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
     return process
@@ -353,7 +353,7 @@ def test_a_process_that_is_killed_while_it_writes_leaves_the_old_file_whole(path
     assert path.read_bytes() == before
     key_writing.write(path, rings(access=[dated()], refresh=[dated()]))
     assert path.read_bytes() != before
-    # What the killed one had begun holds secrets, and would lie there for ever.
+    # The unfinished file of the killed process contains secrets. It must not stay.
     assert others_of(path) == ["begun"]
 
 
@@ -437,7 +437,7 @@ def test_what_a_setting_may_not_hold_is_refused_without_a_word_of_it() -> None:
 
 
 def test_a_key_is_named_after_its_public_part() -> None:
-    # The key and the thumbprint of RFC 8037, appendix A.
+    # The key and the thumbprint in appendix A of RFC 8037.
     found = Key.of("ed25519:nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
     assert found.public == {
         "kty": "OKP",

@@ -1,4 +1,4 @@
-"""A family of tokens from login to its end: what a second use means, what it costs, and who wins a race."""
+"""A family of tokens from the login to its end: what a second use means, what it ends, and who wins a race."""
 
 import secrets
 from collections.abc import Callable
@@ -62,7 +62,7 @@ from tests.sessions_demo.conftest import logged_in as in_a_session
 
 pytestmark = pytest.mark.usefixtures("whole")
 MINUTE, HOUR, DAY = 60, 3600, 86_400
-# What the event says.
+# Details of the event.
 REUSE = {"verdict": "reused", "everything": True}
 LATE = {"verdict": "reused after grace", "everything": False}
 ALREADY_USED, REUSE_DETECTED = {"error": "Refresh token already used"}, {"error": "Token reuse detected"}
@@ -119,7 +119,7 @@ def test_a_retry_gets_the_same_bytes_after_a_change_of_keys(
 
 
 def test_a_predecessor_that_was_never_issued_gets_no_successor(alice: User, clock: Clock) -> None:
-    """A thief of the refresh key who knows the id of a login can sign such a predecessor."""
+    """A thief who has the refresh key and the id of a login can sign a predecessor of its latest token."""
     first = text(begun(alice))
     latest = rotated(first)
     forged = RefreshToken(first)
@@ -127,7 +127,7 @@ def test_a_predecessor_that_was_never_issued_gets_no_successor(alice: User, cloc
         forged["jti"] = jti
         assert refused(str(forged)) == "invalid"
     assert counts(latest)
-    # The control: the real one is repeated, and no forgery has ended anything.
+    # Control: the real predecessor gets the same successor, and no forgery has ended the family.
     assert text(rotated(first)) == text(latest)
 
 
@@ -188,7 +188,7 @@ def test_the_window_of_a_family_is_the_one_it_was_born_with(alice: User, clock: 
 
 @committed
 def test_a_lost_answer_is_never_announced_as_theft(alice: User, clock: Clock) -> None:
-    """The browser asks again too late. It is told what happened, and no other login of the user's pays for it."""
+    """The browser asks again too late. The answer says what happened, and no other login of the user ends."""
     browser, other, session = logged_in(), logged_in(agent=SECOND), in_a_session()
     before = browser.refresh
     assert browser.rotate().status_code == 200
@@ -197,7 +197,7 @@ def test_a_lost_answer_is_never_announced_as_theft(alice: User, clock: Clock) ->
     assert (answer.status_code, answer.json()) == (401, ALREADY_USED)
     assert (browser.whoami(), other.whoami(), session.whoami()) == (401, 200, 200)
     assert (other.rotate().status_code, mails()) == (200, [])
-    # An older one is a theft, and is called so.
+    # An older token is reported as a theft.
     stolen = other.refresh
     for _ in range(2):
         other.rotate()
@@ -212,7 +212,7 @@ UPDATED = Client("192.0.2.1", "Shop/1.1")
 def test_an_app_that_updates_itself_is_still_the_client_that_asked(
     alice: User, clock: Clock, second: float, verdict: str
 ) -> None:
-    """A native client refreshes, is updated, and asks again under the new version's name."""
+    """A native client refreshes, is updated, and asks again with the user agent of its new version."""
     shop = Client("192.0.2.1", "Shop/1.0")
     issued, other = begun(alice, shop, transport=Transport.BODY), begun(alice)
     before = text(issued)
@@ -239,7 +239,7 @@ def test_an_older_token_of_an_app_is_a_theft(alice: User, clock: Clock) -> None:
 def test_the_grace_period_is_the_databases_whatever_the_machines_clock_says(
     alice: User, clock: Clock, settings: Settings, monkeypatch: pytest.MonkeyPatch, window: int, apart: int
 ) -> None:
-    """One machine rotates, and one whose clock is so far apart is asked again, in and after the grace period."""
+    """One machine rotates. Another machine, whose clock differs by `apart`, is asked again, in and after the period."""
     settings.JWT_GRACE_PERIOD = window
     by_database = {"now": NOON}
     now = lambda: Value(by_database["now"], output_field=DateTimeField())  # noqa: E731
@@ -260,7 +260,7 @@ def test_the_grace_period_is_the_databases_whatever_the_machines_clock_says(
 def test_a_statement_that_is_dated_before_the_rotation_it_sees_opens_no_window(
     alice: User, settings: Settings, monkeypatch: pytest.MonkeyPatch, window: int, verdict: str
 ) -> None:
-    """PostgreSQL dates a statement at its arrival: of two that overlap the later one may see what the earlier wrote."""
+    """PostgreSQL dates a statement when it arrives. It may still see what an overlapping, later statement wrote."""
     settings.JWT_GRACE_PERIOD = window
     before = text(begun(alice))
     successor = rotated(before)
@@ -274,7 +274,7 @@ def test_a_statement_that_is_dated_before_the_rotation_it_sees_opens_no_window(
 
 # ── Theft (B3) ────────────────────────────────────────────────────────────────────────────────
 
-# Which of the tokens 0, 1 and the latest, 2; by whom; by which transport; how many seconds later.
+# Which token (0, 1, or the latest, 2), by which client, by which transport, and how many seconds later.
 THEFTS: dict[str, tuple[int, Client, str, float]] = {
     "older, same client, at once": (0, HERS, Transport.COOKIE, 0),
     "older, same client, much later": (0, HERS, Transport.COOKIE, 6 * DAY),
@@ -322,7 +322,7 @@ def test_thief_first_both_are_out(alice: User, clock: Clock, later: int, thief_a
     clock(later)
     answer = owner.rotate()
     if same and later < 10:
-        # Nobody could tell them apart; but they hold one token, and one of them will come too late.
+        # The server cannot tell them apart. But both hold the same token, and one of them will come too late.
         assert owner.refresh == mallory.refresh
         assert mallory.rotate().status_code == 200
         clock(later + 10)
@@ -380,7 +380,7 @@ def test_two_that_are_late_at_once_end_the_family_once(
 
 @pytest.mark.usefixtures("file_database")
 def test_the_end_survives_the_401(at_once: Callable[..., list[Any]]) -> None:
-    """B4, seen by other connections to the database, with every request in a transaction."""
+    """B4, as other connections to the database see it. Every request is in a transaction."""
     User.objects.create_user("alice@example.com", PASSWORDS["alice@example.com"])
     connection.settings_dict["ATOMIC_REQUESTS"] = True
     try:
@@ -558,7 +558,7 @@ def test_after_a_re_key_the_old_tokens_mean_nothing_and_raise_no_alarm(
     assert holder.claims["ver"] == before["ver"] + (change == "password")
     assert holder.claims["auth_time"] == before["auth_time"] + (5 if change == "reauthenticate" else 0)
     assert Holder().call("GET", "/jwt/api/whoami", access=access).status_code == (401 if change == "password" else 200)
-    clock(16)  # a logout that was under way would find the family for ten seconds
+    clock(16)  # for ten seconds, a logout that was sent before would still end the family
     stored = everything(store)
     for refresh in old:
         assert {refused(refresh, client) for client in (HERS, OTHER)} == {"invalid"}
@@ -636,7 +636,7 @@ REVOCATIONS: dict[str, Callable[[User], Any]] = {
 def test_a_login_that_overlaps_a_revocation_loses(
     alice: User, monkeypatch: pytest.MonkeyPatch, revoke: Callable[[User], Any], body: dict[str, Any]
 ) -> None:
-    """The revocation comes while the password is being hashed."""
+    """Access is revoked while the password is being verified."""
     after(monkeypatch, "jwt_demo.views.verify", lambda: revoke(User.objects.get()))
     holder = Holder()
     answer = holder.sign_in(**body)
@@ -670,7 +670,7 @@ def test_a_confirmation_that_overlaps_a_revocation_loses(
 def test_a_refresh_that_overlaps_a_revocation_gives_nothing_that_lasts(
     alice: User, monkeypatch: pytest.MonkeyPatch, revoke: Callable[[User], Any], carried_out: bool
 ) -> None:
-    """It is committed after the rotation has read its family, and carried out before or after it writes."""
+    """The revocation is committed after the rotation has read its family, and carried out before or after its write."""
     issued, work = begun(alice), []
     if not carried_out:
         monkeypatch.setattr("security.revocation.carry_out", lambda *given: work.append(given))
@@ -727,7 +727,7 @@ def test_a_refresh_that_is_overtaken_by_an_ending_loses(
 
 
 def test_a_refresh_asks_the_manager_of_the_users_each_time(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As one may hide users by the tenant of the request: the statement that is kept must know nothing of a tenant."""
+    """A manager may hide users by the tenant of the request. The compiled statement must not keep one tenant."""
     names, plain, issued = [alice.email], UserManager.get_queryset, begun(alice)
     with monkeypatch.context() as patch:
         patch.setattr(UserManager, "get_queryset", lambda self: plain(self).filter(email=names[0]))
@@ -790,7 +790,7 @@ def test_a_short_login_leaves_no_row_and_its_logout_ends_it(alice: User, store: 
 
 
 def test_a_logout_ends_the_short_login_beside_a_family_too(alice: User) -> None:
-    """One browser with a family in its cookie and a short login in memory: both are what is logged out."""
+    """A browser has a family in its cookie and a short login in memory. The logout ends both."""
     holder = logged_in()
     assert holder.sign_in(refresh=False).status_code == 200
     assert holder.refresh and not TokenFamily.objects.filter(pk=holder.claims["sid"]).exists()

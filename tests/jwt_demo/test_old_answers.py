@@ -1,4 +1,4 @@
-"""An answer about an old refresh token never changes the cookie of a newer one (C15)."""
+"""An answer to an old refresh token never changes the cookie with a newer one (C15)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ Act = Callable[[Holder], Any]
 
 
 def ended(holder: Holder) -> None:
-    """An administrator ends all logins of the user; the browser does not know."""
+    """An administrator ends all logins of the user. The browser does not know this yet."""
     FLOW.end_others(User.objects.get(email="alice@example.com"), None, "ended by an administrator")
 
 
@@ -45,7 +45,7 @@ RENEWALS: dict[str, Act] = {
     "ended by an administrator, and login": lambda holder: (ended(holder), holder.sign_in())[1],
 }
 REKEYS = [name for name in RENEWALS if name in ("reauthenticate", "password")]
-# What is answered about the old ones.
+# Requests whose answers may arrive later than that.
 READS: dict[str, Act] = {
     "whoami": lambda holder: holder.call("GET", WHOAMI),
     "profile": lambda holder: holder.call("GET", PROFILE),
@@ -56,7 +56,7 @@ READS: dict[str, Act] = {
 
 
 def same_browser(holder: Holder) -> Holder:
-    """Another tab: the cookie and the access token as they are now."""
+    """Another tab of the browser, with its present cookie and access token."""
     tab = Holder()
     tab.cookies[COOKIE], tab.access = holder.refresh, holder.access
     return tab
@@ -130,7 +130,7 @@ def test_a_logout_that_was_under_way_counts_by_the_databases_clock(
 
 @pytest.mark.parametrize("renew", REKEYS)
 def test_a_rotation_since_gives_an_old_token_no_more_time(alice: User, clock: Clock, renew: str) -> None:
-    """`issued` moves with each rotation; the ten seconds are counted from the re-key."""
+    """Each rotation changes `issued`, but the ten seconds count from `cycle_key`."""
     clock(0)
     holder = logged_in()
     tab = same_browser(holder)
@@ -178,7 +178,7 @@ def test_a_logout_of_a_native_client_leaves_the_browsers_cookie_alone(alice: Use
 
 @pytest.mark.parametrize("act", ["this device", "everywhere"])
 def test_who_ends_one_login_leaves_the_cookie_of_another_alone(alice: User, bob: User, act: str) -> None:
-    """Alice's tab still has an access token; in another tab of the browser Bob has logged in."""
+    """Alice's tab still has an access token. Bob has logged in in another tab of the browser."""
     alices, bobs = logged_in(), logged_in(bob.email)
     alices.cookies[COOKIE] = bobs.refresh
     own = alices.claims["sid"]

@@ -1,4 +1,4 @@
-"""The origin gate in every combination of what a browser says, against the rule in a few lines of its own."""
+"""The origin gate with every combination of headers, compared with a short version of its rule."""
 
 import json
 from itertools import product
@@ -37,7 +37,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Route(NamedTuple):
-    """One way to ask. `decides`: in the body stands that no cookie is needed. `sets`: the answer would set one."""
+    """One kind of request. `decides`: its body says that it needs no cookie. `sets`: its answer would set one."""
 
     method: str
     path: str
@@ -69,12 +69,12 @@ ROUTES = {
     "nowhere": Route("POST", "/nowhere"),
 }
 CASES = list(product(ROUTES, SITES, ORIGINS))
-# From another site, from a sibling, and from a trusted origin.
+# From another site, from a sibling subdomain, and from a trusted origin.
 QUICK = [("cross-site", OTHER), ("same-site", None), ("cross-site", TRUSTED)]
 
 
 def passes(route: Route, site: str | None, origin: str | None, cookie: str, credential: str) -> bool:
-    """The rule."""
+    """Whether the gate must let this request pass."""
     if route.method in ("GET", "OPTIONS") or origin == TRUSTED or site in ("same-origin", "none"):
         return True
     if site is None and origin in (None, HERE):
@@ -83,7 +83,7 @@ def passes(route: Route, site: str | None, origin: str | None, cookie: str, cred
 
 
 class Held(NamedTuple):
-    """What a client may have of Alice's."""
+    """Credentials of Alice that a client may have."""
 
     cookies: dict[str, str]
     access: str
@@ -137,7 +137,7 @@ def test_in_every_combination_only_what_is_ours_trusted_or_exempt_passes(
 def test_a_login_by_cookie_from_elsewhere_never_happens(
     held: Held, site: str, origin: str | None, settings: Settings
 ) -> None:
-    """Login CSRF: Alice would go on in an account of another person. The same request from here sets the cookie."""
+    """Login CSRF: Alice would use an account of somebody else. The same request from the site sets the cookie."""
     route, before = ROUTES["login by cookie"], SecurityEvent.objects.count()
     for cookie, credential in product(["none", *held.cookies], ["none", "bearer"]):
         answer = ask(held, route, site, origin, cookie, credential)
@@ -190,7 +190,7 @@ def test_a_view_that_decides_says_what_to_send(alice: User, log: Any, path: str,
 def test_a_token_whose_successor_would_be_a_cookie_is_of_no_use_elsewhere(
     alice: User, path: str, body: Any, transport: str
 ) -> None:
-    """The family would go on with a refresh token that no client has."""
+    """Otherwise the family would get a refresh token that no client receives."""
     holder = Holder()
     assert holder.sign_in(transport=transport).status_code == 200
     access, generation = holder.access, holder.family.generation
@@ -206,7 +206,7 @@ def test_a_token_whose_successor_would_be_a_cookie_is_of_no_use_elsewhere(
 
 @pytest.mark.parametrize("path", [LOGIN, REFRESH, LOGOUT])
 def test_the_body_is_looked_at_before_a_view_decides(alice: User, path: str) -> None:
-    """Another site's form can send no JSON, and no middleware reads a body of any size to decide."""
+    """A form of another site cannot send JSON, and a body that is too large is not read."""
     client = Client(headers={"Sec-Fetch-Site": "cross-site", "Origin": OTHER})
     for kind in (FORM, "text/plain", "multipart/form-data; boundary=x"):
         assert client.post(path, b'{"transport": "body"}', kind).status_code == 415

@@ -1,4 +1,4 @@
-"""Revoked access tokens: what each of the three checks looks up, misses, and does without its store."""
+"""Revoked access tokens: what each of the three checks asks, what it misses, and what it does without its store."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -47,12 +47,12 @@ from tests.sessions_demo.conftest import after
 
 pytestmark = pytest.mark.usefixtures("whole")
 HOUR = 3600
-LASTS = 900 + 60  # as long as an access token can live, and the skew of two clocks
+LASTS = 900 + 60  # the life of an access token and the skew of two clocks
 EXPIRY, DENYLIST, VERSION = "expiry", "denylist", "version"
 
 
 def allowed(issued: IssuedTokens) -> dict[str, bool]:
-    """What each check says of an access token."""
+    """What each check says about an access token."""
     return {name: check.allows(issued.access) for name, check in CHECKS.items()}
 
 
@@ -61,7 +61,7 @@ def says(expiry: bool, denylist: bool, by_version: bool) -> dict[str, bool]:
 
 
 def denied(store: Store) -> dict[str, int]:
-    """What the list holds, and for how many more seconds."""
+    """The entries of the denylist, each with the seconds that it has left."""
     client = store.client(1)
     return {key.decode(): client.ttl(key) for key in client.scan_iter("deny:*")}
 
@@ -92,7 +92,7 @@ REVOCATIONS: dict[str, Callable[[User], Any]] = {
 def test_a_revocation_is_seen_at_once_by_every_check_that_promises_it(
     alice: User, bob: User, clock: Clock, begin: Callable[[User], IssuedTokens], revoke: Callable[[User], Any]
 ) -> None:
-    """The clock stands still: the token was signed in the very second of the revocation (B14)."""
+    """The clock stands still, so the token was signed in the same second as the revocation (B14)."""
     hers, bobs = begin(alice), begin(bob)
     assert allowed(hers) == says(True, True, True)
     revoke(User.objects.get(pk=alice.pk))
@@ -111,7 +111,7 @@ def test_over_http_she_is_out_at_the_next_call(
     revoke(User.objects.get(pk=alice.pk))
     answer = holder.call("GET", WHOAMI)
     assert answer.status_code == (200 if check == EXPIRY else 401)
-    # Where her row is read anyway, no check is needed.
+    # A view that reads the row of the user needs no check.
     assert holder.call("GET", PROFILE).status_code == 401
     clock(899)
     assert holder.whoami() == (200 if check == EXPIRY else 401)
@@ -185,7 +185,7 @@ def test_each_entry_names_what_it_denies_and_lasts_until_nothing_is_left_to_deny
 
 
 def test_no_access_token_outlives_its_entry(alice: User, clock: Clock, store: Store) -> None:
-    """It was signed by a machine whose clock is ahead of the one that ends its family."""
+    """The token was signed by a machine whose clock is ahead of the machine that ends the family."""
     clock(SKEW.total_seconds())
     issued = begun(alice)
     clock(0)
@@ -242,7 +242,7 @@ def test_without_the_database(alice: User, settings: Settings, database_away: An
 
 
 def test_a_refresh_needs_no_redis(alice: User, store: Store) -> None:
-    """The denylist is not what a refresh token is judged by."""
+    """A refresh token is not looked up in the denylist."""
     issued = begun(alice)
     store.kill()
     latest = rotated(text(issued))
@@ -295,7 +295,7 @@ def test_a_short_login_that_was_ended_stays_so_in_an_empty_redis(alice: User, cl
 def test_a_short_login_that_was_revoked_stays_so_in_an_empty_redis(
     alice: User, clock: Clock, store: Store, revoke: Callable[[User], Any]
 ) -> None:
-    """It has no row: the revocation's own event is what the list is rebuilt from, also when the user is gone."""
+    """It has no family. The list is rebuilt from the event of the revocation, even if the user was deleted."""
     once = short(alice)
     revoke(User.objects.get())
     clock(899)
@@ -308,7 +308,7 @@ def test_a_short_login_that_was_revoked_stays_so_in_an_empty_redis(
 def test_what_was_committed_and_not_carried_out_is_told_too(
     alice: User, store: Store, monkeypatch: pytest.MonkeyPatch, run_housekeeping: Callable[[], None], lost: bool
 ) -> None:
-    """The process that revoked died right after its commit."""
+    """The process that revoked access was killed right after its commit."""
     issued = begun(alice)
     monkeypatch.setattr("security.revocation.carry_out", lambda *_: False)
     revoke_access(alice, "test")
@@ -338,7 +338,7 @@ def test_a_database_that_is_away_stops_no_token_that_redis_can_answer_for(
     assert ended.call("POST", "/jwt/auth/logout").status_code == 200
     store.client(1).delete(LEASE)
     assert good.whoami() == 200
-    # The lease has run out and cannot be earned, but Redis has lost nothing.
+    # The lease has run out and cannot be renewed, but Redis has lost nothing.
     store.client(1).delete(LEASE)
     with database_away():
         assert [good.whoami(), ended.whoami()] == [200, 401]
@@ -450,7 +450,7 @@ def test_a_denial_that_failed_is_told_on_return(
 def test_what_was_begun_before_the_last_turn_and_committed_after_is_told(
     alice: User, clock: Clock, store: Store, run_housekeeping: Callable[[], None]
 ) -> None:
-    """The family's end was stamped by a slow transaction, or by a clock behind ours, and its denial was lost."""
+    """A slow transaction or a clock that is behind dated the end of the family, and its entry was lost."""
     issued = begun(alice)
     clock(SKEW.total_seconds())
     run_housekeeping()
@@ -494,7 +494,7 @@ def test_a_revocation_in_an_outage_is_applied_on_return(
     store.kill()
     revoke_access(alice, "test")
     assert PendingRevocation.objects.count() == 1
-    # Before anything is carried out: the row of the user decides.
+    # Nothing is carried out yet. The row of the user decides.
     assert refused(text(issued)) == "invalid"
     store.start()
     if emptied:
@@ -625,13 +625,13 @@ def test_who_logs_out_again_and_again_fills_no_history(alice: User) -> None:
 
 
 class Quick(JWTAuthentication):
-    """A view's own choice."""
+    """A view that chooses its own check."""
 
     check = "expiry"
 
 
 class Strict(JWTAuthentication):
-    """The other way round, where the setting is "expiry"."""
+    """A view that asks the denylist although the setting is "expiry"."""
 
     check = "denylist"
 

@@ -1,4 +1,4 @@
-"""What a project may write in its settings: every key has an effect, or is refused with what to write instead."""
+"""The settings of a project: every key has an effect, or is refused with a sentence that says what to write instead."""
 
 import ast
 import re
@@ -322,7 +322,7 @@ def test_a_key_that_simplejwt_does_not_know_is_refused(
 def test_a_simple_jwt_that_is_no_dict_is_refused_with_an_example(
     monkeypatch: pytest.MonkeyPatch, value: object
 ) -> None:
-    """When it is loaded: SimpleJWT breaks before a check can run."""
+    """It is refused on import, because SimpleJWT would fail before a check can run."""
     monkeypatch.setattr(jwt_settings, "setting", lambda name, default: value)
     with pytest.raises(ImproperlyConfigured, match=r"^SIMPLE_JWT must be a dict\. Write for example SIMPLE_JWT = \{"):
         jwt_settings.in_simple_jwt()
@@ -365,7 +365,7 @@ def test_a_name_of_ours_that_is_misspelt_or_given_up_is_refused(settings: Settin
 
 
 def test_names_of_other_libraries_are_left_alone(settings: Settings) -> None:
-    """djangorestframework-jwt, dj-rest-auth, and names that a project gives to what it signs with PyJWT."""
+    """Names of djangorestframework-jwt, of dj-rest-auth, and of a project that uses PyJWT itself."""
     theirs = """
         JWT_AUTH JWT_SECRET JWT_SECRET_KEY JWT_SIGNING_KEY JWT_ALGORITHM JWT_PUBLIC_KEY JWT_PRIVATE_KEY
         JWT_AUTH_COOKIE JWT_AUTH_REFRESH_COOKIE JWT_AUTH_REFRESH_COOKIE_PATH JWT_AUTH_SECURE JWT_AUTH_HTTPONLY

@@ -1,4 +1,4 @@
-"""Forged, bent and odd tokens: what an attacker may send, and what even the right key must not make good."""
+"""Forged and malformed tokens: what an attacker may send, and what is refused even if the right key signed it."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ many = hypothesis_settings(
 
 @pytest.fixture(params=SIGNED, ids="-".join)
 def bench(request: pytest.FixtureRequest, alice: User, settings: Settings) -> Iterator[Bench]:
-    """A bench for each kind and each algorithm; a good token works before and after whatever is tried."""
+    """A bench for each kind of token and each algorithm. A good token works before and after each test."""
     kind, algorithm = request.param
     use_keys(settings, algorithm)
     bench: Bench = BENCHES[kind](logged_in())
@@ -57,7 +57,7 @@ def bench(request: pytest.FixtureRequest, alice: User, settings: Settings) -> It
 
 @pytest.fixture(params=ALGORITHMS["access"])
 def access(request: pytest.FixtureRequest, alice: User, settings: Settings) -> Iterator[AccessBench]:
-    """The bench of access tokens alone, likewise."""
+    """The same for access tokens only."""
     use_keys(settings, request.param)
     bench = AccessBench(logged_in())
     bench.control()
@@ -116,7 +116,7 @@ POINTERS: list[dict[str, Any]] = [
 
 
 def test_no_header_chooses_a_key_and_nothing_is_fetched(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever signs: the site's own key, the attacker's, or an HMAC under what the pointer points at."""
+    """Signed by the site's own key, by a key of the attacker, or by an HMAC with what the header points to."""
     fetched: list[Any] = []
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **_: fetched.append(args))
     own = Key.of(key_writing.new_secret(bench.key.algorithm))
@@ -148,7 +148,7 @@ gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr9C
 
 
 def typed(bench: Bench, word: str) -> Iterator[Key]:
-    """The keys of this algorithm that somebody makes of a word: of the word as it is, and as 32 bytes of it."""
+    """The keys of this algorithm that can be made from a word: from the word itself, and from 32 bytes of it."""
     for text in (word, word + "\n", (word * 32)[:32]):
         if bench.key.algorithm == "HS256":
             yield Key("", "HS256", text.encode(), text.encode())
@@ -159,7 +159,7 @@ def typed(bench: Bench, word: str) -> Iterator[Key]:
 
 
 def is_by(key: Key, signed: str, signature_of_it: str) -> bool:
-    """Whether this key, or the public half of it, is the one that signed a text."""
+    """Whether this key, or its public half, verifies the signature of a text."""
     if key.algorithm == "HS256":
         return b64(signature(key, signed)) == signature_of_it
     try:
@@ -175,7 +175,7 @@ def test_no_secret_that_somebody_typed_verifies_a_token(bench: Bench) -> None:
     for word in ["", "\1" * 32, "x" * 50, *COMMON_SECRETS, *known]:
         assert not any(is_by(key, signed, last) for key in typed(bench, word))
         bench.refused(bench.forge(secret=word))
-    assert is_by(bench.key, signed, last)  # so it would have found one
+    assert is_by(bench.key, signed, last)  # the control: the right key is found
 
 
 # ── Form (A6, A7, A8, A20) ────────────────────────────────────────────────────────────────────
@@ -223,7 +223,7 @@ def test_any_bytes_under_the_right_key_are_refused_and_break_nothing(
 
 
 def spelled_otherwise(bench: Bench) -> str:
-    """A good token of this kind whose signature shows which of the two alphabets it is in."""
+    """A good token of this kind whose signature has both characters that differ between the alphabets."""
     for number in range(1000):
         text = bench.forge({}, {"jti": f"{bench.claims['jti']}{number}"})
         if {"-", "_"} <= set(text.rpartition(".")[2]):
@@ -233,7 +233,7 @@ def spelled_otherwise(bench: Bench) -> str:
 
 
 def other_spellings(text: str) -> list[str]:
-    """Of one good token, all that a lenient reader would take for it."""
+    """All other texts that a lenient reader would accept for one good token."""
     head, body, last = text.split(".")
     forms = [f"{text}=", f"{text}==", f"{head}=.{body}.{last}", f"{head}.{body}=.{last}"]
     forms += [text.replace("-", "+"), text.replace("_", "/"), text.replace("-", "+").replace("_", "/")]
@@ -269,7 +269,7 @@ def test_a_token_has_one_spelling(bench: Bench) -> None:
 
 
 def test_the_bits_that_decode_to_nothing_are_nothing(bench: Bench) -> None:
-    """The last character has 2 of them after 32 bytes, 4 after 64: four or sixteen spellings of one signature."""
+    """The last character has 2 such bits after 32 bytes and 4 after 64: four or sixteen spellings of one signature."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     place = alphabet.index(bench.text[-1])
     spellings = {43: 4, 86: 16}[len(bench.text.rpartition(".")[2])]
@@ -294,13 +294,13 @@ CRITICAL: list[dict[str, Any]] = [
 def test_nothing_is_critical_here(bench: Bench) -> None:
     for header in CRITICAL:
         bench.refused(bench.forge(header))
-        # RFC 7797: the payload as it is, under a signature that is right for that.
+        # RFC 7797: the payload without base64url, and a signature that is right for that.
         head, payload = segment({**bench.header, **header}), json.dumps(bench.claims)
         bench.refused(f"{head}.{payload}.{b64(signature(bench.key, f'{head}.{payload}'))}")
 
 
 def sized(bench: Bench, size: int) -> str:
-    """A good token of about that size: JSON may end in blanks."""
+    """A good token of about that size, because JSON may end with blanks."""
     claims = json.dumps(bench.claims).encode()
     return bench.forge({}, claims + b" " * ((size - len(bench.forge({}, claims))) * 3 // 4))
 
@@ -380,7 +380,7 @@ def test_infinity_has_more_than_one_spelling(bench: Bench) -> None:
 
 
 def test_what_is_past_or_not_yet_is_refused(bench: Bench, clock: Clock) -> None:
-    """The clock stands still: `iat` is now."""
+    """The clock stands still, and `iat` is now."""
     clock(0)
     now = AccessToken()["iat"]
     for change in ({"exp": now}, {"exp": now - 1}, {"exp": 0}, {"exp": 1}):
@@ -395,7 +395,7 @@ def test_what_is_past_or_not_yet_is_refused(bench: Bench, clock: Clock) -> None:
 def test_the_clock_of_the_machine_that_issued_a_token_may_be_half_a_minute_ahead(
     alice: User, clock: Clock, settings: Settings, ahead: int, algorithm: str
 ) -> None:
-    """For both kinds of token, at the endpoints of a machine whose clock is right."""
+    """Both kinds of token, at the endpoints of a machine whose clock is right."""
     use_keys(settings, algorithm)
     clock(ahead)
     holder = logged_in()
@@ -404,7 +404,7 @@ def test_the_clock_of_the_machine_that_issued_a_token_may_be_half_a_minute_ahead
     if ahead > 30:
         access.refused(access.text)
         refresh.refused(refresh.text)
-        clock(ahead - 30)  # it was its date alone
+        clock(ahead - 30)  # the date was the only reason
     assert access.send(access.text).status_code == refresh.send(refresh.text).status_code == 200
 
 
@@ -429,7 +429,7 @@ ODD_NUMBERS: list[Any] = [ABSENT, None, True, False, -1, 1.0, 0.0, 2**31, 10**30
 def test_a_claim_of_another_type_is_refused(bench: Bench) -> None:
     for name in bench.claims.keys() & TEXTS:
         for value in ODD:
-            if (name, value) != ("role", ""):  # a user may have none
+            if (name, value) != ("role", ""):  # a user may have no role
                 bench.refused(bench.forge({}, {name: value}))
 
 
@@ -487,7 +487,7 @@ def test_the_type_is_issued_and_required(bench: Bench) -> None:
 
 
 def test_the_token_of_the_other_kind_under_this_kinds_key_is_refused(bench: Bench) -> None:
-    """All of the other's, header and claims, but signed with the key that is right here."""
+    """Header and claims are those of the other kind, but the signature is by the key of this kind."""
     other = opened(bench.holder.refresh if bench.kind is AccessToken else bench.holder.access)
     kid = {"kid": bench.header["kid"]}
     for header in (other[0], other[0] | kid, bench.header):

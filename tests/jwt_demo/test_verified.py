@@ -1,4 +1,4 @@
-"""An access token that comes again: its signature is not computed again, and everything else is asked again."""
+"""An access token that comes again: its signature is not verified again, but everything else is."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from tests.jwt_demo.rings import in_file
 
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tokens whose signature was computed."""
+    """The tokens whose signature was verified, in order."""
     tokens: list[str] = []
     decode = jwt.decode
     monkeypatch.setattr(
@@ -35,7 +35,7 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[verified.VerifiedTokens]:
-    """What the process remembers, from nothing."""
+    """The cache of the process, which is empty at first."""
     kept = verified.VerifiedTokens()
     monkeypatch.setattr(AccessToken().token_backend, "_verified", kept)
     yield kept

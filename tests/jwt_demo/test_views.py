@@ -1,4 +1,4 @@
-"""The JSON endpoints: what they answer, to the letter, and what they refuse."""
+"""The JSON endpoints: their exact answers, and what they refuse."""
 
 import io
 import json
@@ -66,7 +66,7 @@ ALLOWED |= {DEVICES: {"GET", "DELETE"}, f"{DEVICES}/00000000-0000-4000-8000-0000
 
 
 def address(pattern: URLPattern) -> str:
-    """An address of this route."""
+    """An address of this route, with values for its arguments."""
     return "/jwt/" + re.sub(r"<uuid:\w+>", "00000000-0000-4000-8000-000000000000", str(pattern.pattern))
 
 
@@ -78,12 +78,12 @@ WITH_BODY = [LOGIN, REFRESH, LOGOUT, EVERYWHERE, REAUTHENTICATE, PASSWORD]
 
 
 def stored(store: Store) -> dict[str, Any]:
-    """Everything but the lease of the denylist, which runs out by itself."""
+    """Everything that is stored, except the lease of the denylist, which runs out by itself."""
     return {name: value for name, value in everything(store).items() if not name.endswith((LEASE, UNBROKEN))}
 
 
 def assert_cleared(response: Any) -> None:
-    """The refresh cookie is cleared, with exactly the attributes it was set with."""
+    """Asserts that the refresh cookie is cleared with exactly the attributes that it was set with."""
     cookie = response.cookies[COOKIE]
     assert (cookie.value, cookie["max-age"]) == ("", 0)
     assert cookie["expires"] == "Thu, 01 Jan 1970 00:00:00 GMT"
@@ -294,7 +294,7 @@ def test_a_refresh_token_is_taken_from_where_its_family_was_born_to_carry_it(ali
 
 
 def kinds(alice: User) -> dict[str, str]:
-    """A good one of each kind there is."""
+    """A good credential of each kind."""
     browser, (client, secret) = logged_in(), native()
     short = Holder()
     short.sign_in(refresh=False)
@@ -317,7 +317,7 @@ def kinds(alice: User) -> dict[str, str]:
 
 
 def internal(user_id: str) -> str:
-    """One that a service behind the gateway takes for this user."""
+    """A token that a service behind the gateway accepts for this user."""
     with tempfile.TemporaryDirectory() as folder:
         return Issuer(Path(folder) / "keys.json").issue("orders", user_id, "admin")
 
@@ -350,7 +350,7 @@ def test_a_token_is_good_in_its_own_place_and_in_no_other(alice: User) -> None:
     for (kind, text), place in ((item, place) for item in tokens.items() for place in PLACES):
         if (kind, place) not in OWN:
             assert PLACES[place](text) == 401, (kind, place)
-    # After all that is refused, each is still good where it belongs.
+    # After all refusals, each is still good where it belongs.
     for kind, place in sorted(OWN):
         assert PLACES[place](tokens[kind]) == 200, (kind, place)
 
@@ -392,7 +392,7 @@ def test_the_scheme_is_case_insensitive_and_stands_once(holder: Holder) -> None:
     good = holder.access
     for header in (f"Bearer {good}", f"bearer {good}", f"BEARER {good}", f"bEaReR  {good}", f" Bearer {good} "):
         assert holder.call("GET", WHOAMI, access="", headers={"Authorization": header}).status_code == 200, header
-    # A server joins two headers with a comma.
+    # A server joins two headers by a comma.
     joined = [f"Bearer {good},Bearer {good}", f"Bearer {good}, Bearer x", f"Bearer x, Bearer {good}", f"Bearer {good},"]
     joined += [f"Bearer {good}, Basic YTpi", f"Basic YTpi, Bearer {good}", f",Bearer {good}", f"Bearer Bearer {good}"]
     joined += [f'Bearer "{good}"', f"Bearer={good}", f"Bearer:{good}", f"Bearer\t{good}", f"Bearer {good} {good}", good]
@@ -449,7 +449,7 @@ def test_the_role_in_the_token_decides_and_a_change_of_role_ends_the_token(admin
 
 
 def test_a_revocation_shows_at_every_endpoint_that_reads_the_row(holder: Holder, alice: User) -> None:
-    """Even where the denylist has not been told yet."""
+    """Even if the denylist has no entry yet."""
     set_version(alice, 1)
     assert holder.whoami() == 200
     asked = [holder.call("GET", PROFILE), holder.call("DELETE", DEVICES), holder.call("DELETE", f"{DEVICES}/{uuid4()}")]
@@ -476,7 +476,7 @@ def of_another_version(user: User) -> None:
 
 @pytest.mark.parametrize("lose", [deactivated, deleted, of_another_version])
 def test_who_is_gone_refreshes_nothing(alice: User, lose: Callable[[User], None]) -> None:
-    """Before any flow has been told: what a commit sets off has not happened here."""
+    """No flow has ended anything yet, because what follows a commit does not run in this test."""
     holder, (client, secret) = logged_in(), native()
     lose(alice)
     for answer in (holder.rotate(), client.call("POST", REFRESH, {"refreshToken": secret})):
@@ -577,7 +577,7 @@ def test_a_logout_while_the_store_is_away_is_503_and_can_be_tried_again(holder: 
 @committed
 @pytest.mark.parametrize("way", ["logout", "login", "access"])
 def test_tokens_from_before_a_re_key_log_nobody_out(alice: User, bob: User, clock: Clock, way: str) -> None:
-    """A thief's copy, after the owner has changed her password: neither at a logout nor at a login over it."""
+    """The owner has changed the password. A thief's copy of an old token ends nothing by a logout or a login."""
     clock(0)
     holder = logged_in()
     stolen, access = holder.refresh, holder.access
@@ -748,7 +748,7 @@ def test_a_confirmation_dates_the_proof_and_voids_the_tokens_from_before(alice: 
 
 
 def test_a_wrong_password_is_no_fault_of_the_token(holder: Holder, second: Holder) -> None:
-    """Who is told `invalid_token` refreshes and asks again: one mistake would count as many."""
+    """A client that gets `invalid_token` refreshes and repeats the request. One mistake would count several times."""
     before, family = holder.refresh, holder.family
     for path, body in ((REAUTHENTICATE, {"password": "wrong"}), (PASSWORD, {"current": "wrong", "new": NEW})):
         refused = holder.call("POST", path, body)
@@ -764,7 +764,7 @@ def test_a_wrong_password_is_no_fault_of_the_token(holder: Holder, second: Holde
 
 @pytest.mark.parametrize("path", [REAUTHENTICATE, PASSWORD])
 def test_an_ended_family_confirms_and_changes_nothing(holder: Holder, settings: Any, path: str) -> None:
-    """Where access tokens are only left to expire, the family's row is still asked before what matters."""
+    """Even if access tokens are only left to expire, these views read the row of the family first."""
     settings.JWT_REVOCATION = "expiry"
     access = holder.access
     holder.call("POST", LOGOUT)
@@ -801,7 +801,7 @@ def test_another_site_does_nothing_even_with_good_tokens(
 
 
 def silent() -> Holder:
-    """A browser too old to say where a request comes from but by `Origin`."""
+    """An old browser, which says only by `Origin` where a request comes from."""
     holder = logged_in()
     del holder.defaults["HTTP_SEC_FETCH_SITE"]
     return holder
@@ -821,7 +821,7 @@ def test_without_fetch_metadata_the_origin_decides(alice: User, store: Store, pa
 
 @pytest.mark.parametrize("path", JSON_ROUTES)
 def test_from_here_every_route_gets_past_the_gate(holder: Holder, path: str) -> None:
-    """The positive control of the two above."""
+    """The control of the two tests above."""
     for method in ALLOWED.get(path, {"GET"}):
         status = holder.call(method, path, BODIES.get(path)).status_code
         assert status == {STAFF: 403}.get(path, 404 if "devices/" in path else 200)
@@ -846,7 +846,7 @@ def test_other_methods_are_405(holder: Holder, path: str) -> None:
     for method in {"GET", *UNSAFE} - allowed:
         refused = holder.call(method, path)
         if path == STAFF:
-            continue  # alice is not told what it can do
+            continue  # alice is not told which methods it has
         assert (refused.status_code, refused.json()) == (405, {"error": "Method not allowed"})
         assert set(refused["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == allowed
     assert holder.whoami() == 200
@@ -866,7 +866,7 @@ def test_no_other_origin_may_read_an_answer(holder: Holder, path: str, origin: s
 
 
 def test_the_order_of_refusals(holder: Holder) -> None:
-    """Origin; how much and what kind of body; who; what it says."""
+    """The order: origin, size and type of the body, credential, content of the body."""
     form = {"content_type": "application/x-www-form-urlencoded"}
     elsewhere = {"headers": {"Sec-Fetch-Site": "cross-site"}}
     big = b" " * 70_000
@@ -906,7 +906,7 @@ def test_too_much_is_413(holder: Holder, store: Store, size: int) -> None:
 
 
 def bent(path: str) -> Iterator[bytes]:
-    """More than a hundred bodies that are not JSON: a good one cut off at every byte, or with one byte exchanged."""
+    """More than a hundred bodies that are not JSON: a good body cut off at every byte, or with one byte changed."""
     good = json.dumps(
         BODIES.get(path, {"refreshToken": "a.b.c", "more": [1, 2.5, None, True, {"a": "\u00e9\n"}]})
     ).encode()
