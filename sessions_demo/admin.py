@@ -1,4 +1,4 @@
-"""Sessions in Django's admin: whose, since when, from where, and the means to end them."""
+"""Sessions in Django's admin: lists them and ends them."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -12,7 +12,7 @@ from sessions_demo.models import DeviceSession
 
 @admin.register(DeviceSession)
 class DeviceSessionAdmin(ActionsAdmin):
-    """To read, and to end."""
+    """Sessions can be read and ended here, not changed."""
 
     list_display = ["user", "state", "started", "last_seen", "address", "browser", "remember", "absolute_end"]
     list_filter = [ByState, "remember"]
@@ -25,24 +25,24 @@ class DeviceSessionAdmin(ActionsAdmin):
 
     @admin.display(description="state")
     def state(self, row: DeviceSession) -> str:
-        """Live, or when and why it ended."""
+        """ "live", "expired", or when and why the session was ended."""
         return row.state()
 
     @admin.display(description="user agent")
     def browser(self, row: DeviceSession) -> str:
-        """Browser and system. The complete user agent would make one row as tall as five."""
+        """The browser and the operating system. The complete user agent would be several lines long."""
         return name_of(row.user_agent)
 
     @admin.action(description="End the selected sessions", permissions=["change"])
     def end(self, request: HttpRequest, queryset: QuerySet[DeviceSession]) -> None:
-        """Ends each of them, now."""
+        """Ends each of the selected sessions."""
         rows = queryset.select_related("user")
         ended = sum(FLOW.end(row.user, row.pk, self.reason(request)) for row in rows if row.user)
         messages.success(request, f"{ended} ended.")
 
     @admin.action(description="End all sessions of the users of the selected ones", permissions=["change"])
     def end_all_of_user(self, request: HttpRequest, queryset: QuerySet[DeviceSession]) -> None:
-        """Ends everything these users have open in this flow."""
+        """Ends all sessions of these users. Their tokens stay."""
         owners = {row.user for row in queryset.select_related("user") if row.user}
         ended = sum(FLOW.end_others(owner, None, self.reason(request)) for owner in owners)
         messages.success(request, f"{ended} ended.")

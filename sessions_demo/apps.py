@@ -1,10 +1,10 @@
-"""Flow A: sessions kept on the server."""
+"""The session flow: sessions kept on the server."""
 
 from django.apps import AppConfig
 
 
 class SessionsDemoConfig(AppConfig):
-    """Logging in with a cookie that refers to a record in Redis."""
+    """Logging in with a cookie that holds the id of a record in Redis."""
 
     name = "sessions_demo"
     verbose_name = "Sessions"

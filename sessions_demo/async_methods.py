@@ -8,9 +8,10 @@ from django.contrib.sessions.backends.cache import SessionStore as CacheStore
 
 
 class AsyncMethods(CacheStore):
-    """What `sessions_demo.store.SessionStore` inherits for asynchronous views."""
+    """`sessions_demo.store.SessionStore` inherits these.
 
-    # Django's cache sessions write the id itself into the store, and swallow its errors, once more in each of these.
+    Without them Django's own would be called, which write the session id itself to Redis and hide its errors.
+    """
 
     async def acache_key(self) -> str:
         return await sync_to_async(lambda: self.cache_key)()

@@ -18,17 +18,17 @@ CHALLENGE = 'Session realm="session"'
 
 
 class SessionAuthentication(BaseAuthentication):
-    """For any view of DRF. Trusts the record in Redis, read by one GET: a revocation deletes the record.
+    """For any DRF view. Trusts the record in Redis, which it reads by one GET: a revocation deletes the record.
 
-    Once a minute, when the session is noted as in use, its rows are asked too. So a record that could not be deleted
-    is trusted for a minute and no longer. `request.user` is a `TokenUser`, and `request.auth` the session. An unsafe
-    request needs the CSRF token too, or it is a 403; 503 while Redis is away.
+    At most once per `SESSION_SEEN_EVERY` the database is asked too, by `lifecycle.renew`. So a record that could not
+    be deleted is trusted no longer than that. `request.user` is a `TokenUser`, `request.auth` the session. An unsafe
+    request without the CSRF token is a 403. While Redis is away the answer is a 503.
     """
 
     def authenticate(self, request: Request) -> tuple[TokenUser, Any] | None:
         session: Any = getattr(request._request, "session", None)
         if session is None:
-            return None  # in a test that calls the view itself, past all middleware
+            return None  # a test calls the view without the middleware
         try:
             lifecycle.renew(session)
             session.renewed = True
@@ -45,13 +45,13 @@ class SessionAuthentication(BaseAuthentication):
 
 
 def enforce_csrf(request: HttpRequest) -> None:
-    """Raises a 403 that says why, for an unsafe request without the CSRF token.
+    """Raises a 403 with the reason if an unsafe request lacks the CSRF token.
 
-    A cookie goes along by itself, so the page must prove that it could read another one.
+    A browser can send the session cookie with another site's request too, but that site cannot read the token.
     """
     check = CSRFCheck(lambda request: HttpResponse())
     check.process_request(request)
-    # DRF has the check return the reason, where Django's returns a response.
+    # DRF's check returns the reason, Django's a response.
     if reason := check.process_view(request, HttpResponse, (), {}):
         raise csrf_refusal(request, str(reason))
 

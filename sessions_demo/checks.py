@@ -1,4 +1,4 @@
-"""What must be true of the configuration before a session is begun. Each refusal says what to write instead."""
+"""System checks of this app's configuration. Each error says what is wrong and what to write instead."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -16,7 +16,7 @@ JSON = "django_redis.serializers.json.JSONSerializer"
 
 @register("session")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
-    """All of the checks below."""
+    """Runs all the checks below that are errors."""
     if wrong := [*wrong_values(conf, "session.E009", may_be_0=("SESSION_SEEN_EVERY", "SESSION_ROWS_KEPT"))]:
         return wrong
     found = [*_cookie(), *_script(), *_engine(), *_store(), *_lifetimes(), *_middleware()]
@@ -40,15 +40,15 @@ def _cookie() -> Iterator[Error]:
 def _script() -> Iterator[Error]:
     if not settings.SESSION_COOKIE_HTTPONLY:
         yield Error(
-            "SESSION_COOKIE_HTTPONLY = False would have no effect: a script that reads the cookie could take the "
-            "session to another machine, and so no script can.",
+            "SESSION_COOKIE_HTTPONLY = False has no effect: the cookie is always HttpOnly, because a script that can "
+            "read it can steal the session.",
             hint="In the settings, write SESSION_COOKIE_HTTPONLY = True, or take it out.",
             id="session.E001",
         )
 
 
 def _engine() -> Iterator[Error]:
-    from sessions_demo.store import SessionStore  # it loads the models, which are not there yet when checks register
+    from sessions_demo.store import SessionStore  # not at the top: the models are not loaded yet
 
     try:
         engine = getattr(import_module(settings.SESSION_ENGINE), "SessionStore", None)
@@ -56,7 +56,7 @@ def _engine() -> Iterator[Error]:
         engine = None
     if not (isinstance(engine, type) and issubclass(engine, SessionStore)):
         yield Error(
-            f'The sessions of "{settings.SESSION_ENGINE}" are none that these apps can list and end.',
+            f'SESSION_ENGINE is "{settings.SESSION_ENGINE}": its sessions cannot be listed and ended here.',
             hint='In the settings, write SESSION_ENGINE = "sessions_demo.store".',
             id="session.E008",
         )
@@ -67,8 +67,8 @@ def _store() -> Iterator[Error]:
     cache, where = settings.CACHES.get(alias, {}), f'In the settings, in CACHES["{alias}"], write'
     if not in_redis(alias):
         yield Error(
-            f'CACHES["{alias}"], which SESSION_CACHE_ALIAS names, is no cache of django-redis on one server: on any '
-            "other, a session that was ended can come back.",
+            f'CACHES["{alias}"], which SESSION_CACHE_ALIAS names, is not a django-redis cache on one server. In any '
+            "other cache, an ended session can come back.",
             hint=f'{where} "BACKEND": "django_redis.cache.RedisCache", and leave "CLIENT_CLASS" out.',
             id="session.E004",
         )
@@ -76,7 +76,7 @@ def _store() -> Iterator[Error]:
     options = cache.get("OPTIONS", {})
     if not options.get("SERIALIZER", "").endswith("JSONSerializer"):
         yield Error(
-            f'CACHES["{alias}"] has no serializer for JSON: an attacker who can write to Redis runs code here.',
+            f'CACHES["{alias}"] has no JSON serializer: an attacker who can write to Redis can run code here.',
             hint=f'{where} "OPTIONS": {{"SERIALIZER": "{JSON}"}}.',
             id="session.E002",
         )
@@ -97,8 +97,8 @@ def _one_server(alias: str, cache: dict[str, Any], where: str) -> Iterator[Error
     client = client_class(alias)
     if not issubclass(client, DefaultClient) or issubclass(client, (HerdClient, SentinelClient)):
         yield Error(
-            f'CACHES["{alias}"] has a client that reads from replicas, or says of a record that it is not there before '
-            "it has ended: a session that was ended is believed, or one that was not is lost.",
+            f'CACHES["{alias}"] has a client class that reads from replicas, or that reports a record as missing '
+            "before its end. An ended session could still be accepted, or a live one lost.",
             hint=f'{where} "OPTIONS": {{"CLIENT_CLASS": "django_redis.client.DefaultClient"}}.',
             id="session.E006",
         )
@@ -106,10 +106,10 @@ def _one_server(alias: str, cache: dict[str, Any], where: str) -> Iterator[Error
     servers = location.split(",") if isinstance(location, str) else list(location)
     if len(servers) != 1:
         yield Error(
-            f'CACHES["{alias}"] has {len(servers)} addresses: all but the first are read as its replicas, which may '
-            "not know yet that a session was ended.",
+            f'CACHES["{alias}"] has {len(servers)} addresses. django-redis uses all but the first as replicas, and a '
+            "replica may still have a session that was ended.",
             hint=f'{where} "LOCATION": "{servers[0] if servers else "redis://localhost:6379/0"}", the one server that '
-            "is written to.",
+            "takes writes.",
             id="session.E007",
         )
 
@@ -130,17 +130,17 @@ def _middleware() -> Iterator[Error]:
     for path, why, place in (
         (
             "security.bodies.BodyGate",
-            "a form without a length would be taken for an empty one",
+            "a form without a Content-Length would be read as an empty form",
             "before the session middleware",
         ),
         (
             "security.origin.OriginGate",
-            "another site could log a browser in",
+            "another site could log a user in to another account",
             "before the session middleware",
         ),
         (
             "sessions_demo.middleware.SessionMiddleware",
-            "Django's own renews no session and ends none in time",
+            "Django's own middleware neither renews sessions nor ends them in time",
             "in the place of django.contrib.sessions.middleware.SessionMiddleware",
         ),
     ):
@@ -154,15 +154,15 @@ def _middleware() -> Iterator[Error]:
 
 @register("session")
 def age(app_configs: Any, **kwargs: Any) -> list[Warning]:
-    """A lifetime in Django's setting, which does not end what a user logged in to.
+    """Warns of a lifetime in Django's setting, which does not end the session of a logged-in user.
 
-    Not among the errors above: a project may mean the sessions that have no user.
+    It is no error, because a project may mean the sessions without a user.
     """
     if settings.SESSION_COOKIE_AGE == global_settings.SESSION_COOKIE_AGE:
         return []
     return [
         Warning(
-            "SESSION_COOKIE_AGE ends only sessions without a user: those of users have lifetimes of their own.",
+            "SESSION_COOKIE_AGE ends only sessions without a user. The sessions of users have lifetimes of their own.",
             hint="In the settings, write for example SESSION_IDLE_LIFETIME = 7200 and SESSION_ABSOLUTE_LIFETIME = "
             "86400. If you mean the sessions without a user, add session.W901 to SILENCED_SYSTEM_CHECKS.",
             id="session.W901",

@@ -3,14 +3,14 @@
 from security.conf import Conf
 
 conf = Conf(
-    # Two hours unused is a forgotten tab on a shared machine, and a day is a working day. A remembered device is the
-    # user's own, where a fortnight unused means that it was lost or is no longer used.
+    # On a shared machine, a session that was not used for two hours is probably forgotten, and a day covers a working
+    # day. A remembered device is the user's own. If it was not used for two weeks, it is probably lost or given away.
     SESSION_IDLE_LIFETIME=2 * 60 * 60,
     SESSION_ABSOLUTE_LIFETIME=24 * 60 * 60,
     SESSION_IDLE_LIFETIME_REMEMBERED=14 * 24 * 60 * 60,
     SESSION_ABSOLUTE_LIFETIME_REMEMBERED=30 * 24 * 60 * 60,
-    # A write for each request would double the work; to the minute is exact enough.
+    # At most so often a session is noted as in use. A write for each request would double the work.
     SESSION_SEEN_EVERY=60,
-    # How long the registry remembers what has ended.
+    # For so long the registry keeps the rows of ended sessions.
     SESSION_ROWS_KEPT=30 * 24 * 60 * 60,
 )

@@ -1,4 +1,7 @@
-"""What the app `security` asks of the session flow: to list devices and to end them."""
+"""Lists a user's sessions and ends them: for the pages, the JSON views, the admin and revocation.
+
+Gives `FLOW`, which `apps.py` registers in `security.devices.FLOWS`.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -16,12 +19,12 @@ from sessions_demo.store import SessionStore
 
 
 class SessionFlow:
-    """What `security` asks of this flow: see `security.devices.Flow`."""
+    """Implements `security.devices.Flow`."""
 
     name = "sessions"
 
     def list(self, pk: Any) -> list[Device]:
-        """The live sessions of a user. A row whose record Redis has lost is not one."""
+        """The live sessions of a user, the latest first. Leaves out rows whose record Redis has lost."""
         rows = list(DeviceSession.objects.live().filter(user_id=pk).order_by("-started"))
         alive = store.existing(row.digest for row in rows)
         return [
@@ -31,11 +34,14 @@ class SessionFlow:
         ]
 
     def end(self, user: Any, device: UUID, reason: str) -> bool:
-        """Ends one session of this user."""
+        """Ends one session of this user. Returns whether there was one."""
         return self._revoke(user, DeviceSession.objects.filter(pk=device), reason) == 1
 
     def end_all(self, key: str, token_version: int, reason: str, keep: Any = None) -> int:
-        """Ends all of an earlier version; `keep`, if it is a session, gets a new key instead."""
+        """Ends the user's sessions of an earlier `token_version` and returns how many these were.
+
+        `keep`, if it is one of these sessions, gets a new id instead.
+        """
         rows = DeviceSession.objects.filter(user_id=pk_of(key), token_version__lt=token_version)
         if not isinstance(keep, SessionStore) or DEVICE not in keep or not rows.filter(pk=keep[DEVICE]).exists():
             return lifecycle.end_sessions(rows, reason)
@@ -43,13 +49,13 @@ class SessionFlow:
         try:
             lifecycle.cycle_key(keep, get_user(pk_of(key)))
         except InvalidCredentials:
-            # Another request has given it another id, and that one is of the earlier version too.
+            # Another request has changed its id, and the session still has the earlier `token_version`.
             lifecycle.end_sessions(rows, reason)
             raise
         return ended
 
     def end_others(self, user: Any, device: str | None, reason: str) -> int:
-        """Ends all sessions of this user but one, or but none."""
+        """Ends the sessions of this user except `device`, if one is given. Returns how many these were."""
         rows = DeviceSession.objects.all()
         return self._revoke(user, rows.exclude(pk=device) if device else rows, reason)
 

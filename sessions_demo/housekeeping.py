@@ -1,4 +1,4 @@
-"""What time does to the registry."""
+"""Housekeeping of the registry of sessions."""
 
 from datetime import timedelta
 
@@ -13,9 +13,9 @@ BATCH = 25
 
 @task("sessions", every=3600)
 def purge() -> str:
-    """Marks what has run out, and removes what ended long ago, a batch at a time."""
+    """Marks expired sessions as ended, and deletes the rows of sessions that ended long ago, in batches."""
     turn, now, expired, removed = Turn(), timezone.now(), 0, 0
-    # Not by `absolute_end`: `idle_end` is never later.
+    # `absolute_end` need not be asked: `idle_end` is never later.
     out = DeviceSession.objects.filter(idle_end__lte=now, ended=None)
     for keys in turn.batches(out.order_by("idle_end"), BATCH):
         expired += out.filter(pk__in=keys).mark_ended("expired")

@@ -1,8 +1,8 @@
-"""A session from login to logout: start, renew, cycle the key, end. Pages and JSON views call these verbs.
+"""A session from login to logout: start, renew, cycle the key, end. Pages and JSON views call these functions.
 
-The order within each is what keeps an ended session ended: the record in Redis is made before its row
-is committed, and from then on only written if it still exists. A request that ends a session deletes
-the record first. So a revocation that reads the rows finds everything there is to delete.
+The order of the steps keeps an ended session ended. A login writes the record to Redis first and commits its row in the
+registry afterwards, so each record has a row by which a revocation finds it. Later the record is only written if it
+still exists. A request that ends a session deletes the record first and then marks the row as ended.
 """
 
 import time
@@ -45,7 +45,7 @@ from sessions_demo.set_expiry import row_end
 from sessions_demo.store import SessionStore
 
 AGAIN = "logged in again"
-# Stands in a request's META when its answer may take the session cookie away.
+# A key of `request.META`: whether the answer may delete the session cookie.
 ENDED = "SESSION_ENDED"
 
 
@@ -54,8 +54,8 @@ def start(request: HttpRequest, user: Any, remember: bool) -> None:
 
     Raises `InvalidCredentials` when the user's access was revoked while the password was being verified.
     """
-    # An id that was there before is never kept: an attacker may have planted it (fixation), or the user logs in again
-    # because the old one may be in other hands.
+    # An earlier id is never kept: an attacker may have planted it (session fixation) or stolen it, which may be why the
+    # user logs in again.
     end(request, AGAIN)
     request.session[REMEMBER] = remember
     try:
@@ -64,17 +64,17 @@ def start(request: HttpRequest, user: Any, remember: bool) -> None:
         discard_half_login(request)
         outage = isinstance(error, DATABASE_OUTAGES)
         if isinstance(error, DatabaseError) and not outage and not stored_users().filter(pk=user.pk).exists():
-            # Django notes the time in the user's row, which was deleted meanwhile.
+            # Django writes `last_login` to the user's row, which another request has deleted.
             raise InvalidCredentials from None
         raise
 
 
 def discard_half_login(request: HttpRequest) -> None:
-    """Ends a session that has a user and no row yet: saved with the answer, it would be one that cannot be ended.
+    """Clears a session that has a user but no row. The middleware would save it, and no revocation could find it.
 
-    Django's own receiver, or the project's, may fail before `register` is called.
+    Django's or the project's receiver of `user_logged_in` can fail before `register` is called.
     """
-    # Not read for this: in an outage of the store there is no session, and no need to wait for it again.
+    # Does not read the session: if it was not read yet, this request did not log in, and Redis may be away.
     record = getattr(request.session, "_session_cache", {})
     if SESSION_KEY in record and DEVICE not in record:
         request.session.clear()
@@ -83,12 +83,12 @@ def discard_half_login(request: HttpRequest) -> None:
 
 
 def register(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> None:
-    """Receiver of Django's `user_logged_in`, so that a login to the admin is in the registry too."""
+    """Receiver of Django's `user_logged_in`. Enters every login into the registry, logins to the admin too."""
     if not has_session(request):
         return
     session = request.session
     if session.pop(DEVICE, None) or session.session_key is None:
-        # Django keeps the id when the same user logs in again, and makes no record when it was another's.
+        # Django keeps the id if the same user logs in again, and makes no new record after another user's session.
         session.cycle_key()
     row = _new_session(request, user, session.get(REMEMBER, False))
     try:
@@ -121,7 +121,7 @@ def _new_session(request: HttpRequest, user: Any, remember: bool) -> DeviceSessi
 
 def _save(request: HttpRequest, user: Any, row: DeviceSession) -> None:
     if before := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
-        # Also one that had ended: a late answer to a logout under it must leave the new cookie alone.
+        # `former` is set for an ended session too: a late answer to its logout must not delete the new cookie.
         row.former = store.digest(before)
         DeviceSession.objects.filter(digest=row.former).mark_ended(AGAIN)
     with transaction.atomic():
@@ -151,11 +151,11 @@ def _idle(remember: bool) -> timedelta:
 
 
 def renew(session: SessionStore) -> None:
-    """Notes that a session is in use, at most once a minute; its idle end moves, its absolute end never does.
+    """Notes that a session is in use, at most once per `SESSION_SEEN_EVERY`. Moves the idle end, not the absolute end.
 
-    The rows have the last word: the session is empty afterwards if it has ended, or its user's access has. While Redis
-    takes no writes nothing can be noted there, so the rows are asked each time. With the database away too, no
-    store knows: raises the error of Redis.
+    The database decides: if the row says that the session has ended, or the user's access was revoked, the session is
+    empty afterwards. While Redis takes no writes, every request asks the database. If the database is away as well,
+    the error of Redis is raised.
     """
     if DEVICE not in session or time.time() - session[SEEN] < conf.SESSION_SEEN_EVERY:
         return
@@ -167,25 +167,25 @@ def renew(session: SessionStore) -> None:
         found = _standing(session).update(last_seen=now, idle_end=row_end(session, idle_end))
     except DATABASE_OUTAGES:
         session.touch()
-        _set(session, {SEEN: now.timestamp()})  # or this request would ask, and wait, a second time
+        _set(session, {SEEN: now.timestamp()})  # or this request would wait for the database a second time
         return
     if found:
         _note(session, {SEEN: now.timestamp(), IDLE_END: idle_end.timestamp()})
     else:
-        # Not deleted: the request that changed the rows does that, and may be giving this session its next id just now.
+        # Not deleted: the request that changed the row does that, or it is giving this session a new id.
         session.forgotten_user = session[USER_ID]
         session.forget()
 
 
 def _standing(session: SessionStore) -> DeviceSessions:
-    """The row of a session that has not ended, whose user is active and at its version; no row otherwise."""
+    """The session's row, if it is live and its user is active and has the same `token_version`; otherwise no row."""
     token_version = session[TOKEN_VERSION]
     users = current_users(pk_of(session[USER_ID]), token_version)
     return DeviceSession.objects.live().filter(Exists(users), pk=session[DEVICE], token_version=token_version)
 
 
 def _set(session: SessionStore, times: dict[str, float]) -> bool:
-    """Sets these in this request's copy; returns whether there is something else to be saved, as before."""
+    """Sets `times` in memory only. Returns whether the session was already marked as modified, and leaves it so."""
     modified = session.modified
     session.update(times)
     session.modified = modified
@@ -208,9 +208,9 @@ def _note(session: SessionStore, times: dict[str, float]) -> None:
 
 
 def revoke_again(session: SessionStore) -> None:
-    """Revokes what `renew` found changed, in case the view's transaction took that back with all else.
+    """Repeats the revocation that `renew` made, in case it was rolled back with the view's transaction.
 
-    Where each request has a transaction, DRF rolls it back for a 401.
+    With `ATOMIC_REQUESTS`, DRF rolls the transaction back for a 401.
     """
     if session.forgotten_user is not None:
         with suppress(*DATABASE_OUTAGES):
@@ -218,9 +218,9 @@ def revoke_again(session: SessionStore) -> None:
 
 
 def cycle_key(session: SessionStore, user: Any) -> None:
-    """Gives a session a new id and the user's present version. The old id is of no use to a thief.
+    """Gives a session a new id and the user's current `token_version`. A stolen copy of the old id stops working.
 
-    Raises `InvalidCredentials` when the session was ended, or given another id, meanwhile.
+    Raises `InvalidCredentials` if another request has ended the session or changed its id.
     """
     token_version = access_of(user).token_version
     session.cycle_key(token_version)
@@ -231,7 +231,7 @@ def cycle_key(session: SessionStore, user: Any) -> None:
 
 
 def reauthenticate(request: HttpRequest, user: Any) -> None:
-    """Notes that the password was proved again just now, in a session with a new id (ASVS 7.2.4)."""
+    """Notes that the user has just proved the password again, and gives the session a new id (ASVS 7.2.4)."""
     with transaction.atomic():
         record_login(user, Client.of(request), flow="session", reauthenticated=True)
     cycle_key(request.session, user)  # type: ignore[arg-type]
@@ -239,15 +239,15 @@ def reauthenticate(request: HttpRequest, user: Any) -> None:
 
 
 def end(request: HttpRequest, reason: str) -> None:
-    """Ends the session of this request, if it has one. Raises the store's error when it is away.
+    """Ends the session of this request, if it has one. Raises the error of Redis while it is away.
 
-    The answer takes the cookie away, unless the browser may hold a newer one by the time it arrives.
+    The answer deletes the cookie, except if the browser may have a newer cookie by then.
     """
     device, rows = request.session.get(DEVICE), _sessions_of(request)
     request.session.flush()
     request.user, request.META[ENDED] = AnonymousUser(), bool(device)
     with suppress(*DATABASE_OUTAGES):
-        # The logout did not fail when only its note did: a session whose record is gone from Redis has ended.
+        # Without the database the row is not marked. The logout has still succeeded: the record is gone from Redis.
         request.META[ENDED] = end_sessions(rows, reason) > 0 or (reason != AGAIN and not _was_replaced(request))
     if device:
         events.log("session_ended", Client.of(request), device=device, reason=reason)
@@ -257,15 +257,16 @@ def _sessions_of(request: HttpRequest) -> DeviceSessions:
     if device := request.session.get(DEVICE):
         return DeviceSession.objects.filter(pk=device)
     if cookie := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
-        # The id changed while this request was under way: the answer would say "logged out", and the user would not be.
+        # The id changed while this request was on its way. Without this the user would stay logged in.
         just_now = DeviceSession.objects.filter(former_until__gt=database_now())
         return just_now.filter(former=store.digest(cookie))
     return DeviceSession.objects.none()
 
 
 def end_sessions(rows: DeviceSessions, reason: str) -> int:
+    """Ends the live sessions among `rows` and returns their number. Raises the error of Redis while it is away."""
     ended = 0
-    # A session that gets a new id between the look and the deletion has another digest: look again.
+    # A session can get a new id, and so a new digest, between the query and the deletion. Query until none is left.
     while live := list(rows.live().values_list("digest", flat=True)):
         store.delete(live)
         ended += DeviceSession.objects.filter(digest__in=live).mark_ended(reason)
@@ -273,7 +274,7 @@ def end_sessions(rows: DeviceSessions, reason: str) -> int:
 
 
 def _was_replaced(request: HttpRequest) -> bool:
-    """Whether the id in the cookie is dead because the same browser was given another one."""
+    """Whether the session id in the cookie is no longer valid because this browser got a new one."""
     if not (cookie := request.COOKIES.get(settings.SESSION_COOKIE_NAME)):
         return False
     sent = store.digest(cookie)
@@ -281,12 +282,15 @@ def _was_replaced(request: HttpRequest) -> bool:
 
 
 def discard_unsent(request: HttpRequest) -> None:
-    """Marks the session that this request made as ended: no browser gets its id, and the list would show a device."""
+    """Marks a session that this request started as ended, because the answer is a 503 without its cookie.
+
+    Otherwise the list of devices would show a session that no browser has.
+    """
     session: Any = request.session
     if DEVICE in session and session.session_key != request.COOKIES.get(settings.SESSION_COOKIE_NAME):
         DeviceSession.objects.filter(pk=session[DEVICE]).mark_ended("the store was away")
 
 
 def unregister(sender: object, request: HttpRequest, **kwargs: Any) -> None:
-    """Receiver of Django's `user_logged_out`, for the admin's own logout."""
+    """Receiver of Django's `user_logged_out`. The admin's logout ends the session here."""
     request.META[ENDED] = end_sessions(_sessions_of(request), "logged out") > 0 or not _was_replaced(request)

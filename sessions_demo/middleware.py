@@ -1,4 +1,4 @@
-"""What happens to every answer that a session had a part in."""
+"""The session middleware: renews and saves the session, and decides whether the answer sets or deletes its cookie."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from security.throttle import Throttled
 from sessions_demo import lifecycle
 from sessions_demo.set_expiry import follow_expiry
 
-# As urls.py has it.
+# The `app_name` of urls.py.
 APP_NAME = "session"
 UNAVAILABLE = (
     "A store this site depends on does not answer, or too many people log in at once. If you were logged in, you are "
@@ -29,17 +29,17 @@ THROTTLED = "There were too many failed attempts. Wait a little, then try again.
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
-    """Django's, which also renews, keeps caches out, and clears the cookie with the attributes it was set with.
+    """Django's session middleware, which also renews the session and keeps its answers out of caches.
 
-    Django clears the cookie of every request whose session is over, and sets it again whenever a session is saved.
-    Meanwhile another answer may have given the browser a newer one. So the cookie is set by an answer that brings a
-    new id, and cleared by that of a request that itself ended the session.
+    Django's own deletes the cookie in every answer to a request whose session is over, and sets it whenever a session
+    is saved. By then, another answer may have given the browser a newer cookie. This one sets the cookie only if the
+    session has a new id, and deletes it only if this request itself ended the session.
 
-    It cannot be made under a configuration that the checks refuse, so that no server starts.
+    The constructor raises `ImproperlyConfigured` if a check fails, so that no server starts.
     """
 
-    # Django's can await the view. This one wraps it in a function that does not, and would take the coroutine for the
-    # answer. So Django runs it in a thread.
+    # `_kept` wraps the view in a function that is not asynchronous. Django must run the middleware in a thread, or the
+    # coroutine of an asynchronous view would be taken for the answer.
     async_capable = False
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -47,9 +47,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
         super().__init__(_kept(get_response))
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """The answer. When another request ended the session meanwhile, it goes out and leaves the cookie alone.
+        """Saves the session and returns the answer, or a 503 if the session cannot be saved.
 
-        503 when the session cannot be saved.
+        If another request has ended the session, the view's answer is sent and the cookie stays as it is.
         """
         try:
             lifecycle.revoke_again(request.session)  # type: ignore[arg-type]
@@ -72,14 +72,14 @@ class SessionMiddleware(DjangoSessionMiddleware):
         try:
             return super().process_response(request, response)
         except SessionInterrupted:
-            # The record is gone and stays gone; without its key the session reads as empty.
+            # Another request has ended the session. Emptied, the session is not saved again.
             session.flush()
             return super().process_response(request, response)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """503, 429 or 403 for what a page of this app raised, or any view whose session could not be read.
+        """Answers 503, 429 or 403 for an exception of this app's pages, or of any view whose session cannot be read.
 
-        `None` for everything else: a project answers for its own stores as it did before.
+        Returns `None` for every other exception, so that the project's own error handling applies.
         """
         if not (_is_of_this_app(request) or exception is getattr(request.session, "outage", None)):
             return None
@@ -107,7 +107,7 @@ def _refusal(
 
 def _kept(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     def inner(request: HttpRequest) -> HttpResponse:
-        # Django's own page for a new password leaves its user logged in, and knows nothing of `keep`.
+        # Django's page for a new password does not pass `keep`. Without this it would log its own user out.
         kept = KEPT_CREDENTIAL.set(request.session)
         try:
             return get_response(request)
@@ -119,7 +119,7 @@ def _kept(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Http
 
 def _look_at_cookies(request: HttpRequest, response: HttpResponse) -> None:
     if response.status_code >= 500:
-        # Half a login may have left some. After an outage, a browser goes on with those it has.
+        # A login that failed halfway may have set cookies. The browser must keep those it has.
         response.cookies.clear()
     cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
     if cookie is not None:
@@ -134,5 +134,5 @@ def _look_at_cookies(request: HttpRequest, response: HttpResponse) -> None:
 def _is_news(request: HttpRequest, value: str) -> bool:
     if not value:
         return bool(request.META.get(lifecycle.ENDED))
-    # A view may have ended the session that it began, by `set_expiry()`.
+    # A view can start a session and end it at once by `set_expiry()`.
     return value != request.COOKIES.get(settings.SESSION_COOKIE_NAME) and request.session.get_expiry_age() > 0

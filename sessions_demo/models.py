@@ -1,4 +1,4 @@
-"""The registry: a row for each session that was ever begun, so that one can be named and ended."""
+"""The registry: a row for each session of a user, so that sessions can be listed and ended."""
 
 import uuid
 from datetime import timedelta
@@ -11,37 +11,37 @@ from django.utils import timezone
 from security.client import USER_AGENT_LENGTH
 from security.database_time import database_now
 
-# How long a logout that was sent under the previous id still finds the session. Not longer: that id must be of no
-# use to a thief.
+# For so long after a change of its id, a logout sent with the old id still ends the session. It is short, so that a
+# stolen old id cannot be used to log the user out later.
 LOGOUT_GRACE = timedelta(seconds=10)
 
 
 class DeviceSessions(models.QuerySet["DeviceSession"]):
-    """Finds and ends rows. The session itself is in Redis, and is ended before its row."""
+    """Finds rows and marks them as ended. The session itself is in Redis, and is deleted there first."""
 
     def live(self) -> Self:
-        """Those that were not ended and have not expired."""
+        """The rows of sessions that were not ended and have not expired."""
         now = timezone.now()
         return self.filter(ended=None, idle_end__gt=now, absolute_end__gt=now)
 
     def change_digest(self, old: str, new: str, **more: Any) -> bool:
-        """Names one live session by its new id; whether it still had the old one.
+        """Replaces the digest of a live session. Returns whether it still had the digest `old`.
 
-        Only from the id of this request: what another one has just given the browser would live on without a row.
+        If another request has already changed the id, its new id keeps the row: without one it could not be ended.
         """
         until = database_now() + LOGOUT_GRACE
         return self.live().filter(digest=old).update(digest=new, former=old, former_until=until, **more) == 1
 
     def mark_ended(self, reason: str) -> int:
-        """Notes when and why, once; how many it was."""
+        """Sets the time and the reason of the end, unless they are set. Returns how many rows were changed."""
         return self.filter(ended=None).update(ended=timezone.now(), reason=reason[:100])
 
 
 class DeviceSession(models.Model):
-    """One session on one device. It holds the digest under which Redis keeps the session, never its key."""
+    """One session on one device. It holds the digest of the session id, never the id itself."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # Without a constraint: the rows of a deleted user must stay until their sessions are ended.
+    # Without a constraint: when a user is deleted, the rows must stay until the sessions are ended.
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, db_constraint=False, null=True)
     digest = models.CharField(max_length=64, unique=True)
     former = models.CharField("digest before the id last changed", max_length=64, blank=True, db_index=True)
@@ -65,7 +65,7 @@ class DeviceSession(models.Model):
             models.Index(name="session_by_user", fields=["user", "-started"]),
             models.Index(name="session_by_start", fields=["-started"]),
             models.Index(name="session_by_address", fields=["address"]),
-            # For housekeeping: what may run out, and what has ended.
+            # For housekeeping: live sessions by their end, and ended ones.
             models.Index(name="session_by_idle_end", fields=["idle_end"], condition=models.Q(ended=None)),
             models.Index(name="session_by_ended", fields=["ended"], condition=models.Q(ended__isnull=False)),
         ]
@@ -74,7 +74,7 @@ class DeviceSession(models.Model):
         return f"{self.id} since {self.started:%Y-%m-%d %H:%M}"
 
     def state(self) -> str:
-        """ "live", or when and why it ended."""
+        """ "live", "expired", or when and why it was ended."""
         if self.ended:
             return f"ended {self.ended:%Y-%m-%d %H:%M} ({self.reason})"
         return "live" if min(self.idle_end, self.absolute_end) > timezone.now() else "expired"

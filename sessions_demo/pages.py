@@ -1,4 +1,4 @@
-"""The session flow as pages, without a line of JavaScript. The same verbs of `lifecycle` as in `views`."""
+"""The session flow as pages that need no JavaScript. They call the same functions of `lifecycle` as `views`."""
 
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -34,12 +34,12 @@ from sessions_demo.models import DeviceSession
 from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END, REAUTHENTICATED, REMEMBER, ROLE, SEEN
 
 LABELS = {"email": ("E-mail address", forms.EmailInput), "username": ("User name", forms.TextInput)}
-# Ends that the user knows of: the login page does not call them a revocation.
+# The user knows of these ends, so the login page does not call them a revocation.
 BY_OWNER = ("logged out", "logged out everywhere", "ended by its owner", lifecycle.AGAIN)
 
 
 class LoginForm(forms.Form):
-    """The name that users log in by, in the field that `login_field` names, and the password."""
+    """The password, and the name that users log in by, in the field that `login_field` names."""
 
     password = forms.CharField(
         max_length=MAXIMUM_LENGTH,
@@ -60,7 +60,7 @@ class LoginForm(forms.Form):
 
 @method_decorator([login_not_required, never_cache], name="dispatch")
 class Login(RedirectURLMixin, FormView):
-    """Logs the user in, then leads to the page that the user wanted."""
+    """Logs the user in, then redirects to the page that the user wanted."""
 
     http_method_names = ["get", "post", "head", "options"]  # FormView takes PUT for POST
     template_name = "sessions_demo/login.html"
@@ -76,7 +76,7 @@ class Login(RedirectURLMixin, FormView):
             user = verify(self.request, form.cleaned_data[form.who], form.cleaned_data["password"])
             lifecycle.start(self.request, user, form.cleaned_data["remember"])
         except InvalidCredentials:
-            # To say which half was wrong, or that the account is closed, would help an attacker (ASVS 6.3.8).
+            # A sentence that says which half is wrong, or that the account is closed, helps an attacker (ASVS 6.3.8).
             form.add_error(None, f"This {LABELS[form.who][0].lower()} and password do not belong together.")
             return self.render_to_response(self.get_context_data(form=form), status=401)
         return HttpResponseRedirect(self.get_success_url())
@@ -85,8 +85,8 @@ class Login(RedirectURLMixin, FormView):
 def login_again(request: HttpRequest) -> HttpResponse | None:
     """The answer to a login form that is older than the last login or logout; `None` for every other page.
 
-    In a browser that is logged in by now, the page the user wanted (a form that was sent twice); else the form again,
-    with a token that is good and status 403.
+    If the browser is logged in by now, for example because the form was sent twice, this is a redirect to the page that
+    the user wanted. Otherwise it is the form again, with a valid CSRF token and status 403.
     """
     if not request.resolver_match or getattr(request.resolver_match.func, "view_class", None) is not Login:
         return None
@@ -101,7 +101,7 @@ def login_again(request: HttpRequest) -> HttpResponse | None:
 
 
 class SessionPage(LoginRequiredMixin, View):
-    """Closed by itself, also in a project whose `LOGIN_URL` leads to another page."""
+    """A page for logged-in users. Redirects to this app's login page, whatever the project's `LOGIN_URL` is."""
 
     login_url = "session:login_page"
 
@@ -110,7 +110,7 @@ class SessionPage(LoginRequiredMixin, View):
 
 
 def say_why(request: HttpRequest, redirect: HttpResponseRedirect) -> HttpResponseRedirect:
-    """`redirect`, to the login page, which then says why the user's session is over."""
+    """Adds to `redirect`, which leads to the login page, why the user's session is over. The login page says it."""
     if reason := end_reason(request):
         redirect["Location"] += "&" + urlencode({"over": reason})
     return redirect
@@ -139,7 +139,7 @@ def end_reason(request: HttpRequest) -> str:
 
 
 class Profile(SessionPage, TemplateView):
-    """The user, from the database, and what the session says."""
+    """Shows the user, from the database, and the session's record."""
 
     template_name = "sessions_demo/profile.html"
 
@@ -152,7 +152,7 @@ class Profile(SessionPage, TemplateView):
 
 
 class Staff(SessionPage, TemplateView):
-    """What only the role `admin` may see."""
+    """Only users with the role `admin` may see this page."""
 
     template_name = "sessions_demo/staff.html"
 
@@ -164,7 +164,7 @@ class Staff(SessionPage, TemplateView):
 
 
 class Devices(SessionPage):
-    """The sessions of this user; POST `end=<id>` ends one, `others` all but this one."""
+    """Lists the user's sessions. POST `end=<id>` ends one of them, POST `others` ends all but this one."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         devices = FLOW.list(request.user.pk)
@@ -183,17 +183,17 @@ class Devices(SessionPage):
 
 @method_decorator(login_not_required, name="dispatch")
 class Logout(View):
-    """Ends this session; POST only, or an image on any page could do it."""
+    """Ends this session. POST only: with GET, an image on another site's page could log the user out."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
         return _leave(request, "logged out")
 
 
 class LogoutEverywhere(SessionPage):
-    """Ends everything of this user, in both flows."""
+    """Ends all sessions and tokens of the user."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        # The login page leads here after a press of the button when the session was already over.
+        # If the session is over when the user presses the button, the login page redirects here afterwards.
         return redirect("session:devices_page")
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -204,8 +204,8 @@ class LogoutEverywhere(SessionPage):
 def _leave(request: HttpRequest, reason: str) -> HttpResponse:
     lifecycle.end(request, reason)
     if request.META[lifecycle.ENDED]:
-        # Chromium keeps a page for Back, `no-store` or not, until a cookie gets a value, and a deletion is none;
-        # `Clear-Site-Data` comes too soon, for the page that is being left is not in that cache yet.
+        # Chromium keeps even a `no-store` page for the Back button until a cookie is set; deleting one does not count.
+        # `Clear-Site-Data` comes too early: the page that the user leaves is not in that cache yet.
         rotate_token(request)
     page = render_to_string("sessions_demo/logged_out.html", {"reason": reason}, request)
     return HttpResponse(page, headers=CLEAR)

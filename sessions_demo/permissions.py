@@ -1,4 +1,4 @@
-"""DRF permission for what a cookie authorises."""
+"""A DRF permission that asks for the CSRF token."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from sessions_demo.authentication import enforce_csrf
 
 
 class HasCsrfToken(BasePermission):
-    """For views that need no session: `SessionAuthentication` asks for the token only where there is one.
+    """For views that need no session. `SessionAuthentication` asks for the token only if there is a session.
 
-    Login too: to log a user into the attacker's account is an attack, and stock DRF lets it through.
+    A login needs the token too, or another site could log the user in to the attacker's account. DRF does not ask.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:

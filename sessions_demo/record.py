@@ -1,8 +1,8 @@
-"""The short form in which the store keeps the record of a login: under half the bytes, and the same values.
+"""The short form in which Redis keeps the record of a login: the same values in less than half the bytes.
 
-`short` makes a list of what every login has, in the order of `FIELDS`, and `whole` makes the record of it again. What a
-view keeps besides follows in a dict, under the names it was given. A record that lacks a field, or holds something
-unusual in one, stays a dict.
+`short` turns the fields that every login has into a list, in the order of `FIELDS`; `whole` makes the record again.
+What a view has stored besides follows as a dict. A record that lacks a field, or has an unusual value in one, is kept
+as a dict.
 """
 
 from binascii import a2b_base64, b2a_base64
@@ -12,20 +12,20 @@ from uuid import UUID
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
-# What a record says of its session, beside what Django does: the row in the registry, the version of its user's access,
-# and both ends in seconds since 1970, UTC. The names begin as Django's own do: a view that keeps a "role" or a "device"
-# of its own in a session must not change who the user is.
+# Keys of a record, besides Django's: the row in the registry, the user's `token_version`, and both ends in seconds
+# since 1970, UTC. They begin as Django's own keys do. Otherwise a view that stores a "role" or a "device" of its own in
+# the session would change who the user is.
 DEVICE, TOKEN_VERSION, ABSOLUTE_END, IDLE_END = "_auth_device", "_auth_ver", "_auth_absolute_end", "_auth_idle_end"
-# Enough to answer whoami without the database.
+# With these, whoami needs no database.
 USER_ID, ROLE, REMEMBER, SEEN, REAUTHENTICATED = SESSION_KEY, "_auth_role", "_auth_remember", "_auth_seen", "_auth_time"
 
-# Kept as 0, another one as it is.
+# This backend is kept as 0, any other by its path.
 BACKEND = "security.backends.PasswordBackend"
 MICROSECONDS = 1_000_000
 
 
 def short(record: dict[str, Any]) -> dict[str, Any] | list[Any]:
-    """What is kept of this record: a list if `whole` makes exactly this record of it, the record itself otherwise."""
+    """The short form of this record: a list if `whole` makes exactly this record of it, otherwise the record itself."""
     try:
         kept = [write(record[name]) for name, write, _ in FIELDS]
         seen, *later = (round(record[name] * MICROSECONDS) for name in TIMES)
@@ -38,9 +38,9 @@ def short(record: dict[str, Any]) -> dict[str, Any] | list[Any]:
 
 
 def whole(kept: Any) -> dict[str, Any]:
-    """The record that was kept so.
+    """The record of which `kept` is the short form.
 
-    Raises `ValueError`, `TypeError` or `OverflowError` for what is none.
+    Raises `ValueError`, `TypeError` or `OverflowError` for a value that `short` does not make.
     """
     if isinstance(kept, dict):
         return kept
@@ -60,7 +60,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 def short_hex(text: str) -> str:
-    """Hexadecimal digits in two thirds of the characters. Raises `ValueError` for what is none."""
+    """Hexadecimal digits as base64, which has two thirds of the characters. Raises `ValueError` for other text."""
     return b2a_base64(bytes.fromhex(text), newline=False).decode().rstrip("=")
 
 
@@ -69,7 +69,7 @@ def _hex(text: str) -> str:
 
 
 def short_uuid(text: str) -> str:
-    """A UUID in 22 characters. Raises `ValueError` for what is none."""
+    """A UUID in 22 characters. Raises `ValueError` for other text."""
     return short_hex(UUID(text).hex)
 
 
@@ -85,7 +85,7 @@ def _backend(kept: str | int) -> str:
     return kept if isinstance(kept, str) else BACKEND
 
 
-# Each field with what makes its short form, and what makes the value of that again.
+# Each field, the function that makes its short form, and the function that makes the value again.
 FIELDS: tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
     (DEVICE, short_uuid, _uuid),
     (HASH_SESSION_KEY, short_hex, _hex),
@@ -95,6 +95,6 @@ FIELDS: tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
     (TOKEN_VERSION, _as_it_is, _as_it_is),
     (REMEMBER, int, bool),
 )
-# After those. The first in microseconds since 1970, the others in microseconds since the first.
+# These follow in the list: the first in microseconds since 1970, the others in microseconds since the first.
 TIMES = (SEEN, REAUTHENTICATED, ABSOLUTE_END, IDLE_END)
 NAMES = (*(name for name, _, _ in FIELDS), *TIMES)

@@ -1,4 +1,4 @@
-"""How OpenAPI names the credential of this flow, for projects that describe their API by drf-spectacular."""
+"""Describes the session cookie in OpenAPI, for projects that use drf-spectacular."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from sessions_demo.authentication import SessionAuthentication
 
-# A subclass is the same credential, and drf-spectacular would warn of two.
+# A subclass uses the same cookie. Without this, drf-spectacular would warn of two credentials with one name.
 set_override(SessionAuthentication, "suppress_collision_warning", True)
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The session cookie, as OpenAPI says it."""
+    """The session cookie as an OpenAPI security scheme."""
 
     target_class = "sessions_demo.authentication.SessionAuthentication"
     name = "session"

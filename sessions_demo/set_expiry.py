@@ -18,8 +18,8 @@ from security.outages import DATABASE_OUTAGES
 from sessions_demo.models import DeviceSession
 from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END
 
-# What `set_expiry()` was given, as Django keeps it; when that is, counted from the last save; and whether the cookie
-# goes with the browser.
+# Keys of a record: the argument of `set_expiry()`, as Django keeps it; the time it means, counted from the last save;
+# and whether the browser deletes the cookie when it closes.
 EXPIRY, EXPIRY_END, CLOSES = "_session_expiry", "_auth_expiry_end", "_auth_closes"
 
 
@@ -27,19 +27,22 @@ class ExpiryMethods(SessionBase):
     """The methods of a session that say when it ends."""
 
     def note_expiry_end(self) -> None:
-        """Has the record say when `set_expiry()` ends the session. A view that only reads must not move that."""
+        """Writes into the record when `set_expiry()` ends the session, counted from now.
+
+        Not called for a request that only reads, which must not move that end.
+        """
         record, now = self._session, timezone.now()
         record.pop(EXPIRY_END, None)
         if isinstance(expiry := record.get(EXPIRY), str):
-            # By a difference, as Django does it: a time without a zone is an error and not local time.
+            # A difference, as in Django: a time without a zone is then an error and not taken for local time.
             record[EXPIRY_END] = now.timestamp() + (datetime.fromisoformat(expiry) - now).total_seconds()
         elif expiry:
             record[EXPIRY_END] = now.timestamp() + expiry
 
     def get_expiry_age(self, **kwargs: Any) -> int:
-        """The seconds from `modification`, or now, until the first end. `expiry` stands for the value that was set.
+        """The seconds from `modification`, by default now, until the earliest end.
 
-        `SESSION_COOKIE_AGE` is the end of a session without another one only.
+        `expiry` replaces the value given to `set_expiry()`. `SESSION_COOKIE_AGE` counts only if there is no other end.
         """
         if (first := self._first_end()) is None:
             return super().get_expiry_age(**kwargs)
@@ -48,7 +51,7 @@ class ExpiryMethods(SessionBase):
         return min(left, super().get_expiry_age(modification=modification, expiry=expiry)) if expiry else left
 
     def get_expiry_date(self, **kwargs: Any) -> datetime:
-        """The moment of the first end, likewise."""
+        """The time of the earliest end. The arguments are those of `get_expiry_age`."""
         if (first := self._first_end()) is None:
             return super().get_expiry_date(**kwargs)
         modification, expiry = self._moments(kwargs)
@@ -62,25 +65,25 @@ class ExpiryMethods(SessionBase):
         return given.get("modification") or timezone.now(), given["expiry"] if "expiry" in given else self.get(EXPIRY)
 
     def cookie_age(self) -> int | None:
-        """The cookie's `Max-Age`, `None` for a cookie that goes with the browser.
+        """The cookie's `Max-Age` in seconds; `None` if the browser is to delete the cookie when it closes.
 
-        It is the longest that the session can live, because the cookie is set with a new id only: an answer about an
-        old id must not undo a newer cookie. The server keeps the shorter ends.
+        The cookie is set only together with a new id, because an answer about an old id must not replace a newer
+        cookie. So the cookie gets the longest time that the session can last. The server enforces the earlier ends.
         """
         if self.get_expire_at_browser_close():
             return None
         if ABSOLUTE_END in self:
             return ceil(self[ABSOLUTE_END] - timezone.now().timestamp())
         expiry = self.get(EXPIRY)
-        # Each change of the session begins this time anew.
+        # Each change of the session starts this time again.
         return self.get_expiry_age() if isinstance(expiry, str) else max(settings.SESSION_COOKIE_AGE, ceil(expiry or 0))
 
     def cookie_fits(self) -> bool:
-        """Whether the cookie, as it was last set, goes with the browser if it should, and stays if it should not."""
+        """Whether the cookie was last set as it is wanted now: deleted when the browser closes, or kept."""
         return bool(self.get(CLOSES)) == self.get_expire_at_browser_close()
 
     def note_cookie(self) -> None:
-        """Has the record say which of the two the cookie does that is set now."""
+        """Writes into the record whether the browser deletes the cookie that is set now when it closes."""
         if self.get_expire_at_browser_close():
             self[CLOSES] = True
         else:
@@ -88,9 +91,10 @@ class ExpiryMethods(SessionBase):
 
 
 def follow_expiry(request: HttpRequest) -> None:
-    """What `set_expiry()` in a view means for the cookie and for the registry, before the session is saved.
+    """Applies a view's `set_expiry()` to the cookie and to the registry, before the session is saved.
 
-    A cookie that is to go with the browser, or no longer, is set with a new id. One that only ends sooner stays.
+    If the browser is to delete the cookie when it closes, or no longer is, the session gets a new id and a new cookie.
+    If the session only ends sooner, the cookie stays.
     """
     session: Any = request.session
     if not _is_saved(session):
@@ -111,12 +115,12 @@ def follow_expiry(request: HttpRequest) -> None:
 def _is_saved(session: Any) -> bool:
     if session.is_empty() or not (session.modified or settings.SESSION_SAVE_EVERY_REQUEST):
         return False
-    session.keys()  # one that was not read yet may be over, and its cookie must not begin another
+    session.keys()  # reads the record: if the session has ended, its cookie must not start a new one
     return not session.is_empty()
 
 
 def row_end(session: SessionBase, idle_end: datetime) -> datetime:
-    """The idle end in the registry: there, what `set_expiry()` ends has run out too."""
+    """The idle end for the registry: `idle_end`, or the end by `set_expiry()` if that is earlier."""
     if EXPIRY_END not in session:
         return idle_end
     return min(idle_end, datetime.fromtimestamp(session[EXPIRY_END], idle_end.tzinfo))

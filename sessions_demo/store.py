@@ -1,12 +1,14 @@
-"""Sessions in Redis, under the digest of their id, with two ends that the server keeps.
+"""Sessions in Redis. Each record is kept under the digest of its session id, and holds the times at which it ends.
 
 Needs a django-redis cache with a JSON serializer, named by `SESSION_CACHE_ALIAS`. Gives `SessionStore`;
 set `SESSION_ENGINE = "sessions_demo.store"`. For WSGI and ASGI. The contract:
 
-- no such session, one past an end, or one that cannot be read: an empty session;
-- the store is away: the store's own exception, so that the answer is a 503 and the cookie stays;
-- a record may carry `_auth_absolute_end`, `_auth_idle_end` and, after `set_expiry()`, `_auth_expiry_end`, in seconds
+- A session that does not exist, has ended or cannot be read is an empty session.
+- While Redis is away, its exception is raised. The answer is then a 503, and the browser keeps its cookie.
+- A record may hold `_auth_absolute_end`, `_auth_idle_end` and, after `set_expiry()`, `_auth_expiry_end`, in seconds
   since 1970, UTC. The earliest of them ends the session.
+
+`set_expiry.py` and `async_methods.py` hold the rest of Django's interface.
 """
 
 import hashlib
@@ -34,22 +36,22 @@ from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END, TOKEN_VERSION, 
 from sessions_demo.set_expiry import EXPIRY_END, ExpiryMethods
 
 PREFIX = "session:"
-# What `whole` and a serializer raise for what is no record.
+# What `whole` and a serializer raise for a value that is not a record.
 UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
 
 
 class SessionStore(AsyncMethods, ExpiryMethods, CacheStore):
-    """Django's cache sessions, without the cookie's value in Redis and without a logout on every outage."""
+    """Django's cache sessions, but Redis does not hold the cookie's value, and an outage logs no user out."""
 
-    # What the store raised at the last command of this session, while it was away.
+    # The exception that Redis raised at the last failed command of this session.
     outage: Exception | None = None
-    # The user of a session that this request found to be over by its rows.
+    # The id of the session's user, set when `lifecycle.renew` finds in the database that the session has ended.
     forgotten_user: str | None = None
-    # Whether the session's use was noted in this request, if it was to be.
+    # Whether `lifecycle.renew` was already called in this request.
     renewed = False
 
     def __init__(self, session_key: str | None = None) -> None:
-        # Past Django's cache sessions, which look up the cache for each request, also where no view reads the session.
+        # Not the constructor of Django's cache sessions: it looks up the cache even if no view reads the session.
         SessionBase.__init__(self, session_key)
 
     @cached_property
@@ -58,41 +60,41 @@ class SessionStore(AsyncMethods, ExpiryMethods, CacheStore):
 
     @property
     def digest(self) -> str:
-        """The name under which Redis knows this session; it opens nothing."""
+        """SHA-256 of the session id, in hexadecimal. It cannot be used as a cookie."""
         return digest(self._get_or_create_session_key())
 
     @property
     def cache_key(self) -> str:
-        """The name of the record in the cache."""
+        """The key of the record in the cache."""
         return PREFIX + self.digest
 
     def load(self) -> dict[str, Any]:
-        """The record. Stock code swallows the store's errors here, answers as anonymous and so logs everyone out."""
+        """Returns the record, `{}` without one. Raises the error of Redis; Django's method would log the user out."""
         try:
             record = whole(_read(self._cache, self.cache_key))
-            # Redis drops a record at its end too, but by its own clock and a second late.
+            # Redis deletes a record at its end too, but by its own clock and up to a second later.
             if _seconds_left(record) > 0:
                 return record
         except OUTAGES as error:
             self.outage = error
             raise
         except UNREADABLE:
-            pass  # another program wrote to Redis what is no record of ours; it is never unpickled
+            pass  # another program wrote this value to Redis
         self._session_key = None
         return {}
 
     def create(self) -> None:
-        """A new id with an empty record. Raises `CreateError` when the id was taken: a broken generator."""
+        """Makes a new id and an empty record. Raises `CreateError` if the id was taken: the generator is broken."""
         self._session_key = self._get_new_session_key()
         self.save(must_create=True)
         self.modified = True
 
     def save(self, must_create: bool = False) -> None:
-        """Writes the record in one command. What `set_expiry()` was given counts from now.
+        """Writes the record in one command. The time given to `set_expiry()` counts from now.
 
-        Raises `UpdateError` when the session was ended meanwhile: stock code reads, then writes, and
-        so brings it back. Raises `CreateError` when `must_create` finds the id taken, and `TypeError` when the session
-        holds what JSON cannot keep. A session whose end has passed is deleted.
+        Raises `UpdateError` if another request has ended the session. Django's method reads first and then writes, so
+        it can bring an ended session back. Raises `CreateError` if `must_create` is set and the id is taken, and
+        `TypeError` if JSON cannot represent a value. A session whose end has passed is deleted.
         """
         if self.session_key is None:
             return self.create()
@@ -102,7 +104,7 @@ class SessionStore(AsyncMethods, ExpiryMethods, CacheStore):
         return None
 
     def write(self, must_create: bool = False) -> bool:
-        """Likewise, with the ends as they are: for what is no activity. Returns whether the session still lives."""
+        """As `save`, but the time given to `set_expiry()` does not start again. Returns whether the session is live."""
         record = self._get_session(no_load=must_create)
         _refuse_what_json_cannot_keep(record)
         if (seconds := ceil(_seconds_left(record))) <= 0:
@@ -115,26 +117,26 @@ class SessionStore(AsyncMethods, ExpiryMethods, CacheStore):
         return True
 
     def flush(self) -> None:
-        """Ends the session. When the store is away it stays as it was: a logout that failed is none."""
+        """Ends the session. Raises the error of Redis while it is away; the session then stays as it was."""
         self.delete()
         self.clear()
         self._session_key = None
 
     def forget(self) -> None:
-        """Goes on as an empty session in this request. The record stays as it is."""
+        """Makes this an empty session for the rest of the request. The record in Redis stays."""
         self.clear()
         self._session_key, self.modified = None, False
 
     def touch(self) -> None:
-        """Sets the record's end to where it is. Raises the store's error when it is away or takes no writes."""
+        """Sets the record's expiry to the same moment. Raises the error of Redis if it is away or takes no writes."""
         with self._noting_outages():
             self._cache.touch(self.cache_key, ceil(_seconds_left(self._get_session())))
 
     def cycle_key(self, token_version: int | None = None) -> None:
-        """Goes on under a new id, with the same record; the old id is dead.
+        """Gives the session a new id and ends the old one. The record stays the same.
 
-        A session of a user takes its row in the registry along. The record and the row are then at `token_version`, if
-        one is given. The session is empty afterwards if it was ended, or given another id, meanwhile.
+        For a logged-in session, the row in the registry gets the new digest and, if given, `token_version`. If another
+        request has ended the session or changed its id, the session is empty afterwards.
         """
         if DEVICE not in self:
             return super().cycle_key()
@@ -148,22 +150,22 @@ class SessionStore(AsyncMethods, ExpiryMethods, CacheStore):
         try:
             self.delete()
         except OUTAGES:
-            # The old id still lives, so the row must go on naming it, or it could not be ended.
+            # The old id still works. The row must name it, or the session could not be ended.
             rows.update(digest=self.digest, **before)
             raise
         self._session_key, self.modified = fresh.session_key, True
         return None
 
     def _get_new_session_key(self) -> str:
-        # Stock code asks the store whether the id is free. The write with NX finds that out, in one command.
+        # Django's method asks Redis whether the id is free. Here the write with NX finds that out.
         return get_random_string(32, VALID_KEY_CHARS)
 
     def exists(self, session_key: str) -> bool:
-        """Whether there is such a session."""
+        """Whether the session `session_key` exists."""
         return bool(session_key) and bool(existing([digest(session_key)]))
 
     def delete(self, session_key: str | None = None) -> None:
-        """Ends the session `session_key`, this one without an argument."""
+        """Ends the session `session_key`; without an argument, this session."""
         session_key = session_key or self.session_key
         if session_key is not None:
             with self._noting_outages():
@@ -179,7 +181,7 @@ class SessionStore(AsyncMethods, ExpiryMethods, CacheStore):
 
 
 def digest(session_key: str) -> str:
-    """What Redis knows an id by: a thief of its data must not find cookies. 165 random bits cannot be searched."""
+    """SHA-256 of a session id: who reads Redis finds no cookies. The id's 165 random bits cannot be guessed from it."""
     return hashlib.sha256(session_key.encode()).hexdigest()
 
 
@@ -189,11 +191,11 @@ def delete(digests: Iterable[str]) -> None:
 
 
 def existing(digests: Iterable[str]) -> set[str]:
-    """Which of these sessions there are, in one command."""
+    """Returns those of `digests` whose session exists, in one command."""
     names, cache = list(digests), caches[settings.SESSION_CACHE_ALIAS]
     if not names:
         return set()
-    # Not get_many: one record that cannot be read would hide all the others.
+    # Not get_many: it raises an error for all if one record cannot be read.
     found = get_redis_connection(settings.SESSION_CACHE_ALIAS).mget([cache.make_key(PREFIX + name) for name in names])
     return {name for name, record in zip(names, found, strict=True) if record is not None}
 
@@ -201,14 +203,14 @@ def existing(digests: Iterable[str]) -> set[str]:
 def _read(cache: Any, key: str) -> Any:
     client = cache.client
     if type(client).get is not DefaultClient.get:
-        return cache.get(key)  # a project's own client, which may read in its own way
+        return cache.get(key)  # the project's own client class may read in another way
     found = fetch(client.get_client(write=False), "GET", client.make_key(key))
     return None if found is None else client.decode(found)
 
 
 def _refuse_what_json_cannot_keep(record: dict[str, Any]) -> None:
     for name, value in record.items():
-        # django-redis would silently make text of some: a view would read back a `str` where it stored a `datetime`.
+        # django-redis silently converts some types: a view would store a `datetime` and read back a `str`.
         try:
             json.dumps({name: value})
         except (TypeError, ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Addresses under `/session/`. JSON has no slash at its end, pages have one."""
+"""URLs under `/session/`. Those of pages end with a slash, those of JSON endpoints do not."""
 
 from django.urls import path
 

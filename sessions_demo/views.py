@@ -1,4 +1,4 @@
-"""The session flow as JSON. Each view is a verb of `lifecycle` with a body and an answer around it."""
+"""The session flow as JSON. Each view reads a body, calls a function of `lifecycle` and answers."""
 
 from uuid import UUID
 
@@ -39,19 +39,19 @@ from sessions_demo.record import DEVICE
 
 
 class SessionView(JsonView):
-    """Needs a session, and the CSRF token for a change. A view that is open says so."""
+    """Needs a session, and the CSRF token for an unsafe method. A view that is open sets its own permissions."""
 
     authentication_classes = [SessionAuthentication]
     permission_classes = [IsAuthenticated]
 
     def device(self) -> str | None:
-        """The id of this session's row; `None` for a user who came without one, as by `force_authenticate`."""
+        """The id of this session's row; `None` for a user without a session, as by DRF's `force_authenticate`."""
         return str(self.request.auth[DEVICE]) if self.request.auth else None
 
 
 @non_atomic
 class Login(SessionView):
-    """Name and password in, cookie out."""
+    """Takes a name and a password, and sets the session cookie."""
 
     permission_classes = [HasCsrfToken]
 
@@ -65,7 +65,7 @@ class Login(SessionView):
 
 @non_atomic
 class Reauthenticate(SessionView):
-    """The user proves the password again, before something that matters. The session gets a new id."""
+    """The user proves the password again, before a sensitive action. The session gets a new id."""
 
     @extend_schema(request=ReauthenticateBody, responses=Message)
     def post(self, request: Request) -> Response:
@@ -77,7 +77,7 @@ class Reauthenticate(SessionView):
 
 @non_atomic
 class Password(SessionView):
-    """A new password. Every other session ends; this one goes on under a new id."""
+    """Changes the password. Every other session and every token ends; this session gets a new id."""
 
     @extend_schema(request=PasswordBody, responses=Message)
     def post(self, request: Request) -> Response:
@@ -93,9 +93,9 @@ class Password(SessionView):
 
 @non_atomic
 class Logout(SessionView):
-    """Ends this session. Works without a live one, so that every user can log out."""
+    """Ends this session. Also succeeds if the session is already over, so that the browser drops the cookie."""
 
-    authentication_classes = []  # it would ask the store before `post` can say what failed
+    authentication_classes = []  # it would raise the error of Redis before `post` can answer that the logout failed
     permission_classes = [HasCsrfToken]
 
     @extend_schema(request=None, responses=Message)
@@ -109,7 +109,7 @@ class Logout(SessionView):
 
 @non_atomic
 class LogoutEverywhere(SessionView):
-    """Ends everything of this user, in both flows."""
+    """Ends all sessions and tokens of the user."""
 
     @extend_schema(request=None, responses=Message)
     def post(self, request: Request) -> Response:
@@ -119,7 +119,7 @@ class LogoutEverywhere(SessionView):
 
 
 class Root(SessionView):
-    """Where things are. Sets the CSRF cookie, and repeats it for clients that keep no jar."""
+    """Lists the endpoints. Sets the CSRF cookie, and repeats its value in a header for clients that keep no cookies."""
 
     permission_classes = []
 
@@ -141,7 +141,7 @@ class Root(SessionView):
 
 
 class Whoami(SessionView):
-    """The user that the credential names: one Redis GET, no SQL."""
+    """The id and the role of the user, from the session's record: one Redis GET, no SQL."""
 
     @extend_schema(responses=Who)
     def get(self, request: Request) -> Response:
@@ -157,7 +157,7 @@ class Profile(SessionView):
 
 
 class Staff(SessionView):
-    """What only the role `admin` may see. Other users get a 403."""
+    """For users with the role `admin`. Other users get a 403."""
 
     permission_classes = [IsAuthenticated, IsAdmin]
 
@@ -168,7 +168,7 @@ class Staff(SessionView):
 
 @non_atomic
 class Devices(SessionView):
-    """The sessions of this user; DELETE ends all but this one."""
+    """Lists the user's sessions. DELETE ends all but this one."""
 
     @extend_schema(responses=DevicesAnswer)
     def get(self, request: Request) -> Response:
@@ -184,7 +184,7 @@ class Devices(SessionView):
 
 @non_atomic
 class Device(SessionView):
-    """One of them; DELETE ends it."""
+    """One of the user's sessions. DELETE ends it."""
 
     @extend_schema(responses={200: Message})
     def delete(self, request: Request, device: UUID) -> Response:

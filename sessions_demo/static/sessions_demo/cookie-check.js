@@ -1,6 +1,6 @@
 /**
- * Says so when this page's cookie did not stick: no form here can succeed without it.
- * The notice is in the page, hidden, and names the cookie in `data-cookie`.
+ * Shows a notice if the browser did not keep the CSRF cookie: without it no form of this page can be sent.
+ * The notice is in the page, hidden. Its `data-cookie` is the name of the cookie.
  */
 const notice = document.getElementById("no-cookie");
 const names = document.cookie.split("; ").map((pair) => pair.split("=")[0]);
