@@ -1,4 +1,4 @@
-"""What this site shows in its admin, besides what each app registers."""
+"""The admin of this site, as far as no single app registers it."""
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
@@ -7,9 +7,9 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from jwt_demo.admin import BlacklistedTokenAdmin, OutstandingTokenAdmin
 from security.forms import ThrottledAuthenticationForm
 
-# Roles decide here; a list of groups with no members would suggest otherwise.
+# Permissions depend on the role. A list of groups would suggest that groups count.
 admin.site.unregister(Group)
-# SimpleJWT's own pages show the stored token and change nothing; ours name the family, and can end it.
+# SimpleJWT's own pages show the stored token and cannot end it. These show the token family and can end it.
 admin.site.unregister([OutstandingToken, BlacklistedToken])
 admin.site.register(OutstandingToken, OutstandingTokenAdmin)
 admin.site.register(BlacklistedToken, BlacklistedTokenAdmin)

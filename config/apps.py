@@ -1,4 +1,4 @@
-"""The composition root as an app: its templates, its home page, its management of a run."""
+"""The app that joins the other apps into one site."""
 
 from django.apps import AppConfig
 from django.core.cache import close_caches
@@ -7,7 +7,7 @@ from django.db import reset_queries
 
 
 class SiteConfig(AppConfig):
-    """What ties the apps together."""
+    """The site's settings, URLs, home page, error pages, log and processes."""
 
     name = "config"
 
@@ -18,10 +18,10 @@ class SiteConfig(AppConfig):
 
 
 def drop_idle_receivers() -> None:
-    """Disconnects what Django calls around each request, and what does nothing here.
+    """Disconnects two of Django's receivers that are called for each request and have no effect here.
 
-    django-redis keeps its connections at the end of a request, unless DJANGO_REDIS_CLOSE_CONNECTION is set. Statements
-    are only collected under DEBUG. What closes database connections stays.
+    `close_caches`: django-redis keeps its connections unless DJANGO_REDIS_CLOSE_CONNECTION is set. `reset_queries`:
+    Django collects statements only with DEBUG. The receiver that closes database connections stays.
     """
     request_finished.disconnect(close_caches)
     request_started.disconnect(reset_queries)

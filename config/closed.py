@@ -1,4 +1,4 @@
-"""Closed by default: a view that is open says so with `login_not_required`."""
+"""Every view needs a login, except those with the decorator `login_not_required`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +11,10 @@ from sessions_demo.pages import say_why
 
 
 class ClosedByDefaultMiddleware(LoginRequiredMiddleware):
-    """Django's, which looks up the user first and so asks both stores for a page that needs neither.
+    """Django's middleware, but an open view does not read the session and the user.
 
-    A health check, or a token's API, would then be down with the session store whenever a browser
-    sends its session cookie along.
+    Otherwise, while Redis is away, the health check and the API of the tokens would fail for a browser that sends a
+    session cookie.
     """
 
     def process_view(
@@ -25,5 +25,5 @@ class ClosedByDefaultMiddleware(LoginRequiredMiddleware):
         return super().process_view(request, view_func, view_args, view_kwargs)
 
     def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponseRedirect:
-        """To the login page, which says why the user's session is over."""
+        """Redirects to the login page, which says why the user's session is over."""
         return say_why(request, super().handle_no_permission(request, view_func))

@@ -1,6 +1,6 @@
-"""What this machine says: its environment and `.env`, for Django, the launcher and gunicorn alike.
+"""The environment of this machine and `.env`, for Django, the launcher and gunicorn.
 
-Django reads its own variables in `config.settings`; what others read too is read here, so that all of them agree.
+`config.settings` reads the variables that only Django needs. The others are read here, so that all programs agree.
 """
 
 import os
@@ -13,19 +13,19 @@ from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
-# The words that mean yes and no, in any case.
+# The words that mean yes and no, in upper or lower case.
 YES, NO = {"1", "true", "t", "yes", "y", "on"}, {"0", "false", "f", "no", "n", "off"}
-# As many as services/places.py gives out.
+# The number of ports that services/places.py uses.
 SERVICES_PORTS = 6
-# As services/gateway.py has them.
+# The names of the gateways in services/gateway.py.
 GATEWAYS = ("caddy", "nginx")
 ENV_FILE = Path(os.environ.get("ENV_FILE") or ROOT / ".env")
 
 
 def take_env_file() -> None:
-    """Puts into the environment what `.env` says and the environment does not. An empty variable says nothing.
+    """Adds the variables of `.env` to the environment. A variable that is set and not empty keeps its value.
 
-    Raises `ImproperlyConfigured` for a file that cannot be read.
+    Raises `ImproperlyConfigured` if the file cannot be read.
     """
     try:
         values = dotenv_values(ENV_FILE)
@@ -50,7 +50,10 @@ def port() -> int:
 
 
 def is_wanted(name: str) -> bool:
-    """Whether RANGE, or SERVICES, is wanted beside a demo. Raises `ImproperlyConfigured` for what is not yes or no."""
+    """Whether the variable `name`, RANGE or SERVICES, says yes. Empty means yes.
+
+    Raises `ImproperlyConfigured` for any other word than yes or no.
+    """
     text = os.environ.get(name) or "1"
     if text.lower() not in YES | NO:
         raise ImproperlyConfigured(f"{name} must be 1 or 0, not {text!r}.")
@@ -58,18 +61,18 @@ def is_wanted(name: str) -> bool:
 
 
 def range_port() -> int:
-    """The lower of the two ports on which the attack range listens. Raises `ImproperlyConfigured` for any it cannot."""
+    """The lower of the two ports of the attack range. Raises `ImproperlyConfigured` if one of them cannot be used."""
     found = number("RANGE_PORT", port() + 10, 65534)
     if found in (port() - 1, port()):
-        # Whichever process came first would have the port, and the site would not always start.
+        # Otherwise both want one port, and whether the site starts depends on which process is first.
         raise ImproperlyConfigured(f"RANGE_PORT and the port after it must be others than PORT {port()}, not {found}.")
     return found
 
 
 def services_port() -> int:
-    """The first of the ports of the services, the gateway's.
+    """The first port of the services, which is the gateway's.
 
-    Raises `ImproperlyConfigured` for any they cannot have, and for a gateway that there is not.
+    Raises `ImproperlyConfigured` if one of their ports cannot be used, or if GATEWAY names no known gateway.
     """
     if (gateway := os.environ.get("GATEWAY") or "caddy") not in GATEWAYS:
         raise ImproperlyConfigured(f"GATEWAY must be one of {', '.join(GATEWAYS)}, not {gateway!r}.")
@@ -92,6 +95,6 @@ def bind() -> str:
         if ip_address(host.strip("[]")).version == 6:
             return f"[{host.strip('[]')}]:{port()}"
     if not re.fullmatch(r"[\w.-]+", host):
-        # gunicorn would take a port, a socket or a file descriptor from it.
+        # gunicorn would read another text as a port, a Unix socket or a file descriptor.
         raise ImproperlyConfigured(f"WEB_HOST must be an address or a host name, not {host!r}.")
     return f"{host}:{port()}"

@@ -1,4 +1,4 @@
-"""How the web process serves: gunicorn reads this file.
+"""The configuration of gunicorn, the web process.
 
 `PORT`, `WEB_HOST` and `WEB_WORKERS` come from the environment or `.env`.
 """
@@ -17,49 +17,50 @@ try:
     bind = [environment.bind()]
     workers = environment.number("WEB_WORKERS", 2, 1000)
 except ImproperlyConfigured as error:
-    # gunicorn shows anything else with a traceback.
+    # gunicorn would show any other exception with a traceback.
     sys.exit(str(error))
-# By it a process knows how many cores it has to itself, in which it may hash passwords.
+# From it a process computes how many cores it may use for hashing passwords.
 os.environ["WEB_CONCURRENCY"] = str(workers)
-# gunicorn's threads, without what holds them up, and with /healthz beside them.
+# gunicorn's threaded worker, in which slow clients block no thread and /healthz has a thread of its own.
 worker_class = "config.worker.Worker"
-# Requests that are handled at once in a process; a login that waits for others is not counted. With 4, a request costs
-# a tenth less, for fewer wait for the interpreter's lock, but four that wait for one locked row hold up all others.
+# The number of requests that one process handles at once, not counting logins that wait for other logins. With 4, a
+# request costs a tenth less, because fewer threads wait for the interpreter's lock. But four requests that wait for
+# one locked row would then block all others.
 threads = 8
-# Loads the project once, in the master: a configuration the checks refuse ends the start there and then.
+# The master loads the project before it starts workers, so a failed check ends the start at once.
 preload_app = True
-# Seconds. Above every time-out of a store, so that a hung store is a 503 of ours and no killed worker.
+# Seconds. Longer than the time-outs of the stores: if a store hangs, the answer is a 503 and no worker is killed.
 timeout = 30
 graceful_timeout = 3
-# Left to itself gunicorn takes another parser where gunicorn_h1c happens to be installed; the tests hold this one.
+# By default gunicorn uses another parser if gunicorn_h1c is installed. The tests cover this one.
 http_parser = "python"
-# Bytes and fields of one request's head; more is refused before Python sees it.
+# Bytes and number of fields in the head of a request. gunicorn refuses longer ones before Django sees them.
 limit_request_line = 4094
 limit_request_fields = 50
 limit_request_field_size = 8190
-# Nothing a client says about the scheme is believed here; Django does so when TRUSTED_PROXIES is set.
+# gunicorn believes no header about the scheme. Django believes X-Forwarded-Proto if TRUSTED_PROXIES is set.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
-# `make run HTTPS=1` makes a certificate and names it here.
+# `make run HTTPS=1` makes a certificate and sets this variable.
 if "TLS_FOLDER" in os.environ:
     certfile, keyfile = f"{os.environ['TLS_FOLDER']}/site.pem", f"{os.environ['TLS_FOLDER']}/site.key"
 control_socket_disable = True
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Hides everything that is loaded by now from the garbage collector, before each worker is forked.
+    """Before a worker is forked, hides all objects that are loaded by then from the garbage collector.
 
-    Otherwise each full collection of a worker looks through some 120,000 objects that are never garbage, and no request
-    is answered for more than a tenth of a second.
+    Otherwise each full collection of a worker goes through some 120,000 objects that never become garbage. During that
+    time, more than a tenth of a second, the worker answers no request.
     """
     gc.collect()
     gc.freeze()
 
 
 def pre_request(worker: Any, req: Any) -> None:
-    """Joins the `Cookie` lines of a request by `; `, for HTTP/2 lets a client split them (RFC 9113 section 8.2.3).
+    """Joins several `Cookie` lines of a request by `; `. HTTP/2 lets a client split them (RFC 9113 section 8.2.3).
 
-    gunicorn would join them by a comma, which is part of a value.
+    gunicorn would join them by a comma, and a cookie's value can contain a comma.
     """
     cookies = [value for name, value in req.headers if name == "COOKIE"]
     if len(cookies) > 1:
@@ -79,7 +80,7 @@ logconfig_dict = {
             "formatter": "json",
             "filters": ["mask"],
         },
-        # A logger that finds no handler at all writes to standard error, as plain text and unmasked.
+        # A logger without any handler would write plain text to standard error, unmasked.
         "nowhere": {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["out"], "level": "INFO"},

@@ -1,6 +1,6 @@
-"""Settings. What differs between machines comes from the environment or `.env`; `.env.example` lists it all.
+"""Settings. What differs between machines is read from the environment or `.env`; `.env.example` lists all variables.
 
-A variable that is missing or wrong stops the start with its name and the reason.
+If a variable is missing or wrong, the site does not start, and says which variable and why.
 """
 
 import logging
@@ -20,24 +20,24 @@ env = Env()
 
 
 def _or(name: str, default: object) -> str:
-    # `.env.example` leaves a variable empty to mean its default.
+    # An empty variable, as in `.env.example`, means the default.
     return env.str(name, "") or str(default)
 
 
-# ── What this machine says ────────────────────────────────────────────────────────────────────
+# ── The environment of this machine ───────────────────────────────────────────────────────────
 SECRET_KEY: str = env.str("SECRET_KEY")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS")
-# `make run HTTPS=1`: with a certificate made here.
+# `make run HTTPS=1` serves https with a certificate of its own.
 HTTPS: bool = bool(env.str("HTTPS", "")) and env.bool("HTTPS")
-# Links in mails are built on this and never on the Host header, which its sender chooses.
+# Links in mails begin with it. The Host header must not be used: an attacker can write any host in it.
 SITE_URL: str = _or("SITE_URL", f"http{'s' * HTTPS}://localhost:{environment.port()}").rstrip("/")
-# Demo users, the mailbox anyone can read, the lab. A check refuses it on anything but loopback.
+# Demo users, a mailbox that anyone can read, the lab. A check refuses it on other addresses than loopback.
 DEMO: bool = env.bool("DEMO", False)
-# How many proxies of ours stand in front; so many entries of X-Forwarded-For are believed.
+# The number of proxies in front of the site. So many entries of X-Forwarded-For are believed.
 TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", 0)
 VAR_DIR = Path(_or("VAR_DIR", BASE_DIR / "var")).resolve()
-# The keys of access and of refresh tokens. Neither kind verifies the other, and neither is SECRET_KEY. A list in the
-# environment takes the place of the file, the newest key first: it signs, the others still verify.
+# The keys of access and of refresh tokens. They must differ from each other and from SECRET_KEY. A list in the
+# environment replaces the keys in the file. Its first key signs, and the others still verify.
 JWT_KEY_FILE: str = _or("JWT_KEY_FILE", VAR_DIR / "keys.json")
 JWT_ACCESS_KEYS: list[str] = env.list("JWT_ACCESS_KEYS", [])
 JWT_REFRESH_KEYS: list[str] = env.list("JWT_REFRESH_KEYS", [])
@@ -48,11 +48,11 @@ REDIS_URL = _or("REDIS_URL", f"unix://{quote(str(STORE_SOCKET))}")
 CACHES = stores.caches(REDIS_URL)
 THROTTLE_CACHE_ALIAS = "default"
 
-# Housekeeping hands each mail to this server. Without one (demo only) mails stay in the demo's mailbox.
+# Housekeeping sends each mail to this server. Without a server (demo only) mails stay in the demo's mailbox.
 EMAIL_URL: str = env.str("EMAIL_URL", "")
 if EMAIL_URL:
     globals().update(env.dj_email_url("EMAIL_URL"))
-EMAIL_TIMEOUT = 10  # seconds; a hung mail server holds up housekeeping, never a request
+EMAIL_TIMEOUT = 10  # seconds; housekeeping sends mails, so a hung mail server delays no request
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "no-reply@localhost")
 
 # ── The project ───────────────────────────────────────────────────────────────────────────────
@@ -76,7 +76,7 @@ INSTALLED_APPS = [
     "config",
 ]
 MIDDLEWARE = [
-    # Before all that read cookies.
+    # Before every middleware that reads cookies.
     "security.cookies.ExactCookiesMiddleware",
     "config.log.RequestLogMiddleware",
     "config.headers.PolicyMiddleware",
@@ -91,17 +91,18 @@ MIDDLEWARE = [
     "sessions_demo.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    # A view that is open says so with `login_not_required`.
+    # A view that needs no login has the decorator `login_not_required`.
     "config.closed.ClosedByDefaultMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 SILENCED_SYSTEM_CHECKS = [
-    # It looks for SecurityMiddleware by name; a subclass of it stands there.
+    # It looks for SecurityMiddleware by name. MIDDLEWARE names a subclass of it.
     "security.W001",
-    # They ask for HSTS_INCLUDE_SUBDOMAINS and HSTS_PRELOAD, which the owner of the complete domain decides about.
+    # They ask for HSTS_INCLUDE_SUBDOMAINS and HSTS_PRELOAD, which only the owner of the whole domain can decide.
     "security.W005",
     "security.W021",
-    # It warns that SESSION_COOKIE_AGE ends no login. Here it is for the session without a user, after a reset link.
+    # It warns that SESSION_COOKIE_AGE does not end the session of a user. It is set for the session without a user that
+    # a reset link starts.
     "session.W901",
 ]
 ROOT_URLCONF = "config.urls"
@@ -149,8 +150,8 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
     "django.contrib.auth.hashers.ScryptPasswordHasher",
 ]
-# Length and a list of common passwords, and no rules of composition: those make people write
-# Password1! (ASVS 6.2.5).
+# Length, a list of common passwords, and the user's own data. No rules of composition: they lead users to passwords
+# such as Password1! (ASVS 6.2.5).
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
     {"NAME": "security.passwords.MaximumLengthValidator"},
@@ -160,12 +161,13 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"user_attributes": ["email", "email_as_given", "name"]},
     },
 ]
-# Seconds. Long enough to find the mail, short enough that an old mailbox is no key.
+# Seconds. Long enough to find the mail, short enough that links in an old mailbox are of no use.
 PASSWORD_RESET_TIMEOUT = 60 * 60
 REGISTRATION_TIMEOUT = 24 * 60 * 60
 
 REST_FRAMEWORK = {
-    # Closed by default. `JsonView` sets the parser, renderer and exception handler, and each flow its authentication.
+    # Closed by default. `JsonView` sets the parser, the renderer and the exception handler; each flow's views set their
+    # authentication.
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -185,8 +187,8 @@ SPECTACULAR_SETTINGS = {
 SIMPLE_JWT = {
     "ISSUER": SITE_URL,
     "AUDIENCE": f"{SITE_URL}/jwt/",
-    # SimpleJWT's own classes sign with SECRET_KEY by default. Nothing here uses them; without a key
-    # nothing can use them by mistake.
+    # By default SimpleJWT's own classes sign with SECRET_KEY. This project does not use them. Without a key they cannot
+    # be used by mistake.
     "SIGNING_KEY": None,
     "USER_ID_CLAIM": "sub",
 }
@@ -197,27 +199,27 @@ SESSION_CACHE_ALIAS = "sessions"
 SESSION_COOKIE_NAME = "__Host-sessionid"
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_SAMESITE = "Strict"
-# The one session a visitor has without a login: it holds the token of a reset link while the visitor types.
+# For the only session without a login: it holds the token of a reset link while the visitor types the new password.
 SESSION_COOKIE_AGE = PASSWORD_RESET_TIMEOUT
 CSRF_COOKIE_NAME = "__Host-csrftoken"
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
-# Paths that are no pages, and so are answered at once.
+# These paths are not pages, so `ArrivalMiddleware` answers them at once.
 ARRIVALS_EXEMPT = (STATIC_URL, "/healthz", "/readyz", "/.well-known/")
-# The cookie store would add a third cookie to guard; only people with a session see messages.
+# Django's default would add a third cookie to protect. Only users with a session get messages.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
-# `no-referrer` would make our own forms send `Origin: null`, which the origin gate must refuse.
+# With `no-referrer` a browser sends `Origin: null` with this site's own forms, and the origin gate refuses that.
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# A demo on localhost must not pin every other project on localhost to https for a year.
+# HSTS of a demo on localhost would force https on every other project on localhost, for a year.
 SECURE_SSL_REDIRECT = not DEMO
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 0 if DEMO else 365 * 24 * 60 * 60
-# Both bind hosts that may not be ours, and preload cannot be taken back for months.
+# Both concern hosts that may belong to others, and it takes months to undo a preload.
 SECURE_HSTS_INCLUDE_SUBDOMAINS: bool = env.bool("HSTS_INCLUDE_SUBDOMAINS", False)
 SECURE_HSTS_PRELOAD: bool = env.bool("HSTS_PRELOAD", False)
 if TRUSTED_PROXIES:
@@ -239,29 +241,29 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
-# Bytes and fields. Everything a visitor sends here is a small form.
+# Bytes, and number of fields. Visitors send only small forms.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
-# ── The lab: delete this block, `lab/` and its name in pyproject.toml, and everything else stands ─
+# ── The lab. To remove it, delete this block, `lab/` and its name in pyproject.toml ────────────
 if DEMO:
     INSTALLED_APPS.append("lab")
-    # Around all the others, so that it sees every answer as it leaves.
+    # Before all others, so that it sees every answer as it is sent.
     MIDDLEWARE.insert(0, "lab.tracing.middleware.TraceMiddleware")
     PASSWORD_HASHERS[0] = "lab.tracing.instruments.TimedArgon2id"
     for cache in CACHES.values():
         cache["OPTIONS"]["CONNECTION_POOL_CLASS"] = "lab.tracing.instruments.TracedPool"
-    # Where traces are kept is not traced itself.
+    # The cache in which traces are kept. It is not traced itself.
     CACHES["trace"] = stores.cache(REDIS_URL, stores.TRACE)
     # The plots of `make bench`, which /lab/compare/ shows.
     STATICFILES_DIRS.append(("benchmarks", BASE_DIR / "benchmarks" / "results"))
 
-# ── The notes, an example of an API behind both logins: delete this block, `notes/` and its name in pyproject.toml,
-#    and everything else stands. First `manage.py migrate notes zero`, or no user whose notes are left can be deleted ─
+# ── The notes, an example of an API behind both logins. To remove them, run `manage.py migrate notes zero`, then delete
+#    this block, `notes/` and its name in pyproject.toml. Without the first step, users with notes cannot be deleted ──
 if DEMO:
     INSTALLED_APPS.append("notes")
 
-# ── Log: one JSON object a line, on standard output ───────────────────────────────────────────
+# ── The log: one JSON object per line, on standard output ─────────────────────────────────────
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -274,15 +276,15 @@ LOGGING = {
             "formatter": "json",
             "filters": ["mask"],
         },
-        # A logger that finds no handler at all writes to standard error, as plain text and unmasked.
+        # A logger without any handler would write plain text to standard error, unmasked.
         "nowhere": {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["out"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # A foreign Host is a 400 in the request log; with a traceback each, strangers could fill the disk.
+        # Django logs each wrong Host with a traceback, so a client could fill the disk. The request log has the 400.
         "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
     },
 }
-# Python prints warnings as plain text; so they are lines of the log too.
+# Warnings become lines of the log. Python would print them as plain text.
 logging.captureWarnings(True)
