@@ -1,7 +1,8 @@
-"""`python -m config.command prove C9`: a management command, with everything set up that it needs.
+"""`python -m config.command prove C9` runs a management command and sets up everything that it needs.
 
-As `make run` does, on a fresh clone too. Beside a running site it uses that site's store, attack range and services.
-Without one it starts a store, and for the proofs what they ask, and ends all of it with the command.
+Works on a fresh clone, as `make run` does. If the site is running, the command uses its store, attack range and
+services. Otherwise this starts a store, and the attack range and the services if the command needs them, and ends
+them after the command.
 """
 
 import http.client
@@ -23,17 +24,17 @@ from honcho.environ import parse_procfile
 
 from config import environment, run
 
-# Seconds until a store must answer: it may have to read what it kept.
+# Seconds in which the store must answer after its start. It may have much to read from the disk.
 START = 20
-# Seconds until what is started beside must: it makes databases at its first start. And those after which it is ended by
-# force.
+# Seconds in which the attack range or the services must answer after their start: the first start creates databases.
+# And seconds in which they must end; then they are killed.
 BESIDE_START, BESIDE_END = 60, 10
 
 
 def main(words: list[str]) -> None:
-    """Prepares the site and runs the command; exits with its status."""
+    """Prepares the site and runs the command `words`. Exits with one sentence if the site cannot be prepared."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    # A SIGTERM to this process must end the store too.
+    # So that a SIGTERM to this process ends the store too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         environment.take_env_file()
@@ -50,11 +51,11 @@ def main(words: list[str]) -> None:
 
 @contextmanager
 def running_store() -> Iterator[None]:
-    """A store that answers. Exits with the store's own sentence when there cannot be one."""
+    """Starts a store, unless one answers already, and ends it afterwards. Exits if the store does not start."""
     if answers():
         yield
         return
-    # In a session of its own, Ctrl-C does not end it under a command that is still at work.
+    # In a process session of its own, so that Ctrl-C does not end it while the command still uses it.
     store = subprocess.Popen(
         [sys.executable, "-m", "config.store"], cwd=environment.ROOT, start_new_session=True, stdout=subprocess.DEVNULL
     )
@@ -71,7 +72,7 @@ def running_store() -> Iterator[None]:
 
 
 def answers() -> bool:
-    """Whether the store that the settings name does."""
+    """Whether the store that the settings name answers."""
     from django_redis import get_redis_connection
     from redis.exceptions import RedisError
 
@@ -82,7 +83,7 @@ def answers() -> bool:
 
 
 def asked(words: list[str]) -> set[str]:
-    """Which of those beside the site the command asks, as it says of these words itself."""
+    """Which of "range" and "services" the command needs. A command says so in its method `asks`."""
     app = get_commands().get(words[0]) if words else None
     command = load_command_class(app, words[0]) if isinstance(app, str) else app
     return set(getattr(command, "asks", lambda _: ())(words[1:]))
@@ -90,7 +91,10 @@ def asked(words: list[str]) -> set[str]:
 
 @contextmanager
 def running_beside(name: str, port: int) -> Iterator[None]:
-    """The attack range, or the services. Without them where they do not start: they have then said why."""
+    """Starts the attack range or the services, unless they answer already, and ends them afterwards.
+
+    If they do not start, they have printed the reason, and the command runs without them.
+    """
     if ANSWERS[name](port):
         yield
         return
@@ -105,12 +109,12 @@ def running_beside(name: str, port: int) -> Iterator[None]:
 
 
 def range_answers(port: int) -> bool:
-    """Whether the range does, on this port."""
+    """Whether the attack range answers on this port."""
     return "cases" in json_at(port, "/api/cases", f"range.localhost:{port}")
 
 
 def services_answer(port: int) -> bool:
-    """Whether the gateway on this port does, and with it `auth` and a service behind it."""
+    """Whether the gateway answers on this port, and behind it `auth` and a service."""
     return "prices" in json_at(port, "/session/billing/prices", f"localhost:{port}")
 
 
@@ -118,7 +122,7 @@ ANSWERS: dict[str, Callable[[int], bool]] = {"range": range_answers, "services":
 
 
 def json_at(port: int, path: str, host: str) -> dict[str, object]:
-    """What a server there answers, if it is an object in JSON; otherwise nothing."""
+    """The answer of a server on this port, if it is a JSON object; otherwise `{}`."""
     try:
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
             connection.request("GET", path, headers={"Host": host})
@@ -129,11 +133,11 @@ def json_at(port: int, path: str, host: str) -> dict[str, object]:
 
 
 def start_beside(name: str) -> subprocess.Popen[bytes]:
-    """Starts it by its line of the Procfile, but for the options there: no site starts beside it."""
+    """Runs its line of the Procfile without the options, because they make it wait for a site."""
     line = parse_procfile((environment.ROOT / "Procfile").read_text()).processes[name]
     command = [word for word in shlex.split(line) if not word.startswith("--")]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    # In a session of its own, so that all that it starts can be ended with it.
+    # In a process session of its own, so that the processes that it starts can be ended with it.
     return subprocess.Popen(  # noqa: S603
         command,
         cwd=environment.ROOT,
@@ -144,7 +148,7 @@ def start_beside(name: str) -> subprocess.Popen[bytes]:
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """Ends the process and all that it started."""
+    """Ends the process and the processes that it started. Kills them if they do not end in `BESIDE_END` seconds."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)

@@ -1,7 +1,7 @@
-"""Every error answer of the site: one sentence, as a page or as `{"error": …}`, and nothing of the inside.
+"""Every error answer of the site: one sentence, as a page or as `{"error": …}`, without internal details.
 
-`config.urls` names the handlers. `ErrorPageMiddleware` gives a body to the errors that views return
-without one (405), and turns the throttle's exception into a 429 wherever it was raised.
+`config.urls` names the handlers. `ErrorPageMiddleware` adds a body to errors that views return without one (405), and
+turns the throttle's exception into a 429 wherever it is raised.
 """
 
 import re
@@ -28,39 +28,39 @@ SENTENCES = {
     400: ("Bad request", "The server could not make sense of what was sent."),
     403: ("Forbidden", "You may not do that from here."),
     404: ("Not found", "There is nothing at this address."),
-    405: ("Method not allowed", "This address does not answer to that method."),
+    405: ("Method not allowed", "This address does not accept that method."),
     411: ("Length required", "This address accepts no body without a length."),
     413: ("Too large", "That was more than this address accepts."),
     415: ("Unsupported media type", "This address accepts application/json only."),
     429: ("Too many attempts", "There were too many failed attempts. Wait a little, then try again."),
-    500: ("Server error", "Something went wrong on our side. It has been written down."),
+    500: ("Server error", "Something went wrong on the server. The error has been logged."),
     503: (
         "Unavailable for a moment",
         "A store this site depends on does not answer, or too many people log in at once. If you were logged in, you "
         "are still logged in. Try again shortly.",
     ),
 }
-# Safari, and any browser on a plain address of the local network, takes no Secure cookie over http.
+# Over http, Safari accepts no Secure cookie at all. Other browsers accept one only from localhost.
 NO_COOKIE = (
     "Your browser did not keep this site’s cookie, so nothing was done. On the machine that runs the site, open "
     f"{settings.SITE_URL} in Chrome or Firefox. Anywhere else, and in Safari, start the site with “make run HTTPS=1” "
     "and use the https address it prints. If cookies are blocked for this site, allow them, then try again."
 )
-# How Django's reason begins when the token of a form is not the present one: each login and logout replaces it.
+# So Django's reason begins if the token in a form is not the current one. Each login and logout replaces the token.
 OUTDATED = "CSRF token from POST"
 OLD_PAGE = (
     "This page is older than the last login or logout in this browser, perhaps in another tab, so nothing was done. "
     "Load it again, then try once more."
 )
-# Where a client that names no type gets JSON.
+# Under these paths, a client that names no type gets JSON.
 API = re.compile(r"/(session|jwt|notes)/(auth|api)/")
-# What a database raises about a value that no column can hold (a NUL in PostgreSQL, a number of 30
-# digits in SQLite). Where a library's own code asks it, no form has looked at the value before.
+# Exceptions of a database for a value that no column can hold (a NUL in PostgreSQL, a number of 30 digits in SQLite).
+# A library can send a value of the request to the database without a form that validates it.
 UNSTORABLE = (DataError, OverflowError)
 
 
 class ErrorPageMiddleware:
-    """The site's own body for each error that has none, and for what a middleware of the parts refused."""
+    """Adds the site's own body to each error without one, and replaces the body of a `Refusal`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -70,16 +70,16 @@ class ErrorPageMiddleware:
         sentence = response.sentence if isinstance(response, Refusal) else None
         if response.status_code not in SENTENCES or response.streaming or (response.content and not sentence):
             return response
-        # What these two say is for projects that have no sentence of their own.
+        # For 429 and 503 the site's own sentence is used. A refusal's is for projects that have none.
         filled = answer(request, response.status_code, None if response.status_code in (429, 503) else sentence)
-        # The same object, or Django would log it a second time.
+        # The response object stays the same, or Django would log the error a second time.
         response.content = filled.content
         for name, value in [*filled.items(), ("Content-Length", str(len(filled.content)))]:
             response[name] = value
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """429 with the seconds to wait (RFC 6585 section 4); 403 for a login that a revocation overtook."""
+        """429 with the seconds to wait (RFC 6585 section 4). 403 if access was revoked during the login."""
         if isinstance(exception, InvalidCredentials):
             return answer(request, 403)
         if isinstance(exception, Throttled):
@@ -88,7 +88,7 @@ class ErrorPageMiddleware:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """`handler400`. Django files an oversized body under "suspicious", which is a 400; it is a 413."""
+    """`handler400`. Answers 413 for a body that is too large, which Django counts as a bad request."""
     if not isinstance(exception, RequestDataTooBig):
         return answer(request, 400)
     sentence = f"The body is larger than the {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes that are accepted here."
@@ -102,7 +102,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """`CSRF_FAILURE_VIEW`: which part of the check failed, and what a person can do."""
+    """`CSRF_FAILURE_VIEW`. Says which part of the check failed, and what the user can do."""
     refused = csrf_refusal(request, reason)
     refusals.log(request, refused.check, refused.sentence, refused.deployment)
     if wants_json(request):
@@ -115,14 +115,14 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _page_of(request: HttpRequest) -> str:
-    """The path of the page that held the form; "" where the browser does not say it and this address shows none."""
+    """The path of the page with the form. "" if the browser does not send it and this address has no page."""
     here, referer, match = address(request), request.headers.get("Referer", ""), request.resolver_match
     if referer.startswith(f"{here}/"):
         page = referer.removeprefix(here)
     else:
         has_page = match and hasattr(getattr(match.func, "view_class", FormView), "get")
         page = request.get_full_path() if has_page else ""
-    # A path may begin with two slashes, and as a link that is another site.
+    # A path that begins with two slashes would be a link to another site.
     return page if url_has_allowed_host_and_scheme(page, None) else ""
 
 
@@ -134,8 +134,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """`handler500`, which Django calls while the exception is being handled.
 
-    A store that is away is no fault of the code: 503, and the cookie stays, so that its return finds
-    everyone still logged in.
+    While a store is away the answer is a 503 and the cookie stays, so that users are still logged in afterwards.
     """
     error = sys.exc_info()[1]
     if isinstance(error, UNSTORABLE):
@@ -148,17 +147,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def answer(
     request: HttpRequest, status: int, sentence: str | None = None, retry_after: int | None = None, again: str = ""
 ) -> HttpResponse:
-    """The error `status`, in the form the client asked for, with a sentence of its own if it has one.
+    """The error `status`, as a page or as JSON, whichever the client asked for. `sentence` replaces the usual one.
 
-    `again` is the path of a page to load again, on this site.
+    `retry_after` is in seconds. `again` is the path of a page of this site, for a link to load it again.
     """
     title, usual = SENTENCES[status]
     response: HttpResponse
     if wants_json(request):
         response = JsonResponse({"error": title} | ({"detail": sentence} if sentence else {}), status=status)
     else:
-        # Without the request: its context processors would read the session, whose store may be
-        # the very thing that is down.
+        # Without the request: its context processors would read the session, and Redis may be away.
         heading = "This page is out of date" if sentence == OLD_PAGE else title
         context = {"title": heading, "sentence": sentence or usual, "status": status, "again": again}
         response = HttpResponse(render_to_string("error.html", context), status=status)
@@ -169,7 +167,7 @@ def answer(
 
 
 def wants_json(request: HttpRequest) -> bool:
-    """Whether JSON was asked for, by what was sent or by `Accept`."""
+    """Whether the client asked for JSON, by the `Content-Type` that it sent or by `Accept`."""
     if request.content_type == "application/json":
         return True
     kinds = ["application/json", "text/html"] if API.match(request.path_info) else ["text/html", "application/json"]

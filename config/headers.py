@@ -1,6 +1,7 @@
 """Response headers that depend on more than a setting.
 
-Both stand outside every other middleware, so that an error raised by one of those carries them too.
+`PolicyMiddleware` and `SecurityHeadersMiddleware` come before the other middleware, so that error answers of the others
+have these headers too.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from config.errors import answer
 from security import refusals
 from security.conf import conf as security_conf
 
-# Their scripts (jQuery) write HTML from strings, which Trusted Types refuse.
+# The scripts of these pages (jQuery) write HTML from strings, which Trusted Types forbid.
 WITHOUT_TRUSTED_TYPES = (
     "/admin/",
     "/docs/",
@@ -28,16 +29,16 @@ WITHOUT_TRUSTED_TYPES = (
 )
 
 PROBES = ("/healthz", "/readyz")
-# What a decorator of django-csp leaves at an answer: a policy of its own.
+# Attributes that a decorator of django-csp sets on an answer with a policy of its own.
 DECORATED = {f"_csp_{part}{kind}" for part in ("exempt", "config", "update", "replace") for kind in ("", "_ro")}
-# Headers by their names in small letters, as Django keeps them.
+# Each header's name and value, by its name in lower case, as Django keeps them.
 Headers = dict[str, tuple[str, str]]
 
 
 class PolicyMiddleware(CSPMiddleware):
-    """One strict Content-Security-Policy; the pages of others lose Trusted Types and nothing else.
+    """One strict Content-Security-Policy. Only the pages of libraries, such as the admin, do without Trusted Types.
 
-    Each policy is built once. An answer with a decorator or a nonce of django-csp gets its own.
+    Each policy is built once. An answer with a decorator or a nonce of django-csp gets a policy of its own.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -60,21 +61,21 @@ class PolicyMiddleware(CSPMiddleware):
         parts = super().get_policy_parts(request, response, report_only)
         if not report_only and request.path_info.startswith(WITHOUT_TRUSTED_TYPES):
             if request.path_info.startswith("/docs/"):
-                parts.update = {"img-src": "data:"}  # Swagger's icons
+                parts.update = {"img-src": "data:"}  # for Swagger's icons
             parts.replace = {"require-trusted-types-for": None, "trusted-types": None}
         return parts
 
 
 class SecurityHeadersMiddleware(SecurityMiddleware):
-    """Django's, with its headers also on the answer to a Host that is not ours, and no redirect that never ends.
+    """Django's middleware, but a wrong Host is answered with the headers too, and no redirect repeats without end.
 
-    The stock redirect to https raises inside this middleware, past the code that adds headers;
-    CommonMiddleware refuses the same request a moment later, inside it.
+    For a wrong Host, Django's redirect to https raises here, before the headers are added. This one lets the request
+    pass, and `HostMiddleware`, which comes later, refuses it.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         super().__init__(get_response)
-        # Over https there is one more.
+        # By whether the request came over https: then there is one header more.
         self.built: dict[bool, Headers] = {}
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
@@ -85,7 +86,7 @@ class SecurityHeadersMiddleware(SecurityMiddleware):
         if not redirect or not (sentence := _wrong_proxy(request)):
             return redirect
         refusals.log(request, "https", sentence, deployment=True)
-        # Not a 5xx, for a client can send the headers of a proxy too.
+        # Not a 5xx, because a client can send the headers of a proxy itself.
         return answer(request, 400, sentence)
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -97,7 +98,7 @@ class SecurityHeadersMiddleware(SecurityMiddleware):
 
 
 def _wrong_proxy(request: HttpRequest) -> str:
-    """Why a redirect to https would lead here again; "" where the visitor did come by http."""
+    """Why a redirect to https would lead to the same redirect again; "" if the client did come by http."""
     says = refusals.printable_header(request, "X-Forwarded-Proto").partition(",")[0].strip()
     if security_conf.TRUSTED_PROXIES:
         if says == "http":
@@ -118,18 +119,18 @@ def _added(blank: HttpResponseBase) -> Headers:
 
 
 def _add(response: HttpResponseBase, headers: Headers) -> None:
-    """Adds those that the view has not set itself."""
-    # Django has no public way to set headers without checking and converting each anew, which takes ten times as long.
-    # A Django without `_store` would answer each request with 500.
+    """Adds the headers that the answer does not have yet."""
+    # Django's public way to set a header checks and converts it each time, which takes ten times as long. If a later
+    # Django has no `_store`, each request is a 500.
     kept = response.headers._store
     for key, header in headers.items():
         kept.setdefault(key, header)
 
 
 class HostMiddleware(CommonMiddleware):
-    """Django's, which refuses a Host that is not ours, but for what a supervisor asks of one machine by its address.
+    """Django's middleware, which refuses a wrong Host, but a supervisor may ask for health by a machine's address.
 
-    Neither answer is built from the Host.
+    Neither of these answers is built from the Host.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:

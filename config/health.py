@@ -1,4 +1,4 @@
-"""Two questions a supervisor asks: does the process live, and can it do its work."""
+"""Answers for a supervisor: whether the process is alive, and whether it can do its work."""
 
 from collections.abc import Callable
 from functools import partial
@@ -29,7 +29,7 @@ DOWN, READ_ONLY = "unavailable", "takes no writes"
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 as long as this process answers. It asks no store: restarting us would not mend one."""
+    """200 as long as this process answers. Asks no store, because restarting the process would not repair one."""
     return JsonResponse({"status": "ok"})
 
 
@@ -38,11 +38,10 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when every store answers and takes writes, else 503, and which one does not; how many revocations a store has
-    yet to hear of; when housekeeping ran.
+    """200 if every store answers and takes writes, otherwise 503. Says which store does not, how many revocations wait
+    for a store, whether the denylist may lose entries, what must be done about the keys, and when housekeeping ran.
 
-    Late housekeeping, a denylist that may forget and what is due of the keys are reported but are no 503: that would
-    take every web process out of service at once.
+    Only the stores decide about the 503. For the rest, it would take all web processes out of service at once.
     """
     checks = {"database": _try(_database)} | {name: _try(partial(_store, alias)) for name, alias in STORES.items()}
     ready = all(check == "ok" for check in checks.values())
@@ -74,7 +73,7 @@ def _database() -> str:
 
 def _store(alias: str) -> str:
     try:
-        # A write that changes nothing: a replica, and a store that is full, answer all else.
+        # A write that changes nothing. A replica and a full store answer everything but writes.
         get_redis_connection(alias).set("readyz", 1, xx=True)
     except RedisError as error:
         if refuses(error):

@@ -1,4 +1,4 @@
-"""The home page: both flows side by side. Only this package knows every app, so it stands here."""
+"""The home page, which shows both flows. It is in this package because only this package knows every app."""
 
 from typing import Any
 
@@ -15,18 +15,18 @@ from accounts.demo import USERS
 @login_not_required
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The two lanes, step by step."""
+    """Both flows side by side, step by step."""
     return render(request, "home.html")
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """What pages ask of the settings (a context processor)."""
+    """A context processor: the settings that templates use."""
     return {
         "demo": settings.DEMO,
         "lab": apps.is_installed("lab"),
         "notes": apps.is_installed("notes"),
         "demo_users": USERS if settings.DEMO else [],
-        # With a mail server nothing arrives in the demo's mailbox.
+        # With a mail server, mails do not stay in the demo's mailbox.
         "mailbox": settings.DEMO and not settings.EMAIL_URL,
         "site_url": settings.SITE_URL,
         "csrf_cookie": settings.CSRF_COOKIE_NAME,

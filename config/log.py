@@ -1,6 +1,6 @@
-"""What is logged, and what never is: JSON lines, a line a request, and no secret that stood in a path.
+"""The log: JSON lines, one line for each request, and no secret that was in a path.
 
-Needs python-json-logger. Gives the handler, the formatter, the filter and the middleware that settings name.
+Needs python-json-logger. Gives the handler, the formatter, the filter and the middleware that the settings name.
 """
 
 import json
@@ -20,10 +20,10 @@ from pythonjsonlogger.json import JsonFormatter as BaseFormatter
 from security.client import address_of
 
 logger = logging.getLogger("site.request")
-# Reset links, session ids and tokens are all longer than any word in our addresses.
+# Tokens of reset links, session ids and JWTs are longer than any word in the URLs of this site.
 SECRET = re.compile(r"[\w\-.:=%]{20,}")
 EXCEPTION_TEXT = re.compile(r"^(?!  )((?:[\w.]+: )?)(.*)$", re.MULTILINE)
-# What `JsonFormatter` would write. Each %s is a value that `json.dumps` has encoded.
+# The same line as `JsonFormatter` would write. Each %s is a value encoded by `json.dumps`.
 REQUEST_LINE = (
     '{"level": "INFO", "logger": "site.request", "message": "request", "method": %s, "route": %s, "status": %d, '
     '"ms": %.1f, "address": %s, "at": "%s"}'
@@ -31,10 +31,10 @@ REQUEST_LINE = (
 
 
 class JsonFormatter(BaseFormatter):
-    """One JSON object a line. Its escapes keep line breaks and terminal codes from forging a line."""
+    """One JSON object per line. Line breaks and terminal codes are escaped, so that no text can forge a line."""
 
     def __init__(self, **kwargs: Any) -> None:
-        # Django attaches the request, whose text is its path and query.
+        # Django adds the request, whose text contains the path and the query.
         reserved = [*RESERVED_ATTRS, "request", "server_time", "color_message"]
         super().__init__(
             "%(levelname)s %(name)s %(message)s",
@@ -45,14 +45,14 @@ class JsonFormatter(BaseFormatter):
         )
 
     def formatException(self, ei: Any) -> str:
-        # A trace ends with the exception's text, which can quote the path or the Host. Its lines of
-        # code are indented and stay as they are.
+        # The text of the exception can quote the path or the Host. The lines of code are indented and stay as they
+        # are.
         trace = str(super().formatException(ei))
         return EXCEPTION_TEXT.sub(lambda line: line[1] + SECRET.sub("[masked]", line[2]), trace)
 
 
 class MaskFilter(logging.Filter):
-    """Masks what could be a token in the lines that Django and the server write about a path."""
+    """Masks everything that could be a token in the lines of other loggers than the site's own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.name.startswith("site."):
@@ -61,10 +61,10 @@ class MaskFilter(logging.Filter):
 
 
 class Output(logging.StreamHandler[TextIO]):
-    """The stream of the log, which also takes lines that are no records."""
+    """The handler of the log. It also writes lines that are not records of `logging`."""
 
     def write_line(self, line: str) -> None:
-        """Writes `line` at once and as a whole. What cannot be written is lost: it must not fail a request."""
+        """Writes `line` as a whole and flushes it. A line that cannot be written is lost, so that no request fails."""
         with suppress(OSError, ValueError):
             self.acquire()
             try:
@@ -75,10 +75,10 @@ class Output(logging.StreamHandler[TextIO]):
 
 
 class RequestLogMiddleware:
-    """One line a request. It names the route, not the path: a path can hold a reset token.
+    """Logs one line for each request, with the route and not the path: a path can contain a reset token.
 
-    A record of `logging`, its filter and its formatter would take longer than all other middleware together. Cannot be
-    made where no handler of the root logger is an `Output`.
+    It does without a record of `logging`, whose filter and formatter take longer than all other middleware together.
+    Raises `ImproperlyConfigured` if no handler of the root logger is an `Output`.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

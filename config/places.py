@@ -1,8 +1,8 @@
-"""Threads of which only so many handle requests at once: one that waits for another lets a further one begin.
+"""A pool of threads in which a fixed number of requests have a place. A request that waits gives its place to another.
 
-Gives `Places`, the pool of `config/worker.py`. A login waits up to seconds for others: with a thread for each place,
-eight such logins would keep all other requests out. And it is a hundred times the work of a read: writes have half of
-the places at most, so that a read does not stand behind all the logins that come at once.
+Gives `Places`, the pool of `config/worker.py`. A login can wait for seconds until other logins are done. If it kept its
+place, eight such logins would block all other requests. A login is also a hundred times the work of a read. So writes
+have at most half of the places, and a read need not wait until many simultaneous logins are done.
 """
 
 from collections import deque
@@ -26,32 +26,32 @@ class Item:
 
 
 class Places(Executor):
-    """`number` places, and threads for as many more requests that are `aside`.
+    """`number` places for requests, and threads for `aside` further requests that wait without a place.
 
-    An item of work is given to a thread when there is a place for it, and not before: so no thread waits for a place
-    but those that come back to theirs, which are let in first. Of the threads without work the last to have worked is
-    the next one, and `number` of them stay: each keeps a connection to the database.
+    A thread gets an item of work only when there is a place for it. So the only threads that wait for a place are those
+    that come back from a wait, and they are first. At most `number` threads without work stay, because each keeps a
+    connection to the database. The one that worked last gets the next item.
     """
 
     def __init__(self, number: int, aside: int, at_end: Callable[[], None] = lambda: None) -> None:
-        # Writes that come back from a wait are let in beyond theirs.
+        # The number of places that writes may have. A write that comes back from a wait may exceed it.
         self.number, self.writes, self._at_end = number, max(1, number // 2), at_end
         self._state, self._free, self._writing, self._most_aside = Lock(), number, 0, aside
         self._reads: deque[Item] = deque()
         self._writes: deque[Item] = deque()
         self._coming_back: deque[Any] = deque()
-        # Of a thread of this pool: the work with which it has a place.
+        # For each thread of this pool: the item with which it has a place.
         self._here = local()
-        # The threads without work, each by where it waits for some. `None` sends it away.
+        # The queues on which the threads without work wait. `None` ends a thread.
         self._idle: list[SimpleQueue[Item | None]] = []
         self._is_closed = False
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        """As an executor does it: the work is done in a thread, behind what was given before."""
+        """As in any executor: a thread does the work, after the work that was submitted before."""
         return self._put(Item(partial(work, *arguments, **named), writes=False))
 
     def submit_write(self, work: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
-        """Likewise for what is no read."""
+        """As `submit`, for a request that is not a read."""
         return self._put(Item(partial(work, *arguments), writes=True))
 
     def _put(self, item: Item) -> Future[Any]:
@@ -62,7 +62,7 @@ class Places(Executor):
         return item.answered
 
     def _next(self) -> Item | None:
-        """The work that is to have a place now. The caller has the lock."""
+        """Takes a place for the next item and returns the item; `None` without either. The caller holds the lock."""
         if not self._free:
             return None
         if self._writes and self._writing < self.writes:
@@ -83,7 +83,7 @@ class Places(Executor):
         if inbox:
             inbox.put(item)
         else:
-            # Not waited for at the end of the process: gunicorn itself says how long a request may go on then.
+            # A daemon: at the end of the process gunicorn decides how long it waits for requests.
             Thread(target=self._run, args=(item,), name="request", daemon=True).start()
 
     def _run(self, item: Item | None) -> None:
@@ -110,14 +110,14 @@ class Places(Executor):
             return True
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Sends the threads without work away, and each other one when its work is done."""
+        """Ends the threads without work now, and each other thread after its work."""
         with self._state:
             self._is_closed, idle, self._idle = True, self._idle, []
         for inbox in idle:
             inbox.put(None)
 
     def _leave(self) -> Item | None:
-        """Gives up this thread's place. Returns the work that has it now, if there is any."""
+        """Gives up this thread's place. Returns the item that has it now, if there is one."""
         left, self._here.item = self._here.item, None
         with self._state:
             self._writing -= left.writes
@@ -128,7 +128,7 @@ class Places(Executor):
             return self._next()
 
     def write(self) -> bool:
-        """Counts the work of this thread as no read from here on. `False` where as many are handled as may be."""
+        """Counts the work of this thread as a write from now on. `False` if writes already have all their places."""
         with self._state:
             if self._writing >= self.writes:
                 return False
@@ -138,7 +138,7 @@ class Places(Executor):
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Around a wait in a thread of this pool: its place is another's meanwhile. In any other thread: nothing."""
+        """For a wait in a thread of this pool: inside, another request has its place. No effect in other threads."""
         item = getattr(self._here, "item", None)
         if not item or not self._goes_aside():
             yield
@@ -150,7 +150,7 @@ class Places(Executor):
 
     def _goes_aside(self) -> bool:
         with self._state:
-            # There is a thread for each that is aside, so that a place is never without one.
+            # The number of requests aside is limited, because each keeps its thread while another uses the place.
             if not self._most_aside:
                 return False
             self._most_aside -= 1
@@ -165,7 +165,7 @@ class Places(Executor):
             else:
                 turn.acquire()
                 self._coming_back.append(turn)
-        # Free, or released by the thread that gives its place.
+        # Returns at once if a place was free; otherwise when another thread gives its place to this one.
         turn.acquire()
         with self._state:
             self._most_aside += 1

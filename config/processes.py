@@ -1,6 +1,6 @@
-"""The processes of one run: honcho's, with what it lacks to leave none of them behind.
+"""The processes of one run. Extends honcho, so that none of them is left running afterwards.
 
-Needs honcho. Gives `Processes`, to be used like `honcho.manager.Manager`.
+Needs honcho. Gives `Processes`, which is used like `honcho.manager.Manager`.
 """
 
 import multiprocessing
@@ -15,54 +15,54 @@ from honcho.process import Popen, Process
 
 
 class Processes(Manager):  # type: ignore[misc]
-    """Ends every process at a signal, at any moment."""
+    """Ends every process at a signal, whenever it comes."""
 
     def __init__(self) -> None:
         super().__init__()
         self._process_ctor = FollowingProcess
-        # Closing the terminal would end this process alone and leave the others with the port.
+        # Without it, closing the terminal would end only this process, and the others would keep the port.
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
     def add_process(
         self, name: str, cmd: str, *options: Any, optional: bool = False, direct: bool = False, **more: Any
     ) -> Process:
-        """As in honcho. When an `optional` process ends, however it does, the others go on and the status is theirs.
+        """As in honcho. The end of an `optional` process ends no other process and does not count for the exit status.
 
-        The standard output of a `direct` process is this one's. Of another each line is read here, gets a clock and
-        the name of the process, and is printed.
+        A `direct` process writes to the standard output of this process. The output of any other is read here, and each
+        line is printed with the time and the name of the process.
         """
         process = super().add_process(name, cmd, *options, **more)
         process.optional = optional
         if direct:
-            # honcho's own name for what it calls; without it each line would be copied again, as a test would show.
+            # An attribute of honcho that is not public. If a later honcho ignores it, a test fails.
             process._child_ctor = DirectPopen
         return process
 
     def terminate(self) -> None:
-        # A process that has not yet reported its id cannot be ended; stock code fails on it with a
-        # KeyError and leaves all of them running.
+        # A process that has not yet reported its id cannot be ended. honcho would fail with a KeyError and leave all of
+        # them running.
         if self._all_started():
             super().terminate()
 
     def _all_stopped(self) -> bool:
-        # An optional process does not report its end, so it would be waited for without end, and a later
-        # signal would go to whatever process has its number by then.
+        # An optional process does not report its end. honcho would wait for it without end, and could later send a
+        # signal to another process that has got the same number.
         for name, entry in list(self._processes.items()):
             if entry["obj"].optional and "pid" in entry and not entry["process"].is_alive():
                 del self._processes[name]
         return super()._all_stopped()
 
     def _any_stopped(self) -> bool:
-        # The loop asks this to decide about an end. A signal counts too, so that the end which
-        # `terminate` put off comes, and what ignores it is killed after some seconds.
+        # honcho's loop asks this to decide whether to end. It must also be true after a signal that `terminate` could
+        # not carry out yet; processes that ignore the end are then killed after some seconds.
         return self.returncode is not None or super()._any_stopped()
 
 
 class DirectPopen(Popen):  # type: ignore[misc]
-    """A child that writes to the launcher's own standard output. What comes by the pipe is its standard error alone.
+    """A child that writes to the launcher's own standard output. Only its standard error comes through the pipe.
 
-    Copying a line takes longer than the request that it is about. honcho reads the pipe to its end, which is still the
-    end of the last process that has it.
+    To copy a line of the log takes longer than the request that the line is about. honcho reads the pipe to its end,
+    which comes when the last process that has it open ends.
     """
 
     def __init__(self, cmd: str, **options: Any) -> None:
@@ -71,7 +71,7 @@ class DirectPopen(Popen):  # type: ignore[misc]
 
 
 class FollowingProcess(Process):  # type: ignore[misc]
-    """A process that does not outlive the launcher."""
+    """A process that ends with the launcher."""
 
     optional = False
 
@@ -82,12 +82,12 @@ class FollowingProcess(Process):  # type: ignore[misc]
 
     def _send_message(self, data: Any, type: str = "line") -> None:
         if self.optional and type == "stop":
-            # At this message the loop would end all the others.
+            # This message would make honcho's loop end all the others.
             data, type = f"ended (rc={data['returncode']})\n", "line"
         super()._send_message(data, type)
 
     def _follow_launcher(self) -> None:
-        # A launcher that was killed ends no process; the next start would find the port and the store taken.
+        # A launcher that is killed cannot end its processes. The next start would find the port and the store in use.
         launcher = multiprocessing.parent_process()
         assert launcher
         launcher.join()

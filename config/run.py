@@ -1,6 +1,6 @@
-"""`make run`: everything between a clone and a running site, then the Procfile until Ctrl-C.
+"""`make run`: prepares a fresh clone, then runs the Procfile until Ctrl-C.
 
-Each step leaves alone what is already there, so that a second start takes seconds.
+Each step skips what is already done, so a second start takes seconds.
 """
 
 import os
@@ -18,9 +18,9 @@ from config import environment
 from config.environment import ROOT
 from config.processes import Processes
 
-# The return codes of an end that was asked for, by Ctrl-C or SIGTERM.
+# The return codes after Ctrl-C and SIGTERM.
 ASKED_TO_END = (130, 143)
-# The lines of the Procfile that are started beside a demo.
+# The lines of the Procfile that run only beside a demo.
 BESIDE = ("range", "services")
 
 
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def refuse_busy_port(port: int) -> None:
-    """Exits with one sentence when this port is taken or reserved."""
+    """Exits with one sentence if this port is in use or reserved."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -52,7 +52,7 @@ def refuse_busy_port(port: int) -> None:
 
 
 def write_env(path: Path) -> None:
-    """Makes a `.env` for a demo on this machine; to one that is there, adds only the secret it lacks."""
+    """Makes a `.env` for a demo on this machine. If there is one, adds only a missing SECRET_KEY."""
     wanted = {"SECRET_KEY": secrets.token_urlsafe(48)}
     text = path.read_text() if path.exists() else ""
     if not text:
@@ -65,7 +65,7 @@ def write_env(path: Path) -> None:
 
 
 def prepare() -> None:
-    """Directories, migrations, static files, demo users."""
+    """Makes directories, keys, tables, static files and demo users. Exits if a store does not answer."""
     import django
     from django.conf import settings
     from django.core.management import call_command
@@ -89,7 +89,7 @@ def prepare() -> None:
 
 
 def make_places() -> None:
-    """The folder and the database file. Exits with one sentence when they cannot be made."""
+    """Makes the folder and the database file. Exits with one sentence if they cannot be made."""
     from django.conf import settings
 
     from config import store, stores
@@ -105,7 +105,7 @@ def make_places() -> None:
 
 
 def refuse_silence() -> None:
-    """Exits with one sentence for a server that does not answer."""
+    """Exits with one sentence if the database, or the Redis of REDIS_URL, does not answer."""
     from django.db import OperationalError, connection
     from django_redis import get_redis_connection
     from redis.exceptions import RedisError
@@ -121,7 +121,7 @@ def refuse_silence() -> None:
 
 
 def make_keys() -> None:
-    """The keys that sign tokens, where there are none. Exits with one sentence for a file that cannot be used."""
+    """Makes the keys that sign tokens, if there are none. Exits with one sentence if the file cannot be used."""
     from jwt_demo import key_rotation, keys
 
     path = keys.key_file().path
@@ -132,7 +132,7 @@ def make_keys() -> None:
 
 
 def certify(folder: Path) -> None:
-    """Makes a certificate for localhost, once, with an authority of its own, which a browser can be set to trust."""
+    """Makes a certificate for localhost, once, and the authority that signs it, which a browser can trust."""
     if not (folder / "site.pem").exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         authority = trustme.CA(organization_name="made by make run HTTPS=1")
@@ -145,7 +145,7 @@ def certify(folder: Path) -> None:
 
 
 def ports_beside() -> dict[str, int]:
-    """The first ports of what is started beside the site: the attack range and the services, in a demo alone."""
+    """The first ports of the attack range and of the services, by name, if they are to run. Only beside a demo."""
     from django.conf import settings
 
     ports = {}
@@ -157,7 +157,7 @@ def ports_beside() -> dict[str, int]:
 
 
 def greet(beside: dict[str, int]) -> None:
-    """Says where everything is."""
+    """Prints the addresses of the site and of what runs beside it, and the demo users."""
     from django.apps import apps
     from django.conf import settings
 
@@ -166,20 +166,20 @@ def greet(beside: dict[str, int]) -> None:
     site = settings.SITE_URL
     print(f"\n  {site}/\n  {site}/admin/")
     if apps.is_installed("lab"):
-        print(f"  {site}/claims/   what is said of sessions and tokens, to be proved")
+        print(f"  {site}/claims/   claims about sessions and tokens, each with a proof to run")
     if "range" in beside:
-        print(f"  http://range.localhost:{beside['range']}/   attacks in a browser, on weak code and on this project's")
+        print(f"  http://range.localhost:{beside['range']}/   attacks in a browser, on weak code and on this project")
     if "services" in beside:
-        print(f"  {site}/lab/gateway/   two services behind a gateway, which is on port {beside['services']}")
+        print(f"  {site}/lab/gateway/   two services behind a gateway on port {beside['services']}")
     if settings.DEMO:
-        print(f"  {site}/accounts/mail/   what would have been mailed\n")
+        print(f"  {site}/accounts/mail/   the mails that the demo does not send\n")
         for user in USERS:
             print(f"  {user.email:20} {user.password:20} {user.role}")
     print("\n  Ctrl-C ends everything.\n", flush=True)
 
 
 def serve(beside: dict[str, int]) -> int:
-    """Runs the Procfile. When one process ends, so do the others; but the end of one beside the site ends nothing."""
+    """Runs the Procfile. If a process of the site ends, all end. The end of one beside the site ends no other."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ["PYTHONUNBUFFERED"] = "1"
     manager = Processes()
@@ -189,7 +189,7 @@ def serve(beside: dict[str, int]) -> int:
         if name not in left_out:
             manager.add_process(name, command, cwd=str(ROOT), optional=name in BESIDE, direct=name == "web")
     manager.loop()
-    # A process that ended well, unasked, is still a site that is down.
+    # If a process ends by itself, even with status 0, the site is down.
     return 0 if manager.returncode in ASKED_TO_END else manager.returncode or 1
 
 

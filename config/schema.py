@@ -1,4 +1,4 @@
-"""The OpenAPI description: what drf-spectacular cannot see by itself."""
+"""Adds to the OpenAPI description what drf-spectacular cannot find out by itself."""
 
 import threading
 from typing import Any
@@ -8,17 +8,17 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-# What any JSON endpoint may answer besides what its view names.
+# The answers that any JSON endpoint may give besides those that its view declares.
 REFUSALS = {
     "400": "The body is not what it should be.",
-    "401": "No credential, or one that is no longer good; at login, a wrong one.",
-    "403": "From another site or without the CSRF token, and `detail` says which; or not allowed.",
-    "404": "No such thing of yours.",
+    "401": "There is no credential, or it is no longer valid. At login: the name or the password is wrong.",
+    "403": "The request came from another site or without the CSRF token (`detail` says which), or it is not allowed.",
+    "404": "The user has no such object.",
     "411": "The body has no Content-Length.",
     "413": "The body is too large.",
     "415": "The body is not application/json.",
     "429": "Too many failed attempts; `Retry-After` says how long to wait.",
-    "503": "A store is away; `Retry-After` says when to try again. The credential stays good.",
+    "503": "A store is away; `Retry-After` says when to try again. The credential stays valid.",
 }
 CSRF = {
     "type": "apiKey",
@@ -33,7 +33,7 @@ REFUSAL = {
         "error": {"type": "string"},
         "detail": {
             "type": "string",
-            "description": "Which check refused, the header or field that decided, what to send.",
+            "description": "Which check refused the request, by which header or field, and what to send instead.",
         },
         "fields": {"type": "object", "additionalProperties": True},
     },
@@ -41,7 +41,7 @@ REFUSAL = {
 
 
 def add_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """A postprocessing hook: every operation may be refused, in one form; unsafe ones of a session want a token."""
+    """A postprocessing hook. Adds the refusals to every operation, and the CSRF token to unsafe ones of a session."""
     result["components"]["schemas"]["Refusal"] = REFUSAL
     result["components"]["securitySchemes"]["csrf"] = CSRF
     body = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
@@ -55,7 +55,7 @@ def add_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 
 def _ask_for_csrf(operation: dict[str, Any], always: bool) -> None:
-    # Where a view takes a session or an access token, only the session wants the CSRF token beside it.
+    # If a view accepts a session or an access token, only the session needs the CSRF token as well.
     if schemes := operation.get("security", [{}] if always else []):
         operation["security"] = [
             {"csrf": []} | scheme if always or "session" in scheme else scheme for scheme in schemes
@@ -63,9 +63,9 @@ def _ask_for_csrf(operation: dict[str, Any], always: bool) -> None:
 
 
 class SchemaView(SpectacularAPIView):
-    """The description, made by one thread at a time.
+    """The description. Only one thread at a time generates it.
 
-    The generator loads its extensions at the first use, and two threads that do so at once break it.
+    The generator loads its extensions at the first use, and fails if two threads do so at once.
     """
 
     lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Static files under names that change with their content, ES module imports included."""
+"""Static files whose names contain a hash of their content, also in the imports of ES modules."""
 
 import hashlib
 from pathlib import Path
@@ -8,18 +8,18 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-# Swagger's package carries a second viewer that nothing here uses.
+# A second viewer in Swagger's package, which this site does not use.
 UNUSED = ["*/redoc/*", "redoc"]
 
 
 class StaticStorage(CompressedManifestStaticFilesStorage):
-    """Hashed names let a browser keep a file for good and still get a new one at once."""
+    """With hashed names, a browser can cache a file for ever and still gets a changed file at once."""
 
     support_js_module_import_aggregation = True
 
 
 def collect() -> None:
-    """Collects the files, if any has changed since the last time: hashing and compressing takes seconds."""
+    """Collects the static files, but only if one has changed, because hashing and compressing take seconds."""
     stamp = Path(settings.STATIC_ROOT) / ".collected"
     now = _fingerprint()
     if stamp.exists() and stamp.read_text() == now:

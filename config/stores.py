@@ -1,4 +1,4 @@
-"""Where the data lives: the one place that turns DATABASE_URL and REDIS_URL into Django's settings.
+"""Turns DATABASE_URL and REDIS_URL into Django's settings.
 
 Needs django-redis and dj-database-url. Gives `DATABASES["default"]` and `CACHES`.
 """
@@ -14,14 +14,15 @@ from redis.connection import parse_url
 from redis.exceptions import ConnectionError, ReadOnlyError
 from redis.retry import Retry
 
-# Seconds. A store that is hung, not dead, holds a request no longer than this.
+# Seconds. A store that hangs delays a request no longer than this.
 DATABASE_WAIT = 5
 STORE_WAIT = 1
-# The database's own limits on a statement and on waiting for a lock come before that: its answer says more than none.
+# The database's own limit on a statement and on waiting for a lock, in seconds. It is shorter, because an error of the
+# database says more than no answer.
 STATEMENT_WAIT = 4
 
-# One server. To flush the sessions logs all users out. The throttle may be flushed, and so may the denylist, which
-# is written again from the database.
+# The databases of one Redis server. Flushing the sessions logs all users out. The throttle and the denylist may be
+# flushed: the denylist is written again from the database.
 SESSIONS, THROTTLE, DENYLIST, TRACE = 0, 1, 1, 2
 
 
@@ -43,15 +44,15 @@ def database(url: str) -> dict[str, Any]:
 def _sqlite(path: str) -> dict[str, Any]:
     return {
         "ENGINE": "security.sqlite",
-        # To open it anew takes longer than all that a request asks of it.
+        # Opening the file again takes longer than all the statements of a request.
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        # Without mode=rw a request that finds the file moved away would begin an empty database
-        # beside the old write-ahead log, and the next checkpoint would lose what the log still held.
+        # Without mode=rw, if the file has been moved away, a request would create an empty database beside the old
+        # write-ahead log, and the next checkpoint would lose the data that is only in the log.
         "NAME": f"file:{quote(str(Path(path).resolve()))}?mode=rw",
         "OPTIONS": {
             "timeout": DATABASE_WAIT,
-            # DEFERRED takes the write lock at the first write, when waiting for it can only fail.
+            # DEFERRED takes the write lock at the first write. If another transaction has written since, that fails.
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         },
@@ -66,7 +67,7 @@ def caches(url: str) -> dict[str, Any]:
     except ValueError as error:
         raise ImproperlyConfigured(f"REDIS_URL is not a store's address: {error}") from error
     return {
-        # Django wants an alias of this name; what is kept in it is the throttle.
+        # Django needs an alias of this name. It is the cache of the throttle.
         "default": cache(url, THROTTLE),
         "sessions": cache(url, SESSIONS),
         "denylist": cache(url, DENYLIST),
@@ -79,14 +80,14 @@ def cache(url: str, number: int) -> dict[str, Any]:
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": f"{url}{'&' if '?' in url else '?'}db={number}",
         "OPTIONS": {
-            # The default is pickle: an attacker who can write to Redis would run code here.
+            # The default is pickle: an attacker who can write to Redis could run code here.
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
             "SOCKET_CONNECT_TIMEOUT": STORE_WAIT,
             "SOCKET_TIMEOUT": STORE_WAIT,
             "CONNECTION_POOL_CLASS": "security.pool.GuardedPool",
-            # One immediate second try, on a new connection, finds a store that was restarted, or the one to which its
-            # name has moved from a server that is now a replica. redis-py's own default sleeps between three, for
-            # seconds, in the visitor's request. A store that was silent for STORE_WAIT is not asked again: a request
+            # One immediate retry on a new connection. It reaches a store that was restarted, or the new server after
+            # the old one has become a replica. By default redis-py retries three times and sleeps in between, for
+            # seconds, in the visitor's request. After STORE_WAIT without an answer there is no retry, or a request
             # would wait twice.
             "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 1, (ConnectionError, ReadOnlyError))},
         },
@@ -94,7 +95,7 @@ def cache(url: str, number: int) -> dict[str, Any]:
 
 
 def sqlite_path(settings: dict[str, Any]) -> Path | None:
-    """The file of a SQLite database, `None` for any other."""
+    """The path of the file of a SQLite database; `None` for any other database."""
     name = str(settings["NAME"])
     if not name.startswith("file:/"):
         return None

@@ -1,4 +1,4 @@
-"""Addresses of the complete site."""
+"""URLs of the site."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from jwt_demo import views
 
 
 class CachedInclude(URLResolver):
-    """An `include` that goes through its addresses once for each without a variable part, and not at each request."""
+    """An `include` that keeps the match of each URL without a variable part, and does not search again for it."""
 
     def __init__(self, route: str, urlconf: str) -> None:
         module, app_name, namespace = include(urlconf)
@@ -23,10 +23,10 @@ class CachedInclude(URLResolver):
         self.found: dict[str, ResolverMatch] = {}
 
     def resolve(self, path: Any) -> ResolverMatch:
-        """As in Django. The resolver above makes a match of its own from this one, with arguments of its own."""
+        """As in Django. The match can be shared: the outer resolver makes a new match from it for each request."""
         if path not in self.found:
             match = super().resolve(path)
-            # The others have no bound, and their arguments are values of this one request.
+            # Of URLs with a variable part there is no limited number, and their arguments differ.
             if f"{self.pattern}{match.route}" != path:
                 return match
             self.found[path] = match
@@ -41,7 +41,7 @@ urlpatterns = [
     path(".well-known/jwks.json", views.key_set, name="key_set"),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
-    # The admin's own page compares the current password past the throttle and records nothing.
+    # The admin's own page checks the current password without the throttle and logs no event.
     path("admin/password_change/", RedirectView.as_view(pattern_name="accounts:password_change")),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),

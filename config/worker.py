@@ -1,15 +1,15 @@
-"""gunicorn's threaded worker, in which no client and no store can hold up the others.
+"""gunicorn's threaded worker, changed so that a slow client or a slow store does not delay other requests.
 
-gunicorn gives a connection to a thread at its first byte. Eight clients that stop in the middle of a request would then
-have all threads, for as long as they like. Here a thread gets a connection when the whole request has arrived.
+gunicorn gives a connection to a thread at its first byte. Eight clients that stop in the middle of a request would
+then block all threads for as long as they like. Here a thread gets a connection after the whole request has arrived.
 
 A login that waits for other logins gives its place to another request (`config/places.py`).
 
-Nothing that waits for a store can hold up `/healthz`: a supervisor that gets no answer ends the process, with all who
-wait in it, although a new one would wait as well.
+`/healthz` is answered even if all other requests wait for a store. Without an answer, a supervisor would end the
+process and all its requests, although a new process would wait for the store as well.
 
-gunicorn's one loop waits up to two seconds for each client to close its end of a connection. Ten clients that do not
-would hold up all others for twenty seconds. Here that loop never waits for a single client.
+gunicorn's single loop waits up to two seconds for each client to close its end of a connection. Ten clients that do
+not close it would delay all others for twenty seconds. Here that loop waits for no single client.
 """
 
 import ctypes
@@ -36,24 +36,25 @@ from security.waits import MOST, WAITS
 HEALTH = (b"GET /healthz ", b"HEAD /healthz ", b"GET /healthz?", b"HEAD /healthz?")
 READS = (b"GET ", b"HEAD ")
 LENGTH = b"\r\ncontent-length:"
-# What cannot be waited for: chunks have no length, and a client that expects 100-continue waits for that.
+# The worker cannot wait for these bodies: chunks have no length, and a client that expects 100-continue sends no body
+# before it gets that.
 UNMEASURED = (b"\r\ntransfer-encoding:", b"\r\nexpect:")
 LONGEST_HEAD = 32 * 1024  # bytes
-# Bytes, as DATA_UPLOAD_MAX_MEMORY_SIZE: a longer body is refused without being read.
+# Bytes, the same as DATA_UPLOAD_MAX_MEMORY_SIZE. A longer body is refused without being read.
 LONGEST_BODY = 64 * 1024
-# Seconds in which a request must have arrived, and in which it must have been answered and the answer taken.
+# Seconds in which a request must arrive, and seconds in which the client must have received the answer.
 ARRIVAL, ANSWER = 10, 60
-# Seconds for which a connection is kept after its last answer, so that the client can read it: one that is closed
-# while the client still sends is reset, and the answer is lost.
+# Seconds for which a connection is kept after its last answer. If it were closed while the client still sends, it would
+# be reset, and the client would lose the answer.
 LINGER = 2
 LATER = object()
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """One thread more than `threads`, and it answers `/healthz` alone: on a new connection over plain http.
+    """Has one more thread, which answers only `/healthz`, on a new connection over plain http.
 
-    Under TLS nothing can be seen of a request before a thread has it. A slow client keeps that thread for `ARRIVAL`
-    seconds.
+    With TLS the worker sees nothing of a request before a thread has it. A slow client then keeps that thread for
+    `ARRIVAL` seconds.
     """
 
     def init_process(self) -> None:
@@ -63,22 +64,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().init_process()
 
     def get_thread_pool(self) -> Places:
-        # Beside those that wait, those whose hash is computed.
+        # Aside are the logins that wait, and those whose hash is being computed.
         places = Places(self.cfg.threads, MOST + hashing.POOL.size, connections.close_all)
         WAITS.aside = places.aside
         return places
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Gives a connection on which something has arrived to the thread that may have it, or waits for the rest."""
+        """Gives a connection on which bytes have arrived to a thread, or waits for the rest of the request."""
         if conn.initialized and not getattr(conn, "wanted", 0) and not _read_ahead(conn):
-            # A look at it would make this loop wait for the interpreter's lock, which the threads have: a tenth of
-            # all that a request costs. For the first request of a connection it cannot be had elsewhere.
+            # A thread looks whether the request is complete. If this loop did so, it would wait for the interpreter's
+            # lock, which the threads hold: a tenth of the cost of a request. The first request of a connection must be
+            # looked at here, because it may be for `/healthz`.
             self._give(conn, self.tpool.submit, self._handle_if_whole)
         else:
             self._enqueue_whole(conn)
 
     def _handle_if_whole(self, conn: TConn) -> Any:
-        """What `handle` gives, or `LATER` for a request that is not all there."""
+        """Returns what `handle` returns, or `LATER` if the request is incomplete, or a write without a place."""
         try:
             seen = _peek(conn)
         except OSError:
@@ -90,7 +92,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return self.handle(conn)
 
     def accept(self, listener: socket.socket) -> None:
-        """Takes a connection. The last that there may be has the place of the one that has waited longest."""
+        """Accepts a connection. If there are then as many as allowed, closes the one that has waited longest."""
         super().accept(listener)
         if self.nr_conns >= self.worker_connections and len(self.pending_conns) > 1:
             self._forget(min(self.pending_conns, key=lambda conn: conn.timeout))
@@ -118,16 +120,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         elif wanted > here:
             self._take(conn)
         else:
-            # Only the first request of a connection: its answer fits into the buffer of a client that does not read.
+            # Only for the first request of a connection: its answer fits into the buffer, even if the client does not
+            # read, so the one thread for health never waits.
             health = not conn.initialized and _asks_for_health(seen)
             threads = self.tpool.submit_write if _is_write(seen) else self.tpool.submit
             self._give(conn, self.health_pool.submit if health else threads)
 
     def _take(self, conn: TConn) -> None:
-        """Reads what there is for the parser: the poller reports it, although it is not all.
+        """Reads what has arrived into the parser's buffer, because the poller has reported an incomplete request.
 
-        The kernel does so when the client has said all that it will say; but also when its memory is short, which a
-        client can bring about by sending byte by byte, and at an urgent byte.
+        The kernel reports it when the client has closed its side, when the kernel's memory is short, which a client can
+        cause by sending single bytes, and at an urgent byte.
         """
         conn.init()
         try:
@@ -143,14 +146,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if part:
             self._enqueue_whole(conn)
         else:
-            self._give(conn, self.tpool.submit)  # which finds the end, and does not wait
+            self._give(conn, self.tpool.submit)  # the thread finds the end of the data and does not wait
 
     def _wait(self, conn: TConn, wanted: int) -> None:
-        """Until there are so many bytes in the socket; for `ARRIVAL` seconds in all."""
+        """Waits until `wanted` bytes are in the socket, for `ARRIVAL` seconds in all."""
         if not getattr(conn, "wanted", 0):
             conn.timeout = time.monotonic() + ARRIVAL
         conn.wanted = wanted
-        # Without it the poller would report what is there already, again and again.
+        # Without it the poller would report the bytes that are already there, again and again.
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, wanted)
         self._poll(conn, self.on_pending_socket_readable)
 
@@ -177,7 +180,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return False
 
     def handle(self, conn: TConn) -> Any:
-        """As gunicorn does it, with a limit to how long the thread waits for the client."""
+        """As in gunicorn, but `murder_pending` limits how long the thread waits for the client."""
         self.in_threads[conn] = time.monotonic()
         try:
             return super().handle(conn)
@@ -185,7 +188,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             del self.in_threads[conn]
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
-        """As gunicorn does it, but nothing comes after a body that was not waited for: a thread would read the rest."""
+        """As in gunicorn, but closes the connection after a body that the worker did not wait for.
+
+        Otherwise a thread would have to read the rest of that body.
+        """
         if not _was_waited_for(req.headers):
             req.force_close()
         return super().handle_request(req, conn)
@@ -212,7 +218,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._forget(conn)
 
     def murder_pending(self) -> None:
-        """Closes what has waited for too long. Ends the waiting of threads for clients that send or read too slowly."""
+        """Closes connections that have waited too long. Frees threads from clients that send or read too slowly."""
         now = time.monotonic()
         if now < self.next_sweep:
             return
@@ -222,21 +228,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._forget(conn)
         for conn, since in self.in_threads.copy().items():
             if since + ARRIVAL < now:
-                # Not the method of a TLS socket, which would make the thread go on in plain text.
+                # Not the TLS socket's own method, after which the thread would continue in plain text.
                 with suppress(OSError):  # closed already
-                    # A thread that no longer reads can still answer.
+                    # After `SHUT_RD` the thread can still send its answer.
                     how = socket.SHUT_RD if now < since + ANSWER else socket.SHUT_RDWR
                     socket.socket.shutdown(conn.sock, how)
 
     def _give_memory_back(self) -> None:
-        """Once after every crowd of logins, each of which had a thread: glibc keeps what they had for their like."""
+        """Once after many logins have waited, returns memory to the system: glibc keeps what their threads used."""
         if WAITS.number:
-            # The last login is hashed after its wait. At the next sweep its hash may still be under way.
+            # The last login is hashed after its wait, and may not be done at the next sweep.
             self.sweeps_to_trim = 2
         elif self.sweeps_to_trim:
             self.sweeps_to_trim -= 1
             if not self.sweeps_to_trim:
-                with suppress(AttributeError):  # another C library, which does not keep it
+                with suppress(AttributeError):  # only glibc has this function
                     ctypes.CDLL(None).malloc_trim(0)
 
     def _forget(self, conn: TConn) -> None:
@@ -250,7 +256,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 
 def _peek(conn: TConn) -> bytes:
-    """What has arrived and is not yet taken. b"" where nothing is to be seen. Raises `OSError` as `recv` does."""
+    """The bytes that have arrived and are not yet parsed; b"" with TLS or at the end. Raises as `recv` does."""
     if conn.initialized and conn.cfg.is_ssl:
         return b""
     ahead = _read_ahead(conn)
@@ -263,12 +269,12 @@ def _peek(conn: TConn) -> bytes:
 
 
 def _read_ahead(conn: TConn) -> bytes:
-    """What gunicorn has read of this request with the one before it."""
+    """The bytes of this request that gunicorn has read together with the request before it."""
     return conn.parser.unreader.buf.getvalue() if conn.initialized else b""
 
 
 def _sizes(conn: TConn, seen: bytes) -> tuple[int, int]:
-    """How many bytes there must be in the socket, as far as one can say, and how many there are."""
+    """How many bytes of the request must be in the socket, as far as is known yet, and how many are there."""
     ahead, end = len(_read_ahead(conn)), _end_of_head(seen)
     wanted = (end + _length_of_body(seen[:end]) if end else len(seen) + 1) - ahead
     here = len(seen) - ahead
@@ -276,12 +282,12 @@ def _sizes(conn: TConn, seen: bytes) -> tuple[int, int]:
 
 
 def _end_of_head(seen: bytes) -> int:
-    """The position behind the empty line, 0 without one. Bare line feeds count: gunicorn refuses them at once."""
+    """The position after the empty line; 0 without one. Bare line feeds count: gunicorn refuses them at once."""
     return seen.find(b"\n\r\n") + 3 if b"\n\r\n" in seen else seen.find(b"\n\n") + 2 if b"\n\n" in seen else 0
 
 
 def _length_of_body(head: bytes) -> int:
-    """How many bytes of body are waited for."""
+    """How many bytes of the body the worker waits for."""
     head = head.lower()
     _, found, rest = head.partition(LENGTH)
     length = rest.partition(b"\r\n")[0].strip()
@@ -292,8 +298,10 @@ def _length_of_body(head: bytes) -> int:
 
 
 def _is_write(seen: bytes) -> bool:
-    """Whether a request has one of the places for writes. With a body that was not waited for it has none of these few:
-    a client that sends no more would keep it.
+    """Whether a request needs one of the places for writes.
+
+    A request with a body that the worker did not wait for gets none of these few places: a client that stops sending
+    would keep it.
     """
     head = seen[: _end_of_head(seen)].lower()
     if seen.startswith(READS) or any(word in head for word in UNMEASURED):
@@ -303,7 +311,7 @@ def _is_write(seen: bytes) -> bool:
 
 
 def _was_waited_for(headers: list[tuple[str, str]]) -> bool:
-    """Whether the body was there before a thread had the request. Takes the headers as gunicorn has read them."""
+    """Whether the worker waited for the body before a thread got the request. Takes gunicorn's form of the headers."""
     length = next((value for name, value in headers if name == "CONTENT-LENGTH"), "0")
     return int(length) <= LONGEST_BODY and not any(name in ("TRANSFER-ENCODING", "EXPECT") for name, _ in headers)
 
@@ -314,7 +322,7 @@ def _arrived(sock: socket.socket) -> int:
 
 
 def _asks_for_health(seen: bytes) -> bool:
-    # Without a body, and nothing behind it: no second answer that a client could leave unread.
+    # Only a request without a body and with nothing after it. A client could leave the answer to a second one unread.
     if not seen.startswith(HEALTH) or not seen.endswith(b"\r\n\r\n") or seen.count(b"\r\n\r\n") != 1:
         return False
     return not any(word in seen.lower() for word in (LENGTH, b"\r\nupgrade:", *UNMEASURED))

@@ -1,4 +1,4 @@
-"""The WSGI application. It refuses to exist under a configuration that the checks refuse."""
+"""The WSGI application. The import exits with one sentence if a check of the configuration fails."""
 
 import os
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ try:
     site = get_wsgi_application()
     refuse_mistakes()
 except (EnvError, ImproperlyConfigured) as error:
-    # A server would show these with a traceback of its own and hide the sentence in it.
+    # A server would show these exceptions with a long traceback.
     raise SystemExit(str(error)) from None
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Django's, which never sees a charset other than UTF-8."""
+    """Django's application. A charset other than UTF-8 is removed from the request first."""
     charset.drop_foreign(environ)
     return site(environ, start_response)
