@@ -1,4 +1,4 @@
-"""What the tests of the session flow share: a browser that speaks JSON too, and ways to look at what is stored."""
+"""Fixtures of the session flow: a browser that also calls the JSON endpoints, and functions that read stored data."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -32,10 +32,10 @@ SESSION, CSRF = "__Host-sessionid", "__Host-csrftoken"
 
 
 class Visitor(Browser):
-    """A browser with our JavaScript in it: it calls the JSON endpoints as well."""
+    """A browser that also calls the JSON endpoints, as the project's JavaScript does."""
 
     def call(self, method: str, path: str, body: Any = None, token: str | None = None, **extra: Any) -> Any:
-        """A JSON request with the CSRF token the browser has, unless another is given; "" sends none."""
+        """Sends a JSON request with the browser's CSRF token, unless another is given; "" sends none."""
         if CSRF not in self.cookies:
             self.cookies[CSRF] = get_random_string(32)
         token = self.cookies[CSRF].value if token is None else token
@@ -45,12 +45,12 @@ class Visitor(Browser):
         return self.generic(method, path, data, kind, headers=headers, **extra)
 
     def sign_in(self, email: str = "alice@example.com", password: str | None = None, **body: Any) -> Any:
-        """The JSON login, with the right password unless another is given."""
+        """Logs in by JSON, with the right password unless another is given."""
         password = PASSWORDS.get(email, "") if password is None else password
         return self.call("POST", LOGIN, {"email": email, "password": password, **body})
 
     def sign_in_by_page(self, email: str = "alice@example.com", password: str | None = None, **form: Any) -> Any:
-        """The login page, likewise."""
+        """Logs in by the login page, with the right password unless another is given."""
         password = PASSWORDS.get(email, "") if password is None else password
         return self.submit(LOGIN_PAGE, {"email": email, "password": password, **form})
 
@@ -60,7 +60,7 @@ class Visitor(Browser):
 
     @property
     def key(self) -> str:
-        """The name of this browser's record in Redis."""
+        """The key of this browser's record in Redis."""
         return PREFIX + digest(self.session_id)
 
     @property
@@ -70,7 +70,7 @@ class Visitor(Browser):
 
 
 def thief(session_id: str) -> Visitor:
-    """Somebody who presents this cookie value."""
+    """A browser that sends this value as its session cookie."""
     visitor = Visitor({"User-Agent": "thief/1.0"})
     visitor.cookies[SESSION] = session_id
     return visitor
@@ -85,25 +85,25 @@ def logged_in(email: str = "alice@example.com", agent: str = "Mozilla/5.0 (test)
 
 
 def keys(store: Store) -> set[str]:
-    """The names of the session records in Redis, without the prefix of the cache."""
+    """The keys of the session records in Redis, without the prefix of the cache."""
     found = {key.decode() for key in store.client(0).scan_iter()}
     assert all(PREFIX in key for key in found)
     return {key[key.index(PREFIX) :] for key in found}
 
 
 def raw_key(store: Store, name: str) -> bytes:
-    """A key as Redis knows it."""
+    """A key with the prefix of the cache, as it is in Redis."""
     (key,) = store.client(0).keys(f"*{name}")
     return bytes(key)
 
 
 def record(store: Store, visitor: Visitor) -> dict[str, Any]:
-    """What Redis holds for this browser."""
+    """The record of this browser's session in Redis."""
     return whole(json.loads(store.client(0).get(raw_key(store, visitor.key))))
 
 
 def fingerprint(store: Store) -> dict[str, Any]:
-    """Everything that is stored: every row of our tables, every key of Redis."""
+    """Everything that is stored: every row of this project's tables, every key in Redis."""
     state: dict[str, Any] = {}
     for label in ("accounts", "sessions_demo"):
         for model in apps.get_app_config(label).get_models():
@@ -117,7 +117,7 @@ def fingerprint(store: Store) -> dict[str, Any]:
 
 @contextmanager
 def database_away() -> Iterator[None]:
-    """Every statement fails as it does when the database is gone."""
+    """Makes every statement fail as it does while the database is away."""
 
     def refuse(*_: Any) -> None:
         raise OperationalError("away")
@@ -128,7 +128,7 @@ def database_away() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a hash costs is not the subject here; how many are computed is, in the tests of the door."""
+    """Makes hashes cheap. No test here depends on the cost of a hash, some count the hashes."""
     monkeypatch.setattr(Argon2id, "memory_cost", 8)
     monkeypatch.setattr(Argon2id, "time_cost", 1)
 
@@ -160,7 +160,7 @@ def at_admin(admin: User) -> Visitor:
 
 
 def after(monkeypatch: pytest.MonkeyPatch, target: str, then: Callable[[], object]) -> None:
-    """Has `then` happen once, right after the function `target` has returned."""
+    """Calls `then` once, right after the function `target` has returned."""
     function = resolve_name(target)
     happened: list[bool] = []
 
@@ -175,7 +175,7 @@ def after(monkeypatch: pytest.MonkeyPatch, target: str, then: Callable[[], objec
 
 
 def assert_cleared(response: Any) -> None:
-    """The session cookie is cleared, with exactly the attributes it was set with."""
+    """Asserts that the answer deletes the session cookie, with the same attributes with which it was set."""
     cookie = response.cookies[SESSION]
     assert (cookie.value, cookie["max-age"]) == ("", 0)
     assert cookie["expires"] == "Thu, 01 Jan 1970 00:00:00 GMT"

@@ -1,4 +1,4 @@
-"""A stock Django project's views, to measure ours against: nothing here is our own but the user's table."""
+"""The views of a stock Django project, for comparison. Only the table of users is this project's."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.urls import path
 
 
 def whoami(request: HttpRequest) -> JsonResponse:
-    """The closest a stock view comes: it has no way to say who asks without reading her row."""
+    """The nearest that a stock view has to whoami. It must read the user's row to name the user."""
     return JsonResponse({"userId": str(request.user.pk)})
 
 

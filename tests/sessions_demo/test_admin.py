@@ -1,4 +1,4 @@
-"""Sessions in Django's admin: found, shown and ended by whoever may, however many there are."""
+"""Sessions in Django's admin: staff with the permission find, see and end them, however many there are."""
 
 import re
 from typing import Any
@@ -29,7 +29,7 @@ def act(visitor: Visitor, action: str, *sessions: DeviceSession, **more: Any) ->
 
 
 def staff(*permissions: str) -> Visitor:
-    """A member of staff who may do this and nothing more."""
+    """A member of staff who has only these permissions."""
     carol = User.objects.create_user("carol@example.com", "correct horse carol", role="admin")
     carol.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     visitor = Visitor({"User-Agent": "staff/1.0"})
@@ -53,7 +53,7 @@ def test_live_and_ended_are_told_apart(at_admin: Visitor, at_alice: Visitor, sec
     clock(3 * 3600)
     visitor = Visitor()
     visitor.log_in("admin@example.com")
-    # The others began in another year of the frozen clock.
+    # The other sessions started in another year of the frozen clock.
     DeviceSession.objects.exclude(pk__in=[out.row.pk, idle.row.pk, visitor.row.pk]).delete()
     assert rows(visitor.get(LIST, {"state": "live"})) == {visitor.row}
     assert rows(visitor.get(LIST, {"state": "ended"})) == {out.row, idle.row}

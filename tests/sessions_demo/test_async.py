@@ -1,4 +1,4 @@
-"""Under ASGI: the whole site's middleware around views that await the session, the user, a login and a logout."""
+"""Under ASGI: asynchronous views that await the session, the user, a login and a logout, with all middleware."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -112,11 +112,11 @@ class Visitor(AsyncClient):
         super().__init__(headers=BROWSER_HEADERS, **options)
 
     def ask(self, path: str, **query: Any) -> Any:
-        """A GET, whose answer is awaited."""
+        """Sends a GET and waits for the answer."""
         return async_to_sync(self.get)(path, query)
 
     def enter(self, password: str = RIGHT) -> "Visitor":
-        """Alice, logged in by an async view."""
+        """Logs Alice in by an asynchronous view."""
         assert self.ask("/enter/", email="alice@example.com", password=password).status_code == 200
         return self
 
@@ -175,7 +175,7 @@ def test_a_revocation_reaches_an_async_view(visitor: Visitor, alice: User, store
     (name,) = store.client(0).keys()
     held = store.client(0).dump(name)
     revoke_access(alice, "test")
-    store.client(0).restore(name, 0, held, replace=True)  # as if Redis had been away
+    store.client(0).restore(name, 0, held, replace=True)  # as if the deletion had failed because Redis was away
     assert visitor.ask("/read/").json()["user"] is None
 
 
@@ -306,7 +306,7 @@ def test_a_test_client_can_log_in_without_a_password(alice: User, store: Store) 
 
 
 def test_the_checks_can_be_asked_where_a_server_loads_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some servers import it inside their event loop."""
+    """Some servers import the application inside their event loop."""
     monkeypatch.setattr("security.checks._Checked.passed", False)
 
     @async_to_sync

@@ -1,7 +1,7 @@
-"""What each operation asks of the database and of Redis, counted on the real servers and never by a clock.
+"""The SQL statements and Redis commands of each operation, counted by the real servers.
 
-BEGIN and COMMIT are not counted, nor what a script does inside Redis. The same is measured of a stock
-Django in the same way: cache sessions on django-redis as it comes, stock backend, stock middleware.
+BEGIN and COMMIT are not counted, and neither are the commands of a script inside Redis. A stock Django project is
+counted in the same way: cache sessions on an unchanged django-redis, stock backend, stock middleware.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ from tests.sessions_demo.conftest import (
 Count = tuple[int, int]
 Measure = Callable[[Callable[[], Any]], Count]
 MANY = 100_000
-# Operation: SQL statements, Redis commands.
+# For each operation: the number of SQL statements and of Redis commands.
 OURS = {
     "whoami": (0, 1),
     "profile": (1, 1),
@@ -58,7 +58,7 @@ CONNECTING = ("HELLO", "CLIENT", "SELECT", "AUTH", "PING")
 
 @pytest.fixture
 def measure(store: Store) -> Measure:
-    """`measure(work)`: SQL statements, and Redis commands as the server saw them."""
+    """`measure(work)` returns the SQL statements of `work`, and its Redis commands as the server received them."""
 
     def run(work: Callable[[], Any]) -> Count:
         work_done = "the work is done"
@@ -83,7 +83,7 @@ def measure(store: Store) -> Measure:
 
 
 def fill(user: User, rows: int = MANY) -> None:
-    """So many other sessions, in one statement."""
+    """Inserts so many other sessions, in one statement."""
     now = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -117,7 +117,7 @@ def ours(measure: Measure, email: str) -> dict[str, Count]:
 
 @pytest.fixture
 def stock(settings: Settings) -> Iterator[None]:
-    """Stock Django, but for the user model."""
+    """Stock Django, except for the user model."""
     location = site_settings.CACHES["sessions"]["LOCATION"]
     settings.CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": location}}
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
@@ -149,7 +149,7 @@ def test_each_operation_costs_what_is_promised(alice: User, measure: Measure, cl
     for operation, (sql, redis) in promised.items():
         assert counts[operation][0] <= sql, operation
         assert counts[operation][1] <= redis, operation
-    # Exactly these stand in the README.
+    # The README contains exactly these.
     assert counts == OURS
 
 
@@ -182,8 +182,8 @@ def test_ending_everything_grows_with_her_devices_and_in_rows_not_in_statements(
         PendingRevocation.objects.create(user_key=str(alice.pk), token_version=1, reason="test")
         counts.append(measure(carry_out_pending))
         assert [visitor.whoami() for visitor in visitors] == [401] * devices
-    # The pending rows, her live sessions, their end, a second look, the other flow's families, the row; one
-    # deletion for all of them, one entry of the denylist.
+    # SQL: the pending rows, the user's live sessions, their end, a second query for live ones, the token families, the
+    # row. Redis: one deletion for all sessions, one entry of the denylist.
     assert counts == [(6, 2)] * 3
 
 

@@ -1,4 +1,4 @@
-"""A configuration that would weaken a session stops the start, with an id and with what to write instead."""
+"""A configuration that weakens sessions stops the start, with the id of the check and what to write instead."""
 
 import re
 from datetime import timedelta
@@ -17,12 +17,12 @@ from sessions_demo.store import SessionStore as OurStore
 
 
 class SessionStore(OurStore):
-    """A project's own, made of ours."""
+    """A project's own subclass of this project's store."""
 
 
 def ids() -> list[str | None]:
     errors = configuration(None)
-    # Each says what is wrong, and then what to write where.
+    # Each error says what is wrong, and then what to write and where.
     assert [
         one.msg for one in errors if not re.match("In the settings, .*write|Write .* settings", one.hint or "")
     ] == []
@@ -150,11 +150,11 @@ def test_a_store_that_would_lose_or_revive_sessions_is_refused(
 
 
 class OwnCache(RedisCache):
-    """A project's own."""
+    """A project's own cache class."""
 
 
 class OwnClient(DefaultClient):
-    """Likewise."""
+    """A project's own client class."""
 
 
 def test_exceptions_may_be_ignored_elsewhere_only(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What time does to the registry."""
+"""Housekeeping marks expired sessions and deletes old rows of the registry."""
 
 import pytest
 from django.utils import timezone

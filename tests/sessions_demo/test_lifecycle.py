@@ -1,4 +1,4 @@
-"""A session from login to logout: when its id changes, when it ends, and who wins when two things happen at once."""
+"""A session from login to logout: when its id changes, when it ends, and which of two simultaneous requests wins."""
 
 import json
 from collections.abc import Callable
@@ -144,7 +144,7 @@ def test_an_unused_session_ends(alice: User, clock: Clock, store: Store, remembe
     store.client(0).persist(store.client(0).keys()[0])
     clock(idle - 1)
     assert thief(visitor.session_id).get(path).status_code == 200
-    clock(idle - 1 + idle)  # it was used a moment ago, and moved
+    clock(idle - 1 + idle)  # it was used a second before its end, so its end has moved
     refused = thief(visitor.session_id).get(path)
     assert refused.status_code == (401 if path == WHOAMI else 302)
     assert not refused.cookies
@@ -200,14 +200,14 @@ def test_last_seen_is_written_at_most_once_a_minute(
         moved = written == second
         assert (visitor.row.last_seen.timestamp(), record(store, visitor)[SEEN]) == (seen + written, seen + written)
         assert (cost.redis, len(cost.sql)) == (["GET", "SET"] if moved else ["GET"], 2 if moved else 0)
-        # The cookie has had its absolute end since login.
+        # The cookie ends at the absolute end, since the login.
         assert not answer.cookies
         if moved:
             assert visitor.row.idle_end.timestamp() == seen + second + 2 * HOUR
 
 
 def test_a_row_that_somebody_ended_takes_its_record_along_within_the_minute(at_alice: Visitor, clock: Clock) -> None:
-    """Were a record ever to outlive its row, the next note of its use would end it."""
+    """If a record outlives its row, it ends when its use is noted the next time."""
     clock(0)
     at_alice.sign_in()
     DeviceSession.objects.live().mark_ended("by hand")
@@ -220,7 +220,7 @@ def test_a_row_that_somebody_ended_takes_its_record_along_within_the_minute(at_a
 def test_a_password_that_was_changed_past_the_signals_spares_no_session(
     alice: User, clock: Clock, store: Store
 ) -> None:
-    """Only the request that sets the password keeps its session, and not the first one that notices the change."""
+    """Only the request that sets the password keeps its session, not the first request that notices the change."""
     first, second = logged_in(), logged_in(agent=SECOND)
     stored_users().filter(pk=alice.pk).update(password=make_password(NEW))
     clock(60)
@@ -246,10 +246,10 @@ def test_a_request_under_way_does_not_bring_an_ended_session_back(
     alice: User, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, ending: Callable[..., Any], path: str
 ) -> None:
     visitor = logged_in()
-    clock(60)  # so that the request has something to write
+    clock(60)  # so that the request notes its use
     after(monkeypatch, "sessions_demo.models.DeviceSessions.update", lambda: ending(visitor))
     answer = visitor.get(path)
-    # The JSON view looks before it answers; a page has been written by then.
+    # The JSON view renews the session before it answers. A page renews it after the view.
     assert answer.status_code == (401 if path == WHOAMI else 200)
     assert not answer.cookies
     assert keys(store) == set()
@@ -269,7 +269,7 @@ def test_a_new_id_does_not_escape_an_ending(
     change: str,
     moment: str,
 ) -> None:
-    """The session is ended by somebody else just before its row names the new id, or just after."""
+    """Another request ends the session just before its row gets the new digest, or just after."""
     visitor = logged_in()
     row, before = visitor.row, visitor.session_id
     visitor_then = thief(before)
@@ -287,7 +287,7 @@ def test_a_new_id_does_not_escape_an_ending(
 def test_a_session_that_gets_a_new_id_while_it_is_being_ended_is_ended(
     at_alice: Visitor, alice: User, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The new id comes between the look for what there is to end and its deletion."""
+    """The session gets its new id between the query for live sessions and the deletion."""
     session, row = SessionStore(at_alice.session_id), at_alice.row
     delete = lifecycle.store.delete
 
@@ -332,7 +332,7 @@ def test_the_two_store_objects_of_one_session(at_alice: Visitor, store: Store) -
 def test_a_login_that_overlaps_a_revocation_loses(
     alice: User, store: Store, monkeypatch: pytest.MonkeyPatch, revoke: Callable[[User], Any], way: Any
 ) -> None:
-    """The revocation comes while the password is being hashed."""
+    """The access is revoked while the password is being hashed."""
     module = "views" if way is Visitor.sign_in else "pages"
     after(monkeypatch, f"sessions_demo.{module}.verify", lambda: revoke(User.objects.get()))
     visitor = Visitor()
@@ -392,7 +392,7 @@ OVER_A_SESSION = {"sign in": Visitor.sign_in, "by page": Visitor.sign_in_by_page
     sampled(["sessions_demo.views.verify", "sessions_demo.lifecycle.start"], ["sessions_demo.lifecycle.start"]),
 )
 def test_the_store_dies_during_a_login(alice: User, store: Store, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
-    """Between the throttle and the record, and between the record and the answer."""
+    """Redis dies after the throttle and before the record, and after the record and before the answer."""
     visitor = Visitor(raise_request_exception=False)
     after(monkeypatch, moment, lambda: store.kill())
     refused = visitor.sign_in()
@@ -442,7 +442,7 @@ def test_a_json_logout_in_an_outage_says_that_it_failed(at_alice: Visitor, store
     assert refused.json() == {"error": "Logout failed"}
 
 
-# What the answer is when the store dies under the change: a password is changed all the same.
+# The status of each change while Redis dies. The password is changed in any case.
 INTERRUPTED = [("reauthenticate", 503), ("password", 200), ("password by page", 302)]
 
 
@@ -477,7 +477,7 @@ def test_a_change_of_id_that_an_outage_interrupts_leaves_nothing_that_cannot_be_
 
 
 def dying(store: Store) -> Callable[..., None]:
-    """In the place of a command: the store is killed under it."""
+    """Replaces a function: kills the Redis server and raises its error."""
 
     def dies(*_: Any) -> None:
         store.kill()
@@ -558,7 +558,7 @@ def test_a_logout_under_the_id_before_counts_by_the_databases_clock(
 ) -> None:
     by_database = {"now": NOON}
     now = lambda: Value(by_database["now"], output_field=DateTimeField())  # noqa: E731
-    for module in ("models", "lifecycle"):  # where the end is written, and where it is asked
+    for module in ("models", "lifecycle"):  # `models` writes the time, `lifecycle` compares it
         monkeypatch.setattr(f"sessions_demo.{module}.database_now", now)
     before = at_alice.session_id
     clock(apart)

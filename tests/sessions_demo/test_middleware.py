@@ -1,4 +1,4 @@
-"""What happens to every answer that a session had a part in."""
+"""The session middleware: the headers and the cookie of each answer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 def answer(view: Callable[[HttpRequest], Any], cookie: str = "", status: int = 200) -> HttpResponse:
-    """What goes out when a view does this with its request."""
+    """The answer that is sent if a view does this with its request."""
 
     def respond(request: HttpRequest) -> HttpResponse:
         view(request)
@@ -76,7 +76,7 @@ def test_who_used_a_session_is_kept_out_of_caches(at_alice: Visitor) -> None:
 
 def test_an_answer_that_failed_writes_nothing(at_alice: Visitor, store: Store, clock: Clock) -> None:
     before = record(store, at_alice)
-    clock(200 * 24 * 3600)  # or whatever time it is
+    clock(200 * 24 * 3600)  # any other time is as good
     clock(0)
 
     def change(request: HttpRequest) -> None:

@@ -48,11 +48,11 @@ Act = Callable[[Visitor], Any]
 
 
 def ended(visitor: Visitor) -> None:
-    """An administrator ends all sessions of the user; the browser does not know."""
+    """An administrator ends all sessions of the user. The browser still has its cookie."""
     FLOW.end_others(visitor.row.user, None, "ended by an administrator")
 
 
-# What gives the browser a newer id.
+# Actions that give the browser a newer id.
 RENEWALS: dict[str, Act] = {
     "reauthenticate": lambda visitor: visitor.call("POST", REAUTHENTICATE, {"password": RIGHT}),
     "password": lambda visitor: visitor.call("POST", PASSWORD, {"current": RIGHT, "new": NEW}),
@@ -62,7 +62,7 @@ RENEWALS: dict[str, Act] = {
     "ended, and login": lambda visitor: (visitor.call("POST", LOGOUT), visitor.sign_in())[1],
     "ended by an administrator, and login": lambda visitor: (ended(visitor), visitor.sign_in())[1],
 }
-# What is answered about the old one.
+# Requests with the old id.
 READS: dict[str, Act] = {
     "whoami": lambda visitor: visitor.get(WHOAMI),
     "profile": lambda visitor: visitor.get(PROFILE),
@@ -93,7 +93,7 @@ EACH_RENEWAL = pytest.mark.parametrize("renew", RENEWALS.values(), ids=RENEWALS)
 
 
 def same_browser(visitor: Visitor) -> Visitor:
-    """Another tab: the cookies as they are now."""
+    """Another tab of this browser, with its current cookies."""
     tab = Visitor()
     for name in (SESSION, CSRF):
         tab.cookies[name] = visitor.cookies[name].value
@@ -126,7 +126,7 @@ def test_no_answer_about_an_id_that_was_replaced_touches_a_cookie(alice: User, c
 def test_an_answer_that_was_under_way_touches_no_cookie(
     alice: User, clock: Clock, monkeypatch: pytest.MonkeyPatch, renew: Act, read: Act, seconds: int
 ) -> None:
-    """The new id is given while the request holds the old record; a minute later it has a use to note as well."""
+    """The session gets a new id after a request has read the old record. After a minute it also notes its use."""
     clock(0)
     visitor = logged_in()
     tab = same_browser(visitor)
@@ -198,9 +198,9 @@ def test_a_revoked_session_keeps_its_cookie_and_opens_nothing(at_alice: Visitor,
 
 
 def test_a_session_that_djangos_own_check_empties_keeps_its_cookie(alice: User, clock: Clock) -> None:
-    """Django empties such a session while another request may be giving it a new id."""
+    """Django empties this session, and another request may give it a new id meanwhile."""
     visitor = logged_in()
-    with connection.cursor() as cursor:  # which revokes nothing
+    with connection.cursor() as cursor:  # SQL, so that no signal revokes access
         cursor.execute("UPDATE security_useraccess SET token_version = token_version + 1")
     answer = visitor.get(PROFILE_PAGE)
     assert answer.status_code == 302
@@ -225,7 +225,7 @@ def test_a_view_that_empties_a_session_leaves_the_cookie_alone(at_alice: Visitor
 def test_of_two_changes_at_once_the_second_is_refused_and_the_first_stays(
     alice: User, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An id whose row names another one could not be ended."""
+    """If the row named another id, the session could not be ended."""
     visitor = logged_in()
     tab, reauthenticate = same_browser(visitor), RENEWALS["reauthenticate"]
     after(monkeypatch, "sessions_demo.views.verify", lambda: reauthenticate(visitor))

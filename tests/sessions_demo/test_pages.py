@@ -1,4 +1,4 @@
-"""The pages: the same verbs as the JSON endpoints, without a line of JavaScript."""
+"""The pages: they do the same as the JSON endpoints, without JavaScript."""
 
 import re
 from collections.abc import Callable
@@ -211,7 +211,7 @@ def test_whoever_was_in_a_moment_ago_is_told_why_she_is_out(
     ("change", "code", "sentence"),
     [
         (lambda: None, "lost", "The server no longer has your session"),
-        # Of a revocation only this may be done: an outage can have kept the row from being marked.
+        # In an outage a revocation can be incomplete: the user's access has changed, and the row is not yet marked.
         (lambda: UserAccess.objects.update(token_version=9), "revoked", "Your access was revoked"),
         (lambda: User.objects.update(is_active=False), "revoked", "Your access was revoked"),
     ],

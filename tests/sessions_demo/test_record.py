@@ -1,4 +1,4 @@
-"""The short form of a record: the same values again, or no short form."""
+"""The short form of a record gives the same values again. A record for which it would not is kept as it is."""
 
 import json
 from typing import Any

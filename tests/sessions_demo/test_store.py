@@ -1,4 +1,4 @@
-"""Sessions in a real Redis-protocol store: what lies there, what is believed of it, and what an outage does."""
+"""Sessions in a real Redis-protocol server: what is stored, what is accepted from it, and what an outage does."""
 
 import json
 import pickle
@@ -45,7 +45,7 @@ def take_effect() -> None:
 
 
 class Poison:
-    """Pickled, it runs code when it is read."""
+    """If it is pickled, unpickling it runs code."""
 
     def __reduce__(self) -> Any:
         return take_effect, ()
@@ -82,7 +82,7 @@ def test_an_id_has_at_least_128_random_bits() -> None:
     ids = {SessionStore()._get_new_session_key() for _ in range(2000)}
     assert len(ids) == 2000
     assert {len(one) for one in ids} == {32}
-    # 36 symbols in 32 places are 165 bits; each symbol is used, and at each place.
+    # 32 characters out of 36 are 165 bits, if each character occurs at each place.
     assert set("".join(ids)) == set("abcdefghijklmnopqrstuvwxyz0123456789")
     assert all(len({one[place] for one in ids}) == 36 for place in range(32))
 
@@ -169,9 +169,9 @@ def test_a_record_is_json_and_says_who_without_the_database(at_alice: Visitor, a
 
 
 def test_a_login_costs_the_store_at_most_300_bytes(at_alice: Visitor, store: Store, clock: Clock) -> None:
-    """The server's own count of the bytes it holds for key and value."""
+    """The bytes for key and value, as the server counts them."""
     clock(3600)
-    assert at_alice.whoami() == 200  # and noted as in use
+    assert at_alice.whoami() == 200  # and its use is noted
     [name] = keys(store)
     assert store.client(0).memory_usage(raw_key(store, name)) <= 300
 
@@ -195,7 +195,7 @@ def test_what_somebody_else_wrote_is_no_session_and_nothing_runs(
         answer = visitor.call("POST", path) if path == LOGOUT else visitor.get(path)
         assert answer.status_code == refusal
         assert (SESSION in answer.cookies) == (path == LOGOUT)
-        # Nor does it hide the other devices.
+        # The list still shows the other devices.
         assert at_alice.get(DEVICES).status_code == 200
     assert ran == []
 
@@ -219,7 +219,7 @@ def test_a_record_past_an_end_is_no_session_even_if_redis_still_has_it(store: St
     clock(59.9)
     assert SessionStore(session.session_key).get("a") == 1
     clock(60)
-    assert SessionStore(session.session_key).is_empty() is False  # nobody has looked yet
+    assert SessionStore(session.session_key).is_empty() is False  # the session has not been read yet
     late = SessionStore(session.session_key)
     assert late.get("a") is None
     assert late.is_empty()
@@ -243,7 +243,7 @@ def _now() -> float:
 
 
 def test_a_session_that_was_ended_does_not_come_back(store: Store) -> None:
-    """The request that was under way when another one ended its session."""
+    """One request is still running when another one ends its session."""
     under_way = SessionStore()
     under_way["a"] = 1
     under_way.save()
@@ -333,7 +333,7 @@ def test_a_browser_that_only_looks_around_is_given_no_session(db: None, store: S
 @pytest.mark.parametrize(
     ("client", "options"),
     [
-        # A name each: django-redis has one pool for each address.
+        # Each has another name, because django-redis has one pool for each address.
         ("pool", {"CONNECTION_POOL_CLASS": "redis.connection.ConnectionPool"}),
         ("zlib", {"COMPRESSOR": "django_redis.compressors.zlib.ZlibCompressor"}),
         ("own", {"CLIENT_CLASS": "tests.sessions_demo.test_store.OwnClient"}),
@@ -354,7 +354,7 @@ def test_a_projects_own_cache_keeps_sessions_in_its_own_way(
 
 
 class OwnClient(DefaultClient):
-    """A project's own, which names records in a way of its own."""
+    """A project's own client class, which makes keys in its own way."""
 
     def get(self, key: Any, *args: Any, **options: Any) -> Any:
         return super().get(f"own:{key}", *args, **options)

@@ -1,4 +1,4 @@
-"""The JSON endpoints: what they answer, to the letter, and what they refuse, in which order."""
+"""The JSON endpoints: their exact answers, what they refuse, and in which order."""
 
 import io
 import json
@@ -59,7 +59,7 @@ BODIES: dict[str, Any] = {
 
 
 def address(prefix: str, pattern: URLPattern) -> str:
-    """An address of this route."""
+    """A URL of this route."""
     route = re.sub(r"<uuid:\w+>", "00000000-0000-4000-8000-000000000000", str(pattern.pattern))
     return prefix + re.sub(r"<(\w+:)?\w+>", "x", route)
 
@@ -114,7 +114,7 @@ def test_other_methods_are_405(at_alice: Visitor, path: str) -> None:
     for method in {"GET", *UNSAFE} - allowed:
         refused = at_alice.call(method, path)
         if path == STAFF:
-            continue  # alice is not told what it can do
+            continue  # Alice gets a 403
         assert refused.status_code == 405
         assert refused.json() == {"error": "Method not allowed"}
         assert set(refused["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == allowed
@@ -164,7 +164,7 @@ def test_the_session_cookie_is_bound_to_this_host_and_out_of_reach_of_scripts(
     alice: User, clock: Clock, remember: bool, seconds: int, way: Callable[..., Any]
 ) -> None:
     visitor = Visitor()
-    # A form leaves out what is not ticked.
+    # A form does not send a box that is not ticked.
     answer = way(visitor, **({"remember": remember} if remember else {}))
     header = answer.cookies[SESSION].OutputString()
     assert re.fullmatch(
@@ -387,7 +387,7 @@ def test_nothing_else_that_is_sent_is_taken(at_alice: Visitor, alice: User) -> N
 
 
 def tokens(visitor: Visitor) -> dict[str, dict[str, Any]]:
-    """Requests that do not prove that they come from our page."""
+    """Requests that do not prove that they come from a page of this site."""
     other = Visitor()
     other.get(ROOT)
     stolen = other.cookies[CSRF].value
@@ -413,7 +413,7 @@ def test_without_the_csrf_token_nothing_unsafe_is_done(at_alice: Visitor, store:
     if path not in JSON_ROUTES:
         for wrong in ({}, {"csrfmiddlewaretoken": "a" * 32}, {"csrfmiddlewaretoken": ""}):
             refused = at_alice.post(path, {**wrong, "email": "alice@example.com", "others": "1"})
-            # An old login form, sent by somebody who is in, leads where the login would have led.
+            # If the user is logged in, an old login form redirects to the page to which the login would lead.
             assert refused.status_code == (302 if path == LOGIN_PAGE and any(wrong.values()) else 403)
     assert fingerprint(store) == before
     assert at_alice.whoami() == 200
@@ -435,7 +435,7 @@ def test_logging_in_and_out_need_the_token_without_a_session_too(alice: User, st
 
 @pytest.mark.parametrize("path", JSON_ROUTES)
 def test_with_the_token_every_route_gets_past_the_gate(at_alice: Visitor, path: str) -> None:
-    """The positive control of the two above."""
+    """The positive control of the two tests above."""
     statuses = {at_alice.call(method, path, BODIES.get(path)).status_code for method in ("POST", "DELETE")}
     assert statuses <= ({403} if path == STAFF else {200, 401, 404, 405})
 
@@ -462,7 +462,7 @@ def test_looking_changes_nothing(at_alice: Visitor, store: Store, who: str) -> N
 
 
 def test_the_order_of_refusals(alice: User, store: Store) -> None:
-    """Origin; then what kind of body, because the CSRF check would read a form; then who; then the token; then what."""
+    """Origin, type of the body (the CSRF check would read a form), credential, CSRF token, content."""
     visitor, anonymous = logged_in(), Visitor()
     form = {"content_type": "application/x-www-form-urlencoded"}
     elsewhere = {"headers": {"Sec-Fetch-Site": "cross-site"}}
@@ -692,7 +692,7 @@ def test_logging_in_uses_nothing_up(alice: User) -> None:
 
 
 def test_a_revocation_shows_at_every_endpoint_that_reads_the_row(at_alice: Visitor, alice: User) -> None:
-    """Even where the record still stands, as it does while the store has not been told."""
+    """Also if the record still exists, as it does while Redis is away."""
     set_version(alice, 1)
     device = f"{DEVICES}/{uuid4()}"
     assert at_alice.get(PROFILE).status_code == 401

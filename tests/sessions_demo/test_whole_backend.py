@@ -1,4 +1,4 @@
-"""Ours beside Django's cache sessions: the same calls, the same results; and what `set_expiry()` means for a user."""
+"""This store beside Django's cache sessions, with the same calls and results, and `set_expiry()` in use."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -176,7 +176,7 @@ def test_each_form_of_set_expiry_means_what_django_says(
         left.append([store.client(0).ttl(name) for name in store.client(0).scan_iter()])
         seen.append(said)
     assert seen[0] == seen[1]
-    assert left[0] == pytest.approx(left[1], abs=3)  # the clock of Redis goes on
+    assert left[0] == pytest.approx(left[1], abs=3)  # the clock of Redis is not frozen
 
 
 @pytest.mark.parametrize("kind", [CacheStore, SessionStore])
@@ -191,7 +191,7 @@ def test_a_time_without_a_zone_is_the_error_that_it_is_in_django(kind: type[Sess
 
 
 def test_a_session_ends_so_long_after_it_was_last_changed(clock: Clock, store: Store) -> None:
-    """To the second, and by our own clock: Redis has one of its own, and drops a record late."""
+    """To the second, by the clock of this process. Redis has its own clock, and deletes a record late."""
     one = SessionStore()
     one.set_expiry(30)
     one.save()
@@ -258,7 +258,7 @@ def test_the_earliest_of_all_ends_wins(clock: Clock, value: Any, age: int, alice
 
 
 def test_reading_does_not_put_off_the_end(clock: Clock, alice: User, store: Store) -> None:
-    """The minute's note that a session is in use is no change by a view."""
+    """The session's use is noted every minute. That does not count as a change."""
     visitor = logged_in()
     answer(lambda request: request.session.set_expiry(150), visitor.session_id)
     for moment in (61, 122, 149):
@@ -267,7 +267,7 @@ def test_reading_does_not_put_off_the_end(clock: Clock, alice: User, store: Stor
     assert visitor.row.last_seen == NOON + timedelta(seconds=122)
     clock(150)
     assert visitor.whoami() == 401
-    # The registry says so too, and the login page does not call it a revocation.
+    # The registry has the end too, so the login page does not call it a revocation.
     assert DeviceSession.objects.get().state() == "expired"
     page = thief(visitor.session_id).get(LOGIN_PAGE + "?next=/session/profile/")
     assert b"revoked" not in page.content
@@ -331,7 +331,7 @@ def test_a_cookie_that_goes_with_the_browser_comes_and_goes_with_a_new_id(clock:
         assert thief(ids[-1]).whoami() == 401
         ids.append(_cookie(response).value)
         assert thief(ids[-1]).whoami() == 200
-        # What changes nothing about that brings none.
+        # A change that does not concern the cookie brings no new one.
         assert not answer(lambda request: request.session.update({"a": 1}), ids[-1]).cookies
     assert DeviceSession.objects.get().ended is None
 
@@ -347,7 +347,7 @@ def test_a_login_that_goes_with_the_browser_is_one_session(alice: User, settings
 
 
 def test_a_visitor_keeps_one_id_however_often_the_session_changes(clock: Clock, settings: Settings) -> None:
-    """Two requests at once have the same cookie: a new id for one of them would lose what the other one keeps."""
+    """Two simultaneous requests have the same cookie. If one got a new id, the other's changes would be lost."""
     first = _cookie(answer(lambda request: request.session.update({"cart": ["a"]})))
     assert first["max-age"] == settings.SESSION_COOKIE_AGE == 3600
     for moment in range(600, 3 * 3600, 600):
@@ -369,7 +369,7 @@ def test_saving_with_every_request_moves_the_end(clock: Clock, settings: Setting
         assert visitor.whoami() == 200
     clock(280)
     assert visitor.whoami() == 401
-    # Neither makes this a session where there is none, nor takes a cookie away.
+    # Without a session, this neither starts one nor deletes a cookie.
     for settings.SESSION_EXPIRE_AT_BROWSER_CLOSE in (False, True):
         for cookie in ("", "a" * 32):
             assert not answer(lambda request: None, cookie).cookies
@@ -441,7 +441,7 @@ def test_a_revocation_that_a_request_finds_due_survives_that_request(
 
     visitor, other = logged_in(), logged_in()
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
-    stored_users().update(role=User.Role.ADMIN)  # past every signal
+    stored_users().update(role=User.Role.ADMIN)  # no signal is sent
     clock(61)
     assert visitor.get("/stock/").status_code == 401
     assert UserAccess.objects.get().token_version == 1
