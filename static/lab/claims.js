@@ -1,4 +1,4 @@
-/** Runs proofs one after another and writes what they saw beside each claim. Without it, each button is a form. */
+/** Runs proofs one after another and shows each result beside its claim. Without JavaScript, each button sends a form. */
 
 import { h, submit } from "./dom.js";
 
@@ -19,7 +19,7 @@ document.addEventListener("click", (event) => {
 });
 if (live) live.hidden = false;
 
-/** The buttons of the proofs that a button is about. */
+/** The buttons of the proofs that this button runs. */
 function runnable({ dataset }) {
   if (dataset.run) return document.querySelectorAll(`[data-run="${dataset.run}"]`);
   const within = dataset.part ? document.getElementById(dataset.part) : document;
@@ -42,7 +42,7 @@ async function run(buttons, pressed) {
     say(`${problem.message} Stopped after ${done} of ${buttons.length}.`);
   }
   running = false;
-  // A hidden button would take the focus with it.
+  // A hidden button loses the focus. Without this, the keyboard would start again at the top of the page.
   if (document.activeElement === stop) pressed.focus();
   show(0, 0);
 }
@@ -80,7 +80,7 @@ function seenNow(result) {
   ];
 }
 
-/** What could not be run: what it needs, and what was recorded of it earlier. */
+/** For a proof that cannot run here: what it needs, and its last recorded result. */
 function missed({ needs, recorded }) {
   const what = h("p", {}, h("strong", {}, "Not run."), ` It needs ${needs}`);
   if (!recorded) return [what];

@@ -1,11 +1,11 @@
-/** Makes elements; text goes in as text, so nothing that is shown can become markup. */
+/** Makes elements. Text is always added as text, so that nothing shown can become markup. */
 
-/** An HTML element. `properties` are attributes, but for `on…`, which are listeners; the rest are children or text. */
+/** Makes an HTML element. `properties` are attributes, and listeners where the name begins with `on`. */
 export function h(name, properties = {}, ...children) {
   return fill(document.createElement(name), properties, children);
 }
 
-/** Likewise of SVG. */
+/** Makes an SVG element in the same way. */
 export function s(name, properties = {}, ...children) {
   return fill(document.createElementNS("http://www.w3.org/2000/svg", name), properties, children);
 }
@@ -19,7 +19,7 @@ function fill(element, properties, children) {
   return element;
 }
 
-/** Sends a form as it stands (its CSRF token with it) and gives the JSON it is answered with; rejects with a sentence. */
+/** Sends a form, with its CSRF token, and returns the JSON of the answer. It rejects with a sentence for the user. */
 export async function submit(form, more = {}, { method = "POST", action = form.action } = {}) {
   const body = new FormData(form);
   for (const [name, value] of Object.entries(more)) body.set(name, value);

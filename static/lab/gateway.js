@@ -1,4 +1,4 @@
-/** The page `gateway`: draws the hops of each design. Without it everything is there in words. */
+/** The page `gateway`: draws the hops of each design. Without JavaScript, the page has the same in words. */
 import "./sequence.js";
 
 const data = document.querySelector("#trips");

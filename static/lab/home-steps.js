@@ -1,7 +1,7 @@
-/** What the recorded exchanges say about each step of the two lanes, and about how they differ. */
+/** Describes each step of the two lanes, and how the lanes differ, from the recorded exchanges. */
 import { time } from "./sequence.js";
 
-/** For each lane the steps that happened: [number, what it took]. `held` is the length of the token in memory. */
+/** Returns the steps that happened in each lane, as [number, cost]. `held` is the length of the token in memory. */
 export function account(exchanges, held) {
   return {
     session: steps(exchanges.filter(({ lane }) => lane === "session"), sessionLogin, sessionCall),
@@ -9,7 +9,7 @@ export function account(exchanges, held) {
   };
 }
 
-/** One line about the last thing that was done in both lanes; "" when nothing was. */
+/** Returns one line about the last action in both lanes, or "" when there was none. */
 export function difference(exchanges) {
   const [session, token] = ["session", "token"].map((lane) => exchanges.filter((one) => one.lane === lane).at(-1));
   if (!session || !token) return "";
@@ -67,7 +67,7 @@ function tokenCall(call) {
   ];
 }
 
-// A login checks until the password is compared and the throttle told; what follows makes the record or the token.
+// The first half of a login checks the password and tells the throttle. The second half makes the record or the token.
 function halves({ steps }) {
   const hash = steps.findLastIndex(({ kind }) => kind === "hash");
   const firstAfter = steps.findIndex(({ kind, text }, index) => index > hash && !(kind === "redis" && text.startsWith("EVAL")));
@@ -129,7 +129,7 @@ function named(kind, steps) {
   return `${kind === "jwt" ? "key" : "Redis"} ${counts.join(" + ")}`;
 }
 
-// The bytes that say who is asking. Both kinds of cookie go to every address of the site; each flow looks at one.
+// The bytes that say who sends the request. The browser sends both cookies to every address; each flow reads only one.
 function carried({ lane, cookies_sent, authorization }) {
   if (lane === "token") return authorization ? "Authorization: Bearer ".length + authorization.length : 0;
   const cookie = cookies_sent.find(({ name }) => name.endsWith("sessionid"));

@@ -1,6 +1,6 @@
 /**
- * The home page's two lanes, live: real logins at the real addresses, and what the server says they took.
- * A script sees neither Set-Cookie nor the store, so each step lights up by what the server has recorded.
+ * Runs both lanes of the home page: it logs in at the real addresses and shows what the server did for it.
+ * A script can see neither Set-Cookie nor the store, so the steps light up by what the server has recorded.
  */
 import { createClient } from "../jwt_demo/client.js";
 import { h } from "./dom.js";
@@ -52,7 +52,7 @@ async function act(name) {
 
 async function login() {
   const [email, { password }] = [who.value, who.selectedOptions[0].dataset];
-  await ask(panel.dataset.session); // sets the CSRF cookie where there is none
+  await ask(panel.dataset.session); // sets the CSRF cookie if the browser has none
   clear();
   run = (await (await ask(panel.dataset.runs, { method: "POST" })).json()).run;
   const body = JSON.stringify({ email, password });
@@ -67,7 +67,7 @@ async function logout() {
   await together(session("auth/logout", { method: "POST", body: "{}" }), client.logout());
 }
 
-/** Waits for both, whatever becomes of one: what was recorded of the other is shown too. */
+/** Waits for both. If one of them fails, the page still shows what was recorded of the other one. */
 async function together(...lanes) {
   const ends = await Promise.allSettled(lanes);
   const failed = ends.find((end) => end.status === "rejected");
@@ -81,7 +81,7 @@ async function stop() {
   run = "";
 }
 
-// ── How it is asked ──
+// ── Requests ──
 
 function session(path, options = {}, allowed = []) {
   const base = panel.dataset.session.replace(/api\/$/, "");
@@ -96,7 +96,7 @@ async function ask(url, { method = "GET", body } = {}, allowed = []) {
   return checked(response, allowed);
 }
 
-// Read each time, for a login changes it.
+// It is read each time, because a login changes it.
 function csrf() {
   const cookies = document.cookie.split("; ").map((cookie) => cookie.split("="));
   return cookies.find(([name]) => name === panel.dataset.csrf)?.[1] ?? "";
@@ -117,7 +117,7 @@ function sentence({ status, message, retryAfter }) {
   return message;
 }
 
-// ── How it is shown ──
+// ── What the page shows ──
 
 function clear() {
   for (const step of document.querySelectorAll(".lane li.lit")) step.classList.remove("lit");
@@ -140,13 +140,13 @@ async function draw() {
   differs.hidden = !differs.lastElementChild.textContent;
 }
 
-// On a wide page the buttons stay in sight, so that the steps can be seen beside them.
+// On a wide page the buttons stay in sight, so the page can scroll to the steps.
 function reveal(step) {
   if (getComputedStyle(panel).position !== "sticky") return;
   document.querySelector(step).scrollIntoView({ block: "nearest", behavior: still.matches ? "auto" : "smooth" });
 }
 
-// In the order in which they happened; all at once where nothing should move.
+// Lights the steps up one after another, or all at once for a user who wants reduced motion.
 async function light(lane, said) {
   for (const [number, text] of said) {
     const step = document.querySelector(`#${lane}-step-${number}`);
@@ -163,7 +163,7 @@ function allow() {
   const inside = run && client.state === "signed in";
   const focused = document.activeElement;
   for (const button of buttons) button.disabled = button.dataset.do !== "login" && !inside;
-  if (focused.disabled) buttons[0].focus({ preventScroll: true }); // or the keyboard would start again at the top
+  if (focused.disabled) buttons[0].focus({ preventScroll: true }); // else the keyboard would start again at the top of the page
   buttons[0].textContent = run ? "Log in both ways again" : "Log in both ways";
   const next = inside ? (lit.has("session-step-6") ? "" : "profile") : "login";
   for (const button of buttons) button.classList.toggle("quiet", button.dataset.do !== next);

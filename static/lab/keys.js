@@ -1,4 +1,4 @@
-/** Says that the run is under way: the answer to the form takes some seconds. */
+/** Says that the run has started, because the answer to the form takes some seconds. */
 const form = document.querySelector("#change");
 const status = document.querySelector("#status");
 const button = form.querySelector("button");
@@ -11,7 +11,7 @@ form.addEventListener("submit", (event) => {
   status.textContent = "The keys change. The drawing comes in nine seconds.";
 });
 
-// The browser may bring this page back as it was left.
+// The Back button can show this page again as the user left it, with the button disabled.
 addEventListener("pageshow", () => {
   button.disabled = false;
   status.textContent = before;

@@ -1,4 +1,4 @@
-/** Measures without leaving the page, and draws what came back. The two files are downloads, as without a script. */
+/** Measures without leaving the page, and draws the result. The two files stay downloads, as without JavaScript. */
 import { h, s, submit } from "./dom.js";
 
 const form = document.querySelector("#measure");

@@ -1,4 +1,4 @@
-/** Checks in place: the page stays where it is. */
+/** Runs a check without leaving the page. */
 import { h, submit } from "./dom.js";
 
 const status = document.querySelector("[data-status]");

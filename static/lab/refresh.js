@@ -1,4 +1,4 @@
-/** Plays a scene step by step, with the answers the server just gave, and leaves its address in the address bar. */
+/** Plays a scene step by step, with the answers of the server, and puts its address into the address bar. */
 import { h, submit } from "./dom.js";
 
 const form = document.querySelector("#scene");

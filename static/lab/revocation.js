@@ -1,9 +1,9 @@
-/** A round as it happens: this page holds the tokens, asks twice a second, and draws when each of them died. */
+/** Runs a round live: the page holds the tokens, sends a request with each twice a second, and draws when it was refused. */
 import { h, s, submit } from "./dom.js";
 
 const EVERY = 500; // milliseconds between two requests of a client
-const RENEW = 3; // seconds before its end at which a client refreshes
-const LONGEST = 5 * 60; // seconds after which a forgotten round is ended
+const RENEW = 3; // a client refreshes its token so many seconds before the token ends
+const LONGEST = 5 * 60; // seconds after which a round ends by itself
 
 const form = document.querySelector("#round");
 const status = document.querySelector("#status");
@@ -28,7 +28,7 @@ function say(text) {
   status.textContent = text;
 }
 
-/** Revokes access: in the running round, or in a new one in which every client has been seen to be logged in. */
+/** Revokes access in the running round, or in a new one after every client has been logged in for two seconds. */
 async function press(button) {
   if (round?.revokedAt != null) await end();
   if (!round && !(await start())) return;
@@ -94,10 +94,10 @@ async function one(current, lane) {
   }
 }
 
-/** The session's cookie is sent by the server: in this browser it would take the place of the visitor's own. */
+/** The server sends the session's cookie. In this browser, it would replace the visitor's own cookie. */
 const askForSession = (current) => submit(form, { do: "ask", round: current.id, session: current.session });
 
-/** A token needs no cookie, so none is sent. What it cost stands in a header that the lab adds to every answer. */
+/** A token needs no cookie, so none is sent. The lab adds a header to every answer that says what the request cost. */
 async function askWithToken(lane) {
   const headers = { Authorization: `Bearer ${lane.access}`, Accept: "application/json" };
   const response = await fetch(lane.path, { headers, credentials: "omit", cache: "no-store" });
@@ -124,7 +124,7 @@ async function renew(current, lane) {
   }
 }
 
-/** A client without a refresh token asks for the password again, until access is revoked. */
+/** The client without a refresh token sends the password again when its token has ended, until access is revoked. */
 async function died(current, lane, now, why) {
   if (lane.key === "short" && current.revokedAt == null) {
     const given = await submit(form, { do: "login", round: current.id }).catch(() => null);
@@ -164,7 +164,7 @@ function draw(current) {
   numbers.replaceChildren(...current.lanes.map((lane) => figures(current, lane)));
 }
 
-/** The moment of the revocation; before it, the seconds. */
+/** The time of the revocation, or the seconds before there was one. */
 function axis(current, scale, at) {
   if (current.revokedAt != null) return [s("text", { x: at(current.revokedAt), y: 14 }, `▼ ${current.act}`)];
   const step = Math.max(5, Math.ceil(scale / 25) * 5);
@@ -175,7 +175,7 @@ function axis(current, scale, at) {
 function outcome(current, lane) {
   if (lane.dead == null) return [h("b", {}, "✓ works"), current.revokedAt == null ? "" : `, as ${lane.role}`];
   if (current.revokedAt == null) return [h("b", {}, "✕ dead"), ` ${lane.why}`];
-  // No 200 after it: the very next request was refused.
+  // Without a 200 after the revocation, the next request was refused.
   const after = lane.dead - current.revokedAt;
   return lane.until <= current.revokedAt ? [h("b", {}, "✕ dead at once"), `, next request after ${after.toFixed(1)} s`] : [h("b", {}, `✕ dead after ${after.toFixed(1)} s`)];
 }
@@ -204,7 +204,7 @@ addEventListener("pagehide", () => {
   navigator.sendBeacon(form.action, body);
 });
 
-/** Has the throwaway user removed. */
+/** Ends the round. The server then deletes its throwaway user. */
 async function end() {
   const { id } = round;
   round = null;

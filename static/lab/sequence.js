@@ -1,13 +1,13 @@
 /**
- * Draws recorded exchanges (as GET /lab/runs/… gives them) as a sequence diagram: <sequence-diagram>, then `show()`.
- * A page that uses it puts the same in words beside it: `transcript`.
+ * Draws recorded exchanges, in the form of GET /lab/runs/…, as a sequence diagram: <sequence-diagram>, then `show()`.
+ * A page that uses it also shows the same in words: `transcript`.
  */
 import { h, s } from "./dom.js";
 
 const NAMES = ["Browser", "Django", "Redis", "SQL"];
-// Between the browser and the server there is the most to say.
+// The longest texts stand between the browser and the server.
 const PARTS = [0, 0.46, 0.76, 1];
-// In the units of a page whose text is 16px high. A monospaced letter is 0.6 of its height wide.
+// In the units of a page whose text is 16px high. The width of a monospaced letter is 0.6 of its height.
 const [LINE, HEAD, GAP, LETTER] = [15, 42, 9, 0.605];
 
 class SequenceDiagram extends HTMLElement {
@@ -40,8 +40,8 @@ class SequenceDiagram extends HTMLElement {
 customElements.define("sequence-diagram", SequenceDiagram);
 
 /**
- * The diagram as an SVG element, so many CSS pixels wide. What it shows is said by the label around it. `names` are the
- * participants; the first of them asks.
+ * Returns the diagram as an SVG element. `width` is in CSS pixels. The element around it has the label. `names` are the
+ * participants; the first of them sends the requests.
  */
 export function sequence(exchanges, width, names = NAMES) {
   const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
@@ -61,7 +61,7 @@ export function sequence(exchanges, width, names = NAMES) {
   return picture;
 }
 
-/** The same in words, as the items of an ordered list. */
+/** Returns the same in words, as the items of an ordered list. */
 export function transcript(exchanges) {
   return exchanges.flatMap(({ arrows }) =>
     arrows.map((arrow) => {
@@ -72,7 +72,7 @@ export function transcript(exchanges) {
   );
 }
 
-/** Milliseconds for people, in one piece. */
+/** Formats milliseconds, without a line break between number and unit. */
 export function time(ms) {
   return `${ms < 10 ? ms.toFixed(2) : ms.toFixed(0)}\u00a0ms`;
 }
@@ -83,7 +83,7 @@ function layout(width, names) {
   const parts = names === NAMES ? PARTS : names.map((_, index) => index / (names.length - 1));
   const columns = parts.map((part) => edge + part * (width - 2 * edge));
   const letters = Math.floor((width - 8) / (size * LETTER));
-  // Among many participants a long text would seem to be said to those beyond its arrow.
+  // With many participants, a long text would reach beyond its arrow, over participants that it does not concern.
   return { width, size, names, columns, y: HEAD, letters, least: names === NAMES ? letters : 22 };
 }
 
@@ -146,7 +146,7 @@ function noted(arrow, space) {
   ];
 }
 
-// Text stands over its arrow, and moves aside where it would leave the picture.
+// Text stands above the middle of its arrow, or beside it where it would leave the picture.
 function written(said, middle, letters, space) {
   return said.flatMap((text, index) =>
     wrapped(text, letters).map((line) => {

@@ -1,4 +1,4 @@
-/** Reads the token as it is typed, in this page alone; the buttons still ask the server. */
+/** Reads the token while the user types, and sends it nowhere. The buttons still send it to the server. */
 import { h } from "./dom.js";
 
 const NAMES = ["header", "payload", "signature"];
@@ -16,7 +16,7 @@ form.addEventListener("input", async () => {
   const mine = ++turn;
   const text = form.token.value;
   const parts = text.trim() ? await describeToken(text, form.secret.value) : [];
-  if (mine !== turn) return; // the visitor typed on while the signature was computed
+  if (mine !== turn) return; // the visitor typed more while the signature was computed
   place.replaceChildren(...parts);
   status.textContent = parts.length ? "Read in this page." : "";
 });

@@ -1,4 +1,4 @@
-/** The page `wire`: draws what the server has listed, copies, downloads. Without it everything is there in words. */
+/** The page `wire`: draws the exchanges, copies and downloads. Without JavaScript, the page has the same in words. */
 import { s } from "./dom.js";
 import { sequence } from "./sequence.js";
 
@@ -10,7 +10,7 @@ for (const diagram of document.querySelectorAll("sequence-diagram")) {
   const exchange = exchanges[diagram.dataset.number - 1];
   const item = diagram.closest("li");
   diagram.show([exchange], `${exchange.method} ${exchange.path} as a sequence diagram; beside it the same in words`);
-  // With a keyboard one opens the details themselves.
+  // A click on the diagram is a shortcut. With a keyboard, the user opens the details themselves.
   diagram.addEventListener("click", () => (item.querySelector("details").open = true));
 }
 
@@ -36,7 +36,7 @@ for (const button of document.querySelectorAll("[data-download]")) {
   });
 }
 
-// Who was sent the address of an exchange is brought to it when the scenario has been played.
+// A visitor who opens the link to an exchange is brought to that exchange when the scenario has been played.
 if (/^#exchange-\d+$/.test(location.hash)) {
   for (const button of document.querySelectorAll("[formaction]")) {
     button.formAction = button.formAction.replace("#recorded", location.hash);
@@ -51,7 +51,7 @@ function reveal() {
   if (chosen) chosen.querySelector("details").open = true;
 }
 
-// A file has no style sheet of ours, so each element takes its looks along as attributes.
+// A saved file has no stylesheet, so the styles of each element are written into it as attributes.
 function standalone(exchanges) {
   const picture = sequence(exchanges, 720);
   const place = document.querySelector("#recorded");
@@ -71,7 +71,7 @@ function standalone(exchanges) {
   return new XMLSerializer().serializeToString(picture);
 }
 
-// Few programs but browsers know oklch().
+// Few programs except browsers know oklch().
 function plain(colour) {
   if (colour === "none") return colour;
   const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });

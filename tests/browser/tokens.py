@@ -17,7 +17,7 @@ ENDED = "Your login has ended"
 LOST = (
     "An answer to this browser was lost on its way, so this login has ended. Your other logins have not. Log in again."
 )
-REUSED = "Somebody used an old token of yours; everything was logged out. Change your password."
+REUSED = "Somebody used an old token of yours, so all your logins have ended. Change your password."
 
 # Each place where a script of the page could find a token. The client keeps it in a private field, which no other
 # script can read. `parts` are the texts to look for.

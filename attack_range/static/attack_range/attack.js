@@ -1,4 +1,4 @@
-/** Runs the cases of an attack one after another and writes what the server said beside each. Without it, one form
+/** Runs the cases of an attack one after another and shows the server's result beside each. Without JavaScript, one form
  * runs all of them. */
 
 import { h } from "../lab/dom.js";
@@ -52,7 +52,7 @@ function start() {
 
 function end() {
   running = button.disabled = reset.disabled = false;
-  // A hidden button would take the focus with it.
+  // A hidden button loses the focus. Without this, the keyboard would start again at the top of the page.
   if (document.activeElement === stop) button.focus();
   stop.hidden = progress.hidden = true;
 }
@@ -77,7 +77,7 @@ function show(result) {
   for (const place of document.querySelectorAll(`[data-seen="${result.id}"]`)) place.textContent = result.seen;
 }
 
-/** The score and the histograms are drawn by the server: this page takes them from a new copy of itself. */
+/** The server draws the score and the histograms, so this page takes them from a new copy of itself. */
 function showWhatTheServerKeeps() {
   return new Promise((done) => {
     const request = new XMLHttpRequest();

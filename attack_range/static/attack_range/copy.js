@@ -1,4 +1,4 @@
-/** A button to copy each thing that is there to be pasted. */
+/** Adds a button that copies each text that the user may want to paste. */
 
 import { h } from "../lab/dom.js";
 

@@ -1,5 +1,5 @@
 /**
- * How the client reads what the server answers, and what it tells the user. Nothing here keeps a state.
+ * Reads the server's answers, and holds the sentences for the user. Nothing here keeps a state.
  */
 
 /**
@@ -26,10 +26,11 @@ export const SENTENCES = {
   loggedOutInAnotherTab: "You logged out in another tab.",
   anotherUser: "Somebody logged in here, in another tab. Load this page again to go on as them.",
   unreachable: "The server cannot be reached right now.",
-  loginEnded: "Your login has ended, by time or from elsewhere. If not by you, change your password.",
+  loginEnded: "Your login has ended: it expired, or somebody ended it. If it was not you, change your password.",
 };
 
-// A new token can cure these errors. It would not help after another 401, such as that for a wrong password.
+// After these errors, the same request can succeed with a new token. After another 401, such as the one for a wrong
+// password, it cannot.
 const TOKEN_REFUSALS = ["No token provided", "Token expired", "Invalid token", "Token revoked"];
 
 /** @type {Record<string, string>} What the user reads when the server refuses a refresh with this error. */
@@ -37,7 +38,7 @@ const REFRESH_REFUSALS = {
   "Invalid refresh token": SENTENCES.loginEnded,
   "Refresh token already used":
     "An answer to this browser was lost on its way, so this login has ended. Your other logins have not. Log in again.",
-  "Token reuse detected": "Somebody used an old token of yours; everything was logged out. Change your password.",
+  "Token reuse detected": "Somebody used an old token of yours, so all your logins have ended. Change your password.",
 };
 
 /**
@@ -66,8 +67,8 @@ export function contentOf(answer) {
 
 /** @param {any} content */
 export function assertToken(content) {
-  // Without this, the error page of a proxy would end in an exception without a status, and the client would not try
-  // again. Only a 401 is a logout.
+  // An answer without a token is the error page of a proxy, and not a logout. Without this, the exception would have no
+  // status, and the client would not try again.
   if (!content.accessToken) throw clientError(SENTENCES.unreachable, 503);
 }
 
@@ -84,7 +85,8 @@ export function isTokenRefused(answer) {
  */
 export function reasonOfRefusal(answer, userId) {
   const { error } = jsonOf(answer);
-  // A browser without a login is refused too. Its user would read that a login has ended which never was.
+  // The server also refuses a browser in which the user was never logged in. That user must not read that a login has
+  // ended.
   const otherwise = userId ? SENTENCES.loginEnded : "";
   return REFRESH_REFUSALS[error] ?? otherwise;
 }
@@ -97,7 +99,7 @@ export function jsonOf(answer) {
   try {
     return JSON.parse(answer.text) ?? {};
   } catch {
-    // A proxy answers with HTML. The caller would get a SyntaxError and never see the status.
+    // A proxy may answer with HTML. Without this, the caller would get a SyntaxError and never see the status.
     return {};
   }
 }
@@ -112,12 +114,12 @@ export async function fetchWhole(url, options, patience) {
   const signal = options.signal ?? AbortSignal.timeout(patience * 1000);
   try {
     const response = await fetch(url, { ...options, signal });
-    // The connection can break in the middle of the body, and the caller could not read the same body again.
+    // The connection can break in the middle of the body. A body can be read only once, so the copy is read here.
     const copy = response.clone();
     const text = await copy.text();
     return { response, text };
   } catch (error) {
-    // An abort by the caller is not an outage, and must not make the client offline.
+    // The caller aborted the request. As an outage, that would make the client offline.
     if (options.signal?.aborted) throw error;
     throw clientError(SENTENCES.unreachable, 0);
   }
@@ -145,14 +147,14 @@ export function claimsOf(accessToken) {
   return JSON.parse(json);
 }
 
-/** @returns {() => number} Tells how many seconds have passed since now. */
+/** @returns {() => number} A function that returns the seconds since the start. */
 export function startStopwatch() {
   const steadyStart = performance.now();
   const clockStart = Date.now();
   return () => {
     const steadyMilliseconds = performance.now() - steadyStart;
     const clockMilliseconds = Date.now() - clockStart;
-    // The steady time can stop while the machine sleeps, and the clock can be set back. With one of them alone, a
+    // `performance.now()` can stop while the machine sleeps, and the clock can be set back. With only one of them, a
     // token could seem to have more time left than it has.
     return Math.max(steadyMilliseconds, clockMilliseconds) / 1000;
   };

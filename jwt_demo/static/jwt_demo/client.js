@@ -9,8 +9,8 @@
  * To use it in another project, copy this file and those beside it that it imports: `answers.js`, `login.js` and
  * `tabs.js`. They need nothing else.
  *
- * The server answers POST requests at these addresses. They are under one address. It may be of another origin of the
- * page's site, if the server trusts the origin of the page and lets its scripts read the answers (CORS).
+ * The server answers POST requests at the addresses below, under one base address. The base address may belong to
+ * another origin of the same site, if the server trusts the page's origin and lets its scripts read the answers (CORS).
  *
  * - `auth/login`, `auth/refresh`, `auth/reauthenticate` and `auth/password` answer `{accessToken, expiresIn}`, with
  *   `expiresIn` in seconds. They keep the refresh token in an HttpOnly cookie.
@@ -20,10 +20,9 @@
  *
  * The access token is in a private field. It is not in storage, in the document or in a global variable.
  *
- * Tabs take turns with everything that changes the cookie, by Web Locks, if their pages are of one origin. In a
- * browser without Web Locks, each tab takes turns only with itself. A logout reaches the other tabs. A tab never
- * continues as another user: when another user logs in in another tab, this tab is signed out, says so, and waits
- * until the user loads the page again.
+ * Only one tab at a time changes the cookie: the tabs of one origin take turns by Web Locks. In a browser without Web
+ * Locks, each tab takes turns only with itself. A logout reaches the other tabs. A tab never continues as another user:
+ * when another user logs in in another tab, this tab is signed out, says so, and waits until the page is loaded again.
  */
 import {
   SENTENCES,
@@ -45,12 +44,12 @@ import { Tabs } from "./tabs.js";
 
 // All times are in seconds.
 
-// A token that ends sooner is replaced before it is sent, because it could end on its way. A timer would not do: it
-// stops while the tab sleeps, and it keeps a login alive that the user no longer uses.
+// A token that ends sooner is replaced before it is sent, because it could expire on its way. A timer is no substitute:
+// it stops while the tab sleeps, and it would keep a login alive that the user no longer uses.
 const REFRESH_AHEAD = 30;
 const PATIENCE = 30;
-// With ten or more, the server would get the second attempt at a refresh when it no longer repeats its answer, and
-// would end the login.
+// The server repeats its answer for ten seconds. If the client waited that long, its second attempt would come too
+// late, and the server would end the login.
 const REFRESH_PATIENCE = 8;
 
 /**
@@ -58,8 +57,8 @@ const REFRESH_PATIENCE = 8;
  *
  * @param {string} [base] The address of the server, with a slash at its end.
  * @param {string} [loginField] The name of the field that says who logs in: `email` or `username`, as the server has it.
- * @param {string} [api] The client sends the token to addresses that begin with this one, and to no others. `base` is
- *     among them.
+ * @param {string} [api] The client sends the token to addresses that begin with this one, and to no others. `base`
+ *     must begin with it too.
  * @returns {TokenClient}
  * @throws {TypeError} When `base` or `api` is not an address.
  */
@@ -116,7 +115,7 @@ class TokenClient extends EventTarget {
   }
 
   /**
-   * Brings the login back with the cookie. A page calls this when it loads, or to get a new token.
+   * Gets a new token with the cookie. A page calls this when it loads, to bring the login back.
    *
    * @returns {Promise<boolean>} Whether the client has a token now. It never rejects. `state` and `reason` say why.
    */
@@ -155,7 +154,7 @@ class TokenClient extends EventTarget {
   };
 
   /**
-   * Logs the user in. The user who was logged in before, if any, is forgotten.
+   * Logs the user in. The client forgets the user who was logged in before.
    *
    * @param {string} name The e-mail address or user name.
    * @param {string} password
@@ -183,7 +182,7 @@ class TokenClient extends EventTarget {
   logoutEverywhere = () => this.#tabs.takeTurn(() => this.#logOutEverywhere());
 
   /**
-   * Proves the password again and gets a new token, which the server trusts for what needs a recent proof.
+   * Sends the password again and gets a new token, which the server accepts where it requires a recent password check.
    *
    * @param {string} password
    * @returns {Promise<void>}
@@ -192,7 +191,7 @@ class TokenClient extends EventTarget {
   reauthenticate = (password) => this.#tabs.takeTurn(() => this.#provePassword("auth/reauthenticate", { password }));
 
   /**
-   * Gives the user a new password, and this tab a new token.
+   * Changes the user's password and gets a new token for this tab.
    *
    * @param {string} current
    * @param {string} next
@@ -203,7 +202,7 @@ class TokenClient extends EventTarget {
     this.#tabs.takeTurn(() => this.#provePassword("auth/password", { current, new: next }));
 
   /**
-   * Tells what is in the token, for a page that explains tokens.
+   * Returns the token and what is in it, for a page that explains tokens.
    *
    * @returns {{token: string, claims: Record<string, any>, secondsLeft: number} | null} `null` without a token.
    */
@@ -227,14 +226,14 @@ class TokenClient extends EventTarget {
     // The Back button can show a hidden page again, and another person may press it. With the token, that person
     // would be logged in. The user id stays, or the page would continue as the other person.
     this.#login.forgetToken();
-    // A page that is shown again would share the failure of a refresh from before, and its state would stay unknown.
+    // Without this, a page that is shown again would share the failure of the earlier refresh and stay unknown.
     this.#refreshUnderWay = null;
     this.#login.changeState("unknown");
   }
 
   /** @param {PageTransitionEvent} event */
   #handlePageShow(event) {
-    // The script of a page that the Back button shows again does not run again, so nothing else asks the server.
+    // When the Back button shows a page again, its script does not run again. Only this event asks the server.
     if (event.persisted && this.state === "unknown") this.restore();
   }
 
@@ -248,8 +247,8 @@ class TokenClient extends EventTarget {
     const answer = await this.#login.noticeOutage(sent);
     const content = contentOf(answer);
     assertToken(content);
-    // Without this, `accept` would refuse a user who is not the previous one, and the next user could get an answer
-    // to a request of the previous one.
+    // Without this, `accept` would refuse a user who is not the previous one, and the new user could get an answer to
+    // a request of the previous one.
     this.#login.forgetUser();
     this.#login.accept(content, readStopwatch);
     this.#tabs.tell(this.#login.userId);
@@ -308,7 +307,7 @@ class TokenClient extends EventTarget {
     const tokenSent = this.#login.accessToken;
     const answer = await this.#send(path, options);
     if (!isTokenRefused(answer)) return answer;
-    // Another request may have replaced the token while this one waited. A second refresh would waste that token.
+    // Another request may have replaced the token meanwhile. A second refresh would waste that token.
     if (tokenSent === this.#login.accessToken) await replaceToken();
     this.#login.assertCurrent(loginNumber);
     return this.#send(path, options);
@@ -325,8 +324,8 @@ class TokenClient extends EventTarget {
   async #startRefresh() {
     const tokenBefore = this.#login.accessToken;
     const turn = this.#tabs.takeTurn(async () => {
-      // A login may have replaced the token before the turn came, and a second new token would be of no use. A logout
-      // may have removed it, and a refresh would ask for a login that has ended.
+      // Before this turn came, a login may have replaced the token, and a second new token would be of no use. Or a
+      // logout may have removed it, and the refresh would be refused.
       if (tokenBefore === this.#login.accessToken) await this.#refreshNow();
     });
     try {
@@ -358,8 +357,8 @@ class TokenClient extends EventTarget {
       if (error.status !== 0) throw error;
       // Without this, the second attempt would undo a logout that happened during the first one.
       this.#login.assertCurrent(loginNumber);
-      // Perhaps only the answer was lost, and the server repeats it for ten seconds. A later attempt would be refused,
-      // and the login would be over.
+      // Perhaps only the answer was lost. The server repeats it for ten seconds. It refuses a later attempt and ends
+      // the login.
       return send();
     }
   }

@@ -1,10 +1,10 @@
-/** Shows in a form what is wrong with it, and says in a sentence why a request has failed. */
+/** Shows in a form what is wrong, and says in a sentence why a request failed. */
 import { textIn } from "./token-view.js";
 
 /** @typedef {import("./answers.js").ClientError} ClientError */
 
 /**
- * Shows above the fields of the form what is wrong.
+ * Shows what is wrong above the fields of the form.
  *
  * @param {HTMLFormElement} form
  * @param {ClientError} error

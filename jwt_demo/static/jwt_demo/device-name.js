@@ -1,6 +1,6 @@
-/** Names a device for a list, as the server's pages name it. */
+/** Names a device for a list, with the names that the server's pages use. */
 
-/** @type {Record<string, string>} The first mark that is found decides: most browsers claim to be others as well. */
+/** @type {Record<string, string>} The first mark that is found decides, because most browsers also name others. */
 const BROWSERS = {
   "Edg": "Edge",
   "OPR/": "Opera",
@@ -25,8 +25,8 @@ const SYSTEMS = {
 };
 
 /**
- * @param {string} userAgent What the browser calls itself.
- * @returns {string} Such as "Firefox on Linux". A browser that is not known is named by the first part of its own words.
+ * @param {string} userAgent The `User-Agent` header of the browser.
+ * @returns {string} Such as "Firefox on Linux". For an unknown browser it is the start of `userAgent`.
  */
 export function deviceName(userAgent) {
   const browser = nameIn(BROWSERS, userAgent);

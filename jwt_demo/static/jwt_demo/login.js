@@ -16,7 +16,7 @@ import { SENTENCES, claimsOf, clientError } from "./answers.js";
  * @typedef {"unknown" | "signed in" | "signed out" | "offline"} ClientState
  */
 
-// The server is away: no answer came, or the server says that it is unavailable.
+// No answer came, or the server says that it is unavailable.
 const OUTAGE_STATUSES = [0, 503];
 
 // Both are in seconds. The delay doubles with each attempt until it is the longest.
@@ -32,11 +32,11 @@ export class Login {
   #tryAgain;
   /** The token, or an empty string. */
   #accessToken = "";
-  /** The user that this tab belongs to, or an empty string. It outlives the token while the page is hidden. */
+  /** The user of this tab, or an empty string. It stays while the page is hidden, when the token is forgotten. */
   #userId = "";
-  /** Tells how many seconds the token has left. */
+  /** Returns the seconds that the token has left. */
   #countSecondsLeft = () => 0;
-  /** Grows with each login and logout. Without it, an answer to one user could be handed out to the next one. */
+  /** Grows with each login and logout. Without it, the next user could get an answer to a request of this one. */
   #number = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} It is `undefined` when no attempt is due. */
   #retryTimer;
@@ -44,7 +44,7 @@ export class Login {
 
   /**
    * @param {() => void} handleChange Called when the token, `state` or `reason` has changed.
-   * @param {() => void} tryAgain Called when the server was away, after a delay that grows.
+   * @param {() => void} tryAgain Called a while after the server could not be reached.
    */
   constructor(handleChange, tryAgain) {
     this.#handleChange = handleChange;
@@ -86,7 +86,7 @@ export class Login {
    */
   accept({ accessToken, expiresIn }, readStopwatch) {
     const { sub } = claimsOf(accessToken);
-    // The tabs share one cookie. After a login in another tab it brings the token of the user who logged in there.
+    // The tabs share one cookie. After a login in another tab, it brings a token of the user who logged in there.
     if (this.#userId && this.#userId !== sub) this.end(SENTENCES.anotherUser);
     this.#accessToken = accessToken;
     this.#userId = sub;
@@ -119,7 +119,7 @@ export class Login {
   /** @param {string} userId The user who logged in in another tab, or an empty string after a logout there. */
   hearOtherTab(userId) {
     if (this.state === "signed out") {
-      // The old reason may no longer be true, such as that another user is logged in.
+      // The old reason, such as that another user is logged in, may no longer be true.
       const reason = userId ? SENTENCES.anotherUser : "";
       this.changeState("signed out", reason);
     } else if (!userId) {
@@ -130,7 +130,7 @@ export class Login {
   }
 
   /**
-   * Lets the state become offline when `pending` finds the server away.
+   * Waits for `pending`, and changes the state to offline when the server cannot be reached.
    *
    * @template Result
    * @param {Promise<Result>} pending
@@ -141,7 +141,7 @@ export class Login {
       return await pending;
     } catch (error) {
       const isOutage = OUTAGE_STATUSES.includes(error.status);
-      // A user who is signed out needs the login form, which a page takes away when the client is offline.
+      // A user who is signed out needs the login form. A page hides it when the client is offline.
       if (isOutage && this.state !== "signed out") this.changeState("offline", error.message);
       throw error;
     }
@@ -157,7 +157,7 @@ export class Login {
     } else {
       this.stopRetrying();
     }
-    // A tab that is signed out may be logging in. To forget the user again would make that login fail.
+    // A tab that is already signed out may be logging in. To forget the user again would make that login fail.
     if (state === "signed out" && this.state !== "signed out") this.forgetUser();
     this.state = state;
     this.reason = reason;
@@ -165,7 +165,7 @@ export class Login {
   }
 
   #scheduleRetry() {
-    // Each request that waits reports the outage. Without this, each of them would postpone the attempt.
+    // Each waiting request reports the outage. Without `??=`, each of them would start an attempt of its own.
     this.#retryTimer ??= setTimeout(() => this.#retry(), this.#retryDelay * 1000);
   }
 

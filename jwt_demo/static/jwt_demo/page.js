@@ -1,6 +1,6 @@
 /**
- * The page of the token flow. It draws the state of the client, and asks the client for what the user presses.
- * What belongs to a user is made from a <template> at the login, and taken out of the page at the logout.
+ * The page of the token flow. It shows the state of the client, and lets the client do what the user presses.
+ * The part for a user who is logged in is made from a <template> at the login, and removed at the logout.
  */
 import { createClient } from "./client.js";
 import { clearComplaints, complain, failureSentence } from "./complaints.js";
@@ -10,7 +10,7 @@ import { momentOf, showToken, textIn } from "./token-view.js";
 /** @typedef {import("./client.js").ClientError} ClientError */
 
 /**
- * One login of the user, as the server tells it. The moments are in ISO 8601.
+ * One login of the user, as the server describes it. The times are in ISO 8601.
  *
  * @typedef {object} Device
  * @property {string} id
@@ -30,7 +30,7 @@ const outside = find("#outside");
 const inside = find("#inside");
 const client = createClient(status.dataset.base, status.dataset.loginField);
 
-/** What a user reads who is not logged in. */
+/** What the page says to a user who is not logged in. */
 const TEXTS_OUTSIDE = { title: title.textContent, lead: lead.textContent };
 
 const STATES = {
@@ -53,13 +53,13 @@ const ACTIONS = {
   everywhere: () => leaveBy(client.logoutEverywhere),
 };
 
-/** Whether an action is under way. Without this, a second press would send the same request again. */
+/** Whether an action is running. Without this, a second press would send the same request again. */
 let isBusy = false;
 
-/** The sentence about the state that was said last. */
+/** The sentence about the state that the page showed last. */
 let stateSaid = "";
 
-/** @type {Promise<unknown>} Ends when the page shows what belongs to the user. */
+/** @type {Promise<unknown>} Settles when the page shows the user's profile and devices. */
 let loading = Promise.resolve();
 
 client.addEventListener("change", update);
@@ -75,11 +75,11 @@ function find(selector) {
   return document.querySelector(selector);
 }
 
-/** Draws the state of the client. */
+/** Shows the state of the client. */
 function update() {
   const sentence = client.reason || STATES[client.state];
   status.dataset.state = client.state;
-  // The event also comes when only the token has changed. What an action has said stays then.
+  // The event also comes when only the token has changed. Then the message of the last action must stay.
   if (sentence !== stateSaid) {
     stateSaid = sentence;
     say(sentence);
@@ -94,7 +94,7 @@ function say(sentence) {
   status.textContent = sentence;
 }
 
-// ── In and out ──
+// ── Login and logout ──
 
 function enter() {
   const content = find("#signed-in").content.cloneNode(true);
@@ -133,7 +133,7 @@ function leave() {
   inside.replaceChildren();
   title.textContent = TEXTS_OUTSIDE.title;
   lead.textContent = TEXTS_OUTSIDE.lead;
-  // The focused element is gone, and the keyboard would start again at the top of the page.
+  // The focused element is gone. Without this, the keyboard would start again at the top of the page.
   if (hadFocus) title.focus();
 }
 
@@ -143,11 +143,11 @@ async function logIn() {
   const remember = find("#id_remember").checked;
   await client.login(name, password, remember);
   find("#login").reset();
-  // Not awaited: until the login form's action ends, a press of a button that already stands on the page is lost.
+  // Not awaited: until this action ends, the page ignores presses of the buttons that it already shows.
   loading.then(focusTitle);
 }
 
-/** Moves the focus from the login form, which is gone, unless the user has gone on by now. */
+/** Moves the focus from the hidden login form to the title, unless the user has already moved it. */
 function focusTitle() {
   if (inside.firstChild && !inside.contains(document.activeElement)) title.focus();
 }
@@ -156,7 +156,7 @@ function focusTitle() {
 
 async function showProfile() {
   const { data } = await ask("api/profile");
-  // The user may be logged out by now, and the places for the data are gone.
+  // The user may be logged out by now, and then the elements for the data are gone.
   if (!inside.firstChild) return;
   title.textContent = data.name;
   find("[data-name]").textContent = data.name;
@@ -282,7 +282,7 @@ async function endDevice(device) {
 
 /** @param {string} sentence */
 async function showEnd(sentence) {
-  // The button that the user pressed goes away with its device.
+  // The button that the user pressed is removed with its device. Without this, the focus would be lost.
   find("#devices").focus();
   await showDevices();
   say(sentence);
@@ -323,7 +323,7 @@ function submit(event, action) {
 }
 
 /**
- * Runs the action, unless another one is under way.
+ * Runs the action, unless another one is running.
  *
  * @param {() => Promise<void>} action
  * @param {(error: ClientError) => void} handleFailure
@@ -344,6 +344,6 @@ async function attempt(action, handleFailure) {
 
 /** @param {ClientError} error */
 function report(error) {
-  // In another state, the client has said that the login has ended or that the server is away.
+  // In another state, the page already says that the login has ended or that the server cannot be reached.
   if (client.state === "signed in") say(failureSentence(error));
 }

@@ -1,6 +1,7 @@
 /**
- * The panel on the pages of the browsable API. It logs the user in, and asks the page's own address with the token.
- * A browser sends no token when it opens an address, so the rest of the page shows the answer to a stranger.
+ * The panel on the pages of the browsable API. It logs the user in, and sends requests with the token to the page's
+ * own address. A browser sends no token when it opens an address, so the rest of the page shows the answer that a
+ * visitor without a login gets.
  */
 import { createClient } from "./client.js";
 import { showToken, textIn } from "./token-view.js";
@@ -28,8 +29,8 @@ const STATES = {
 };
 
 /**
- * What the client does by itself at these addresses. It waits for its turn among the tabs, and keeps the new token. A
- * plain request would throw that token away.
+ * At these addresses a method of the client sends the request. It waits for its turn among the tabs, and keeps the new
+ * token. A plain request would lose that token.
  *
  * @type {Record<string, (body: any) => Promise<unknown>>}
  */
@@ -54,7 +55,7 @@ function find(selector) {
   return document.querySelector(selector);
 }
 
-/** Draws the state of the client. */
+/** Shows the state of the client. */
 function update() {
   status.textContent = client.reason || STATES[client.state];
   loginForm.hidden = client.state !== "signed out";
@@ -62,7 +63,7 @@ function update() {
   if (client.state === "signed out" || client.state === "unknown") inside.replaceChildren();
 }
 
-// ── What the user sees who is logged in ──
+// ── For a user who is logged in ──
 
 function enter() {
   const content = find("#token-signed-in").content.cloneNode(true);
@@ -79,7 +80,7 @@ function enter() {
   if (METHODS.includes("GET")) showAnswer(send("GET"));
 }
 
-/** Shows the field for the body with the methods that send one. */
+/** Shows the field for the body, if the chosen method sends one. */
 function showBodyField() {
   const method = find("#token-method").value;
   find("#token-body").parentElement.hidden = !["POST", "PUT", "PATCH"].includes(method);
@@ -124,7 +125,7 @@ async function readableText(response) {
 }
 
 /**
- * Lets the client do what the page's address does.
+ * Calls the method of the client for the page's address.
  *
  * @param {string} body
  * @returns {Promise<string>}
@@ -142,7 +143,7 @@ async function callClient(body) {
  */
 async function showAnswer(answer) {
   const text = await answer.catch(failureText);
-  // The user may be logged out by now, and the place for the answer is gone.
+  // The user may be logged out by now, and then the element for the answer is gone.
   if (!inside.firstChild) return;
   find("#token-answer pre").textContent = text;
   find("#token-answer").hidden = false;

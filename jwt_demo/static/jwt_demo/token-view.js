@@ -1,4 +1,4 @@
-/** Shows the access token of a client: its claims, the seconds it has left, and the token itself when asked to. */
+/** Shows the access token of a client: its claims, the seconds it has left, and the token itself on request. */
 
 /** @typedef {ReturnType<typeof import("./client.js").createClient>} Client */
 
@@ -14,7 +14,7 @@ const MEANINGS = {
   aud: "for whom",
 };
 
-/** @type {Record<string, string>} The claims whose value is a moment. */
+/** @type {Record<string, string>} The claims whose value is a time. */
 const MOMENTS = { iat: "issued", exp: "ends", auth_time: "when the password was last proved" };
 
 const MASK = "•".repeat(24);
@@ -32,7 +32,7 @@ export function showToken(client, place) {
 }
 
 class TokenView {
-  /** Whether the token itself can be read. */
+  /** Whether the token itself is shown. */
   #isRevealed = false;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
@@ -63,7 +63,7 @@ class TokenView {
     this.#update();
   }
 
-  // A field and not a method: only the function that was added can be removed.
+  // A field and not a method: `removeEventListener` needs the same function that was added.
   #update = () => {
     if (!this.#place.isConnected) {
       this.#stop();
@@ -121,7 +121,7 @@ function claimRow([name, value]) {
 
 /**
  * @param {string | number} at
- * @returns {HTMLTimeElement} It is written as on the other pages.
+ * @returns {HTMLTimeElement} The time in UTC, in the form that the other pages use.
  */
 export function momentOf(at) {
   const date = new Date(at);

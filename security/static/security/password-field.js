@@ -9,7 +9,7 @@ class PasswordField extends HTMLElement {
     this.button = document.createElement("button");
     this.button.type = "button";
     this.button.addEventListener("click", () => this.show(this.input.type === "password"));
-    // A browser remembers what was in a text field and offers it to the next person.
+    // A browser remembers the content of a text field and offers it to the next user.
     this.input.form.addEventListener("submit", () => this.show(false));
     this.append(this.button);
     this.show(false);

@@ -1,6 +1,6 @@
 // Logs in with tokens, in a page of BASE or in Node: node jwt.mjs BASE EMAIL PASSWORD
-// In a page the refresh token is in an HttpOnly cookie, which no script can read. Node has no jar, so it asks for
-// it in the body, as a native client does.
+// In a page, the refresh token is in an HttpOnly cookie, which no script can read. Node has no cookie jar, so it gets the
+// refresh token in the body, as a native client does.
 const transport = globalThis.document ? "cookie" : "body";
 let tokens = {};
 

@@ -1,7 +1,7 @@
 // Logs in with a session, in a page of BASE or in Node: node session.mjs BASE EMAIL PASSWORD
 const jar = new Map();
-// A browser keeps its own cookies and sends a Referer, and lets no script set these headers; Node has no jar, so here
-// is one, and over https Django wants a Referer beside the CSRF token.
+// A browser keeps the cookies and sends a Referer by itself, and lets no script set these headers. Node has no cookie
+// jar, so this is one. Over https, Django requires a Referer beside the CSRF token.
 const cookies = () => globalThis.document?.cookie ?? [...jar].map((pair) => pair.join("=")).join("; ");
 // A login gives a new CSRF token, so it is read each time.
 const csrf = () => /csrftoken=(\w+)/.exec(cookies())?.[1];

@@ -1,6 +1,6 @@
-// Counts down from the login, whose time and credential the bank's page has put into the address of this one.
+// Counts down from the login. The bank's page has put its time and its credential into the address of this page.
 const { since, window: seconds, credential } = document.body.dataset;
-// Only for a cookie without SameSite does the time decide.
+// The time matters only for a cookie without SameSite.
 const AT_ANY_TIME = {
   "session-none": "Your cookie has SameSite=None: it goes along with this form at any time.",
   "session-lax": "Your cookie has SameSite=Lax: it never goes along with this form.",

@@ -26,13 +26,13 @@ const PLACES = {
 };
 const token = PLACES[place] ?? NONE;
 
-// Or this place would look as weak as the one that the person at this browser has tried before.
+// A token that an earlier try left elsewhere would make this place look weak too.
 for (const other of Object.values(PLACES)) if (other !== token) other.keep("");
 
 const account = document.querySelector("#account");
 const form = document.querySelector("#address");
 
-/** A request as the customer: with the token, or with the cookie that the browser adds. */
+/** Sends a request as the customer: with the token, or with the cookie that the browser adds. */
 function ask(path, options = {}) {
   const headers = token.take() ? { Authorization: `Bearer ${token.take()}` } : {};
   return fetch(base + path + location.search, { ...options, headers });
@@ -51,7 +51,7 @@ async function showAccount() {
   document.body.dataset.state = answer.ok ? "signed in" : "signed out";
 }
 
-/** What was kept in memory is gone after a reload, and the refresh cookie gets another token. */
+/** A token in memory is gone after a reload. The refresh cookie brings another one. */
 async function restore() {
   if (place !== "global" && place !== "closure") return;
   const answer = await ask("refresh", { method: "POST" });
