@@ -1,8 +1,9 @@
 """Asks the attack range to try attacks. The range is another process on this machine, which starts a real Chromium. The
-site starts none, and imports nothing of the range.
+site starts no browser and imports nothing of the range.
 
-Needs httpx. Gives `run`, which has cases tried now, and `trying_each_once`; `list_cases`; `proves_by_attack`, the
-decorator of such a proof; and `succeeds` and `fails`, which make evidence of a case.
+Needs httpx. Gives `list_cases`; `run`, which makes the range try cases now; `trying_each_once`, within which no case is
+tried twice; `proves_by_attack`, the decorator of a proof that asks the range; and `succeeds` and `fails`, which make
+evidence of the result of a case.
 """
 
 import os
@@ -18,9 +19,9 @@ from lab.claims.evidence import Evidence, NotRunning, Proof, holds, limit, prove
 
 HOST = "range.localhost"
 HIGHEST_PORT = 65535
-# Seconds. To reach a server on this machine takes none; its list of cases is ready.
+# Seconds. A server on this machine accepts a connection at once, and the range need not compute its list of cases.
 CONNECT_SECONDS_MAX, LIST_SECONDS_MAX = 1, 3
-# Seconds and cases of one request. Three other runs may be waiting for Chromium before it.
+# Seconds and cases of one request. Up to three other runs may have to finish in Chromium before it.
 RUN_SECONDS_MAX, RUN_CASES_MAX = 120, 4
 HOW_TO_START = "make run starts it with the site, and make prove starts it for the proofs."
 # The ids of the claims whose proofs ask the range.
@@ -29,8 +30,10 @@ BY_ATTACK: set[str] = set()
 
 @dataclass(frozen=True)
 class Listed:
-    """A case that the range can try. `variant` is what it is run against: weak code, the project's own (`ours`), a
-    `legitimate` use of that, or ours `without` a defence. `limit` marks an attack on ours that is known to succeed."""
+    """A case that the range can try. `tried` describes it in a sentence. `variant` is `weak` for an attack on weak
+    code, `ours` for one on the project's own code, `without` for one on that code with a defence taken away, and
+    `legitimate` for a permitted use of that code. `expected` says whether the try should succeed. `limit` marks an
+    attack on the project's own code that is known to succeed."""
 
     id: str
     variant: str
@@ -41,7 +44,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Tried(Listed):
-    """What came of a case, by what the range's servers saw. `seen` says it in a sentence, `detail` for a program."""
+    """The result of a case, judged by what the range's servers saw. `seen` is a sentence, `detail` is for programs."""
 
     succeeded: bool
     seen: str
@@ -50,7 +53,7 @@ class Tried(Listed):
 
 @dataclass
 class Answers:
-    """What came of the cases that were tried, by their ids, and the release of the Chromium they ran in."""
+    """The results of the cases that were tried, by id, and the version of the Chromium in which they were tried."""
 
     cases: dict[str, Tried] = field(default_factory=dict)
     chromium: str = ""
@@ -60,27 +63,29 @@ _kept: ContextVar[Answers | None] = ContextVar("kept", default=None)
 
 
 def port() -> int:
-    """The port of the range: RANGE_PORT, or ten above that of the site. Raises `NotRunning` for one there is not."""
+    """The port of the range: RANGE_PORT, or ten above that of the site. Raises `NotRunning` for an impossible port."""
     text = os.environ.get("RANGE_PORT") or str(int(os.environ.get("PORT") or 8000) + 10)
+    # The highest port is no choice, because the range also uses the port after its own.
     if not (text.isdecimal() and 0 < int(text) < HIGHEST_PORT):
         raise NotRunning(f"RANGE_PORT must be a number from 1 to {HIGHEST_PORT - 1}, not {text!r}.")
     return int(text)
 
 
 def address() -> str:
-    """Where a browser on this machine finds the range. Raises `NotRunning` for a port there is not."""
+    """The address of the range for a browser on this machine. Raises `NotRunning` for an impossible port."""
     return f"http://{HOST}:{port()}/"
 
 
 def list_cases() -> list[Listed]:
-    """Every case that can be tried. Raises `NotRunning`, with a sentence that says how to start the range."""
+    """Every case that the range can try. Raises `NotRunning` when the range does not answer, with a sentence that says
+    what to do."""
     return [Listed(**_known_fields(Listed, case)) for case in _ask("GET", "/api/cases", LIST_SECONDS_MAX)["cases"]]
 
 
 def run(*ids: str) -> dict[str, Tried]:
-    """Has these cases tried now, one after another; gives what came of each, by its id.
+    """Makes the range try these cases now, one after another. Returns the result of each by its id.
 
-    Raises `NotRunning` where nothing can be tried, and `LookupError` for a case that there is not.
+    Raises `NotRunning` when the range cannot try anything, and `LookupError` for an unknown case.
     """
     kept = _kept.get()
     answers = Answers() if kept is None else kept
@@ -94,9 +99,9 @@ def run(*ids: str) -> dict[str, Tried]:
 
 @contextmanager
 def trying_each_once() -> Iterator[Answers]:
-    """Within it, a case that several proofs ask for is tried for the first of them; gives what came of all so far.
+    """Within this block, a case that several proofs ask for is tried only once. Gives all results so far.
 
-    Many claims are about the same few cells, and each try takes a browser a second.
+    Many claims are about the same few cases, and each try takes about a second in a browser.
     """
     answers = Answers()
     token = _kept.set(answers)
@@ -109,7 +114,7 @@ def trying_each_once() -> Iterator[Answers]:
 def _ask(method: str, path: str, seconds_max: float, body: Any = None) -> dict[str, Any]:
     number = port()
     timeout = httpx.Timeout(seconds_max, connect=CONNECT_SECONDS_MAX)
-    # Python does not resolve *.localhost, and a proxy of the environment would not find it here.
+    # By number, because Python does not resolve *.localhost. A proxy from the environment could not reach this machine.
     url, headers = f"http://127.0.0.1:{number}{path}", {"Host": f"{HOST}:{number}"}
     try:
         answer = httpx.request(method, url, headers=headers, json=body, timeout=timeout, trust_env=False)
@@ -138,16 +143,16 @@ def _known_fields(kind: type[Listed], case: dict[str, Any]) -> dict[str, Any]:
 
 
 def proves_by_attack(*ids: str) -> Callable[[Proof], Proof]:
-    """Makes the decorated function the proof of these claims, as `proves` does: one that asks the range."""
+    """Registers the decorated function as `proves` does, and notes that the proof of these claims asks the range."""
     BY_ATTACK.update(ids)
     return proves(*ids)
 
 
 def succeeds(case: Tried, ends_the_claim: bool = False) -> Evidence:
-    """Evidence that what was tried succeeded: for the claim, or of where it ends."""
+    """Evidence that the try succeeded: for the claim, or with `ends_the_claim` a limit of it."""
     return (limit if ends_the_claim else holds)(case.tried, case.seen, case.succeeded)
 
 
 def fails(case: Tried, ends_the_claim: bool = False) -> Evidence:
-    """Evidence that what was tried failed: for the claim, or of where it ends."""
+    """Evidence that the try failed: for the claim, or with `ends_the_claim` a limit of it."""
     return (limit if ends_the_claim else holds)(case.tried, case.seen, not case.succeeded)

@@ -1,7 +1,7 @@
-"""What is commonly said when sessions and tokens are compared, with the verdict that an honest run shows.
+"""The claims that are commonly made when sessions and tokens are compared, each with the verdict of an honest run.
 
-The claims are data: `catalogue.toml`, which says at its top how one is added. Needs nothing but Python. Gives `PARTS`,
-`CLAIMS` in the order of the file, and `BY_ID`.
+The claims are data in `catalogue.toml`. The top of that file says how to add one. Needs nothing but Python. Gives
+`PARTS`, `CLAIMS` in the order of the file, and `BY_ID`.
 """
 
 import tomllib
@@ -21,7 +21,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim. `catalogue.toml` says what each field means; those with a default may be left out there."""
+    """One claim. The top of `catalogue.toml` explains each field. A field with a default may be left out there."""
 
     id: str
     part: str
@@ -39,7 +39,10 @@ class Claim:
 
 
 def read(file: Path = FILE) -> tuple[dict[str, str], tuple[Claim, ...]]:
-    """The parts, and the claims in the order of the file. Raises `ValueError` with a sentence for a mistake in it."""
+    """The title of each part by its name, and the claims in the order of the file.
+
+    Raises `ValueError` for a mistake in the file, with a sentence that names the claim and the field.
+    """
     content = tomllib.loads(file.read_text())
     parts: dict[str, str] = content["parts"]
     claims = tuple(_claim(entry, parts) for entry in content["claims"])
@@ -63,7 +66,9 @@ def _claim(entry: dict[str, Any], parts: dict[str, str]) -> Claim:
     if entry["expected"] not in list(Verdict):
         raise ValueError(f"{where}: expected must be one of {', '.join(Verdict)}.")
     if bool(entry.get("condition")) is (entry["expected"] == Verdict.HOLDS):
-        raise ValueError(f"{where}: a condition belongs to a claim that does not simply hold, and to no other.")
+        raise ValueError(
+            f"{where}: a condition belongs to every claim that is not expected to hold outright, and to no other."
+        )
     return Claim(**entry | {"expected": Verdict(entry["expected"]), "pages": tuple(entry.get("pages", ()))})
 
 

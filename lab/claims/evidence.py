@@ -1,9 +1,9 @@
-"""How a claim is proved: by what was seen just now. The verdict is computed from that evidence.
+"""How a claim is proved. A proof is run now, and the verdict is computed from the evidence that it sees.
 
-A proof is a function of a `Sandbox` that yields evidence. Evidence *for* a claim says whether it holds at all,
-a *limit* shows where it does not: all of the first and none of the second is "holds", all of both is "holds,
-if", and a claim some of whose evidence is missing does not hold. Where the limits are half there, or nothing was
-seen, there is no verdict.
+A proof is a function that takes a `Sandbox` and yields evidence. Evidence *for* a claim shows that it holds at all. A
+*limit* shows where it ends. "Holds": all evidence for the claim is true, and no limit is. "Holds, if": all evidence and
+all limits are true. "Does not hold": some evidence for the claim is false, and all limits are true. Otherwise, or
+without any evidence for the claim, there is no verdict.
 """
 
 import os
@@ -22,7 +22,7 @@ from lab.claims.sandbox import Sandbox, open_sandbox
 
 @dataclass(frozen=True)
 class Evidence:
-    """One thing that was asked, what was seen, and whether it was as the claim (or the limit) has it."""
+    """One thing that was asked, what was seen, and whether that is what the claim (or the limit) says."""
 
     asked: str
     seen: str
@@ -36,7 +36,7 @@ def holds(asked: str, seen: Any, true: bool) -> Evidence:
 
 
 def limit(asked: str, seen: Any, true: bool) -> Evidence:
-    """Evidence for where the claim ends: `true` when it indeed does."""
+    """Evidence of where the claim ends: `true` when it does end there."""
     return Evidence(asked, _as_text(seen), true, limit=True)
 
 
@@ -47,7 +47,7 @@ def _as_text(seen: Any) -> str:
 
 
 class Status(StrEnum):
-    """How a claim stands."""
+    """Whether a claim is proved."""
 
     PROVED = "proved"
     CONTRADICTED = "contradicted"
@@ -55,15 +55,15 @@ class Status(StrEnum):
 
 
 class NotRunning(Exception):
-    """What the proof asks is not there now. The sentence says how to start it; `what` is its name."""
+    """The process that a proof asks does not answer. `what` names the process, and the message says what to do."""
 
     what = "the attack range"
 
 
 @dataclass
 class Result:
-    """One claim, what was seen, and what follows from it. `ms` is how long the proof took; `not_running` says what it
-    needed, and why that was not there."""
+    """One claim, its evidence, and the verdict. `failure` names the exception that ended the proof. `not_running` names
+    the process that did not answer, and says why. `ms` is how long the proof took, in milliseconds."""
 
     claim: Claim
     evidence: list[Evidence] = field(default_factory=list)
@@ -74,20 +74,20 @@ class Result:
 
     @property
     def status(self) -> Status:
-        """Proved: the verdict that was computed is the one an honest run shows."""
+        """`PROVED` if the computed verdict is the expected one."""
         if self.claim.id not in PROOFS or self.not_running:
             return Status.NOT_YET
         return Status.PROVED if self.verdict is self.claim.expected else Status.CONTRADICTED
 
     @property
     def needs(self) -> str:
-        """What it waits for; "" for one whose proof was run."""
+        """What is missing before the proof can be run; "" if it was run."""
         if self.status is not Status.NOT_YET:
             return ""
         return self.not_running or self.claim.needs or UNWRITTEN
 
     def as_json(self) -> dict[str, Any]:
-        """What the page and `--json` show."""
+        """What the page and `prove --json` show."""
         return {
             "id": self.claim.id,
             "part": self.claim.part,
@@ -108,7 +108,10 @@ PROOFS: dict[str, Proof] = {}
 
 
 def proves(*ids: str) -> Callable[[Proof], Proof]:
-    """Makes the decorated function the proof of these claims. Raises `KeyError` for a claim that there is not."""
+    """Registers the decorated function as the proof of these claims.
+
+    Raises `KeyError` for an unknown claim, and `ValueError` for one that has a proof already.
+    """
 
     def register(proof: Proof) -> Proof:
         for name in ids:
@@ -121,7 +124,7 @@ def proves(*ids: str) -> Callable[[Proof], Proof]:
 
 
 def prove(claim: Claim) -> Result:
-    """Runs the proof of one claim, now. A proof that breaks off proves nothing and says at what."""
+    """Runs the proof of one claim now. If the proof raises an exception, the result has no verdict, and says where."""
     result, started = Result(claim), time.perf_counter()
     if claim.id in PROOFS:
         try:
@@ -129,7 +132,7 @@ def prove(claim: Claim) -> Result:
                 result.evidence.extend(PROOFS[claim.id](sandbox))
             result.verdict = verdict_of(result.evidence)
         except NotRunning as error:
-            # Half of the evidence gives no verdict, and none of it shows the claim wrong.
+            # The proof is incomplete. Shown alone, the evidence so far would look like a result.
             result.evidence.clear()
             result.not_running = f"{error.what}. {error}"
         except Exception as error:
@@ -139,28 +142,28 @@ def prove(claim: Claim) -> Result:
 
 
 def _location_of(error: Exception) -> str:
-    # Not what the error says: that can be a path, a statement, the address of a store.
+    # The message of the error is left out: it can contain a path, an SQL statement or the address of a store.
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if f"{os.sep}lab{os.sep}" in frame.filename]
     return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "an unknown place"
 
 
 def count_by_status(results: Iterable[Result]) -> dict[Status, int]:
-    """How many claims stand how."""
+    """The number of claims of each status."""
     seen = Counter(result.status for result in results)
     return {status: seen[status] for status in Status}
 
 
 def count_missing_proofs(claims: Iterable[Claim] = CLAIMS) -> list[tuple[int, str]]:
-    """What those of these claims that have no proof wait for: of how many, and for what; the most first."""
+    """What is missing for these claims to have a proof: how many claims need it, and what it is; the most first."""
     waiting = Counter(claim.needs or UNWRITTEN for claim in claims if claim.id not in PROOFS)
     return [(number, needs) for needs, number in waiting.most_common()]
 
 
 def verdict_of(evidence: list[Evidence]) -> Verdict | None:
-    """What follows from this evidence: `None` where nothing was seen for the claim, or only some of the limits."""
+    """The verdict that follows from this evidence, by the rules at the top of this module. `None` if none follows."""
     support, limits = [e.true for e in evidence if not e.limit], [e.true for e in evidence if e.limit]
     if not support or not all(support):
-        # What is said of why it does not hold must be there as well; and nothing seen is no verdict.
+        # The limits say why the claim does not hold, so they must be true as well. No evidence is no verdict.
         return Verdict.WRONG if support and all(limits) else None
     if any(limits):
         return Verdict.CONDITIONAL if all(limits) else None
@@ -168,7 +171,10 @@ def verdict_of(evidence: list[Evidence]) -> Verdict | None:
 
 
 def select_claims(ids: list[str], part: str = "") -> list[Claim]:
-    """The claims with these ids, or of this part, or all. Raises `ValueError` with a sentence for what there is not."""
+    """The claims that have one of these ids and are of this part; without ids, or without a part, of any.
+
+    Raises `ValueError`, with a sentence, for an unknown id.
+    """
     if unknown := [name for name in ids if name.upper() not in BY_ID]:
         raise ValueError(f"There is no claim {', '.join(unknown)}. They are C1 to C{len(CLAIMS)}.")
     wanted = {name.upper() for name in ids}

@@ -1,7 +1,6 @@
-"""What was last recorded of the claims whose proofs ask the attack range: it is shown where the range does not run.
+"""The last recorded results of the claims whose proofs ask the attack range, shown where the range does not run.
 
-`manage.py prove --record` writes `recorded.json`. Gives `find`, what was recorded of one claim; `read`, all of it; and
-`write`.
+`manage.py prove --record` writes `recorded.json`. Gives `find` for one claim, `read` for the whole record, and `write`.
 """
 
 import json
@@ -17,17 +16,17 @@ from lab.claims.attacks import Answers
 from lab.claims.evidence import Evidence, Result
 
 FILE = Path(__file__).with_name("recorded.json")
-NOTHING = "Nothing has been recorded yet: make prove RECORD=1 does so."
-UNREADABLE = "What was recorded cannot be read: make prove RECORD=1 writes it anew."
+NOTHING = "Nothing has been recorded yet. To make a record, run make prove RECORD=1."
+UNREADABLE = "The record cannot be read. To make a new one, run make prove RECORD=1."
 
 
 class Missing(Exception):
-    """There is no record that can be read. The sentence says how one is made."""
+    """There is no record that can be read. The message says how to make one."""
 
 
 @dataclass(frozen=True)
 class RecordedClaim:
-    """What was seen for one claim, and when; `problem` says why there is nothing."""
+    """The recorded evidence of one claim, and when it was recorded. `problem` says why there is none."""
 
     id: str
     at: str = ""
@@ -38,7 +37,7 @@ class RecordedClaim:
 
     @property
     def command(self) -> str:
-        """What proves it now, in a terminal."""
+        """The command that proves the claim now, in a terminal."""
         return f"make prove ID={self.id}"
 
     def as_json(self) -> dict[str, Any]:
@@ -48,7 +47,7 @@ class RecordedClaim:
 
 @dataclass(frozen=True)
 class Record:
-    """All of it. `cases` holds what came of each case, as the range's answer has it."""
+    """The whole record. `cases` holds the result of each case by its id, with the fields of the range's answer."""
 
     date: datetime
     commit: str
@@ -64,7 +63,7 @@ class Record:
 
 
 def find(name: str) -> RecordedClaim:
-    """What was recorded of the claim with this id. Never fails: without a record it says so."""
+    """What was recorded of the claim with this id. Raises nothing: without a record, `problem` says why."""
     try:
         record = read()
         claim = record.claims[name]
@@ -81,7 +80,7 @@ def find(name: str) -> RecordedClaim:
 
 
 def read() -> Record:
-    """Raises `Missing` where there is no record, or where it cannot be read."""
+    """The whole record. Raises `Missing` when there is none, or when it cannot be read."""
     try:
         content = json.loads(FILE.read_text())
         date, words = datetime.fromisoformat(content["at"]), (content["commit"], content["chromium"])
@@ -100,7 +99,7 @@ def _is_table(part: Any) -> bool:
 
 
 def write(results: Iterable[Result], answers: Answers) -> None:
-    """Keeps what was seen for these claims and what came of these cases, in place of the record that was there."""
+    """Replaces the record by the evidence of these claims and the results of these cases."""
     content = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),

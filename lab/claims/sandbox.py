@@ -1,7 +1,7 @@
-"""Where proofs run: throwaway people, in browsers of their own, at the real addresses of this site.
+"""Where proofs run: throwaway users, in browsers of their own, send requests to the real addresses of this site.
 
 The requests go through the whole site, in this process: the same handler, middleware, views and stores that
-answer every client. The people are removed afterwards, with every row and key.
+answer every client. The users are removed afterwards, with every row and key.
 """
 
 import contextvars
@@ -40,9 +40,9 @@ from sessions_demo import store
 from sessions_demo.models import DeviceSession
 
 PREFIX, DOMAIN = "lab-", "@throwaway.invalid"
-# For documentation only (RFC 3849): no real client comes from there.
+# Reserved for documentation (RFC 3849): no real client has such an address.
 NETWORK = "2001:db8"
-# Longer than any proof takes: what is older was left behind by a process that was killed.
+# Longer than any proof takes: an older user was left behind by a process that was killed.
 FORGOTTEN_AFTER = timedelta(hours=1)
 FLOWS = ("session", "jwt")
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, and what the server did for it."""
+    """A response, and the trace of what the server did for it."""
 
     response: httpx.Response
     exchange: Exchange
@@ -70,7 +70,7 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body; an empty dict where it is no JSON."""
+        """The parsed body; an empty dict if the body is not JSON."""
         is_json = self.response.headers.get("Content-Type", "").startswith("application/json")
         return self.response.json() if is_json else {}
 
@@ -88,13 +88,13 @@ class Browser:
         transport = httpx.WSGITransport(app=_site(), remote_addr=address, raise_app_exceptions=False)
         headers = {"User-Agent": agent, "Origin": origin, "Sec-Fetch-Site": "same-origin"}
         if security_conf.TRUSTED_PROXIES:
-            # As the proxies would: without it the site cannot read where this client is.
+            # The proxies would set this header. Without it the site cannot find the client's address.
             headers["X-Forwarded-For"] = ", ".join([address] * security_conf.TRUSTED_PROXIES)
         self.http = httpx.Client(transport=transport, base_url=origin, headers=headers)
 
     def ask(self, method: str, path: str, **options: Any) -> Answer:
-        """One request. It carries the CSRF token this browser was given, and the access token it holds, unless
-        `headers` says otherwise; a header of `None` is left out."""
+        """Sends one request. It carries this browser's CSRF token and, under /jwt/, its access token, unless `headers`
+        says otherwise; a header of `None` is left out."""
         headers = {"X-CSRFToken": self.cookie(settings.CSRF_COOKIE_NAME)}
         if self.access and path.startswith("/jwt/"):
             headers["Authorization"] = f"Bearer {self.access}"
@@ -117,7 +117,10 @@ class Browser:
         return self.ask("POST", path, json={} if body is None else body, **options)
 
     def log_in(self, person: Person, flow: str, **body: Any) -> Answer:
-        """Logs `person` in by one of the flows; in the JWT flow this browser then holds the access token."""
+        """Logs `person` in by one of the flows; in the JWT flow this browser then holds the access token.
+
+        Raises `RuntimeError` if the login fails.
+        """
         if flow == "session" and not self.cookie(settings.CSRF_COOKIE_NAME):
             self.get("/session/api/")
         answer = self.post(f"/{flow}/auth/login", {"email": person.email, "password": person.password, **body})
@@ -127,17 +130,18 @@ class Browser:
         return answer
 
     def keep(self, answer: Answer) -> Answer:
-        """Holds the access token of an answer, if it has one."""
+        """Keeps the access token of an answer, if it has one, and returns the answer."""
         self.access = answer.json.get("accessToken") or self.access
         return answer
 
     def cookie(self, name: str) -> str:
-        """The value of a cookie, "" without one."""
+        """The value of a cookie; "" if this browser has no such cookie."""
         return next((cookie.value or "" for cookie in self.http.cookies.jar if cookie.name == name), "")
 
     def set_cookie(self, name: str, value: str) -> None:
-        """Puts a cookie into this browser: how a thief uses one."""
-        # Under the domain that the jar gives to a name without a dot, or the answer's cookie would stand beside it.
+        """Puts a cookie into this browser, as a thief does with a stolen one."""
+        # The jar adds .local to a host name without a dot. Under any other domain, a cookie that the server sets would
+        # be kept beside this one instead of replacing it.
         host = urlsplit(str(self.http.base_url)).hostname or ""
         self.http.cookies.set(name, value, domain=host if "." in host else f"{host}.local")
 
@@ -148,12 +152,12 @@ def _site() -> WSGIHandler:
 
 
 class Sandbox:
-    """Makes people and browsers; `open_sandbox` also removes them."""
+    """Makes people and browsers. `open_sandbox` removes the people at the end."""
 
     def __init__(self) -> None:
         self.people: list[Person] = []
-        # Each sandbox has a network of its own, or failures that one proof needs would throttle another; the
-        # throttle itself is that of the site.
+        # The proofs use the site's own throttle. In a common network, the failed logins of one proof would throttle
+        # another.
         self.network = f"{NETWORK}:{secrets.randbelow(2**16):x}:{secrets.randbelow(2**16):x}"
         self.origin = f"https://{urlsplit(settings.SITE_URL).netloc}"
 
@@ -169,13 +173,14 @@ class Sandbox:
         return Browser(f"{self.network}::{secrets.randbelow(2**16):x}", agent, self.origin)
 
     def logged_in(self, flow: str, person: Person | None = None, agent: str = "", **body: Any) -> Browser:
-        """A browser with `person`, or with a new user, logged in."""
+        """A new browser in which `person`, or a new user, is logged in."""
         browser = self.browser(agent) if agent else self.browser()
         browser.log_in(person or self.person(), flow, **body)
         return browser
 
     def at_once(self, work: list[Callable[[], T]]) -> list[T]:
-        """Does all of it at the same time, each in a thread with connections of its own."""
+        """Does all of `work` at the same time, each in a thread with connections of its own. Returns what each returned,
+        in order."""
 
         def one(do: Callable[[], T]) -> T:
             try:
@@ -201,20 +206,20 @@ def open_sandbox() -> Iterator[Sandbox]:
 
 
 def delete_people(ids: list[int], emails: list[str]) -> None:
-    """Removes throwaway users: their rows, their sessions, what the denylist and the throttle hold of them."""
+    """Removes throwaway users with their rows, their sessions, and their keys in the denylist and the throttle."""
     sessions = DeviceSession.objects.filter(user_id__in=ids)
     store.delete(list(sessions.values_list("digest", flat=True)))
     sessions.delete()
     TokenFamily.objects.filter(user_id__in=ids).delete()
     OutstandingToken.objects.filter(user_id__in=ids).delete()
     with transaction.atomic():
-        # Of two that clear at once, the second would fail over what the first removed.
+        # Two processes may remove the same users at once. The second would fail on a row that the first has removed.
         here = [*User.objects.select_for_update().filter(pk__in=ids).values_list("pk", flat=True)]
         User.objects.filter(pk__in=here).delete()
     keys = [user_key(pk) for pk in ids]
     for model in (PendingRevocation, SecurityEvent, UserAccess, KnownClient):
         rows = model._base_manager.filter(user_key__in=keys)
-        # Events are never deleted, nor is a user's version; these were of no real user.
+        # Security events refuse to be deleted, and a token version outlives its user. These belong to no real user.
         rows._raw_delete(rows.db)
     for mails in (OutgoingMail, DemoMail):
         mails.objects.filter(to__in=emails).delete()
@@ -228,7 +233,7 @@ def _delete_throttle_counts(network: str) -> None:
 
 
 def _delete_events_of_strangers(network: str, **more: Any) -> None:
-    # A failed login under an unknown address is recorded without a user; only a sandbox has this network.
+    # A failed login with an unknown e-mail address is recorded without a user. Only a sandbox has this network.
     rows = SecurityEvent._base_manager.filter(user_key="", address__startswith=f"{network}:", **more)
     rows._raw_delete(rows.db)
 
@@ -242,14 +247,15 @@ def _delete_keys(alias: str, patterns: list[str]) -> None:
 
 @receiver(pre_save, sender=OutgoingMail)
 def hold_back_mail(sender: object, instance: OutgoingMail, raw: bool, **kwargs: Any) -> None:
-    """Holds back mail to a throwaway user: it would be sent, or lie in the mailbox, after the user is removed."""
+    """Holds back mail to a throwaway user until the user is removed, and the mail with the user. Otherwise it could be
+    sent, or lie in the mailbox, after that."""
     if not raw and instance.to.startswith(PREFIX) and instance.to.endswith(DOMAIN):
         instance.due = timezone.now() + 2 * FORGOTTEN_AFTER
 
 
 @task("lab", every=600)
 def delete_forgotten_people() -> str:
-    """Removes the people that a killed proof left behind."""
+    """Removes the people that a killed proof left behind, at most a hundred at a time."""
     before = timezone.now() - FORGOTTEN_AFTER
     left = User.objects.filter(email__startswith=PREFIX, email__endswith=DOMAIN, created__lt=before)
     people = dict(left.values_list("pk", "email")[:100])

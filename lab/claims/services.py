@@ -1,6 +1,6 @@
 """The claims whose proofs ask the services, which are other processes. The site imports nothing of them.
 
-Gives `proves_by_services`, the decorator of such a proof.
+Gives `proves_by_services`, the decorator of a proof that asks them.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,6 @@ BY_SERVICES: set[str] = set()
 
 
 def proves_by_services(*ids: str) -> Callable[[Proof], Proof]:
-    """Makes the decorated function the proof of these claims, as `proves` does: one that asks the services."""
+    """Registers the decorated function as `proves` does, and notes that the proof of these claims asks the services."""
     BY_SERVICES.update(ids)
     return proves(*ids)
