@@ -179,8 +179,8 @@ class Sandbox:
         return browser
 
     def at_once(self, work: list[Callable[[], T]]) -> list[T]:
-        """Does all of `work` at the same time, each in a thread with connections of its own. Returns what each returned,
-        in order."""
+        """Does all of `work` at the same time, each in a thread with connections of its own. Returns the results in
+        order."""
 
         def one(do: Callable[[], T]) -> T:
             try:

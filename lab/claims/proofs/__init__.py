@@ -1,4 +1,4 @@
-"""The proofs, a module for each part of the claims. Importing this package registers all of them."""
+"""The proofs, in modules by subject. Importing this package registers all of them."""
 
 from lab.claims.proofs import (
     attacks,  # noqa: F401

@@ -1,5 +1,5 @@
-"""What is forged without any script in the page; and all attacks on this project's own code together. The attack range
-tries them.
+"""Tokens and cookies that are forged without a script in the page, and all attacks on this project's own code together.
+The attack range tries them.
 """
 
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from lab.claims.attacks import Listed, Tried, fails, list_cases, proves_by_attac
 from lab.claims.evidence import Evidence, holds
 from lab.claims.sandbox import Sandbox
 
-# Each of them must be there. Of an attack that is not tried, nothing is known.
+# The kinds of attack. A kind that the range does not try makes the proof of C117 fail.
 ATTACKS = ("xss", "csrf", "alg", "secret", "fixation", "enumeration", "replay")
-# What no attack gets through, and what must go on working. Ours without a defence is tried elsewhere.
+# Attacks on `ours` must fail, and `legitimate` uses must work. Cases `without` a defence are not part of the claim.
 PROTECTED = ("ours", "legitimate")
-# Six spellings of an algorithm that signs nothing.
+# The range tries six spellings of the algorithm "none".
 SPELLINGS = range(1, 7)
 
 
@@ -44,7 +44,7 @@ def a_guessed_key(_: Sandbox) -> Iterator[Evidence]:
 
 @proves_by_attack("C117")
 def every_attack_on_ours(_: Sandbox) -> Iterator[Evidence]:
-    """Against weak code an attack of each kind succeeds; on ours each fails, but for those marked as its limits."""
+    """Each kind of attack succeeds against weak code and fails against ours, except the cases marked as limits."""
     chosen = [case for case in list_cases() if case.variant in PROTECTED or _shows_the_attack(case)]
     tried = run(*(case.id for case in chosen)).values()
     for attack in dict.fromkeys((*ATTACKS, *map(_attack_of, tried))):
@@ -54,7 +54,7 @@ def every_attack_on_ours(_: Sandbox) -> Iterator[Evidence]:
             yield succeeds(case, ends_the_claim=True)
 
 
-# Of the two matrices one cell each; every cell is tried for the claims that are about it.
+# One cell of each matrix stands for its weak code here. Other claims try the other cells.
 OF_THE_MATRICES = "xss/local-storage/read", "csrf/session-unset/form/none"
 
 

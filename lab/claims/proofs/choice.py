@@ -1,4 +1,4 @@
-"""Which one for which job: what `lab.experiments.decision` says, and what can be measured of its reasons."""
+"""Which flow suits which application: the rules of `lab.experiments.decision`, and measurements of their reasons."""
 
 import time
 from collections.abc import Iterator
@@ -32,19 +32,19 @@ def _rule_says(*expected: Outcome, **answers: str) -> Evidence:
 
 @proves("C75")
 def sessions_for_server_rendered_pages(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The rule; and a page that a browser gets with nothing but what it sends by itself."""
+    """The rule; and a page that a browser gets with only the cookie that it sends by itself."""
     yield _rule_says(Outcome.SESSION, clients="browser", servers="one")
     yield _rule_says(Outcome.SESSION, clients="browser", servers="several")
     browser = sandbox.logged_in("session")
     page = browser.get("/session/profile/", headers={"X-CSRFToken": None})
     sent = [cookie["name"] for cookie in page.exchange.cookies_sent]
-    yield holds("the profile page by a link, no script involved", page.status, page.status == 200)
-    yield holds("what went along by itself", sent, settings.SESSION_COOKIE_NAME in sent)
+    yield holds("the profile page, requested as by a link, without a script", page.status, page.status == 200)
+    yield holds("cookies that the browser sent by itself", sent, settings.SESSION_COOKIE_NAME in sent)
 
 
 @proves_by_services("C77")
 def tokens_for_many_services(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The rule gives the services tokens, for every kind of client; one token is verified by each of two services."""
+    """The rule gives tokens for every kind of client; and each of two services verifies a token alone."""
     for clients in KINDS:
         outcome = decide({"clients": clients, "services": "many"}).outcome
         yield holds(f"clients: {clients} and services: many", outcome, outcome.has_tokens)
@@ -67,7 +67,7 @@ def sessions_on_one_server(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C79")
 def how_long_an_old_role_works(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The rule, and for how long each kind of login still has the role that was taken away."""
+    """The rule; and how long each kind of credential still has a role that was taken away."""
     yield _rule_says(Outcome.SESSION, clients="browser", permissions="often")
     yield _rule_says(Outcome.DENYLIST, clients="both", permissions="often", servers="several")
     person = sandbox.person(role=User.Role.ADMIN)
@@ -79,11 +79,13 @@ def how_long_an_old_role_works(sandbox: Sandbox) -> Iterator[Evidence]:
     answers |= {check: _whoami_with_token(token, check) for check in ("denylist", "version")}
     for name, answer in answers.items():
         waited = time.monotonic() - demoted
-        yield holds(f"the old role, {name}", f"{answer.status} after {waited:.2f} s", answer.status == 401)
+        yield holds(f"whoami after the demotion, {name}", f"{answer.status} after {waited:.2f} s", answer.status == 401)
     old = _whoami_with_token(token, "expiry")
     left = _claims(token.access)["exp"] - time.time()
     still = f"{old.status} as {old.json.get('role')}, for {left:.0f} s more"
-    yield holds("the old role, a token that is not looked up", still, old.json.get("role") == "admin" and left > 0)
+    yield holds(
+        "whoami after the demotion, a token that is not looked up", still, old.json.get("role") == "admin" and left > 0
+    )
 
 
 def _whoami_with_token(browser: Browser, check: str) -> Answer:
@@ -96,7 +98,8 @@ def _claims(token: str) -> dict[str, int]:
 
 @proves("C80")
 def tenant_in_the_token(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Two tenants with an audience each, one key: whose data a token leads to, and who refuses it."""
+    """The rule; and two tenants that share a key, with an audience each. The token of one leads to its own data and is
+    refused by the service of the other."""
     for clients in ("script", "apps", "both"):
         yield _rule_says(Outcome.TOKENS, clients=clients, tenants="many", servers="several")
     data, key = {"north": "the orders of north", "south": "the orders of south"}, ring("access").active
@@ -112,7 +115,9 @@ def tenant_in_the_token(sandbox: Sandbox) -> Iterator[Evidence]:
         yield holds(f"the token of {name}, at the service of {other}", refused, refused == "refused")
     careless = jwt.decode(tokens["north"], key.verifying, [key.algorithm], options={"verify_aud": False})
     yield limit(
-        "a service of south that compares no audience", f"let {careless['tenant']} in", careless["tenant"] == "north"
+        "a service of south that does not check the audience",
+        f"let {careless['tenant']} in",
+        careless["tenant"] == "north",
     )
 
 
@@ -125,21 +130,21 @@ def _try_token(service: Backend, token: str) -> str:
 
 @proves("C81")
 def tokens_for_third_parties(sandbox: Sandbox) -> Iterator[Evidence]:
-    """A JWT serves as an access token; a text that says nothing, and is looked up, serves as well."""
+    """The rule; and both a JWT and a random text that the server looks up can be an access token."""
     yield _rule_says(Outcome.TOKENS, clients="partners")
     yield _rule_says(Outcome.DENYLIST, clients="partners", revocation="now")
     person = sandbox.person()
     whoami = sandbox.logged_in("jwt", person).get("/jwt/api/whoami")
-    yield holds("a JWT as the bearer", f"{whoami.status}, user {whoami.json.get('userId')}", whoami.status == 200)
+    yield holds("a JWT as the bearer token", f"{whoami.status}, user {whoami.json.get('userId')}", whoami.status == 200)
     opaque = sandbox.logged_in("session", person).cookie(settings.SESSION_COOKIE_NAME)
     found = SessionStore(opaque).load().get(USER_ID)
-    seen = f"user {found}, for {len(opaque)} characters that say nothing"
-    yield limit("an opaque text in its place, looked up", seen, found == str(person.user.pk))
+    seen = f"user {found}, from {len(opaque)} random characters"
+    yield limit("a random text in its place, looked up", seen, found == str(person.user.pk))
 
 
 @proves("C82")
 def sessions_for_high_stakes(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The rule; the password asked again, after which the id from before is worth nothing; and a logout that ends."""
+    """The rule; a step-up that asks for the password and replaces the id; and a logout that ends the session."""
     yield _rule_says(Outcome.SESSION, clients="browser", stakes="high")
     person, cookie = sandbox.person(), settings.SESSION_COOKIE_NAME
     browser = sandbox.logged_in("session", person)
@@ -149,12 +154,12 @@ def sessions_for_high_stakes(sandbox: Sandbox) -> Iterator[Evidence]:
     reauthenticated = browser.post("/session/auth/reauthenticate", {"password": person.password}).status
     changed = browser.cookie(cookie) != before.cookie(cookie)
     yield holds(
-        "the step-up with the right one",
+        "the step-up with the right password",
         f"{reauthenticated}, another id: {changed}",
         reauthenticated == 200 and changed,
     )
     old, new = before.get("/session/api/whoami").status, browser.get("/session/api/whoami").status
-    yield holds("the id from before, the id from after", [old, new], (old, new) == (401, 200))
+    yield holds("whoami with the old id, with the new id", [old, new], (old, new) == (401, 200))
     kept = reopen(sandbox, browser, [cookie])
     browser.post("/session/auth/logout")
     ended = kept.get("/session/api/whoami").status
@@ -163,7 +168,7 @@ def sessions_for_high_stakes(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C83")
 def choice_for_new_projects(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The rules for the two cases, rotation as it runs here, and the case where current best practice objects."""
+    """The rules for the two cases; a rotation; and a case where current best practice disagrees."""
     yield _rule_says(Outcome.TOKENS, clients="script", servers="several")
     yield _rule_says(Outcome.SESSION, clients="browser", servers="one")
     browser, name = sandbox.logged_in("jwt"), jwt_conf.JWT_REFRESH_COOKIE_NAME
@@ -177,7 +182,7 @@ def choice_for_new_projects(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C113")
 def choice_by_kind_of_client(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The rules, in the usual case of each."""
+    """The rules for the usual case of each kind of client."""
     yield _rule_says(Outcome.SESSION, clients="browser")
     yield _rule_says(Outcome.TOKENS, clients="both")
     yield _rule_says(Outcome.TOKENS, clients="apps")
@@ -186,7 +191,7 @@ def choice_by_kind_of_client(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C116")
 def choice_for_simple_apps(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The same, with the simple web app on one server; and on however many servers the others run."""
+    """The rules for a simple web app on one server, and for the others on one server and on several."""
     yield _rule_says(Outcome.SESSION, clients="browser", servers="one")
     for servers in ("one", "several"):
         for clients in ("both", "apps"):

@@ -1,4 +1,4 @@
-"""What either flow asks of a client that is no browser: counted in the clients under `static/lab/clients/`."""
+"""What each flow requires of a client that is not a browser, counted in the clients under `static/lab/clients/`."""
 
 from collections.abc import Iterator
 
@@ -8,20 +8,20 @@ from lab.experiments import clients
 from lab.experiments.clients import NATIVE_HEADERS
 from lab.experiments.decision import decide
 
-# What keeps the credential, in lines of code: a jar and what it needs, or a variable and where it is read.
+# Lines of code that keep the credential: a cookie jar and its set-up, or a variable and its uses.
 CREDENTIAL_LINES = {"session": r"(?i)cookie|\bjar\b|schemes", "jwt": r"(?i)tokens?\b|keep|\bfield\b|Bearer"}
 CSRF_LINES = r"(?i)csrf"
 
 
 def client_without_csrf_token(sandbox: Sandbox) -> Browser:
-    """A client that keeps cookies and has a session, but knows of no CSRF token."""
+    """A client with a session that sends no `Origin`. Its caller also leaves out the CSRF token."""
     browser = sandbox.logged_in("session")
     browser.http.headers.pop("Origin")
     return browser
 
 
 def statuses(answers: list[Answer]) -> list[int]:
-    """Of a whole run, in order."""
+    """The status of each answer, in order."""
     return [answer.status for answer in answers]
 
 
@@ -64,13 +64,15 @@ def either_flow_from_an_app(sandbox: Sandbox) -> Iterator[Evidence]:
     seen = statuses(by_token)
     given = [cookie for answer in by_token for cookie in answer.exchange.cookies_set if not cookie["cleared"]]
     yield holds(
-        "with tokens", f"{' '.join(map(str, seen))}, {len(given)} cookies to keep", set(seen) == {200} and not given
+        "an app with tokens",
+        f"{' '.join(map(str, seen))}, {len(given)} cookies to keep",
+        set(seen) == {200} and not given,
     )
     refused = client_without_csrf_token(sandbox).post(
         "/session/auth/logout", headers={**NATIVE_HEADERS, "X-CSRFToken": None}
     )
-    yield holds("with a session and a jar alone", refused.status, refused.status == 403)
+    yield holds("an app with a session and a cookie jar alone", refused.status, refused.status == 403)
     seen = statuses(by_session)
-    yield limit("with a session, a jar and the CSRF token", seen, set(seen) == {200})
+    yield limit("an app with a session, a cookie jar and the CSRF token", seen, set(seen) == {200})
     lines = [len(clients.program(flow, "py").code) for flow in ("session", "jwt")]
     yield limit("lines of the Python client", f"{lines[0]} against {lines[1]}", lines[0] < 1.5 * lines[1])

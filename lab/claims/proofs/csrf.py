@@ -1,5 +1,5 @@
-"""When another site sends the request: which forged requests arrive with a credential and change something. The attack
-range tries them in a real Chromium.
+"""Requests that another site forges: which of them arrive with a credential and change something. The attack range
+tries them in a real Chromium.
 """
 
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from lab.claims.sandbox import Sandbox
 
 FROM_ANOTHER_SITE, FROM_THE_SAME_SITE = ("link", "form", "fetch", "image"), ("port", "sibling")
 KINDS = FROM_ANOTHER_SITE + FROM_THE_SAME_SITE
-# Those that get through to weak code in some line of the matrix. The others prove nothing about a defence.
+# The kinds that succeed against some weak code. The others always fail, so they prove nothing about a defence.
 CAN_SUCCEED = ("link", "form", *FROM_THE_SAME_SITE)
-# Those of a script, which alone can send a header.
+# The kinds that a script sends. Only a script can set a header.
 BY_SCRIPT = ("fetch", *FROM_THE_SAME_SITE)
 VICTIM = "victim.localhost"
 
 
 def undefended(credential: str, kinds: tuple[str, ...] = KINDS) -> list[str]:
-    """The ids of the cases in which nothing but the browser itself stands in the way."""
+    """The ids of the cases in which the server has no defence, so that only the browser can stop the request."""
     return [f"csrf/{credential}/{kind}/none" for kind in kinds]
 
 
@@ -35,8 +35,8 @@ def cookies_go_along(_: Sandbox) -> Iterator[Evidence]:
 
 @proves_by_attack("C109")
 def what_each_needs_against_forgery(_: Sandbox) -> Iterator[Evidence]:
-    """The cookie is forged without SameSite and not with it; the header is not forged, with nothing set. Where CORS was
-    opened, a script gets a token; that is seen for C63."""
+    """Forgery works with a cookie without SameSite and fails with SameSite=Strict. With a token in a header it fails
+    without any defence, while CORS is closed. C63 shows what happens when CORS is opened."""
     sent, kept = undefended("session-unset", ("link", "form")), undefended("session-strict", FROM_ANOTHER_SITE)
     bearer = undefended("bearer")
     cases = run(*sent, *kept, *bearer)
@@ -54,13 +54,14 @@ def a_forged_request(_: Sandbox) -> Iterator[Evidence]:
     case = run(name)[name]
     yield succeeds(case)
     origin, arrived = str(case.detail.get("origin", "")), case.detail.get("arrived", [])
-    yield holds("its Origin, as it arrived", origin, bool(origin) and urlsplit(origin).hostname != VICTIM)
-    yield holds("the credentials that arrived with it", arrived, bool(arrived))
+    yield holds("the Origin header, as it arrived", origin, bool(origin) and urlsplit(origin).hostname != VICTIM)
+    yield holds("the credentials that arrived with the request", arrived, bool(arrived))
 
 
 @proves_by_attack("C61", "C90")
 def a_cookie_without_same_site(_: Sandbox) -> Iterator[Evidence]:
-    """What Chromium still sends it with, and where that ends: in the background, and after the first two minutes."""
+    """Chromium sends the cookie with a link, and with a form in the first two minutes. It does not send the cookie with
+    background requests, or with a form after that."""
     sent, kept = undefended("session-unset", ("link", "form")), undefended("session-unset", ("fetch", "image"))
     late = "csrf/session-unset/form-late/none"
     cases = run(*sent, *kept, late)
@@ -100,14 +101,14 @@ def _methods_of(case: Tried) -> str:
 
 @proves_by_attack("C64")
 def a_token_in_a_cookie(_: Sandbox) -> Iterator[Evidence]:
-    """The two lines of the matrix beside each other, and that they are not empty."""
+    """The two rows of the matrix are the same, and some forgery succeeds in them."""
     cases = run(*undefended("session-unset"), *undefended("token-cookie"))
     lines = [[cases[name] for name in undefended(credential)] for credential in ("session-unset", "token-cookie")]
     for kind, session, token in zip(KINDS, *lines, strict=True):
         seen = f"session: {_word_for(session)}, token: {_word_for(token)}"
-        yield holds(f"{kind}: what became of it", seen, session.succeeded is token.succeeded)
+        yield holds(f"{kind}: the outcome", seen, session.succeeded is token.succeeded)
     arrived = [kind for kind, token in zip(KINDS, lines[1], strict=True) if token.succeeded]
-    yield holds("what a forged request with the token’s cookie did change", arrived, bool(arrived))
+    yield holds("forged requests that changed something with the token’s cookie", arrived, bool(arrived))
 
 
 def _word_for(case: Tried) -> str:
@@ -116,7 +117,8 @@ def _word_for(case: Tried) -> str:
 
 @proves_by_attack("C65")
 def each_attack_on_its_own(_: Sandbox) -> Iterator[Evidence]:
-    """This project's token flow is made so. What fails against it, what goes on working, and what it cannot stop."""
+    """This project's token flow is built this way. Thefts and forgeries fail, and permitted uses work. A script in the
+    page can still act."""
     attacks = ["xss/ours/stored-token", "xss/ours/read-token", "xss/ours/steal-refresh"]
     attacks += [f"csrf/ours-token/{kind}" for kind in CAN_SUCCEED]
     legitimate, inside = ("xss/legitimate/token", "csrf/legitimate/token"), ("patch", "refresh")
@@ -131,7 +133,8 @@ def each_attack_on_its_own(_: Sandbox) -> Iterator[Evidence]:
 
 @proves_by_attack("C97")
 def a_strict_refresh_cookie(_: Sandbox) -> Iterator[Evidence]:
-    """From another site and from a sibling host, to an address without a gate; then the sibling to ours, with one."""
+    """Requests from another site and from a sibling host go to an address that does not check the Origin. Another
+    request from the sibling goes to this project's address, which checks it."""
     cases = run("csrf/refresh-strict/form", "csrf/refresh-strict/sibling", "csrf/ours-token/sibling")
     yield fails(cases["csrf/refresh-strict/form"])
     yield succeeds(cases["csrf/refresh-strict/sibling"], ends_the_claim=True)

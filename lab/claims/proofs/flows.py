@@ -1,4 +1,4 @@
-"""The steps of both flows, one by one, as the trace saw them happen."""
+"""The steps of both flows, one by one, as the trace recorded them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from sessions_demo.models import DeviceSession
 from sessions_demo.record import ROLE
 
 USER_SELECT = "SELECT accounts_user"
-# A line of a diagram that is looked for: from, to, and how its text begins.
+# A line to look for in a diagram: from, to, and the beginning of its text.
 Line = tuple[str, str, str]
 REQUEST, RESPONSE = (BROWSER, DJANGO, "POST "), (DJANGO, BROWSER, "200")
 PASSWORD_CHECK = ((DJANGO, SQL, USER_SELECT), (DJANGO, DJANGO, HASH_NAME))
@@ -26,13 +26,13 @@ PASSWORD_CHECK = ((DJANGO, SQL, USER_SELECT), (DJANGO, DJANGO, HASH_NAME))
 
 @proves("C4")
 def session_credentials(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Where the password goes, and that it must be there and right."""
+    """The login posts the credentials to the login address, which requires them."""
     yield from _credentials(sandbox, "session", settings.SESSION_COOKIE_NAME)
 
 
 @proves("C25")
 def token_credentials(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Likewise."""
+    """As for the session."""
     yield from _credentials(sandbox, "jwt", jwt_conf.JWT_REFRESH_COOKIE_NAME)
 
 
@@ -43,9 +43,9 @@ def _credentials(sandbox: Sandbox, flow: str, cookie: str) -> Iterator[Evidence]
     sent = answer.exchange
     right = (sent.method, sent.path, sent.status) == ("POST", f"/{flow}/auth/login", 200) and sent.request_body > 0
     seen = f"{sent.method} {sent.path}, {sent.request_body} bytes of body: {sent.status}"
-    yield holds("the login as it was traced", seen, right)
+    yield holds("the login request in the trace", seen, right)
     carried = [one["name"] for one in sent.cookies_sent if one["name"] == cookie]
-    yield holds("credentials that it carried besides", carried, not carried and not sent.authorization)
+    yield holds("other credentials that it carried", carried, not carried and not sent.authorization)
     got = any(line.startswith(f"{cookie}=") for line in answer.set_cookies)
     yield holds("credentials that came back", f"Set-Cookie {cookie}" if got else "none", got)
     empty = sandbox.browser()
@@ -56,7 +56,7 @@ def _credentials(sandbox: Sandbox, flow: str, cookie: str) -> Iterator[Evidence]
 
 @proves("C5")
 def session_check(sandbox: Sandbox) -> Iterator[Evidence]:
-    """What is asked before anything is made, and what is not made when the answer is no."""
+    """The server checks the password before it creates a session, and creates none for a wrong password."""
     yield from _check_before_login(
         sandbox, "session", lambda step: step.target == REDIS and step.text.startswith("SET session:")
     )
@@ -64,7 +64,7 @@ def session_check(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C26")
 def token_check(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Likewise."""
+    """As for the session, with the signing of a token."""
     yield from _check_before_login(sandbox, "jwt", lambda step: step.text.startswith("sign "))
 
 
@@ -75,24 +75,24 @@ def _check_before_login(sandbox: Sandbox, flow: str, makes: Callable[[Arrow], bo
     before = good[:first_new]
     rows, hashes = [step for step in before if step.text == USER_SELECT], [step for step in before if _is_hash(step)]
     seen = f"{len(rows)} SELECT of the user, {len(hashes)} password hash"
-    yield holds("before the login makes anything", seen, (len(rows), len(hashes)) == (1, 1))
+    yield holds("before the login creates anything", seen, (len(rows), len(hashes)) == (1, 1))
     wrong = sandbox.browser()
     wrong.get("/session/api/")
     refused = wrong.post(f"/{flow}/auth/login", {"email": person.email, "password": "a wrong one"})
     steps = _arrows(refused.exchange)
     nothing_new, hashed = not any(makes(step) for step in steps), sum(map(_is_hash, steps))
-    seen = f"{refused.status}, {hashed} password hash, {'nothing' if nothing_new else 'something'} made"
+    seen = f"{refused.status}, {hashed} password hash, {'nothing' if nothing_new else 'something'} created"
     yield holds("with a wrong password", seen, (refused.status, hashed, nothing_new) == (401, 1, True))
 
 
 @proves("C6")
 def session_record(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The record is new at each login, whatever id the browser came with."""
+    """Each login creates a record under a new id, whatever id the browser sends."""
     person, browser = sandbox.person(), sandbox.browser()
     answer = browser.log_in(person, "session")
     key = _session_cache().make_key(store.PREFIX + store.digest(browser.cookie(settings.SESSION_COOKIE_NAME)))
     written = [text for text in answer.exchange.texts("redis") if text == f"SET {key}"]
-    yield holds("the login’s commands for its own record", f"{len(written)} SET", len(written) > 0)
+    yield holds("Redis commands of the login that write its record", f"{len(written)} SET", len(written) > 0)
     planted, victim = "a" * 32, sandbox.browser()
     victim.set_cookie(settings.SESSION_COOKIE_NAME, planted)
     given = _cookie_value(victim.log_in(person, "session"), settings.SESSION_COOKIE_NAME)
@@ -104,13 +104,13 @@ def session_record(sandbox: Sandbox) -> Iterator[Evidence]:
     again = _cookie_value(browser.log_in(person, "session"), settings.SESSION_COOKIE_NAME)
     old = sandbox.browser()
     old.set_cookie(settings.SESSION_COOKIE_NAME, before)
-    seen = f"{'another' if again != before else 'the same'} id; the one before gets {_whoami(old)}"
+    seen = f"{'another' if again != before else 'the same'} id; the old one gets {_whoami(old)}"
     yield holds("a second login of the same browser", seen, again != before and _whoami(old) == 401)
 
 
 @proves("C7")
 def session_cookie(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The header line, and that its value is the id."""
+    """The login sends the header, and its value is the session id."""
     browser = sandbox.browser()
     answer = browser.log_in(sandbox.person(), "session")
     lines = [line for line in answer.set_cookies if line.startswith(f"{settings.SESSION_COOKIE_NAME}=")]
@@ -126,21 +126,21 @@ def session_cookie(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C8")
 def cookie_comes_back(sandbox: Sandbox) -> Iterator[Evidence]:
-    """A cookie jar does it; no code of a page takes part, or could."""
+    """The cookie jar sends the cookie. No script takes part, and none could read it."""
     browser = sandbox.browser()
     login = browser.log_in(sandbox.person(), "session")
     given = next(cookie for cookie in login.exchange.cookies_set if cookie["name"] == settings.SESSION_COOKIE_NAME)
     asked = browser.get("/session/api/whoami").exchange
     back = [cookie["digest"] for cookie in asked.cookies_sent if cookie["name"] == given["name"]]
     seen = f"{len(back)} cookie, {'the same value' if back == [given['digest']] else 'another value'}"
-    yield holds("the next request, for which nothing but its address was given", seen, back == [given["digest"]])
+    yield holds("the next request, for which only the address was given", seen, back == [given["digest"]])
     hidden = "HttpOnly" in given["attributes"]
     yield holds("whether a script can read it", "HttpOnly: no" if hidden else "yes", hidden)
 
 
 @proves("C9")
 def one_lookup_yields_user_and_role(sandbox: Sandbox) -> Iterator[Evidence]:
-    """One command yields both."""
+    """One Redis command gives the server the user and the role."""
     for role in ("member", "admin"):
         person = sandbox.person(role=role)
         answer = sandbox.logged_in("session", person).get("/session/api/whoami")
@@ -154,7 +154,7 @@ def one_lookup_yields_user_and_role(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C10")
 def role_decides(sandbox: Sandbox) -> Iterator[Evidence]:
-    """By the role that the look-up yielded, and by nothing else."""
+    """The role from the session record decides. Nothing else is looked up."""
     for role, expected in (("member", 403), ("admin", 200)):
         browser = sandbox.logged_in("session", sandbox.person(role=role))
         answer = browser.get("/session/api/staff")
@@ -180,7 +180,7 @@ def session_diagram(sandbox: Sandbox) -> Iterator[Evidence]:
     order = [(BROWSER, DJANGO, "GET "), (DJANGO, REDIS, "GET session:"), PASSWORD_CHECK[0], RESPONSE]
     yield holds("the arrows of the profile", _describe_arrows(profile, order), _in_order(profile, order))
     seen = f"{len(profile)} arrows in all"
-    yield holds("what else the profile asked for", seen, len(profile) == len(order))
+    yield holds("how many arrows the profile has", seen, len(profile) == len(order))
 
 
 @proves("C27")
@@ -194,14 +194,14 @@ def token_signed(sandbox: Sandbox) -> Iterator[Evidence]:
     named = (claims.get("sub"), claims.get("role")) == (str(person.user.pk), "admin")
     yield holds("who the token names", f"user {claims.get('sub')}, role {claims.get('role')}", named)
     seconds = claims.get("exp", 0) - claims.get("iat", 0)
-    yield holds("exp, after iat", f"{seconds} s", 0 < seconds <= 3600)
+    yield holds("exp − iat", f"{seconds} s", 0 < seconds <= 3600)
     status = sandbox.browser().get("/jwt/api/whoami", headers=_bearer_header(_change_signature(browser.access))).status
     yield holds("the same token with another signature", status, status == 401)
 
 
 @proves("C28")
 def token_returned(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Where each of the two is, and where it is not."""
+    """Where each of the two tokens is, and where it is not."""
     browser = sandbox.browser()
     answer = browser.log_in(sandbox.person(), "jwt")
     access, cookies = answer.json.get("accessToken", ""), " ".join(answer.set_cookies)
@@ -219,7 +219,7 @@ def token_returned(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C30")
 def token_sent(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The header arrives; and it is the header that counts, not the cookie."""
+    """The header arrives. A request with the refresh cookie and without the header gets 401."""
     browser = sandbox.logged_in("jwt")
     answer = browser.get("/jwt/api/whoami")
     header = answer.exchange.authorization or {"name": "nothing", "length": 0}
@@ -229,27 +229,27 @@ def token_sent(sandbox: Sandbox) -> Iterator[Evidence]:
     bare = browser.get("/jwt/api/whoami", headers={"Authorization": None})
     cookies = [cookie["name"] for cookie in bare.exchange.cookies_sent]
     seen = f"{', '.join(cookies) or 'no cookie'}: {bare.status}"
-    yield holds("the same without it", seen, bare.status == 401 and bool(cookies))
+    yield holds("the same without the header", seen, bare.status == 401 and bool(cookies))
     other = browser.get("/jwt/api/whoami", headers={"Authorization": f"Token {browser.access}"})
-    yield holds("the same token after another word", other.status, other.status == 401)
+    yield holds("the same token after the word Token", other.status, other.status == 401)
 
 
 @proves("C33")
 def token_diagram(sandbox: Sandbox) -> Iterator[Evidence]:
-    """A login that stores no session, and a request that asks no store, where nothing but expiry ends a token."""
+    """The login stores no session, and where only expiry ends a token, a request asks no store."""
     person, browser = sandbox.person(), sandbox.browser()
     login = _arrows(browser.log_in(person, "jwt").exchange)
     order = [REQUEST, *PASSWORD_CHECK, (DJANGO, DJANGO, "sign "), RESPONSE]
     yield holds("the arrows of the login", _describe_arrows(login, order), _in_order(login, order))
     records = [step.text for step in login if step.target == REDIS and "session" in step.text]
     rows = DeviceSession.objects.filter(user=person.user).count()
-    yield holds("sessions stored by it", f"{len(records)} in Redis, {rows} in SQL", not records and not rows)
+    yield holds("sessions stored by the login", f"{len(records)} in Redis, {rows} in SQL", not records and not rows)
     answer = browser.get("/lab/whoami/expiry", headers=_bearer_header(browser.access))
     steps = _arrows(answer.exchange)
     asked = [step.text for step in steps if step.target in (REDIS, SQL)]
     yield holds("arrows to a store, whoami under the check “expiry”", asked, answer.status == 200 and not asked)
     verified = [step.text for step in steps if step.text.startswith("verify ")]
-    yield holds("what it did instead", verified, len(verified) == 1)
+    yield holds("what whoami did instead", verified, len(verified) == 1)
     forged = browser.get("/lab/whoami/expiry", headers=_bearer_header(_change_signature(browser.access))).status
     yield holds("the same with another signature", forged, forged == 401)
 
@@ -259,7 +259,7 @@ def _arrows(exchange: Exchange) -> list[Arrow]:
 
 
 def _in_order(arrows_seen: list[Arrow], order: Sequence[Line]) -> bool:
-    # Each is looked for after the one before it.
+    # One iterator for all lines, so that each is looked for after the one before it.
     left = iter(arrows_seen)
     return all(any(_matches(arrow, line) for arrow in left) for line in order)
 
@@ -294,7 +294,7 @@ def _bearer_header(token: str) -> dict[str, str]:
 
 
 def _change_signature(token: str) -> str:
-    # Not the last character: some of its bits mean nothing.
+    # The last character is no choice: some of its bits are padding, and a change of those leaves the signature as it is.
     return token[:-10] + ("B" if token[-10] == "A" else "A") + token[-9:]
 
 

@@ -1,4 +1,4 @@
-"""Services behind a gateway: what each of them has to look up, and what the headers of an identity are worth."""
+"""Services behind a gateway: what each of them has to look up, and when a service can trust the identity headers."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ LOOK_UPS = ("redis", "sql")
 
 @proves_by_services("C50", "C111")
 def each_service_verifies_a_token_by_itself_and_needs_the_store_for_a_session(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Look-ups of an identity are counted at every hop, in what each process wrote down about the request."""
+    """Counts the look-ups of an identity at every hop, in what each process wrote down about the request."""
     own = credentials(sandbox)
     for service in SERVICES:
         trip = send(SESSION, service, headers=own.of(SESSION))
@@ -53,12 +53,13 @@ def _is_own(trip: Trip, own: Credentials) -> bool:
 
 @proves_by_services("C104")
 def forwarded_headers_are_trusted_only_where_nobody_else_can_write_them(sandbox: Sandbox) -> Iterator[Evidence]:
-    """What the gateway forwards is believed; the same headers from a client are, through it and around it, not."""
+    """A service believes the headers. They are true only because the gateway replaces those that a client sends. Behind
+    a gateway that does not, and around the gateway, the service believes forged headers."""
     own = credentials(sandbox)
     for design in (SESSION, AT_GATEWAY):
         trip = send(design, "billing", "believed", headers=own.of(design))
         seen = f"{trip.status}, user {trip.user_id}"
-        yield holds(f"{design.title.lower()}: whom a service takes the headers for", seen, _is_own(trip, own))
+        yield holds(f"{design.title.lower()}: the user that a service reads in the headers", seen, _is_own(trip, own))
         spoofed = send(design, "billing", "believed", headers=own.of(design) | SPOOFED)
         yield limit(
             f"… when the client sends X-User-ID: {SPOOFED['X-User-ID']} too",
@@ -72,7 +73,7 @@ def forwarded_headers_are_trusted_only_where_nobody_else_can_write_them(sandbox:
     around = send_around("billing", "believed", headers=SPOOFED)
     yield limit("… and around the gateway", _believed(around), around.user_id == "1")
     ours = send_around("billing", "total", headers=SPOOFED)
-    yield limit("… at a service that asks for the internal token too", ours.status, ours.status == 401)
+    yield limit("… at a service that also requires the internal token", ours.status, ours.status == 401)
 
 
 def _believed(trip: Trip) -> str:

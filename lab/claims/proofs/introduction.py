@@ -1,4 +1,4 @@
-"""Before the comparison: HTTP has no memory, and to be known is not to be allowed."""
+"""Before the comparison: HTTP has no memory, and authentication is not authorisation."""
 
 from collections.abc import Iterator
 
@@ -8,15 +8,15 @@ from lab.claims.sandbox import Sandbox
 
 @proves("C1")
 def http_has_no_memory(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The same browser, a moment after its login, with what the login gave it and without."""
+    """The same browser after its login, first with its credentials and then without."""
     for flow in ("session", "jwt"):
         browser, path = sandbox.logged_in(flow), f"/{flow}/api/profile"
         status = browser.get(path).status
-        yield holds(f"{path} after a login, with what it gave", status, status == 200)
+        yield holds(f"{path} after a login, with its credentials", status, status == 200)
         browser.http.cookies.clear()
         browser.access = ""
         statuses = [browser.get(path).status for _ in range(2)]
-        yield holds(f"{path} from the same browser, twice, with nothing", statuses, statuses == [401, 401])
+        yield holds(f"{path} from the same browser, twice, without them", statuses, statuses == [401, 401])
 
 
 @proves("C2")
@@ -31,4 +31,4 @@ def known_and_allowed(sandbox: Sandbox) -> Iterator[Evidence]:
         yield holds(asked, statuses, statuses == [401, 403, 200])
         refused = visitors[1].get(f"/{flow}/api/whoami")
         known = (refused.status, refused.json.get("userId")) == (200, str(member.user.pk))
-        yield holds("who the member is, although refused", f"user {refused.json.get('userId')}", known)
+        yield holds("whoami as the member who was refused", f"user {refused.json.get('userId')}", known)

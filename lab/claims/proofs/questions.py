@@ -1,4 +1,4 @@
-"""Five questions often asked."""
+"""Three of the five questions often asked. C101 is proved in `revocation`, and C104 in `gateway`."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from security.client import Client
 
 @proves("C100")
 def logged_in_is_not_allowed(sandbox: Sandbox) -> Iterator[Evidence]:
-    """One address, asked by a stranger and by a member who is known and may not."""
+    """A stranger and a member without the right request the same address."""
     member = sandbox.person()
     for flow in FLOWS:
         stranger, user = sandbox.browser(), sandbox.logged_in(flow, member)
@@ -30,7 +30,7 @@ def logged_in_is_not_allowed(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C102")
 def refresh_after_reload(sandbox: Sandbox) -> Iterator[Evidence]:
-    """A page that is loaded again has the cookie and nothing else; one refresh, and it goes on."""
+    """After a reload, a page has only the refresh cookie. One refresh gives it an access token again."""
     browser, cookie = sandbox.logged_in("jwt"), jwt_conf.JWT_REFRESH_COOKIE_NAME
     before = browser.get("/jwt/api/whoami").status
     page = reopen(sandbox, browser, [cookie])
@@ -39,14 +39,14 @@ def refresh_after_reload(sandbox: Sandbox) -> Iterator[Evidence]:
     answer = page.keep(page.post("/jwt/auth/refresh"))
     sent = [one["name"] for one in answer.exchange.cookies_sent]
     yield holds("one refresh, with the cookie alone", answer.status, answer.status == 200)
-    yield holds("what the refresh was asked with", sent, sent == [cookie])
+    yield holds("cookies that the refresh sent", sent, sent == [cookie])
     after = page.get("/jwt/api/whoami").status
-    yield holds("whoami after it", after, after == 200)
+    yield holds("whoami after the refresh", after, after == 200)
 
 
 @proves("C103")
 def remember_me_cookies(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Both cookies with and without the box, the tokens inside, and a cookie that outlives its token."""
+    """Both cookies with the box ticked and empty, the tokens inside, and a cookie that outlives its token."""
     month, person = 30 * 24 * 60 * 60, sandbox.person()
     for flow in FLOWS:
         age = _login_cookie(sandbox, flow, person, True).max_age
