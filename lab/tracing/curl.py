@@ -1,4 +1,4 @@
-"""The line that sends a recorded request again from a shell, with a variable wherever a secret was."""
+"""The curl command that sends a recorded request again, with a shell variable in place of each secret."""
 
 import shlex
 from urllib.parse import quote
@@ -8,21 +8,21 @@ from django.conf import settings
 from jwt_demo.conf import conf as jwt_conf
 from lab.tracing.sequence import Entry
 
-# By the name of the cookie whose value they replace. Other cookies of a browser are left out.
+# Each variable by the name of the cookie whose value it replaces. All other cookies are left out.
 VARIABLES = {
     settings.SESSION_COOKIE_NAME: "SESSION_ID",
     settings.CSRF_COOKIE_NAME: "CSRF_TOKEN",
     jwt_conf.JWT_REFRESH_COOKIE_NAME: "REFRESH_TOKEN",
 }
-# A trace holds no bodies; only a login needs one.
+# A trace holds no bodies, and a login needs one.
 LOGIN_BODY = '{"email": "YOUR E-MAIL", "password": "YOUR PASSWORD"}'
 
 
 def curl_command(entry: Entry) -> str:
     """The command, over several lines, for any POSIX shell."""
     method, unsafe = entry["method"], entry["method"] not in ("GET", "HEAD", "OPTIONS")
-    # A link of an attacker can lead to a path with a control character, and a terminal obeys what is pasted into it.
-    # A masked part stands in brackets, which curl would read as a pattern.
+    # Quoted, because an attacker's link can put a control character into the path, and a terminal obeys it when the
+    # command is pasted. A masked part is in brackets, which curl would read as a pattern without --globoff.
     address = settings.SITE_URL + quote(entry["path"], safe="/[]@:!$&'()*+,;=~%")
     parts = [f"curl -i --globoff {_method_option(method)}{shlex.quote(address)}"]
     names = [cookie["name"] for cookie in entry["cookies_sent"] if cookie["name"] in VARIABLES]
@@ -41,5 +41,5 @@ def curl_command(entry: Entry) -> str:
 
 
 def _method_option(method: str) -> str:
-    # -I asks and does not wait for a body that never comes.
+    # With -X HEAD, curl would wait for a body that never comes.
     return {"GET": "", "HEAD": "-I "}.get(method, f"-X {shlex.quote(method)} ")

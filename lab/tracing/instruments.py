@@ -1,7 +1,7 @@
-"""Where the observed code is watched from outside: its hasher, its connections to Redis, its algorithms.
+"""Watches the apps from outside: their password hasher, their connections to Redis and their JWT algorithms.
 
-The settings name the first two, by the seams that Django and django-redis have for that; the third is
-PyJWT's own register. Each costs one look at a context variable while nothing is recorded.
+`PASSWORD_HASHERS` and `CACHES` name the first two, and `watch_algorithms` registers the third with PyJWT. While
+nothing is recorded, each of them only looks at a context variable and at the clock.
 """
 
 import time
@@ -17,19 +17,17 @@ from lab.tracing.trace import CURRENT_RECORDING, note
 from security.hashers import Argon2id
 from security.pool import GuardedPool
 
-# What a new connection sends: part of no operation.
+# Commands that a new connection sends by itself. They are not part of an operation.
 CONNECTION_SETUP = {"HELLO", "CLIENT", "SELECT", "AUTH", "PING"}
-# The commands whose first key is not their first argument.
+# Commands whose first key is their third argument: before it are the script and the number of keys.
 SCRIPT_COMMANDS = {"EVAL", "EVALSHA"}
-
-
-# The same for both: for an unknown user Django makes a hash where it would check one. A difference would tell a
-# client who is registered.
+# One name for making a hash and for checking one. For an unknown user Django makes a hash where it would check one,
+# so two names would tell a client who is registered.
 HASH_NAME = "Argon2id"
 
 
 class TimedArgon2id(Argon2id):
-    """The site's hasher, with each hash noted: how long it took, without the wait for a thread."""
+    """The site's hasher. It notes how long each hash took, without the wait for a thread."""
 
     def encode_here(self, password: str, salt: str) -> str:
         started = time.perf_counter()
@@ -58,10 +56,10 @@ class TracedConnection:
         return super().pack_commands(self.packed)  # type: ignore[misc]
 
     def send_packed_command(self, *args: Any, **options: Any) -> None:
-        # Removed first: `super()` may connect first, and a new connection sends commands of its own.
+        # Taken out before the call: `super()` may have to connect, and a new connection sends commands of its own.
         commands, started = self.__dict__.pop("packed", []), time.perf_counter()
         super().send_packed_command(*args, **options)  # type: ignore[misc]
-        # Whatever was never answered before belongs to a request that is over.
+        # A new list: a command in the old one that was never answered belongs to a request that is over.
         self.waiting = [
             (_describe_command(args), started) for args in commands if CURRENT_RECORDING.get() and _is_counted(args)
         ]
@@ -91,7 +89,7 @@ def _printable(key: Any) -> str:
 
 
 class TracedPool(GuardedPool):
-    """The site's pool, whose connections are traced whatever they are made of (TCP, TLS, a Unix socket)."""
+    """The site's pool, with traced connections of any class (TCP, TLS, a Unix socket)."""
 
     def __init__(self, connection_class: type[AbstractConnection] = Connection, **options: Any) -> None:
         traced = type(f"Traced{connection_class.__name__}", (TracedConnection, connection_class), {})
@@ -103,7 +101,7 @@ class TimedHS256(HMACAlgorithm):
 
     def __init__(self) -> None:
         super().__init__(HMACAlgorithm.SHA256)
-        # Its own `verify` signs and compares; that would be noted as two things.
+        # `HMACAlgorithm.verify` calls `sign`. On `self`, one verification would be noted as two steps.
         self.plain = HMACAlgorithm(HMACAlgorithm.SHA256)
 
     def sign(self, msg: bytes, key: Any) -> bytes:
@@ -122,7 +120,7 @@ class TimedHS256(HMACAlgorithm):
 
 
 class TimedPair(Algorithm):
-    """What an algorithm with a private and a public key has before it, to note each signature under its `name`."""
+    """A mixin for an algorithm with a private and a public key. It notes each signature under its `name`."""
 
     name: str
 
@@ -154,7 +152,7 @@ class TimedES256(TimedPair, ECAlgorithm):
 
 
 def watch_algorithms() -> None:
-    """Puts the timed algorithms in the place of PyJWT's own, in this process."""
+    """Replaces PyJWT's own algorithms by the timed ones, in this process."""
     timed: dict[str, Algorithm] = {"HS256": TimedHS256(), "EdDSA": TimedEdDSA()}
     timed["ES256"] = TimedES256(TimedES256.SHA256, SECP256R1)
     for name, algorithm in timed.items():

@@ -13,15 +13,15 @@ from lab.tracing import trace
 from lab.tracing.runs import Run
 
 logger = logging.getLogger("site.lab")
-# The lab's own pages and plain files are no part of what is compared.
+# The lab's own pages and static files are not part of the comparison.
 UNTRACED = ("/lab/", "/claims/", "/static/")
-# But for this one, which is compared with the others of its kind.
+# An exception: this whoami of the lab is compared with those of the two flows.
 TRACED = "/lab/whoami/"
 TRANSACTION_COMMANDS = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
 
 
 class TraceMiddleware:
-    """Records each request for `Server-Timing`, and for the run of a browser that has begun one."""
+    """Records each request for `Server-Timing`, and for the run of the browser if it has begun one."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -33,17 +33,18 @@ class TraceMiddleware:
         response = self._keep_trace(request, recording)
         try:
             timing = trace.server_timing(recording) + _keep_exchange(request, response, recording)
-            # Last, so that no size in the exchange counts it.
+            # Set last, so that the sizes in the exchange do not include this header.
             response["Server-Timing"] = timing
         except Exception:
-            # The request has been carried out. An error as the answer would say that it was not.
+            # The request has been carried out. A 500 would say that it was not.
             logger.exception("trace failed")
         return response
 
     def _keep_trace(self, request: HttpRequest, recording: trace.Recording) -> HttpResponseBase:
         token = trace.CURRENT_RECORDING.set(recording)
         try:
-            # A proof asks the site from within a request, on the same connection or, in a thread, on another.
+            # A proof sends requests from within a request. On the same connection, a second wrapper would note each
+            # query twice; in another thread, the connection has no wrapper yet.
             if _time_query in connection.execute_wrappers:
                 return self.get_response(request)
             with connection.execute_wrapper(_time_query):
@@ -53,7 +54,7 @@ class TraceMiddleware:
 
 
 def _keep_exchange(request: HttpRequest, response: HttpResponseBase, recording: trace.Recording) -> str:
-    """Keeps the exchange where a proof or a run collects it. Returns what that took, for `Server-Timing`."""
+    """Keeps the exchange if a proof or a run collects it. Returns the time that this took, for `Server-Timing`."""
     run, sink = Run.of(request), trace.COLLECTED.get()
     if not (run or sink is not None) or not _is_traced(request.path_info):
         return ""
@@ -71,7 +72,7 @@ def _is_traced(path: str) -> bool:
 
 
 def _time_query(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-    # What brackets a transaction asks for nothing, and only SQLite's driver would show it.
+    # The beginning and the end of a transaction are no query, and they reach a wrapper only with SQLite.
     if sql.startswith(TRANSACTION_COMMANDS):
         return execute(sql, params, many, context)
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Begin, read and end a recording of what this browser does. JSON; no one else's can be asked for."""
+"""JSON views that begin, read and end a recording of what this browser does. A browser can read only its own."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from lab.tracing.sequence import with_arrows
 
 @method_decorator(login_not_required, name="dispatch")
 class RunList(View):
-    """All of a browser's recordings; it makes one at a time."""
+    """Begins and ends recordings. A browser makes one at a time."""
 
     http_method_names = ["post", "delete"]
 
@@ -26,7 +26,7 @@ class RunList(View):
         return _uncached(response)
 
     def delete(self, request: HttpRequest, *args: Any) -> HttpResponse:
-        """Ends it: 204. What was kept stays until its hour is over, and cannot be read any more."""
+        """Ends it: 204. The exchanges stay until their hour is over, but cannot be read without the cookie."""
         response = HttpResponse(status=204)
         runs.delete_run_cookie(response)
         return _uncached(response)

@@ -1,7 +1,7 @@
-"""The traces a browser had made for it: kept in Redis for an hour, readable by that browser alone.
+"""The traces that a browser asked for. They are kept in Redis for an hour, and only that browser can read them.
 
-They lie in a database of their own, never in one that is traced, under a digest of what the browser's
-cookie says. Needs a django-redis cache named `trace`.
+They are in a Redis database of their own, which is not traced, under a digest of the secret in the browser's
+cookie. Needs a django-redis cache named `trace`.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from lab.tracing.trace import COOKIE, Exchange
 
 COOKIE_FORMAT = re.compile(r"([A-Za-z0-9_-]{22})\.([a-z0-9]{8})")
-# Seconds after the last request, and requests: enough for a look, too little to fill a store.
+# Seconds after the last request, and the most requests of one run: more could fill the store.
 LIFETIME, MAX_EXCHANGES = 60 * 60, 200
 
 
@@ -32,7 +32,7 @@ class Run:
 
     @classmethod
     def of(cls, request: HttpRequest, name: str = "") -> "Run | None":
-        """The run this browser records, or another one of the same browser by its name; `None` without a cookie."""
+        """The run that this browser records, or another of its runs by name. `None` without a valid cookie or name."""
         form = COOKIE_FORMAT.fullmatch(request.COOKIES.get(COOKIE, ""))
         if form is None or (name and not re.fullmatch(r"[a-z0-9]{8}", name)):
             return None
@@ -40,7 +40,7 @@ class Run:
 
     @classmethod
     def begin(cls, request: HttpRequest) -> "Run":
-        """A new run for this browser. Raises redis-py's errors when the store is away."""
+        """Begins a new run for this browser. Raises redis-py's errors when the store does not answer."""
         before = cls.of(request)
         run = cls(before.secret if before else secrets.token_urlsafe(16), secrets.token_hex(4))
         pipe = get_redis_connection("trace").pipeline()
@@ -55,13 +55,13 @@ class Run:
         return f"trace:{hashlib.sha256(self.secret.encode()).hexdigest()}:{self.name}"
 
     def set_cookie(self, response: HttpResponseBase) -> None:
-        """Sets the cookie: whatever this browser asks from now on is part of the run."""
+        """Sets the cookie. From now on this browser's requests are part of the run."""
         response.set_cookie(
             COOKIE, f"{self.secret}.{self.name}", max_age=LIFETIME, secure=True, httponly=True, samesite="Strict"
         )
 
     def add(self, exchange: Exchange) -> None:
-        """Keeps an exchange, if the run was begun. While the store is away, only the trace is lost."""
+        """Keeps an exchange, if the run was begun. When the store does not answer, only the trace is lost."""
         try:
             pipe = get_redis_connection("trace").pipeline()
             pipe.rpushx(self._key, json.dumps(exchange.as_json()))
@@ -78,7 +78,7 @@ class Run:
 
 
 def delete_run_cookie(response: HttpResponseBase) -> None:
-    """Clears the cookie: nothing more is recorded."""
+    """Clears the cookie, so that nothing more is recorded."""
     response.delete_cookie(COOKIE, samesite="Strict")
     response.cookies[COOKIE]["secure"] = True
     response.cookies[COOKIE]["httponly"] = True

@@ -1,6 +1,6 @@
 """A recorded exchange as a sequence of arrows: who sent what to which server, in order.
 
-The diagrams draw them, the transcripts read them out, and proofs look for them; so all three show the same.
+Diagrams draw the arrows, transcripts read them out, and proofs look for them, so all three show the same.
 """
 
 import re
@@ -24,7 +24,8 @@ KEY_LENGTH = 30
 
 @dataclass(frozen=True)
 class Arrow:
-    """One line of a diagram. From Django to Django is something it did by itself; `ms` is there and back."""
+    """One line of a diagram. An arrow from Django to Django is a step within Django. `ms` is the time in milliseconds,
+    there and back."""
 
     source: str
     target: str
@@ -45,7 +46,7 @@ class Arrow:
 
 
 def arrows(entry: Entry) -> list[Arrow]:
-    """All of one exchange, from the request to the answer."""
+    """All arrows of one exchange, from the request to the answer."""
     steps = [_step_arrow(step["kind"], step["text"], step["ms"]) for step in entry["steps"]]
     return [_request_arrow(entry), *steps, _response_arrow(entry)]
 
@@ -73,7 +74,7 @@ def _request_arrow(entry: Entry) -> Arrow:
 
 
 def _credentials(entry: Entry) -> list[str]:
-    # A browser sends every cookie to every address of the site; named are those that are looked at there.
+    # A browser sends every cookie to every address of the site. Only cookies that the address uses are named.
     token, sent = lane(entry) == "token", {cookie["name"] for cookie in entry["cookies_sent"]}
     found = [f"Authorization: {entry['authorization']['name']}"] if entry["authorization"] else []
     if token and "/auth/" in entry["path"]:
@@ -100,7 +101,7 @@ def _step_arrow(kind: str, text: str, ms: float) -> Arrow:
 
 
 def describe_statement(sql: str) -> str:
-    """The verb and the table of a statement, whatever it asks of others in brackets."""
+    """The verb and the table of a statement. What is in brackets, such as a subquery, is ignored."""
     while (flat := INNERMOST.sub("", sql)) != sql:
         sql = flat
     verb, table = sql.split(" ", 1)[0], TABLE.search(sql)
@@ -108,7 +109,7 @@ def describe_statement(sql: str) -> str:
 
 
 def describe_command(text: str) -> str:
-    """A Redis command and its key, without the version that Django puts before it, up to the first digest."""
+    """A Redis command and its key, without the version that Django puts before the key, and cut at the first digest."""
     name, _, key = text.partition(" ")
     key, digest = key.removeprefix(":1:"), DIGEST.search(key.removeprefix(":1:"))
     short = key[: digest.start() + 6] + "…" if digest else key

@@ -1,7 +1,7 @@
 """What one request did, as the server saw it: on the wire, in SQL, in Redis, with keys and hashes.
 
 A page's script sees neither `Set-Cookie` nor an HttpOnly cookie, so the server says what was there. A trace
-names things and never holds them: of a cookie or a token its first six characters, its length and a
+describes secrets and never holds them: of a cookie or a token its first six characters, its length and a
 digest; of a statement its text without parameters; of a Redis command its name and its key.
 """
 
@@ -21,9 +21,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 KINDS = ("sql", "redis", "jwt", "hash")
-# What is longer than an id, in a path, is a key to something (a reset link, a registration).
+# A part of a path that is longer than a UUID is a secret (in a reset link or a registration link).
 SECRET = re.compile(r"[^/]{37,}")
-# Headers that hold nothing to steal. Of any other, a request's are left out and an answer's are masked.
+# Headers that hold no secret. All others are left out of a request, and masked in an answer.
 VISIBLE_REQUEST_HEADERS = ("Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Content-Type", "Accept")
 VISIBLE_RESPONSE_HEADERS = (
     "Allow",
@@ -40,11 +40,11 @@ VISIBLE_RESPONSE_HEADERS = (
     "X-Content-Type-Options",
     "X-Frame-Options",
 )
-# The lab's own, by which a browser's run is found: no part of what is shown or measured.
+# The lab's own cookie, by which a browser's run is found. It is neither shown nor measured.
 COOKIE = "__Host-lab"
-# So many cookies are described; a browser that sends more must not fill the store with them.
+# The most cookies that are described: a client that sends more must not fill the store.
 MOST_COOKIES = 50
-# What would end the quoted string of a header, or the header.
+# Characters that are not known to be harmless: some would end the quoted string, or the header.
 NOT_QUOTABLE = re.compile(r"[^\w ,.-]", re.ASCII)
 
 
@@ -72,9 +72,9 @@ class Recording:
 
 
 CURRENT_RECORDING: ContextVar[Recording | None] = ContextVar("recording", default=None)
-# Where this thread wants to have the exchanges it causes; `None`: nowhere.
+# The list to which the exchanges that this thread causes are added; `None` for no list.
 COLLECTED: ContextVar["list[Exchange] | None"] = ContextVar("sink", default=None)
-# Whether requests are recorded at all: the trace's own cost is measured by leaving it out.
+# Whether requests are recorded at all. To measure what tracing costs, the lab turns it off.
 ENABLED: ContextVar[bool] = ContextVar("on", default=True)
 
 
@@ -88,8 +88,8 @@ def note(kind: str, text: str, started: float) -> None:
 class Exchange:
     """One request and its answer. The time is in milliseconds.
 
-    Sizes are bytes of HTTP/1.1, without what the lab adds (its cookie, `Server-Timing`) and without what the server
-    in front of Django does (`Date`, `Connection`). A streamed body counts as 0.
+    Sizes are bytes of HTTP/1.1, without what the lab adds (its cookie, `Server-Timing`) and what the server in front
+    of Django adds (`Date`, `Connection`). A streamed body counts as 0.
     """
 
     method: str
@@ -113,7 +113,7 @@ class Exchange:
         return sum(step.kind == kind for step in self.steps)
 
     def texts(self, kind: str) -> list[str]:
-        """What the steps of a kind did."""
+        """The texts of the steps of a kind, in order."""
         return [step.text for step in self.steps if step.kind == kind]
 
     def as_json(self) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def _visible_headers(request: HttpRequest) -> dict[str, str]:
 
 def _visible_value(name: str, value: str) -> str:
     if name == "Location":
-        # Where to, without what is handed over there.
+        # The query can hold a secret.
         return _mask_secrets(value.partition("?")[0])
     return value[:1000] if name in VISIBLE_RESPONSE_HEADERS else f"[{len(value)} characters]"
 
@@ -180,9 +180,10 @@ def _mask_secrets(path: str) -> str:
 
 
 def _describe_secret(name: str, value: str) -> dict[str, Any]:
-    """What may be said of a secret. Six characters tell two of them apart; a digest, whether they are the same."""
+    """A description that does not reveal the secret. The first six characters help to tell two secrets apart, and the
+    digest shows whether they are the same."""
     digest = hashlib.sha256(value.encode(errors="replace")).hexdigest()[:12]
-    # Of a short value six characters would be most of it.
+    # Six characters would be most of a short value.
     return {"name": name[:64], "length": len(value), "first": value[:6] if len(value) >= 20 else "", "digest": digest}
 
 
@@ -190,12 +191,11 @@ def _describe_authorization(header: str) -> dict[str, Any] | None:
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer":
         return _describe_secret(scheme, value.strip())
-    # Without a scheme the first word may be the secret; of a password even a digest says too much.
+    # Without a scheme, the first word may be the secret. Of a password, even a digest reveals too much.
     return {"name": "[other]", "length": len(header), "first": "", "digest": ""} if header else None
 
 
 def _describe_cookie(morsel: "Morsel[str]") -> dict[str, Any]:
-    # What is left of the line when the value is taken out.
     attributes = morsel.OutputString().partition(";")[2].strip()
     return _describe_secret(morsel.key, morsel.value) | {"attributes": attributes, "cleared": not morsel.value}
 
@@ -215,7 +215,7 @@ def _response_head(response: HttpResponseBase) -> int:
 
 
 def _head_size(lines: list[str]) -> int:
-    # WSGI hands each byte on as one character; a line break ends each line, and the head.
+    # WSGI passes each byte as one character. Each line ends with CRLF, and one more CRLF ends the head.
     return sum(len(line) + 2 for line in lines) + 2
 
 
@@ -239,7 +239,7 @@ def _milliseconds(seconds: float) -> float:
 
 @contextmanager
 def collecting() -> Iterator[list[Exchange]]:
-    """The exchanges that this thread causes meanwhile, in its own process."""
+    """Gives the list of the exchanges that this thread causes within the block, in this process."""
     exchanges: list[Exchange] = []
     token = COLLECTED.set(exchanges)
     try:
@@ -250,7 +250,7 @@ def collecting() -> Iterator[list[Exchange]]:
 
 @contextmanager
 def off() -> Iterator[None]:
-    """Nothing is recorded meanwhile, not even as a part of the request that is being answered."""
+    """Records nothing within the block, not even as a part of the request that is being answered."""
     token, current = ENABLED.set(False), CURRENT_RECORDING.set(None)
     try:
         yield

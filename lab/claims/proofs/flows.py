@@ -294,7 +294,7 @@ def _bearer_header(token: str) -> dict[str, str]:
 
 
 def _change_signature(token: str) -> str:
-    # The last character is no choice: some of its bits are padding, and a change of those leaves the signature as it is.
+    # Not the last character: some of its bits are padding, and a change of those alone does not change the signature.
     return token[:-10] + ("B" if token[-10] == "A" else "A") + token[-9:]
 
 

@@ -1,4 +1,4 @@
-"""What is said of refresh tokens: where they are kept, what they are good for, and how they end."""
+"""Claims about refresh tokens: where they are kept, what they can be used for, and how they end."""
 
 import hashlib
 from collections.abc import Iterator
@@ -34,12 +34,12 @@ def refresh_token_is_stored(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 def refresh_line(answer: Answer) -> str:
-    """The `Set-Cookie` line of the refresh token, "" without one."""
+    """The `Set-Cookie` line of the refresh token; "" if the answer has none."""
     return next((line for line in answer.set_cookies if line.startswith(jwt_conf.JWT_REFRESH_COOKIE_NAME)), "")
 
 
 def attributes(line: str) -> list[str]:
-    """What a `Set-Cookie` line says besides name and value."""
+    """The attributes in a `Set-Cookie` line."""
     return [part.strip() for part in line.split(";")[1:]]
 
 
@@ -56,9 +56,9 @@ def refresh_issues_an_access_token(sandbox: Sandbox) -> Iterator[Evidence]:
     before, answer = browser.access, browser.post("/jwt/auth/refresh")
     token = answer.json.get("accessToken", "")
     yield holds("a refresh", f"{answer.status}, {', '.join(answer.json)}", answer.status == 200)
-    yield holds("its access token is another one", f"{len(token)} bytes", bool(token) and token != before)
+    yield holds("its access token is a new one", f"{len(token)} bytes", bool(token) and token != before)
     used = whoami(browser, token)
-    yield holds("whoami with it", describe_answer(used), used.status == 200)
+    yield holds("whoami with the new token", describe_answer(used), used.status == 200)
 
 
 @proves("C42")
@@ -68,7 +68,11 @@ def logout_revokes_the_refresh_token(sandbox: Sandbox) -> Iterator[Evidence]:
     left = browser.post("/jwt/auth/logout", headers={"Authorization": None})
     yield holds("a logout that sends no access token", describe_answer(left), left.status == 200)
     cleared = refresh_line(left)
-    yield holds("the cookie", attributes(cleared), "Max-Age=0" in cleared and not refresh_token(browser))
+    yield holds(
+        "the refresh cookie after the logout",
+        attributes(cleared),
+        "Max-Age=0" in cleared and not refresh_token(browser),
+    )
     answer = thief.post("/jwt/auth/refresh")
     yield holds("a copy of the refresh token", describe_answer(answer), answer.status == 401)
     listed, plain = whoami(browser, browser.access, "denylist"), whoami(browser, browser.access, "expiry")
@@ -90,7 +94,7 @@ def refresh_token_only_refreshes(sandbox: Sandbox) -> Iterator[Evidence]:
         answer = browser.ask(method, f"/jwt/{name}", json={}, headers={"Authorization": None})
         yield holds(f"{method} {name} with the cookie alone", describe_answer(answer), answer.status == 401)
     as_access = whoami(browser, refresh_token(browser))
-    yield holds("whoami with it as a bearer token", describe_answer(as_access), as_access.status == 401)
+    yield holds("whoami with the refresh token as a bearer token", describe_answer(as_access), as_access.status == 401)
     answer = browser.post("/jwt/auth/refresh", headers={"Authorization": None})
     yield holds("a refresh with the cookie alone", answer.status, answer.status == 200)
 

@@ -1,4 +1,4 @@
-"""Taking a credential back: how long each strategy leaves it working, and what that costs."""
+"""Revoking a credential: how long it still works under each strategy, and what each strategy costs."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ from lab.experiments import revocation, rotation
 from lab.experiments.revocation import BY_KEY, Observation
 from sessions_demo.conf import conf as session_conf
 
-# Seconds an access token lives here, so that its end can be waited for. The lifetime that counts is the site's.
+# Seconds that an access token lives in these proofs, so that they can wait for its end. The site's own is longer.
 LIFE = 2
 DAY = 24 * 60 * 60
 
@@ -28,7 +28,7 @@ def a_token_outlives_the_ban_and_a_session_does_not(sandbox: Sandbox) -> Iterato
 
 
 def _worked_on(asked: str, observation: Observation) -> Evidence:
-    # It dies of its age and of nothing else.
+    # Only expiry may have ended it.
     return holds(
         asked,
         observation.explanation,
@@ -51,7 +51,7 @@ def short_expiry_with_rotation_ends_in_time(sandbox: Sandbox) -> Iterator[Eviden
     refused = browser.post(rotation.REFRESH)
     yield holds("a refresh after the ban", f"{refused.status} {refused.json.get('error')}", refused.status == 401)
     worst = Policy.default().access
-    yield holds("the longest that can take on this site", f"{worst} s", worst == 15 * 60)
+    yield holds("the longest lifetime of an access token on this site", f"{worst} s", worst == 15 * 60)
 
 
 def _short_lived(sandbox: Sandbox) -> Browser:
@@ -65,7 +65,9 @@ def a_denylist_ends_it_for_one_redis_command(sandbox: Sandbox) -> Iterator[Evide
     listed, plain = _compared(sandbox, "denylist")
     yield _dead_at_once(listed)
     yield holds(
-        "a request more than under expiry", f"{listed.redis - plain.redis} Redis", listed.redis - plain.redis == 1
+        "extra cost of a request, compared with expiry",
+        f"{listed.redis - plain.redis} Redis",
+        listed.redis - plain.redis == 1,
     )
     yield holds("… and in SQL", f"{listed.sql - plain.sql} SQL", listed.sql == plain.sql)
 
@@ -74,12 +76,14 @@ def a_denylist_ends_it_for_one_redis_command(sandbox: Sandbox) -> Iterator[Evide
 def a_version_ends_it_for_one_sql_query(sandbox: Sandbox) -> Iterator[Evidence]:
     checked, plain = _compared(sandbox, "version")
     yield _dead_at_once(checked)
-    yield holds("a request more than under expiry", f"{checked.sql - plain.sql} SQL", checked.sql - plain.sql == 1)
+    yield holds(
+        "extra cost of a request, compared with expiry", f"{checked.sql - plain.sql} SQL", checked.sql - plain.sql == 1
+    )
     yield holds("… and in Redis", f"{checked.redis - plain.redis} Redis", checked.redis == plain.redis)
 
 
 def _compared(sandbox: Sandbox, key: str) -> tuple[Observation, Observation]:
-    """How this strategy fares beside plain expiry, to which its price is compared."""
+    """What was seen of this strategy, and of plain expiry for comparison."""
     observations = {
         observation.strategy.key: observation
         for observation in revocation.run_round(sandbox, "ban", LIFE, only=(key, "expiry"), max_seconds=0.2)
@@ -108,10 +112,12 @@ def without_refresh_the_password_is_asked_for_again_and_again(sandbox: Sandbox) 
         revocation.log_in(sandbox, person, BY_KEY["short"], LIFE), max_seconds=LIFE + 1
     )
     yield holds(
-        f"with a life of {LIFE} s", observation.explanation, observation.works and observation.reason == "Token expired"
+        f"a token of {LIFE} s without refresh",
+        observation.explanation,
+        observation.works and observation.reason == "Token expired",
     )
     logins, others = 3600 / access, 3600 / session_conf.SESSION_ABSOLUTE_LIFETIME
-    yield holds(f"logins an hour, with its {access} s", f"{logins:g}; with 300 s {3600 / 300:g}", logins >= 4)
+    yield holds(f"logins an hour with tokens of {access} s", f"{logins:g}; with 300 s {3600 / 300:g}", logins >= 4)
     yield holds("logins an hour with a session", f"{others:.2g}", others < logins)
 
 
@@ -120,14 +126,14 @@ def a_token_of_thirty_days_stays_stolen_for_thirty_days(sandbox: Sandbox) -> Ite
     (observation,) = revocation.run_round(sandbox, "ban", LIFE, only=("short",))
     left, last = observation.left or 0, observation.last_ok or 0
     share = last / left
-    yield holds("of the life it had left, it worked after a ban", f"{share:.0%}", share > 0.5)
+    yield holds("share of its remaining life for which it worked after a ban", f"{share:.0%}", share > 0.5)
     days = share * 30
-    yield holds("of 30 days that is", f"{days:.0f} days", days > 15)
+    yield holds("the same share of 30 days", f"{days:.0f} days", days > 15)
     try:
         refused = f"allowed: {replace(Policy.default(), access=30 * DAY).access} s"
     except ValueError as error:
         refused = f"refused: {error}"
-    yield holds("such a policy on this site", refused, refused.startswith("refused"))
+    yield holds("a policy with 30 days on this site", refused, refused.startswith("refused"))
 
 
 @proves("C98")
@@ -137,10 +143,10 @@ def an_intercepted_token_works_until_its_end_and_no_longer(sandbox: Sandbox) -> 
     thief.browser.access = token.browser.access
     observation = revocation.watch_unrevoked(thief, max_seconds=LIFE + 1)
     ended = observation.reason == "Token expired" and (observation.last_ok or 0) <= (observation.left or 0)
-    yield holds("from another client, since the theft", observation.explanation, observation.works and ended)
+    yield holds("the stolen token from another client", observation.explanation, observation.works and ended)
     issued = sandbox.logged_in("jwt").access
     life = rotation.lifetime(issued)
-    yield holds("the life of a token that this site issues", f"{life} s", life == 15 * 60)
+    yield holds("the lifetime of an access token that this site issues", f"{life} s", life == 15 * 60)
 
 
 @proves("C101")

@@ -1,4 +1,4 @@
-"""Refresh tokens: replaced at each use, and what a second use gives away."""
+"""Rotation: a refresh token is replaced at each use, and a second use of the old one signals a theft."""
 
 import secrets
 import time
@@ -34,7 +34,7 @@ def the_usual_setup_and_a_case_it_is_not_enough_for(sandbox: Sandbox) -> Iterato
     again = browser.keep(browser.post(REFRESH))
     yield holds("a refresh with the cookie alone", again.status, again.status == 200)
     yield holds(
-        "the token after it",
+        "the refresh token after that",
         f"generation {refresh_claims(browser)['gen']}",
         refresh_claims(browser)["jti"] != refresh["jti"],
     )
@@ -52,12 +52,12 @@ def the_old_token_is_dead_when_its_successor_was_used(sandbox: Sandbox) -> Itera
     yield holds("two refreshes in a row", seen, refresh_claims(browser)["gen"] == 2)
     set_refresh_cookie(browser, old)
     used = browser.post(REFRESH)
-    yield holds("the first token after that", f"{used.status} {used.json.get('error')}", used.status == 401)
+    yield holds("the first token, sent again after that", f"{used.status} {used.json.get('error')}", used.status == 401)
     late = rotation.play_scene(sandbox, "lost-response", grace_period=0).steps[1].requests[0]
-    yield holds("the one before, with the window over", f"{late.status} {late.result}", late.status == 401)
+    yield holds("the token before, after the grace period", f"{late.status} {late.result}", late.status == 401)
     soon = rotation.play_scene(sandbox, "lost-response", GRACE_PERIOD).steps[1].requests[0]
     again = soon.status == 200 and soon.result.startswith("the same token")
-    yield limit(f"the one before, within {GRACE_PERIOD} s", f"{soon.status} {soon.result}", again)
+    yield limit(f"the token before, within the grace period of {GRACE_PERIOD} s", f"{soon.status} {soon.result}", again)
     now, key = int(time.time()), secrets.token_bytes(32)
     twins = {jwt.encode({"sub": "42", "iat": now, "exp": now + 7 * DAY}, key) for _ in range(2)}
     yield limit("two tokens without jti, issued in one second", f"{len(twins)} different", len(twins) == 1)
@@ -71,14 +71,14 @@ def theft_is_noticed_in_both_orders(sandbox: Sandbox) -> Iterator[Evidence]:
         owner = [step for step in played.steps if step.actor == "laptop"][-1].requests[-1]
         yield holds("… the owner's next request", f"{owner.status} {owner.result}", owner.status == 401)
     yield _alarm(
-        "two tabs at once, told apart from a theft",
+        "two tabs at once, with a grace period",
         rotation.play_scene(sandbox, "two-tabs", GRACE_PERIOD),
         wanted=False,
     )
     strict = rotation.play_scene(sandbox, "two-tabs", grace_period=0)
     number = next((step.number for step in strict.steps if step.late), 0)
-    seen = f"their login ends at step {number}" if number else "they stay in"
-    yield limit("two tabs at once, not told apart", seen, number > 0)
+    seen = f"their login ends at step {number}" if number else "they stay logged in"
+    yield limit("two tabs at once, without a grace period", seen, number > 0)
 
 
 def _alarm_step(played: PlayedScene) -> int:
@@ -97,17 +97,19 @@ def a_second_use_ends_everything_here(sandbox: Sandbox) -> Iterator[Evidence]:
     thief = sandbox.browser("Thief (lab) curl/1")
     set_refresh_cookie(thief, refresh_cookie(laptop))
     first, second = thief.keep(thief.post(REFRESH)), laptop.post(REFRESH)
-    yield holds("the thief, then the owner", f"{first.status}, then {second.status}", second.status == 401)
+    yield holds(
+        "a refresh by the thief, then by the owner", f"{first.status}, then {second.status}", second.status == 401
+    )
     for name, browser in (("the thief", thief), ("the owner's phone", phone)):
         statuses = [browser.post(REFRESH).status, browser.get(WHOAMI).status]
-        yield holds(f"{name} after it: refresh, whoami", statuses, statuses == [401, 401])
+        yield holds(f"{name} after that: refresh, whoami", statuses, statuses == [401, 401])
     session = desk.get("/session/api/whoami").status
-    yield holds("the owner's session after it", session, session == 401)
+    yield holds("the owner's session after that", session, session == 401)
     yield limit("the thief's token with stock SimpleJWT", *_stock_outcome(person.user))
 
 
 class Stock(RefreshToken):
-    """SimpleJWT's own refresh token, under a key that nothing else knows."""
+    """SimpleJWT's own refresh token, signed with a key that nothing else uses."""
 
     _token_backend = TokenBackend("HS256", secrets.token_urlsafe(32))
 
@@ -122,8 +124,8 @@ def _stock_outcome(user: User) -> tuple[str, bool]:
     except TokenError as error:
         said = str(error)
     try:
-        Stock(successor).check_blacklist()  # type: ignore[arg-type]  # its own stub forgets what it takes
-        return f"the owner is told “{said}”; the successor is still good", True
+        Stock(successor).check_blacklist()  # type: ignore[arg-type]  # it takes a string
+        return f"the owner is told “{said}”; the successor is still valid", True
     except TokenError as error:
         return f"the successor: {error}", False
 
@@ -164,4 +166,4 @@ def fifteen_minutes_and_rotated(sandbox: Sandbox) -> Iterator[Evidence]:
     browser.post(REFRESH)
     set_refresh_cookie(browser, old)
     used = browser.post(REFRESH)
-    yield holds("the used token, later", f"{used.status} {used.json.get('error')}", used.status == 401)
+    yield holds("the used token, sent again later", f"{used.status} {used.json.get('error')}", used.status == 401)

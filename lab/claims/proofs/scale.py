@@ -1,4 +1,4 @@
-"""More than one web process, and one that is started again: where a login is known."""
+"""Logins on a site with two web processes, and after the restart of one."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from lab.experiments import scale
 from lab.experiments.scale import MEMORY
 
 KIB = 1024
-# Bytes of a session in memory, at the least.
+# The fewest bytes that a session takes in memory.
 SMALLEST = 200
 
 
 @proves_by_services("C46")
 def a_session_in_memory_is_unknown_to_the_second_process(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Requests go to two processes in turn."""
+    """Sends requests to two processes in turn."""
     for found in scale.in_turn(sandbox):
         first, second = found.statuses[::2], found.statuses[1::2]
         there = 401 if found.flow == MEMORY else 200
@@ -24,7 +24,7 @@ def a_session_in_memory_is_unknown_to_the_second_process(sandbox: Sandbox) -> It
 
 @proves_by_services("C91")
 def a_restart_loses_sessions_in_memory_and_they_grow(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The first process is started again, and the second is visited by people who never log in."""
+    """Restarts the first process, and sends visitors who never log in to the second."""
     for found in scale.after_restart(sandbox):
         expected = 0 if found.flow == MEMORY else found.of
         seen = f"{found.known} of {found.of}"
@@ -33,4 +33,4 @@ def a_restart_loses_sessions_in_memory_and_they_grow(sandbox: Sandbox) -> Iterat
     seen = f"{unlimited.memory // KIB} KiB more"
     yield holds(f"memory after {unlimited.visitors} visitors", seen, unlimited.memory > SMALLEST * unlimited.visitors)
     seen = f"{limited.kept} of {limited.visitors} sessions kept"
-    yield holds("… in a cache with the limit that Django's has", seen, limited.kept < limited.visitors)
+    yield holds("… in a cache with the limit of Django's cache in memory", seen, limited.kept < limited.visitors)

@@ -1,4 +1,4 @@
-"""How sessions work: the record, the cookie, its end."""
+"""How sessions work: the record, the cookie, and the logout."""
 
 import re
 import time
@@ -16,18 +16,18 @@ from sessions_demo import store
 from sessions_demo.models import DeviceSession
 from sessions_demo.record import ROLE, whole
 
-# What a client may ask for without a login.
+# Addresses that need no login, and addresses that need one.
 OPEN_PATHS = ("/", "/session/login/", "/session/api/", "/accounts/register/", "/accounts/password/reset/", "/jwt/")
 CLOSED_PATHS = ("/session/api/whoami", "/session/api/profile", "/session/api/staff", "/session/api/devices")
-# So many tries of each kind, too few for the throttle. The quickest counts: a busy machine only ever adds time.
+# Tries of each kind, too few to be throttled. The quickest counts, because a busy machine only adds time.
 TRIES = 5
-# How far apart two of them may be; an early return is fifty times faster and more.
+# The ratio up to which two times count as the same. An early return is at least fifty times faster.
 MAX_RATIO = 3
 
 
 @proves("C3")
 def only_a_reference(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The record is on the server, and without it the cookie is nothing."""
+    """The record is on the server, and without the record the cookie gets 401."""
     person = sandbox.person(role="admin")
     browser = sandbox.logged_in("session", person)
     cookie, record = browser.cookie(settings.SESSION_COOKIE_NAME), _session_record(browser)
@@ -58,7 +58,7 @@ def _keys_with(cookie: str) -> list[str]:
 
 @proves("C12")
 def cookie_attributes(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Read off the header line, and off the record for what the browser is not trusted with."""
+    """Reads the attributes in the header, and in the registry the end that the server itself enforces."""
     browser = sandbox.browser()
     browser.get("/session/api/")
     lines = browser.log_in(sandbox.person(), "session").set_cookies
@@ -70,16 +70,16 @@ def cookie_attributes(sandbox: Sandbox) -> Iterator[Evidence]:
     yield holds("the cookie’s lifetime in Set-Cookie", [f"{age} s" for age in ages], ages == [f"Max-Age={24 * 3600}"])
     row = DeviceSession.objects.get(digest=store.digest(browser.cookie(settings.SESSION_COOKIE_NAME)))
     hours = (row.absolute_end - row.started).total_seconds() / 3600
-    yield holds("the end that the server keeps, whatever the browser does", f"{hours:g} h", hours == 24)
+    yield holds("the end that the server enforces, whatever the browser does", f"{hours:g} h", hours == 24)
 
 
 @proves("C13")
 def same_answer_for_unknown_user(sandbox: Sandbox) -> Iterator[Evidence]:
-    """By status, body, work and time; beside it a login that answers sooner when the user is unknown."""
+    """Compares status, body, hashes and time; and times a login that returns early for an unknown user."""
     known, gone = sandbox.person(), sandbox.person()
-    # The address is unknown from now on, and the sandbox still removes what the throttle counts under it.
+    # The e-mail address is unknown from now on. The sandbox still knows it and removes its counts in the throttle.
     User.objects.filter(pk=gone.user.pk).delete()
-    # In turn, so that whatever else the machine does slows both.
+    # In turn, so that other load on the machine slows both.
     tries = [(_fail_to_log_in(sandbox, known), _fail_to_log_in(sandbox, gone)) for _ in range(TRIES)]
     wrong, unknown = zip(*tries, strict=True)
     statuses = {answer.status for answer in wrong + unknown}
@@ -118,7 +118,7 @@ def _compare_times(wrong: float, unknown: float) -> tuple[str, float]:
 
 @proves("C14")
 def refused_without_session(sandbox: Sandbox) -> Iterator[Evidence]:
-    """No cookie, and an invented one."""
+    """Requests without a cookie, with an invented one, and with a real one."""
     stranger, inventor, owner = sandbox.browser(), sandbox.browser(), sandbox.logged_in("session")
     inventor.set_cookie(settings.SESSION_COOKIE_NAME, "a" * 32)
     for asked, browser in (("without a cookie", stranger), ("with an invented id", inventor)):
@@ -130,14 +130,18 @@ def refused_without_session(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C15")
 def logout_destroys(sandbox: Sandbox) -> Iterator[Evidence]:
-    """The record goes, the cookie goes, and a copy of the cookie is worth nothing."""
+    """The record is deleted, the cookie is cleared, and a copy of the cookie gets 401."""
     browser, thief = sandbox.logged_in("session"), sandbox.browser()
     cookie = browser.cookie(settings.SESSION_COOKIE_NAME)
     thief.set_cookie(settings.SESSION_COOKIE_NAME, cookie)
     before = thief.get("/session/api/whoami").status
     answer = browser.post("/session/auth/logout")
     deleted = [text for text in answer.exchange.texts("redis") if text.startswith(("DEL", "UNLINK"))]
-    yield holds("what the logout told Redis", [text.partition(" ")[0] for text in deleted], len(deleted) > 0)
+    yield holds(
+        "commands with which the logout deletes in Redis",
+        [text.partition(" ")[0] for text in deleted],
+        len(deleted) > 0,
+    )
     found = store.existing([store.digest(cookie)])
     yield holds("the record afterwards", "still there" if found else "gone", not found)
     line = next((line for line in answer.set_cookies if line.startswith(settings.SESSION_COOKIE_NAME)), "")
@@ -148,7 +152,7 @@ def logout_destroys(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C16")
 def no_session_before_login(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Neither by looking around nor by failing to log in."""
+    """Neither views of pages nor a failed login create a session."""
     stranger, before = sandbox.browser(), _unowned_digests()
     answers = [stranger.get(path) for path in OPEN_PATHS]
     answers.append(_fail_to_log_in(sandbox, sandbox.person()))
@@ -159,11 +163,11 @@ def no_session_before_login(sandbox: Sandbox) -> Iterator[Evidence]:
     new = _unowned_digests() - before
     yield holds("new session records that belong to no login", len(new), not new)
     user = sandbox.logged_in("session")
-    yield holds("and to a user who logs in", f"{len(_session_record(user))} fields", bool(_session_record(user)))
+    yield holds("the record of a user who logs in", f"{len(_session_record(user))} fields", bool(_session_record(user)))
 
 
 def _unowned_digests() -> set[str]:
-    # Others may log in meanwhile; their records are in the registry, a stranger's would not be.
+    # Other users may log in meanwhile. Their sessions are in the registry; that of a stranger would not be.
     keys = get_redis_connection(settings.SESSION_CACHE_ALIAS).scan_iter(f"*{store.PREFIX}*", count=1000)
     digests = {key.decode().rpartition(":")[2] for key in keys}
     return digests - set(DeviceSession.objects.filter(ended=None).values_list("digest", flat=True))

@@ -1,4 +1,4 @@
-"""The comparison in short."""
+"""The comparison in short: where the data is, and how complex each flow is."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ from sessions_demo.record import ROLE
 
 @proves("C105")
 def where_the_data_is(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Both credentials of one person are opened, and both places where they lead to."""
+    """Reads both credentials of one person, and what the server looks up for each."""
     person = sandbox.person(role="admin")
     session, token = sandbox.logged_in("session", person), sandbox.logged_in("jwt", person)
     data, cookie = (str(person.user.pk), "admin"), session.cookie(settings.SESSION_COOKIE_NAME)
@@ -42,11 +42,13 @@ def where_the_data_is(sandbox: Sandbox) -> Iterator[Evidence]:
     token.get("/jwt/api/whoami")
     answer = token.get("/jwt/api/whoami")
     answered = answer.json.get("userId"), answer.json.get("role")
-    # The denylist says what was revoked, and nothing about the user.
+    # Commands to the denylist do not count: it says what was revoked, and nothing about the user.
     read = [text for text in answer.exchange.texts("redis") if "deny" not in text] + answer.exchange.texts("sql")
-    yield holds("token: what the server read to know both", read, answered == data and not read)
+    yield holds("token: what the server read to learn user and role", read, answered == data and not read)
     read = session.get("/session/api/whoami").exchange.texts("redis")
-    yield holds("session: what the server read to know both", [_shorten(text) for text in read], len(read) == 1)
+    yield holds(
+        "session: what the server read to learn user and role", [_shorten(text) for text in read], len(read) == 1
+    )
 
 
 def _payload(token: str) -> dict[str, object]:
@@ -61,7 +63,7 @@ def _shorten(command: str) -> str:
 
 @proves("C112")
 def complexity(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Counted from the code that is running."""
+    """Counts in the code that is running."""
     apps = ("sessions_demo", "jwt_demo")
     yield _tokens_have_more(
         "lines of Python, pages included", *(_count_lines((settings.BASE_DIR / app).glob("*.py")) for app in apps)
@@ -76,12 +78,12 @@ def complexity(sandbox: Sandbox) -> Iterator[Evidence]:
     asked = "settings: SESSION_…, JWT_… with the keys of SIMPLE_JWT, and CSRF_… for every form of the site"
     yield holds(asked, counts, counts[0] < counts[1])
     columns = [sum(len(model._meta.local_fields) for model in models) for models in TABLES]
-    yield _tokens_have_more("columns that are kept", *columns)
-    yield _tokens_have_more("outcomes when the credential is shown again", *MEANINGS)
+    yield _tokens_have_more("columns in the database", *columns)
+    yield _tokens_have_more("possible outcomes when the credential is sent again", *MEANINGS)
 
 
 TABLES = (DeviceSession,), (TokenFamily, OutstandingToken, BlacklistedToken)
-# A session is there or it is not; for a refresh token see `Verdict`.
+# A session exists or it does not. The outcomes of a refresh token are the members of `Verdict`.
 MEANINGS = 2, len(jwt_demo.models.Verdict)
 
 
@@ -90,13 +92,13 @@ def _tokens_have_more(asked: str, sessions: int, tokens: int) -> Evidence:
 
 
 def _count_lines(files: Iterable[Path]) -> int:
-    # Without what is empty or only a comment.
+    # Empty lines and lines that are only a comment do not count.
     lines = [line.strip() for file in files for line in file.read_text().splitlines()]
     return sum(bool(line) and not line.startswith(("#", "//", "/*", "*")) for line in lines)
 
 
 def _count_settings(prefix: str) -> int:
-    """Settings that a project may set: those of the apps, and those of Django that differ from its default here."""
+    """How many settings begin with `prefix`: those of the apps, and those of Django that this project changes."""
     changed = {name for name in dir(settings) if getattr(settings, name) != getattr(global_settings, name, None)}
     return sum(name.startswith(prefix) for name in {*changed, *session_conf._defaults, *jwt_conf._defaults})
 

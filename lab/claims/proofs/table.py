@@ -20,7 +20,7 @@ def what_a_login_leaves_in_redis(sandbox: Sandbox) -> Iterator[Evidence]:
     yield holds("what a login with a session leaves in Redis", f"{keys} key, {size} bytes", keys == 1 and size > 0)
     keys = int(token["keys"])
     yield holds("what a login with an access token alone leaves in Redis", f"{keys} keys", keys == 0)
-    yield holds("… and in the lists of logins", f"{int(token['rows'])} rows", token["rows"] == 0)
+    yield holds("… and in the database", f"{int(token['rows'])} rows", token["rows"] == 0)
 
 
 @proves("C44")
@@ -53,7 +53,7 @@ def what_a_request_looks_up(sandbox: Sandbox) -> Iterator[Evidence]:
 
 def _looked_up(sandbox: Sandbox, key: str) -> Answer:
     held, _ = measure.log_in(sandbox, BY_KEY[key])
-    # The first request after a quiet spell makes the denylist whole, at a price of its own.
+    # The first request does not count: after a quiet time it completes the denylist, which costs look-ups of its own.
     held.ask()
     return held.ask()
 
@@ -73,7 +73,9 @@ def how_long_each_outlives_its_end(sandbox: Sandbox) -> Iterator[Evidence]:
     yield holds("the session after a ban", session.explanation, session.at_once)
     left, last = token.left or 0, token.last_ok or 0
     yield holds(
-        "the token, with nothing looked up", token.explanation, last > left / 2 and token.reason == "Token expired"
+        "the token after a ban, with nothing looked up",
+        token.explanation,
+        last > left / 2 and token.reason == "Token expired",
     )
     later = (token.refused or 0) - (session.refused or 0)
     yield holds("from the session's first 401 to the token's", f"{later:.2f} s", later > left / 2)
@@ -89,12 +91,12 @@ def how_large_each_is(sandbox: Sandbox) -> Iterator[Evidence]:
     yield holds("the claims of an access token, signed with HS256", f"{with_hmac} bytes", 200 <= with_hmac <= 500)
     key = ring("access").active
     if key.public:
-        # A longer signature, and the longer name of a key.
+        # Its signature and its key id are longer than with HS256.
         yield limit(f"the access token, signed with {key.algorithm}", f"{length} bytes", length > with_hmac)
-    yield holds("token to id", f"{length / id_length:.0f} times", length > 5 * id_length)
+    yield holds("the token, compared with the id", f"{length / id_length:.0f} times as long", length > 5 * id_length)
     yield limit("the whole header line of each", f"{whole} and {line} bytes", whole > 40)
     refresh = _refresh_length(token)
-    yield limit("the refresh cookie that goes along", f"{refresh} bytes", refresh > 0)
+    yield limit("the refresh cookie that the browser also sends", f"{refresh} bytes", refresh > 0)
 
 
 def _length_with_hmac(token: str) -> int:

@@ -1,4 +1,4 @@
-"""What is said of tokens: what they are made of, who can read them, and what the server asks of them."""
+"""Claims about tokens: their parts, who can read them, and how the server checks them."""
 
 import hashlib
 import hmac
@@ -33,7 +33,7 @@ MINUTE, DAY = 60, 24 * 60 * 60
 
 
 def whoami(browser: Browser, token: str, check: str = "") -> Answer:
-    """Who the token says is asking, by the site's own check or the one that is named."""
+    """The answer of whoami to a token: under the site's own check, or under the check that is named."""
     address = f"/lab/whoami/{check}" if check else WHOAMI
     return browser.get(address, headers={"Authorization": f"Bearer {token}"})
 
@@ -44,7 +44,7 @@ def refresh_token(browser: Browser) -> str:
 
 
 def describe_answer(answer: Answer) -> str:
-    """The status and the sentence of a refusal, or the role that was granted."""
+    """The status, and the error or the role that the answer names."""
     return f"{answer.status} {answer.json.get('error') or answer.json.get('role') or ''}".strip()
 
 
@@ -52,7 +52,7 @@ def describe_answer(answer: Answer) -> str:
 def nothing_is_stored(sandbox: Sandbox) -> Iterator[Evidence]:
     person = sandbox.person()
     browser = sandbox.logged_in("jwt", person)
-    whoami(browser, browser.access)  # the denylist's marker may have lapsed
+    whoami(browser, browser.access)  # makes the denylist complete if it is not
     plain, listed = whoami(browser, browser.access, "expiry"), whoami(browser, browser.access, "denylist")
     asked = plain.exchange.count("sql") + plain.exchange.count("redis")
     yield holds(
@@ -73,7 +73,7 @@ def three_parts(sandbox: Sandbox) -> Iterator[Evidence]:
     canonical = [bool(re.fullmatch(r"[A-Za-z0-9_-]+", part)) for part in segments]
     yield holds("parts in the alphabet of base64url", f"{sum(canonical)} of {len(segments)}", all(canonical))
     decoded = jws.decode(".".join(segments))
-    yield holds("things odd about it", decoded.remarks, not decoded.remarks)
+    yield holds("remarks about its form", decoded.remarks, not decoded.remarks)
 
 
 @proves("C19")
@@ -104,16 +104,16 @@ def signature_is_hmac_of_header_and_payload(sandbox: Sandbox) -> Iterator[Eviden
     plain = b64encode(mac).decode()
     yield limit("the same 32 bytes in ordinary base64", f"{len(plain)} characters, not {len(sent)}", plain != sent)
     statuses = [_refresh_with(browser, f"{signed}.{ending}") for ending in (plain, sent)]
-    yield limit("a refresh with it instead; unchanged", statuses, statuses == [401, 200])
+    yield limit("a refresh with that signature; with the original one", statuses, statuses == [401, 200])
     yield from _signature_of_access_token(browser.access, access)
 
 
 def _signature_of_access_token(token: str, key: Key) -> Iterator[Evidence]:
     verified = bool(jwt.PyJWS().decode(token, key.verifying, [key.algorithm]))
     if key.public is None:
-        yield holds("the same of an access token", key.algorithm, verified)
+        yield holds("the signature of an access token", key.algorithm, verified)
     else:
-        # A signature of a pair, and no HMAC: the claim is about the other algorithm.
+        # A key pair made this signature. The claim is about HMAC, so this is only a limit.
         yield limit("an access token, verified by the published key", f"{key.algorithm}, no HMAC", verified)
 
 
@@ -131,7 +131,7 @@ def copied_sample(sandbox: Sandbox) -> Iterator[Evidence]:
     theirs = jws.build_token(jws.SAMPLE_HEADER, jws.JOHN_DOE_PAYLOAD, secret).rpartition(".")[2]
     yield limit("the signature of John Doe's payload, same secret", f"{theirs[:12]}…", theirs == sent)
     answer = whoami(sandbox.browser(), jws.sample_token())
-    # Not for the verdict: this server would refuse it whatever its signature, and the claim names no lifetime.
+    # Only limits: this server refuses the sample whatever its signature, and the claim names no lifetime.
     yield limit("whoami with the sample", describe_answer(answer), answer.status == 401)
     lives = lifetime(jws.read_claims(jws.sample_token()))
     yield limit("exp − iat", f"{lives // 3600} h", lives == DAY)
@@ -152,7 +152,7 @@ def a_flipped_bit_is_refused(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 def every_flip(token: str, place: int) -> Iterator[str]:
-    """The token with one bit of what this segment decodes to turned, for each of them."""
+    """For each bit of what this segment decodes to: the token with that bit flipped."""
     parts = token.split(".")
     data = jws.base64url_decode(parts[place])
     for bit in range(len(data) * 8):
@@ -162,7 +162,7 @@ def every_flip(token: str, place: int) -> Iterator[str]:
 
 
 def is_refused(token: str) -> bool:
-    """Whether the class that the endpoints use refuses it."""
+    """Whether the token is refused by the class that the endpoints use."""
     try:
         AccessToken(token)
     except TokenError:
@@ -238,7 +238,7 @@ def access_token_lifetime(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 def issued_earlier(token: str, seconds: int) -> str:
-    """The access token as it would be, had it been issued so much earlier."""
+    """The access token, signed again as if it had been issued so many seconds earlier."""
     found = jws.read_claims(token)
     moved = {name: found[name] - seconds for name in ("iat", "exp", "auth_time")}
     return jws.resign(token, ring("access").active, **moved)
@@ -258,7 +258,7 @@ def keys_differ(sandbox: Sandbox) -> Iterator[Evidence]:
     answer = browser.post("/jwt/auth/refresh")
     yield holds("a refresh token signed with the access key", describe_answer(answer), answer.status == 401)
     shared = [error.msg for error in checks.configuration(None) if error.id == "jwt.E002"]
-    yield holds("what the check at start finds shared", shared, not shared)
+    yield holds("keys that the check at start finds shared", shared, not shared)
 
 
 @proves("C39")
@@ -274,9 +274,9 @@ def access_token_in_the_body(sandbox: Sandbox) -> Iterator[Evidence]:
 def each_refusal_has_its_own_body(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("jwt")
     answers = {
-        "none": browser.get(WHOAMI, headers={"Authorization": None}),
-        "an expired one": whoami(browser, issued_earlier(browser.access, DAY)),
-        "an invalid one": whoami(browser, browser.access[:-9]),
+        "no token": browser.get(WHOAMI, headers={"Authorization": None}),
+        "an expired token": whoami(browser, issued_earlier(browser.access, DAY)),
+        "an invalid token": whoami(browser, browser.access[:-9]),
     }
     for name, answer in answers.items():
         yield holds(f"whoami with {name}", describe_answer(answer), answer.status == 401)
@@ -298,7 +298,7 @@ def record_and_token_are_readable(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 def is_json(data: bytes) -> bool:
-    """Whether it can be read as JSON."""
+    """Whether the bytes are JSON."""
     try:
         json.loads(data)
     except ValueError:
@@ -312,14 +312,14 @@ def no_secret_in_the_payload(sandbox: Sandbox) -> Iterator[Evidence]:
     ours = jws.read_claims(sandbox.logged_in("jwt", person).access)
     yield holds("our payload, read without a key", ", ".join(ours), ours.keys() == AccessToken.claims.keys())
     digest = get_md5_hash_password(person.user.password)
-    # What stock SimpleJWT issues with CHECK_REVOKE_TOKEN, under a key the reader has not.
+    # With CHECK_REVOKE_TOKEN, stock SimpleJWT issues such a token. Its reader does not have the key.
     stock = jws.build_token('{"alg":"HS256","typ":"JWT"}', json.dumps({"hash_password": digest}), b"k" * 32)
     read = jws.read_claims(stock)["hash_password"]
-    md5 = hashlib.md5(person.user.password.encode()).hexdigest()  # noqa: S324  # what is shown to be in there
+    md5 = hashlib.md5(person.user.password.encode()).hexdigest()  # noqa: S324  # SimpleJWT computes the same
     seen = f"{read[:8]}…, the MD5 of the stored password hash"
     yield holds("SimpleJWT's CHECK_REVOKE_TOKEN, read without a key", seen, read.lower() == md5)
     inside = [word for word in (digest, person.user.password, person.email) if word in json.dumps(ours)]
-    yield holds("of hash and e-mail, what ours says", inside, not inside)
+    yield holds("password hash and e-mail address in our payload", inside, not inside)
 
 
 @proves("C93")

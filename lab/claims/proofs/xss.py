@@ -1,6 +1,4 @@
-"""When a hostile script runs in the page: what it gets of a credential. The attack range tries it in a real
-Chromium.
-"""
+"""What a hostile script in the page gets of a credential. The attack range tries it in a real Chromium."""
 
 from collections.abc import Iterator
 
@@ -11,7 +9,7 @@ from lab.claims.sandbox import Sandbox
 
 @proves_by_attack("C29")
 def each_place_that_a_client_has(_: Sandbox) -> Iterator[Evidence]:
-    """In each place the credential can be kept and used; a script gets something else from each."""
+    """The client can keep and use the credential in each place. A script gets something different from each."""
     places = "local-storage", "closure", "cookie"
     cases = run(*(f"xss/{place}/{payload}" for place in places for payload in ("ride", "read", "patch")))
     for place in places:
@@ -38,7 +36,7 @@ def theft_and_riding(_: Sandbox) -> Iterator[Evidence]:
 
 @proves_by_attack("C54")
 def what_javascript_can_reach(_: Sandbox) -> Iterator[Evidence]:
-    """What can be read, what can only be caught as it is sent, and for comparison what can be neither."""
+    """Credentials that a script can read, one that it can only catch as it is sent, and one that it cannot get."""
     reached = [f"xss/{place}/read" for place in ("local-storage", "session-storage", "global")]
     reached += ["xss/readable-cookie/read", "xss/closure/patch"]
     out_of_reach = "xss/cookie/read", "xss/cookie/patch"
@@ -51,7 +49,7 @@ def what_javascript_can_reach(_: Sandbox) -> Iterator[Evidence]:
 
 @proves_by_attack("C55", "C84", "C114")
 def a_token_in_local_storage(_: Sandbox) -> Iterator[Evidence]:
-    """The same script, on a page that keeps the token there and on this project's page, which does not."""
+    """The same script runs on a page that keeps the token in localStorage, and on this project's page."""
     cases = run("xss/local-storage/read", "xss/ours/read-token")
     yield succeeds(cases["xss/local-storage/read"])
     yield fails(cases["xss/ours/read-token"])
@@ -66,7 +64,8 @@ def a_token_in_session_storage(_: Sandbox) -> Iterator[Evidence]:
 
 @proves_by_attack("C57")
 def a_token_in_a_variable(_: Sandbox) -> Iterator[Evidence]:
-    """It can be stolen; and what empties a storage, a plain read, comes away from a closure with nothing."""
+    """A token in a variable can be stolen. But a plain read, which gets a token from storage, gets none from a
+    closure."""
     stolen, kept = ("xss/global/read", "xss/closure/patch"), ("xss/closure/read", "xss/closure/vendor")
     cases = run(*stolen, *kept, "xss/local-storage/read")
     for name in stolen:
@@ -78,7 +77,7 @@ def a_token_in_a_variable(_: Sandbox) -> Iterator[Evidence]:
 
 @proves_by_attack("C58")
 def an_http_only_cookie(_: Sandbox) -> Iterator[Evidence]:
-    """No way takes it out of the browser. That it is used from inside the page is no theft, and said as well."""
+    """No attack gets the cookie out of the browser. A script in the page can use the cookie, which is no theft."""
     ways = [f"xss/cookie/{payload}" for payload in ("read", "patch", "refresh", "vendor")]
     cases = run(*ways, "xss/cookie/ride")
     for name in ways:
@@ -104,7 +103,7 @@ def a_cookie_without_http_only(_: Sandbox) -> Iterator[Evidence]:
 
 @proves_by_attack("C95")
 def memory_is_no_safe(_: Sandbox) -> Iterator[Evidence]:
-    """A theft that the claim rules out; then the others, from this project's page too, and what memory does keep."""
+    """A theft that the claim rules out; other thefts, also from this project's page; and reads that memory prevents."""
     others = "xss/closure/refresh", "xss/ours/patch-token", "xss/ours/refresh-token"
     reads = "xss/closure/read", "xss/ours/read-token"
     cases = run("xss/closure/patch", *others, *reads)
@@ -126,7 +125,7 @@ def a_refresh_token_in_an_http_only_cookie(_: Sandbox) -> Iterator[Evidence]:
 
 @proves_by_attack("C110")
 def what_both_need_against_a_script(_: Sandbox) -> Iterator[Evidence]:
-    """Each is stolen without what the claim asks for, and kept with it."""
+    """Each credential is stolen without the protection that the claim names, and is not stolen with it."""
     stolen = "xss/readable-cookie/read", "xss/local-storage/read"
     kept = "xss/cookie/read", "xss/ours/read-session", "xss/ours/steal-refresh"
     cases = run(*stolen, *kept)
