@@ -19,7 +19,7 @@ from lab.claims.evidence import Evidence, NotRunning, Proof, holds, limit, prove
 
 HOST = "range.localhost"
 HIGHEST_PORT = 65535
-# Seconds. A server on this machine accepts a connection at once, and the range need not compute its list of cases.
+# Seconds. A server on this machine accepts a connection at once, and the range has its list of cases ready.
 CONNECT_SECONDS_MAX, LIST_SECONDS_MAX = 1, 3
 # Seconds and cases of one request. Up to three other runs may have to finish in Chromium before it.
 RUN_SECONDS_MAX, RUN_CASES_MAX = 120, 4
@@ -65,7 +65,7 @@ _kept: ContextVar[Answers | None] = ContextVar("kept", default=None)
 def port() -> int:
     """The port of the range: RANGE_PORT, or ten above that of the site. Raises `NotRunning` for an impossible port."""
     text = os.environ.get("RANGE_PORT") or str(int(os.environ.get("PORT") or 8000) + 10)
-    # The highest port is no choice, because the range also uses the port after its own.
+    # The highest port is not allowed, because the range also uses the port after its own.
     if not (text.isdecimal() and 0 < int(text) < HIGHEST_PORT):
         raise NotRunning(f"RANGE_PORT must be a number from 1 to {HIGHEST_PORT - 1}, not {text!r}.")
     return int(text)

@@ -124,7 +124,7 @@ def proves(*ids: str) -> Callable[[Proof], Proof]:
 
 
 def prove(claim: Claim) -> Result:
-    """Runs the proof of one claim now. If the proof raises an exception, the result has no verdict, and says where."""
+    """Runs the proof of one claim now. If it raises an exception, the result has no verdict but a `failure`."""
     result, started = Result(claim), time.perf_counter()
     if claim.id in PROOFS:
         try:
@@ -154,7 +154,7 @@ def count_by_status(results: Iterable[Result]) -> dict[Status, int]:
 
 
 def count_missing_proofs(claims: Iterable[Claim] = CLAIMS) -> list[tuple[int, str]]:
-    """What is missing for these claims to have a proof: how many claims need it, and what it is; the most first."""
+    """What those of these claims without a proof need: how many claims need it, and what it is; the most first."""
     waiting = Counter(claim.needs or UNWRITTEN for claim in claims if claim.id not in PROOFS)
     return [(number, needs) for needs, number in waiting.most_common()]
 
@@ -171,7 +171,7 @@ def verdict_of(evidence: list[Evidence]) -> Verdict | None:
 
 
 def select_claims(ids: list[str], part: str = "") -> list[Claim]:
-    """The claims that have one of these ids and are of this part; without ids, or without a part, of any.
+    """The claims with one of these ids, if any are given, and of this part, if one is given.
 
     Raises `ValueError`, with a sentence, for an unknown id.
     """

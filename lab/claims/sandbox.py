@@ -247,8 +247,8 @@ def _delete_keys(alias: str, patterns: list[str]) -> None:
 
 @receiver(pre_save, sender=OutgoingMail)
 def hold_back_mail(sender: object, instance: OutgoingMail, raw: bool, **kwargs: Any) -> None:
-    """Holds back mail to a throwaway user until the user is removed, and the mail with the user. Otherwise it could be
-    sent, or lie in the mailbox, after that."""
+    """Holds back mail to a throwaway user. It is removed with the user; otherwise it would be sent, or lie in the
+    mailbox, after the user is removed."""
     if not raw and instance.to.startswith(PREFIX) and instance.to.endswith(DOMAIN):
         instance.due = timezone.now() + 2 * FORGOTTEN_AFTER
 

@@ -72,7 +72,8 @@ def _is_traced(path: str) -> bool:
 
 
 def _time_query(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-    # The beginning and the end of a transaction are no query, and they reach a wrapper only with SQLite.
+    # Commands about transactions are not queries. BEGIN comes through here only with SQLite, so that the number of
+    # steps would depend on the database.
     if sql.startswith(TRANSACTION_COMMANDS):
         return execute(sql, params, many, context)
     started = time.perf_counter()

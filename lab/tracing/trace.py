@@ -1,7 +1,7 @@
 """What one request did, as the server saw it: on the wire, in SQL, in Redis, with keys and hashes.
 
 A page's script sees neither `Set-Cookie` nor an HttpOnly cookie, so the server says what was there. A trace
-describes secrets and never holds them: of a cookie or a token its first six characters, its length and a
+describes what was there and does not hold it: of a cookie or a token its first six characters, its length and a
 digest; of a statement its text without parameters; of a Redis command its name and its key.
 """
 
@@ -21,7 +21,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 KINDS = ("sql", "redis", "jwt", "hash")
-# A part of a path that is longer than a UUID is a secret (in a reset link or a registration link).
+# A part of a path that is longer than a UUID may be a secret, as in a reset link, and is masked.
 SECRET = re.compile(r"[^/]{37,}")
 # Headers that hold no secret. All others are left out of a request, and masked in an answer.
 VISIBLE_REQUEST_HEADERS = ("Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Content-Type", "Accept")

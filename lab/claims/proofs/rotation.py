@@ -54,10 +54,12 @@ def the_old_token_is_dead_when_its_successor_was_used(sandbox: Sandbox) -> Itera
     used = browser.post(REFRESH)
     yield holds("the first token, sent again after that", f"{used.status} {used.json.get('error')}", used.status == 401)
     late = rotation.play_scene(sandbox, "lost-response", grace_period=0).steps[1].requests[0]
-    yield holds("the token before, after the grace period", f"{late.status} {late.result}", late.status == 401)
+    yield holds("the previous token, after the grace period", f"{late.status} {late.result}", late.status == 401)
     soon = rotation.play_scene(sandbox, "lost-response", GRACE_PERIOD).steps[1].requests[0]
     again = soon.status == 200 and soon.result.startswith("the same token")
-    yield limit(f"the token before, within the grace period of {GRACE_PERIOD} s", f"{soon.status} {soon.result}", again)
+    yield limit(
+        f"the previous token, within the grace period of {GRACE_PERIOD} s", f"{soon.status} {soon.result}", again
+    )
     now, key = int(time.time()), secrets.token_bytes(32)
     twins = {jwt.encode({"sub": "42", "iat": now, "exp": now + 7 * DAY}, key) for _ in range(2)}
     yield limit("two tokens without jti, issued in one second", f"{len(twins)} different", len(twins) == 1)

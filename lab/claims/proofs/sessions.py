@@ -138,7 +138,7 @@ def logout_destroys(sandbox: Sandbox) -> Iterator[Evidence]:
     answer = browser.post("/session/auth/logout")
     deleted = [text for text in answer.exchange.texts("redis") if text.startswith(("DEL", "UNLINK"))]
     yield holds(
-        "commands with which the logout deletes in Redis",
+        "Redis commands of the logout that delete",
         [text.partition(" ")[0] for text in deleted],
         len(deleted) > 0,
     )
@@ -152,7 +152,7 @@ def logout_destroys(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C16")
 def no_session_before_login(sandbox: Sandbox) -> Iterator[Evidence]:
-    """Neither views of pages nor a failed login create a session."""
+    """Neither viewing pages nor a failed login creates a session."""
     stranger, before = sandbox.browser(), _unowned_digests()
     answers = [stranger.get(path) for path in OPEN_PATHS]
     answers.append(_fail_to_log_in(sandbox, sandbox.person()))

@@ -238,7 +238,7 @@ def access_token_lifetime(sandbox: Sandbox) -> Iterator[Evidence]:
 
 
 def issued_earlier(token: str, seconds: int) -> str:
-    """The access token, signed again as if it had been issued so many seconds earlier."""
+    """The access token, signed again as if it had been issued `seconds` earlier."""
     found = jws.read_claims(token)
     moved = {name: found[name] - seconds for name in ("iat", "exp", "auth_time")}
     return jws.resign(token, ring("access").active, **moved)

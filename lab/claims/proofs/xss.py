@@ -77,7 +77,7 @@ def a_token_in_a_variable(_: Sandbox) -> Iterator[Evidence]:
 
 @proves_by_attack("C58")
 def an_http_only_cookie(_: Sandbox) -> Iterator[Evidence]:
-    """No attack gets the cookie out of the browser. A script in the page can use the cookie, which is no theft."""
+    """No attack gets the cookie out of the browser. A script in the page can use the cookie, which is not theft."""
     ways = [f"xss/cookie/{payload}" for payload in ("read", "patch", "refresh", "vendor")]
     cases = run(*ways, "xss/cookie/ride")
     for name in ways:
