@@ -1,4 +1,4 @@
-"""The lab of the demo: it watches, measures and proves what the apps do, and shows it on pages of its own.
+"""The lab of the demo: it traces, measures and proves what the apps do, and shows the results on its own pages.
 
-`tracing`, `claims`, `experiments` and `pages` each say at their top what they are for and what they may import.
+The docstrings of `tracing`, `claims`, `experiments` and `pages` say what each is for and what it may import.
 """

@@ -1,4 +1,4 @@
-"""The lab as an app. With it and its block in the settings gone, everything else stands."""
+"""The lab as a Django app. The site works the same after the app and its block in the settings are removed."""
 
 import logging
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class LabConfig(AppConfig):
-    """What is installed with `DEMO=1` only."""
+    """Installed only with `DEMO=1`."""
 
     name = "lab"
 
@@ -15,5 +15,5 @@ class LabConfig(AppConfig):
         from lab.tracing import instruments
 
         instruments.watch_algorithms()
-        # It would write a line for each request of a proof, beside the one that the site writes.
+        # httpx would log every request of a proof a second time: the site logs it already.
         logging.getLogger("httpx").setLevel(logging.WARNING)

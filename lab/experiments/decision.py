@@ -1,6 +1,6 @@
-"""Which one to choose: seven questions, and ordered rules of which the first that fits decides.
+"""Sessions or tokens: seven questions and an ordered list of rules. The first rule that fits the answers decides.
 
-Each rule follows one of the claims and says who would object. Whatever is answered, one rule fits.
+Each rule names the claim that it follows and the usual objection. The last rule fits every answer.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Answers = dict[str, str]
 
 @dataclass(frozen=True)
 class Question:
-    """One question. `options` are what may be answered, by the word that stands in the address; the first is usual."""
+    """One question. `options` maps the value in the address to the answer's text. The first option is the default."""
 
     name: str
     text: str
@@ -28,7 +28,7 @@ class Question:
 QUESTIONS = (
     Question(
         "clients",
-        "Who asks?",
+        "Which clients send the requests?",
         {
             "browser": "Browsers that show pages made by the server",
             "script": "Browsers that run one large script (a single-page app)",
@@ -39,18 +39,18 @@ QUESTIONS = (
     ),
     Question(
         "services",
-        "Who checks who is asking?",
-        {"one": "One application", "many": "Many services, each by itself"},
+        "Which servers check the login?",
+        {"one": "One application", "many": "Many services, each on its own"},
     ),
     Question(
         "servers",
         "On how many servers does it run?",
-        {"one": "One, and the application is simple", "several": "Several, or it is going to grow"},
+        {"one": "One, and the application is simple", "several": "Several, or their number will grow"},
     ),
     Question(
         "permissions",
         "How often do permissions change?",
-        {"seldom": "Seldom: a change may wait for some minutes", "often": "Often: a change counts from the next click"},
+        {"seldom": "Seldom: a change may wait some minutes", "often": "Often: a change must count from the next click"},
     ),
     Question(
         "revocation",
@@ -59,20 +59,20 @@ QUESTIONS = (
     ),
     Question(
         "stakes",
-        "What is behind it?",
-        {"usual": "What most sites have", "high": "Money, health, or what the law protects"},
+        "What does the login protect?",
+        {"usual": "Ordinary data, as on most sites", "high": "Money, health, or data that the law protects"},
     ),
     Question(
         "tenants",
         "Whose data is it?",
-        {"one": "That of one organisation", "many": "That of many, who must not see each other’s"},
+        {"one": "The data of one organisation", "many": "The data of many, who must not see each other’s"},
     ),
 )
 USUAL: Answers = {question.name: next(iter(question.options)) for question in QUESTIONS}
 
 
 class Outcome(StrEnum):
-    """What is recommended."""
+    """The possible recommendations."""
 
     SESSION = "Sessions"
     TOKENS = "Short tokens with rotation"
@@ -92,26 +92,26 @@ class Outcome(StrEnum):
         return self not in (Outcome.SESSION, Outcome.BACKEND)
 
 
-# What each one is, for who has never heard of it.
+# An explanation of each, for a reader who does not know the term.
 MEANING = {
-    Outcome.SESSION: "The server keeps who is logged in; the browser holds a cookie with an id that means nothing "
-    "elsewhere. It ends the moment the server forgets it.",
+    Outcome.SESSION: "The server stores who is logged in; the browser holds a cookie with a random id. The login "
+    "ends as soon as the server deletes its record.",
     Outcome.TOKENS: "An access token of fifteen minutes that is not looked up, and a refresh token in a cookie that is "
-    "replaced each time it is used. A revoked login works on until the access token expires.",
-    Outcome.DENYLIST: "Access tokens as above, and one look into Redis a request for those that were revoked. It "
-    "counts from the next request.",
-    Outcome.VERSION: "Access tokens as above, and one look into the database a request: the user’s version must still "
-    "be the token’s. It needs no second store.",
-    Outcome.BOTH: "Browsers log in with a session; apps and services get tokens. The users are the same, and to revoke "
-    "a login ends both.",
-    Outcome.BACKEND: "The script talks to a small server of its own with a session cookie; whatever tokens there are "
-    "stay on that server, where no script can read them.",
+    "replaced each time it is used. A revoked login works until the access token expires.",
+    Outcome.DENYLIST: "Short access tokens with rotation, and one look-up in Redis per request for revoked tokens. A "
+    "revocation counts from the next request.",
+    Outcome.VERSION: "Short access tokens with rotation, and one database query per request: the token’s version must "
+    "still be the user’s. It needs no second store.",
+    Outcome.BOTH: "Browsers log in with a session; apps and services get tokens. Both serve the same users, and "
+    "revoking a user’s access ends both.",
+    Outcome.BACKEND: "The script talks to a small server of its own with a session cookie. Any tokens stay on that "
+    "server, where no script can read them.",
 }
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One recommendation: the answers it is for, the claim it follows, why, and who would say otherwise."""
+    """One recommendation: the answers it fits, the claim it follows, the reason, and the usual objection."""
 
     claim: str
     outcome: Outcome
@@ -129,26 +129,26 @@ def _is_in_browser(a: Answers) -> bool:
 
 
 ANYTHING_WITH_SESSIONS = (
-    "Others would use tokens here as well, so that an app can be added later without a second way to log in."
+    "Some would use tokens here as well, so that an app can be added later without a second way to log in."
 )
 NO_LOOK_UP = (
-    "A site that looks something up at every request has paid the price of a session already, and may as well use one."
+    "A site that looks something up at every request already pays the price of a session, and may as well use one."
 )
 RULES = (
     Rule(
         "C81",
         Outcome.DENYLIST,
         lambda a: a["clients"] == "partners" and _is_strict(a),
-        "Software of others acts for your users with an access token of its own, and must lose it at once when a user "
-        "says so.",
-        "OAuth allows opaque tokens just as well: they are looked up anyway, and no client can read them.",
+        "Other companies’ software acts for your users with its own access tokens, and must lose them at once when a "
+        "user says so.",
+        "OAuth also allows opaque tokens: these are always looked up, and no client can read them.",
     ),
     Rule(
         "C81",
         Outcome.TOKENS,
         lambda a: a["clients"] == "partners",
-        "Software of others acts for your users with an access token of its own, limited and short.",
-        "OAuth allows opaque tokens just as well. Take an OAuth server that exists; this project is not one.",
+        "Other companies’ software acts for your users with its own access tokens, which are limited and short-lived.",
+        "OAuth also allows opaque tokens. Use an existing OAuth server; this project is not one.",
     ),
     Rule(
         "C82",
@@ -162,81 +162,81 @@ RULES = (
         "C82",
         Outcome.BACKEND,
         lambda a: a["stakes"] == "high" and a["clients"] == "script",
-        "A script in the page can use whatever it can read. Where much is at stake, it should hold no token at all.",
-        "It is one more server to run; some keep the access token in memory and accept what a hostile script could do.",
+        "A hostile script can use any token that the page can read. With data like this, the page should hold none.",
+        "It is one more server to run. Some keep the access token in memory and accept the risk of a hostile script.",
     ),
     Rule(
         "C82",
         Outcome.BOTH,
         lambda a: a["stakes"] == "high" and a["clients"] == "both",
-        "Browsers are strictest with a session. Apps, which have no cookies to protect, get tokens with a denylist.",
-        "Two ways to log in are two things to get right; one API with tokens that are looked up is simpler.",
+        "In a browser a session is the safest choice. Apps, which have no browser cookies, get tokens with a denylist.",
+        "Two ways to log in are two things to get right. One API with tokens that are looked up is simpler.",
     ),
     Rule(
         "C80",
         Outcome.DENYLIST,
         lambda a: a["tenants"] == "many" and not _is_in_browser(a) and _is_strict(a),
-        "The tenant stands in the signed token, so each service knows whose data is meant; the denylist ends a token "
+        "The signed token names the tenant, so each service knows whose data is meant. The denylist revokes a token "
         "at once.",
-        "The claim alone separates no tenants: each service must refuse a token of another tenant, by its audience.",
+        "The claim alone does not separate tenants: each service must refuse another tenant’s token, by its audience.",
     ),
     Rule(
         "C80",
         Outcome.TOKENS,
         lambda a: a["tenants"] == "many" and a["clients"] != "browser" and not _is_strict(a),
-        "The tenant stands in the signed token, so each service knows without a look-up whose data is meant.",
-        "A session record can hold the tenant too. In both, the code that reads the data must compare it.",
+        "The signed token names the tenant, so each service knows without a look-up whose data is meant.",
+        "A session record can name the tenant too. In both cases the code that reads the data must check it.",
     ),
     Rule(
         "C79",
         Outcome.SESSION,
         lambda a: a["permissions"] == "often" and _is_in_browser(a) and a["services"] == "one",
         "The role is read on the server at each request, so a change counts at once.",
-        "Tokens with a denylist are as quick, for one look-up a request, which a session needs as well.",
+        "Tokens with a denylist react as fast, for one look-up per request, which a session needs as well.",
     ),
     Rule(
         "C77",
         Outcome.BOTH,
         lambda a: a["services"] == "many" and _is_in_browser(a),
-        "The browser gets a session at the edge, and each service behind it a short token it can verify alone.",
-        "Some hand the token to the browser and save the edge; it is then within reach of every script in the page.",
+        "The browser has a session with the edge server. Each service behind it verifies a short token by itself.",
+        "Some give the token to the browser and save the edge server. Every script in the page can then reach it.",
     ),
     Rule(
         "C77",
         Outcome.DENYLIST,
         lambda a: a["services"] == "many" and _is_strict(a),
-        "Each service verifies the token alone, and asks one shared list for those that were revoked.",
+        "Each service verifies the token alone, and looks into one shared list of revoked tokens.",
         NO_LOOK_UP,
     ),
     Rule(
         "C77",
         Outcome.TOKENS,
         lambda a: a["services"] == "many",
-        "Each service verifies the token alone: no store that all of them need at each request.",
-        "A gateway can look up a session once and tell the services; then they must be out of reach from outside.",
+        "Each service verifies the token alone, without a store that all of them need at each request.",
+        "A gateway can look up a session once and tell the services. Then no client may reach a service directly.",
     ),
     Rule(
         "C83",
         Outcome.BACKEND,
         lambda a: a["clients"] == "script" and a["revocation"] == "now",
-        "A script should hold no token, and a session ends at once: current best practice for apps in the browser.",
-        "The usual advice is tokens with rotation; they need a denylist then, and stay within reach of a hostile "
-        "script.",
+        "The script holds no token, and a session can be ended at once: current best practice for apps in the browser.",
+        "The usual advice is tokens with rotation. They then need a denylist, and a hostile script can still reach "
+        "them.",
     ),
     Rule(
         "C78",
         Outcome.SESSION,
         lambda a: a["servers"] == "one" and _is_in_browser(a),
-        "One application that browsers use: a cookie and a record are all it takes.",
+        "For one application that browsers use, a cookie and a record on the server are enough.",
         ANYTHING_WITH_SESSIONS,
     ),
-    Rule("C75", Outcome.SESSION, lambda a: a["clients"] == "browser", "Cookies are what browsers have for this: no "
-         "script is needed, and none can read them.", ANYTHING_WITH_SESSIONS),
+    Rule("C75", Outcome.SESSION, lambda a: a["clients"] == "browser", "Browsers have cookies for this: no script "
+         "is needed, and none can read them.", ANYTHING_WITH_SESSIONS),
     Rule(
         "C83",
         Outcome.TOKENS,
         lambda a: a["clients"] == "script",
-        "A new app in the browser: the access token in memory, the refresh token in a cookie, replaced at each use.",
+        "The app keeps the access token in memory. The refresh token is in a cookie, and is replaced at each use.",
         "Current best practice (the IETF’s advice for browser-based apps) prefers a backend for the frontend, which "
         "keeps the tokens on the server.",
     ),
@@ -244,37 +244,37 @@ RULES = (
         "C79",
         Outcome.VERSION,
         lambda a: _is_strict(a) and a["servers"] == "one",
-        "A change must count at once. On one server the database is near, and a version in the user’s row needs no "
+        "A change must count at once. With one server the database is close, and a version in the user’s row needs no "
         "other store.",
-        "A version ends all of a user’s logins together: to log out one device at once takes a denylist.",
+        "A version ends all logins of a user together. Logging out one device at once needs a denylist.",
     ),
     Rule(
         "C79",
         Outcome.DENYLIST,
         _is_strict,
-        "A change must count at once, on every server: one look into Redis a request.",
+        "A change must count at once on every server. This costs one look-up in Redis per request.",
         NO_LOOK_UP,
     ),
     Rule(
         "C76",
         Outcome.TOKENS,
         lambda a: a["clients"] == "both",
-        "One API for web and mobile: a token in a header works the same in both, and needs no protection against "
-        "forged requests.",
-        "A native client can keep a cookie too. The part that is awkward there is the CSRF token.",
+        "There is one API for web and mobile. A token in a header works the same in both, and needs no protection "
+        "against forged requests.",
+        "A native client can keep a cookie too. Only the CSRF token is awkward there.",
     ),
     Rule(
         "C116",
         Outcome.TOKENS,
         lambda a: True,
-        "Programs without a browser hold a token as easily as anything else, and short tokens need no look-up.",
+        "A program without a browser can hold a token as easily as a cookie, and short tokens need no look-up.",
         "If every request reads the user from the database anyway, a token saves nothing over an id that is looked up.",
     ),
 )  # fmt: skip
 
 
 def decide(answers: Answers) -> Rule:
-    """The rule for these answers; who does not answer a question has the usual case."""
+    """The first rule that fits these answers. A question without an answer counts as its first option."""
     return next(rule for rule in RULES if rule.fits(USUAL | answers))
 
 
@@ -301,13 +301,13 @@ TOKEN_SETTINGS = (
     "JWT_REFRESH_COOKIE_NAME",
     "JWT_REVOCATION",
 )
-# How access tokens are checked; the only setting that a recommendation changes.
+# The value of JWT_REVOCATION, the only setting that a recommendation changes. All others get "denylist".
 CHECK_OF_OUTCOME = {Outcome.TOKENS: "expiry", Outcome.VERSION: "version"}
 UNITS = (("day", 24 * 60 * 60), ("hour", 60 * 60), ("minute", 60), ("second", 1))
 
 
 def settings_to_paste(outcome: Outcome) -> str:
-    """The settings of this project for a recommendation, with the values they have here, as lines of Python."""
+    """This project's settings for a recommendation, with their current values, as lines of Python."""
     names = SESSION_SETTINGS * outcome.has_session + TOKEN_SETTINGS * outcome.has_tokens
     values = {name: setting(name) for name in names}
     if outcome.has_tokens:
@@ -328,7 +328,7 @@ def _simple_jwt_lines() -> list[str]:
 
 
 def setting(name: str) -> object:
-    """The value in use: the project's own, or the default of an app. Raises `AttributeError` for an unknown name."""
+    """The value in use: from the settings, or the default of an app. Raises `AttributeError` for an unknown name."""
     for source in (settings, session_conf):
         if hasattr(source, name):
             return getattr(source, name)
@@ -341,7 +341,7 @@ def _comment(value: object) -> str:
 
 def describe_duration(seconds: float) -> str:
     """A duration in its largest unit, rounded: "7 days"."""
-    # What ends in a day less a moment ends in a day.
+    # The 1 per cent keeps a day less a moment from being shown as 24 hours.
     name, length = next((unit for unit in UNITS if seconds * 1.01 >= unit[1]), UNITS[-1])
     number = round(seconds / length)
     return f"{number} {name}{'' if number == 1 else 's'}"

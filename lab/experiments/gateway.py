@@ -1,8 +1,8 @@
-"""Requests to the services behind the gateway, and what each process on the way wrote down about them.
+"""Requests to the services behind the gateway, and what each process on the way logged about them.
 
-The services are other processes on this machine (`python -m services`), and are asked over HTTP alone. Gives
-`DESIGNS`, three ways in which a service learns who is asking; `send`, one request through the gateway; `send_around`,
-one past it; and `try_way`, what a person can try on the page.
+The services are other processes on this machine (`python -m services`) and are reached only over HTTP. Gives
+`DESIGNS`, three ways in which a service learns who sent a request; `send`, one request through the gateway;
+`send_around`, one that bypasses it; and `try_way`, which the page calls.
 """
 
 import json
@@ -26,25 +26,25 @@ HOST = "127.0.0.1"
 HIGHEST_PORT = 65535
 HOW_TO_START = "make run starts the services with the site, and make prove starts them for the proofs."
 SERVICES = ("orders", "billing")
-# In the order of their ports, as services/places.py has it.
+# In the order of their ports. Must match PORTS in services/places.py.
 PORTS = ("gateway", *SERVICES, "careless gateway", "first worker", "second worker")
-# Seconds: for an answer, and until every process has written its line.
+# Seconds to wait for an answer, and then for the log lines of all processes.
 ANSWER_SECONDS_MAX, LINES_SECONDS_MAX = 15, 5
-# Bytes at the end of a log that are read: some hundred requests.
+# Bytes that are read from the end of a log: some hundred requests.
 LOG_TAIL = 256 * 1024
 TIMING = re.compile(r'(\w+);desc="([^"]*)"')
 COUNT = re.compile(r"(\d+) ([A-Za-z]+)")
 
 
 class ServicesNotRunning(NotRunning):
-    """They, or what is asked of them, are not there now."""
+    """The services do not run, or do not answer as they should."""
 
     what = "the services behind the gateway"
 
 
 @dataclass(frozen=True)
 class Design:
-    """One way in which a service learns who is asking. `hops` are the processes that a request passes."""
+    """One way in which a service learns who sent a request. `hops` are the processes that the request passes."""
 
     name: str
     title: str
@@ -56,7 +56,7 @@ class Design:
 SESSION = Design(
     "session",
     "Shared session",
-    "The gateway asks auth, which looks the session up in Redis. The service gets the identity and an internal token.",
+    "The gateway asks auth, which looks up the session in Redis. The service gets the identity and an internal token.",
     "session",
     ("gateway", "auth", "service"),
 )
@@ -70,20 +70,20 @@ AT_GATEWAY = Design(
 BY_EACH = Design(
     "each",
     "Token checked by each service",
-    "The gateway passes the access token on. Each service verifies it by the keys that the site publishes.",
+    "The gateway passes the access token on. Each service verifies it with the keys that the site publishes.",
     "jwt",
     ("gateway", "service"),
 )
 DESIGNS = (SESSION, AT_GATEWAY, BY_EACH)
 
 
-# Whom an attacker names.
+# The identity that an attacker claims to have.
 SPOOFED = {"X-User-ID": "1", "X-User-Role": "admin"}
 
 
 @dataclass(frozen=True)
 class Hop:
-    """What one process wrote down: the headers that arrived, its answer, and how often it did what."""
+    """What one process logged: the headers that arrived, its answer, and how often it did each kind of work."""
 
     name: str
     arrived: dict[str, str]
@@ -92,18 +92,18 @@ class Hop:
     work: dict[str, int] = field(default_factory=dict)
 
     def count(self, *kinds: str) -> int:
-        """How often it did one of these."""
+        """How often the process did work of these kinds."""
         return sum(self.work.get(kind, 0) for kind in kinds)
 
     @property
     def lookups(self) -> int:
-        """How often it asked elsewhere who is asking. What a service asks its own table is no such question."""
+        """How often it looked up the identity elsewhere. The queries of a service for its own data do not count."""
         return self.count("redis", "fetch", *(["sql"] if self.name == "auth" else []))
 
 
 @dataclass(frozen=True)
 class Trip:
-    """One request: what the client sent, its answer, and the processes that it passed, in their order."""
+    """One request: the headers that the client sent, the answer, and the processes that it passed, in order."""
 
     sent: Mapping[str, str]
     status: int
@@ -113,17 +113,17 @@ class Trip:
     hops: tuple[Hop, ...] = ()
 
     def hop(self, name: str) -> Hop | None:
-        """The hop of this name, `None` where the request did not come to it."""
+        """The hop of this name, `None` if the request did not reach it."""
         return next((hop for hop in self.hops if hop.name == name), None)
 
     @property
     def user_id(self) -> str | None:
-        """For whom the service took the request."""
+        """The user that the service took the request to be from."""
         return self.body.get("userId")
 
 
 def port(name: str = "gateway") -> int:
-    """The port of the gateway, or of another of `PORTS`. Raises `NotRunning` for one there is not."""
+    """The port of the gateway, or of another of `PORTS`. Raises `NotRunning` for a wrong SERVICES_PORT."""
     text = os.environ.get("SERVICES_PORT") or str(int(os.environ.get("PORT") or 8000) + 20)
     most = HIGHEST_PORT - len(PORTS) + 1
     if not (text.isdecimal() and 1 <= int(text) <= most):
@@ -139,7 +139,7 @@ def send(
     headers: Mapping[str, str] = MappingProxyType({}),
     **body: Any,
 ) -> Trip:
-    """One request through the gateway. Raises `NotRunning`, with a sentence that says how to start the services."""
+    """Sends one request through the gateway. Raises `NotRunning`, with a sentence that says what to do."""
     trip = _ask(f"/{design.name}/{service}/{path}", "gateway", method, headers, body, [*design.hops[:-1], service])
     if "X-Request-ID" not in trip.headers:
         raise ServicesNotRunning(f"What answers on port {port()} is another server. Choose another SERVICES_PORT.")
@@ -160,14 +160,14 @@ def _reason(trip: Trip) -> str:
 def send_around(
     service: str, path: str = "", method: str = "GET", headers: Mapping[str, str] = MappingProxyType({})
 ) -> Trip:
-    """One request to a service itself, which a client outside its network cannot send. Raises as `send` does."""
+    """Sends one request directly to a service, as no client outside its network can. Raises `NotRunning`."""
     return _ask(f"/{path}", service, method, headers, {}, [])
 
 
 def _ask(path: str, to: str, method: str, headers: Mapping[str, str], body: Any, expected: list[str]) -> Trip:
     address, named = f"http://{HOST}:{port(to)}{path}", {"Host": f"localhost:{port(to)}"}
     try:
-        # A proxy of the environment would not find it here.
+        # With trust_env, httpx would send the request to a proxy from the environment.
         with httpx.Client(timeout=ANSWER_SECONDS_MAX, trust_env=False) as client:
             started = time.perf_counter()
             answer = client.request(method, address, headers=named | dict(headers), json=body or None)
@@ -182,7 +182,7 @@ def _ask(path: str, to: str, method: str, headers: Mapping[str, str], body: Any,
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:
-    # Whatever listens there: the services answer with an object.
+    # The services answer with a JSON object, but another server may listen on this port.
     try:
         found = answer.json()
     except ValueError:
@@ -191,12 +191,12 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
 
 
 def _hops(request_id: str, expected: list[str]) -> tuple[Hop, ...]:
-    """What the processes wrote about this request. A refusal ends it early, and then not all of them wrote."""
+    """What the processes logged about this request. After an early refusal, not all of them have a line."""
     end = time.monotonic() + LINES_SECONDS_MAX
-    # Without an id it was not the gateway that answered, and every line would hold it.
+    # An empty id would match every line. It means that another server answered.
     while expected and request_id:
         found = [hop for name in expected for hop in _read(name, request_id)]
-        # The gateway writes last: its line is there when all the others are.
+        # The gateway writes last. When its line is there, all the others are.
         if "gateway" in {hop.name for hop in found} or time.monotonic() > end:
             return tuple(found)
         time.sleep(0.01)
@@ -204,10 +204,10 @@ def _hops(request_id: str, expected: list[str]) -> tuple[Hop, ...]:
 
 
 def _read(name: str, request_id: str) -> Iterator[Hop]:
-    # One file more where the log has just become too large.
+    # The * matches the rotated log too, which may hold the line.
     for file in (settings.VAR_DIR / "services").glob(f"{name}*.log*"):
         for line in _tail(file):
-            # A client may write another request's id into a header of its own.
+            # A client can put the id of another request into a header, so the field must match too.
             if request_id in line and (entry := json.loads(line)).get("request_id", request_id) == request_id:
                 yield _gateway_hop(entry) if name == "gateway" else _hop(name, entry)
                 return
@@ -218,14 +218,14 @@ def _tail(path: Path) -> list[str]:
         with path.open("rb") as file:
             start = file.seek(max(0, path.stat().st_size - LOG_TAIL))
             lines = file.read().decode(errors="replace").split("\n")
-            # Without the line that begins before the start, and the one that is being written.
+            # Drop the line that is cut at the start, and the line that is still being written.
             return lines[1 if start else 0 : -1]
     except FileNotFoundError:
         return []
 
 
 def _gateway_hop(entry: dict[str, Any]) -> Hop:
-    # nginx writes an empty value for what did not arrive.
+    # nginx writes an empty value for a header that did not arrive.
     arrived = {name: ", ".join(values) for name, values in entry["request"]["headers"].items() if any(values)}
     return Hop("gateway", arrived, int(entry["status"]), round(float(entry["duration"]) * 1000, 2))
 
@@ -241,7 +241,7 @@ def _hop(name: str, entry: dict[str, Any]) -> Hop:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What one throwaway user has: by each flow."""
+    """The credentials of one throwaway user: the header of each flow."""
 
     person: Person
     session: dict[str, str]
@@ -249,16 +249,16 @@ class Credentials:
 
     @property
     def user_id(self) -> str:
-        """As an identity names the user."""
+        """The user's key as it stands in X-User-ID."""
         return str(self.person.user.pk)
 
     def of(self, design: Design) -> dict[str, str]:
-        """The header that a design takes."""
+        """The header that this design expects."""
         return self.session if design.flow == "session" else self.token
 
 
 def credentials(sandbox: Sandbox) -> Credentials:
-    """A new user, logged in both ways."""
+    """A new user, logged in by both flows."""
     person = sandbox.person()
     session, token = sandbox.logged_in("session", person), sandbox.logged_in("jwt", person)
     cookie = f"{settings.SESSION_COOKIE_NAME}={session.cookie(settings.SESSION_COOKIE_NAME)}"
@@ -266,33 +266,33 @@ def credentials(sandbox: Sandbox) -> Credentials:
 
 
 def through(own: Credentials, design: Design) -> Trip:
-    """With the user's own credential, as it is meant."""
+    """Sends the user's own credential."""
     return send(design, headers=own.of(design))
 
 
 def spoofed(own: Credentials, design: Design) -> Trip:
-    """The same, and the client calls itself user 1, an administrator."""
+    """Sends the user's own credential, and headers that claim to be user 1, an administrator."""
     return send(design, headers=own.of(design) | SPOOFED)
 
 
 def anonymous(own: Credentials, design: Design) -> Trip:
-    """Without a credential, and the client calls itself user 1, an administrator."""
+    """Sends no credential, and headers that claim to be user 1, an administrator."""
     return send(design, headers=SPOOFED)
 
 
 def around(own: Credentials, design: Design) -> Trip:
-    """To the service itself: with the headers that the gateway writes, without a token; or with the user's token."""
+    """Bypasses the gateway: with the user's token where the design takes one, otherwise with forged headers only."""
     return send_around("orders", headers=own.token if design is BY_EACH else SPOOFED)
 
 
 def banned(own: Credentials, design: Design) -> Trip:
-    """After the user was banned, with a credential from before."""
+    """Sends the credential of a user who was banned after the login."""
     return send(design, headers=own.of(design))
 
 
 @dataclass(frozen=True)
 class Way:
-    """Something to try, in each of the designs."""
+    """A kind of request to try in each design."""
 
     name: str
     title: str
@@ -306,18 +306,18 @@ WAYS = (
     Way(
         "anonymous",
         "With nothing but forged headers",
-        "The client has not logged in, and calls itself user 1.",
+        "The client has not logged in, and claims to be user 1.",
         anonymous,
     ),
-    Way("around", "Around the gateway", "The request goes to the port of the service itself.", around),
+    Way("around", "Around the gateway", "The request goes directly to the port of the service.", around),
     Way("banned", "After a ban", "The user was banned a moment ago.", banned),
 )
 
 
 def try_way(sandbox: Sandbox, way: Way) -> list[tuple[Design, Trip]]:
-    """What comes of it in each design, for a new user. Raises `NotRunning`."""
+    """Sends it in each design, for a new user, and gives the answers. Raises `NotRunning`."""
     own = credentials(sandbox)
-    # The keys are fetched once in five minutes, and not for this request.
+    # A service fetches the keys once in five minutes. This request makes it do so now, and not during the trip.
     send(BY_EACH, headers=own.token)
     if way.send is banned:
         revocation.revoke(own.person.user.pk, "ban")
