@@ -1,4 +1,4 @@
-"""Addresses of the lab. Every page is open: it shows what this site does, and to throwaway people only."""
+"""URLs of the lab. No page needs a login: the pages show only throwaway users and the visitor's own credentials."""
 
 from django.urls import path
 

@@ -1,6 +1,6 @@
-"""What each process on a request's way to a service costs, in three designs: `measure` gives a `Cost` for each.
+"""Measures each process that a request to a service passes, in three designs. `measure` gives a `Cost` for each.
 
-The requests of the designs take turns, so that what else this machine does meets all of them.
+The designs take turns, one request each, so that other load on this machine slows all of them alike.
 """
 
 from dataclasses import astuple, dataclass
@@ -10,7 +10,7 @@ from lab.claims.sandbox import open_sandbox
 from lab.experiments.gateway import DESIGNS, Design, Trip, credentials, send
 
 SERVICE = "orders"
-# The kinds of work that are counted beside look-ups.
+# The kinds of work that are counted in addition to look-ups.
 VERIFIED, SIGNED = "verify", "sign"
 COLUMNS = (
     "design",
@@ -27,7 +27,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one design: counts of one request, and medians of milliseconds."""
+    """The cost of one design: counts for one request, and medians in milliseconds."""
 
     design: str
     by_auth: int
@@ -41,7 +41,7 @@ class Cost:
 
 
 def measure(requests: int) -> list[Cost]:
-    """So many requests in each design. Raises `NotRunning` without the services, `ValueError` if counts differ."""
+    """Sends this many requests in each design. `NotRunning` without the services, `ValueError` if counts differ."""
     with open_sandbox() as sandbox:
         own = credentials(sandbox)
         trips: dict[Design, list[Trip]] = {design: [] for design in DESIGNS}
@@ -66,7 +66,7 @@ def _counts(trip: Trip) -> tuple[int, int, int, int]:
 
 
 def _times(trip: Trip) -> tuple[float, float, float, float]:
-    """Those of the two processes behind, what remains for the gateway and the ways to it, and all of it."""
+    """Milliseconds in auth, in the service, in the gateway with the network between them, and in all."""
     auth, service, gateway = (trip.hop(name) for name in ("auth", SERVICE, "gateway"))
     behind = auth.ms if auth else 0.0, service.ms if service else 0.0
     whole = gateway.ms if gateway else 0.0
@@ -74,7 +74,7 @@ def _times(trip: Trip) -> tuple[float, float, float, float]:
 
 
 def table_rows(costs: list[Cost]) -> list[list[str]]:
-    """The heading and a line for each design."""
+    """The heading, then one row per design."""
     lines = [[str(value) for value in astuple(cost)] for cost in costs]
-    # Where there is no auth on the way, no time passes there.
+    # A design without auth spends no time there. A dash says so better than 0.0.
     return [list(COLUMNS), *(["–" if cell == "0.0" else cell for cell in line] for line in lines)]

@@ -1,7 +1,6 @@
-"""Tokens as text: read whatever they are, and made by hand under any key or none.
+"""Tokens as text: reads any text as a token, and builds tokens under any key or none.
 
-Reading is lenient and asks for no key, so nothing here says whether a token is good:
-`lab.experiments.verification` does.
+Reading is lenient and uses no key, so it never says whether a token is valid. `lab.experiments.verification` does.
 """
 
 import base64
@@ -19,7 +18,7 @@ from jwt import get_algorithm_by_name
 
 from jwt_demo.keys import Key
 
-# Characters a person may send in to be read; what is verified is held to the server's own limit.
+# The most characters that a visitor may send to be read. Verification applies the server's own, smaller limit.
 MAX_LENGTH = 16 * 1024
 SEGMENT_NAMES = ("header", "payload", "signature")
 DIGESTS = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
@@ -31,9 +30,9 @@ TIME_CLAIMS = {
 }
 UNITS = ((365 * 86400, "year"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
-# jwt.io's example, as it stood there for years; the signature travelled on without its payload.
+# The example that jwt.io showed for years. Copies of its signature circulate under another payload.
 JOHN_DOE_PAYLOAD = '{"sub":"1234567890","name":"John Doe","iat":1516239022}'
-JOHN_DOE_SECRET = "your-256-bit-secret"  # noqa: S105  # published, and worth nothing
+JOHN_DOE_SECRET = "your-256-bit-secret"  # noqa: S105  # published; it protects nothing
 SAMPLE_HEADER = '{"alg":"HS256","typ":"JWT"}'
 SAMPLE_PAYLOAD = '{"userId":"42","role":"admin","iat":1711843200,"exp":1711929600}'
 SAMPLE_SIGNATURE = "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
@@ -41,7 +40,7 @@ SAMPLE_SIGNATURE = "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
 
 @dataclass(frozen=True)
 class TimeClaim:
-    """A claim that is a time: its name, what it means, when that was in UTC, and how far from now."""
+    """A claim that is a time: its name, its meaning, the moment in UTC, and the distance from now in words."""
 
     claim: str
     meaning: str
@@ -51,7 +50,7 @@ class TimeClaim:
 
 @dataclass
 class DecodedToken:
-    """What a text says when it is taken for a token. `odd` are sentences; a part that is no JSON is `None`."""
+    """What a text says when it is read as a token. `remarks` are sentences. A part that is not JSON is `None`."""
 
     segments: list[str]
     header: Any = None
@@ -61,7 +60,7 @@ class DecodedToken:
 
     @property
     def token(self) -> str:
-        """The text without what was put around it."""
+        """The text without `Bearer`, blanks and quotation marks."""
         return ".".join(self.segments)
 
     @property
@@ -72,7 +71,7 @@ class DecodedToken:
 
 
 def decode(text: str, now: datetime | None = None) -> DecodedToken:
-    """Reads `text`, `Bearer` and blanks and all. Never raises, and believes nothing it reads."""
+    """Reads `text` as a token, with or without `Bearer` and blanks. Never raises, and verifies nothing."""
     remarks: list[str] = []
     text = _strip_surroundings(text, remarks)
     decoded = DecodedToken(text.split(".") if text else [], remarks=remarks)
@@ -110,7 +109,7 @@ def _describe_segment_count(number: int) -> str:
 
 
 def _decode_segment(name: str, segment: str, remarks: list[str]) -> bytes | None:
-    """What a segment decodes to, with a remark for each thing a strict decoder would refuse."""
+    """Decodes a segment, and adds a remark for everything that a strict decoder would refuse."""
     if not segment:
         remarks.append(f"The {name} is empty." + (" This token is not signed." if name == "signature" else ""))
         return b""
@@ -120,11 +119,11 @@ def _decode_segment(name: str, segment: str, remarks: list[str]) -> bytes | None
     if re.search(r"[+/]", segment):
         remarks.append(f"The {name} uses the “+” and “/” of ordinary base64.")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", plain) or len(plain) % 4 == 1:
-        remarks.append(f"The {name} is no base64url.")
+        remarks.append(f"The {name} is not base64url.")
         return None
     data = base64url_decode(plain)
     if base64url_encode(data) != plain:
-        remarks.append(f"The last character of the {name} has bits that decode to nothing: another spelling of it.")
+        remarks.append(f"The last character of the {name} has unused bits set: another spelling of the same bytes.")
     return data
 
 
@@ -135,16 +134,16 @@ def _parse_segment(name: str, segment: str, remarks: list[str]) -> Any:
 
     def note_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len({key for key, _ in pairs}) < len(pairs):
-            remarks.append(f"A name stands twice in the {name}; readers differ in which one they believe.")
+            remarks.append(f"A name appears twice in the {name}; readers differ in which value they use.")
         return dict(pairs)
 
     try:
         value = json.loads(data, object_pairs_hook=note_duplicates)
     except (ValueError, RecursionError):
-        remarks.append(f"The {name} is no JSON.")
+        remarks.append(f"The {name} is not JSON.")
         return None
     if not isinstance(value, dict):
-        remarks.append(f"The {name} is JSON, but no object.")
+        remarks.append(f"The {name} is JSON, but not an object.")
     return value
 
 
@@ -155,7 +154,7 @@ def _read_times(payload: dict[str, Any], now: datetime, remarks: list[str]) -> l
             continue
         value = payload[claim]
         if type(value) not in (int, float) or not 0 <= value < 2**37:
-            remarks.append(f"{claim} is no time: it should be the seconds since 1970, as a number.")
+            remarks.append(f"{claim} is not a time: it should be a number of seconds since 1970.")
         else:
             found.append(TimeClaim(claim, meaning, datetime.fromtimestamp(value, UTC), _distance_from_now(value, now)))
     if "exp" not in payload:
@@ -173,7 +172,7 @@ def _distance_from_now(value: float, now: datetime) -> str:
 
 
 def format_json(value: Any) -> str:
-    """JSON to look at; escaped where its text could not be sent."""
+    """JSON with indentation. Escaped if it contains lone surrogates, which cannot be encoded as UTF-8."""
     try:
         text = json.dumps(value, indent=2, ensure_ascii=False)
         text.encode()
@@ -191,33 +190,33 @@ def base64url_encode(data: bytes) -> str:
 
 
 def base64url_decode(segment: str) -> bytes:
-    """What a segment of a well-formed token decodes to. Raises `ValueError` for another."""
+    """Decodes a segment of a well-formed token. Raises `ValueError` for another text."""
     return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
 
 
 def read_claims(token: str) -> dict[str, Any]:
-    """The payload of a token, as every client can read it; empty when it is no token."""
+    """The payload of a token, read without a key. Empty if the text is not a token."""
     payload = decode(token).payload
     return payload if isinstance(payload, dict) else {}
 
 
 def compute_signature(signed: str, secret: bytes, algorithm: str = "HS256") -> str:
-    """The HMAC over `header.payload`."""
+    """The HMAC of `header.payload`, as base64url."""
     return base64url_encode(hmac.digest(secret, signed.encode(), DIGESTS[algorithm]))
 
 
 def build_token(header: str, payload: str, secret: bytes, algorithm: str = "HS256") -> str:
-    """A token of exactly these two texts. Any `algorithm` but an HMAC and EdDSA leaves the signature empty."""
+    """A token of exactly these two texts. The signature is empty unless `algorithm` is an HMAC or EdDSA."""
     signed = f"{base64url_encode(header.encode())}.{base64url_encode(payload.encode())}"
     if algorithm == "EdDSA":
-        # A private key is 32 bytes, and `secret` may be of any length.
+        # A private key must have 32 bytes, and `secret` may have any length.
         private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(secret).digest())
         return f"{signed}.{base64url_encode(private.sign(signed.encode()))}"
     return f"{signed}.{compute_signature(signed, secret, algorithm) if algorithm in DIGESTS else ''}"
 
 
 def resign(token: str, key: Key, **changes: Any) -> str:
-    """The same header and payload, but for `changes` in the payload, signed anew with this key."""
+    """The token with `changes` made to its payload, signed with this key."""
     decoded = decode(token)
     parts = [json.dumps(decoded.header), json.dumps(decoded.payload | changes)]
     signed = ".".join(base64url_encode(part.encode()) for part in parts)
@@ -226,12 +225,12 @@ def resign(token: str, key: Key, **changes: Any) -> str:
 
 
 def as_bytes(key: Key) -> bytes:
-    """What a verifier has of the key, as a text in bytes: the secret of HS256, the public half of a pair."""
+    """What a verifier holds, as bytes: the secret of HS256, or the public key of a pair as PEM."""
     if isinstance(key.verifying, bytes):
         return key.verifying
     return bytes(key.verifying.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
 def sample_token() -> str:
-    """The token that is copied from page to page."""
+    """The sample token that many tutorials copy."""
     return f"{base64url_encode(SAMPLE_HEADER.encode())}.{base64url_encode(SAMPLE_PAYLOAD.encode())}.{SAMPLE_SIGNATURE}"

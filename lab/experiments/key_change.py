@@ -1,8 +1,7 @@
-"""Keys that change while clients go on: two servers that sign and verify, and a service that has only public keys.
+"""Changes signing keys under running clients. Two servers sign and verify; a service has only the public keys.
 
-The same is played twice at the same time: once with the dates of a rotation, and once with a key that takes the place
-of the other at once. The servers read a temporary file of keys, each by a reader of its own, as two processes do. The
-keys of the site are not touched.
+Two runs happen at the same time: one follows the dates of a rotation, the other replaces the key at once. Both servers
+read a temporary file of keys, each with its own reader, as two processes would. The keys of the site are not touched.
 """
 
 import json
@@ -25,33 +24,33 @@ from jwt_demo.key_rotation import followed_by
 from jwt_demo.keys import DatedKey, KeyFile, Ring
 from jwt_demo.tokens import AccessToken, Backend
 
-# A service needs public keys, so it is this one whatever the site signs with.
+# The service needs public keys, so the experiment uses a key pair, whatever algorithm the site uses.
 ALGORITHM = "EdDSA"
 ISSUER, AUDIENCE = "key-change", "key-change/jwt"
-# Seconds, as the site has them in hours: between two looks at the file, how long the service keeps the published keys,
-# how long a key is published before it signs, and how long a token lives.
+# Seconds, where the site has minutes or hours: between two looks at the file, for how long the service keeps the
+# published keys, for how long a key is published before it signs, and for how long a token is valid.
 REREAD, MAX_AGE, PENDING, TOKEN_LIFE = 0.25, 0.7, 2.0, 3
-# When a rotation begins, and when all is over: after the second key has retired.
+# Seconds from the start: when each rotation begins, and when the run ends, which is after the second key has retired.
 BEGINNINGS, SECONDS = (0.5, 3.0), 8.4
-# Each client takes a token, sends it so many times to all three, and takes the next one, also after a refusal: so the
-# old and the new key are both in use after each change. It uses a token for less time than the token lives, or what is
-# refused would be refused for its age.
+# Each client takes a token, sends it USES times to all three places, and then takes the next one, even after a refusal.
+# This keeps the old and the new key in use after each change. USED_FOR is shorter than TOKEN_LIFE, or a token could be
+# refused because it has expired.
 CLIENTS, USES, INTERVAL, USED_FOR = 3, 6, 0.1, 1.0
 FIRST_SERVER, SECOND_SERVER, SERVICE = "server A", "server B", "service"
 PLACES = (FIRST_SERVER, SECOND_SERVER, SERVICE)
-# Each run has its own threads for some nine seconds. More of them at once would slow down the pages of the site.
+# A run keeps several threads busy for nine seconds. Too many runs at once would slow down the site.
 RUNS_MAX = 2
 _places = BoundedSemaphore(RUNS_MAX)
 BUSY = f"{RUNS_MAX} runs are under way already. Try again in ten seconds."
 
 
 class Busy(Exception):
-    """As many runs as may be under way are under way."""
+    """The maximum number of runs is already under way."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """How the next key comes: `next_ring` makes the ring after this one, so many seconds after each beginning."""
+    """How the next key is introduced. `next_ring` makes the next ring, `delay` seconds after each of `BEGINNINGS`."""
 
     name: str
     about: str
@@ -60,26 +59,26 @@ class Way:
 
 
 def planned(before: Ring, now: datetime) -> Ring:
-    """The next key is published first, and signs later. The present one then verifies until its tokens have expired."""
+    """The next key is published first and signs later. The last one then verifies until its tokens have expired."""
     next_key = DatedKey(key_writing.new_secret(ALGORITHM), now, now + timedelta(seconds=PENDING))
     return followed_by(before, next_key, timedelta(seconds=TOKEN_LIFE))
 
 
 def swapped(before: Ring, now: datetime) -> Ring:
-    """The next key is the only one from now on."""
+    """The next key replaces the last one at once."""
     return Ring(before.kind, [DatedKey(key_writing.new_secret(ALGORITHM), now, now)])
 
 
-# The second changes its keys at the moments at which the first begins to sign with the next one.
+# The delay of the second way makes its new key sign at the same moments as that of the first.
 WAYS = (
     Way("By dates", "The next key is pending first, and the last one retires later.", planned),
-    Way("At once", "The next key takes the place of the last one, for comparison.", swapped, PENDING),
+    Way("At once", "For comparison, the next key replaces the last one immediately.", swapped, PENDING),
 )
 
 
 @dataclass(frozen=True)
 class Use:
-    """A token that was signed, or verified, or refused. `at` counts seconds from the beginning."""
+    """A token that was signed, verified or refused. `at` is in seconds from the start of the run."""
 
     at: float
     place: str
@@ -90,9 +89,9 @@ class Use:
 
 @dataclass
 class Played:
-    """What was seen in one way: every use of a token, and every key with its moments in the order of the keys.
+    """The record of one way: every use of a token, and every key with its dates, oldest key first.
 
-    A key that the file does not have any more has retired when it was left out.
+    A key that disappears from the file counts as retired from that moment.
     """
 
     way: Way
@@ -103,11 +102,11 @@ class Played:
     uses: list[Use] = field(default_factory=list)
 
     def add_use(self, place: str, act: str, kid: str, signer: str) -> None:
-        """Takes in one use of a token, now."""
+        """Records one use of a token, now."""
         self.uses.append(Use(time.monotonic() - self.start, place, act, kid, signer))
 
     def add_ring(self, ring: Ring, now: datetime) -> None:
-        """Takes in the ring that the file now holds. The next key signs from then on, or from its own moment."""
+        """Records the ring that the file now holds. The change counts from the moment at which its newest key signs."""
         kept = {dated.key.kid: dated for dated in ring.dated}
         for kid, dated in self.keys.items():
             if kid not in kept and not dated.retired:
@@ -117,17 +116,17 @@ class Played:
         self.keys |= kept
 
     def count(self, act: str = "", **more: str) -> int:
-        """How many uses there were: of this act, and with these attributes."""
+        """The number of uses with this act and these attributes."""
         wanted = more | ({"act": act} if act else {})
         return sum(all(getattr(use, name) == value for name, value in wanted.items()) for use in self.uses)
 
     def refused_by_other_server(self) -> int:
-        """How many tokens one server signed and the other refused."""
+        """How often one server refused a token that the other had signed."""
         servers = (FIRST_SERVER, SECOND_SERVER)
         return sum(use.act == "refused" and use.place in servers and use.signer != use.place for use in self.uses)
 
     def longest_refusing(self, *places: str) -> float:
-        """For how many seconds after a change these places still refused tokens; the longest of the changes."""
+        """For how many seconds after a change these places refused tokens. The longest of all changes counts."""
         last = 0.0
         for use in self.uses:
             if use.act == "refused" and use.place in places:
@@ -137,7 +136,7 @@ class Played:
 
 
 def run(ways: tuple[Way, ...] = WAYS) -> list[Played]:
-    """Plays all ways at the same time, which takes `SECONDS`. Raises `Busy`."""
+    """Runs all ways at the same time, which takes `SECONDS`. Raises `Busy`."""
     if not _places.acquire(blocking=False):
         raise Busy(BUSY)
     try:
@@ -168,12 +167,12 @@ def _play(way: Way) -> Played:
 
 
 class Server:
-    """A server of the site, with its own reader of the file of keys. It looks at the file `late` seconds later."""
+    """A server of the site with its own reader of the file of keys. It first reads the file after `late` seconds."""
 
     def __init__(self, name: str, path: Path, late: float = 0) -> None:
         self.name, self._file = name, KeyFile(str(path), REREAD)
         self._backend = Backend(AccessToken.kind, self._ring, ISSUER, AUDIENCE)
-        Event().wait(late)  # or both would learn of a change at the same moment, which processes do not
+        Event().wait(late)  # or both would read a change at the same moment, unlike two processes
         self._ring()
 
     def _ring(self) -> Ring:
@@ -185,7 +184,7 @@ class Server:
         return self._backend.encode({"sub": "1", "iat": now, "exp": now + TOKEN_LIFE})
 
     def verifies(self, token: str) -> bool:
-        """Whether it takes this token, by the keys that it has."""
+        """Whether the server accepts this token with the keys that it has."""
         try:
             self._backend.decode(token)
         except TokenBackendError:
@@ -193,19 +192,19 @@ class Server:
         return True
 
     def published(self) -> str:
-        """Its public keys, as the site publishes them."""
+        """The server's public keys, in the form in which the site publishes them."""
         return json.dumps({"keys": keys.public_keys(self._ring())})
 
 
 class Service:
-    """Verifies by what the servers publish, and has nothing else of theirs. It keeps that for `MAX_AGE` seconds."""
+    """A service that has only the published public keys. It keeps them for `MAX_AGE` seconds."""
 
     def __init__(self, servers: tuple[Server, Server]) -> None:
         self._servers, self._asking, self._next_fetch = cycle(servers), Lock(), 0.0
         self._key_set = self._fetched()
 
     def verifies(self, token: str) -> bool:
-        """Whether it takes this token, by the keys that it has fetched last."""
+        """Whether the service accepts this token with the keys that it fetched last."""
         try:
             key = self._fetched()[jwt.get_unverified_header(token)["kid"]]
             jwt.decode(token, key, [ALGORITHM], issuer=ISSUER, audience=AUDIENCE, options={"verify_iat": False})
@@ -222,9 +221,9 @@ class Service:
 
 
 def _ask(played: Played, servers: tuple[Server, Server], service: Service, number: int, over: Event) -> None:
-    """One client: takes tokens from the two servers in turn, and sends each of them to all three."""
+    """One client: takes tokens from the two servers in turn, and sends each to both servers and the service."""
     verifiers = {server.name: server.verifies for server in servers} | {SERVICE: service.verifies}
-    # Another server first for each, and not all of them with a new token at the same moment.
+    # The clients start one after another, so they do not all take a new token at the same moment.
     over.wait(number * INTERVAL * USES / CLIENTS)
     for server in _in_turn(servers, number):
         since, token = time.monotonic(), server.sign()
@@ -233,7 +232,7 @@ def _ask(played: Played, servers: tuple[Server, Server], service: Service, numbe
         for _ in range(USES):
             results = {place: verifies(token) for place, verifies in verifiers.items()}
             if time.monotonic() - since > USED_FOR:
-                break  # what is refused now may be refused for its age
+                break  # a refusal could now mean that the token has expired
             for place, good in results.items():
                 played.add_use(place, "verified" if good else "refused", kid, server.name)
             if over.wait(INTERVAL):

@@ -1,8 +1,8 @@
-"""What one whoami costs in each mode: time, look-ups, bytes on the wire, and what the server keeps for it.
+"""Measures one whoami request in each mode: time, look-ups, bytes on the wire, and what the server stores for it.
 
-All modes are measured in one run, a request of each in turn, so that whatever slows this machine meanwhile slows all
-of them alike: the ratios mean something on any machine, the milliseconds only on this one. The time is the server's
-alone, from the handler's call to its answer, without a network and without the trace.
+One run measures all modes, one request of each in turn, so that other load on this machine slows all of them alike.
+The ratios are meaningful on any machine, the milliseconds only on this one. The time is the server's alone, from the
+handler's call to its answer, without a network and without the trace.
 """
 
 import csv
@@ -39,10 +39,10 @@ READ_COMMANDS = {"GET", "MGET", "EXISTS", "TTL"}
 
 @dataclass
 class Mode:
-    """One mode. Times are milliseconds, sizes bytes; `ratio` is its median in those of the first mode.
+    """The results of one mode. Times are in milliseconds, sizes in bytes. `ratio` is `p50` divided by the first mode's.
 
-    `keys`, `bytes` and `rows` are what one login leaves behind: in Redis, and in the database. `banned` says whether it
-    outlives a ban.
+    `keys`, `bytes` and `rows` are what one login leaves behind: in Redis, and in the database. `banned` says how a
+    request is answered after a ban.
     """
 
     key: str
@@ -64,8 +64,8 @@ class Mode:
 
 @dataclass
 class Report:
-    """One run. `trace` is how many times as long a traced request takes as the untraced one beside it, the median;
-    `logins`, how many of each mode were looked at for what they leave behind."""
+    """One run. `trace` is the median of a traced request's time divided by the time of the untraced one next to it.
+    `logins` is how many logins of each mode were made to count what they leave behind."""
 
     modes: list[Mode]
     machine: dict[str, str]
@@ -74,13 +74,13 @@ class Report:
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        """All of it."""
+        """The whole report."""
         return asdict(self)
 
 
 @dataclass
 class Probe:
-    """A mode while it is measured."""
+    """A mode while it is measured. `plain` and `traced` are times in milliseconds."""
 
     held: Credential
     environ: dict[str, Any]
@@ -89,9 +89,9 @@ class Probe:
 
 
 def measure(modes: list[str], requests: int, logins: int, progress: Callable[[int], None] | None = None) -> Report:
-    """Measures so many requests of each mode, and of each login. `progress` is told how many of them are done.
+    """Measures `requests` requests and `logins` logins of each mode. `progress` gets the number of requests done.
 
-    Raises `KeyError` for a mode there is not.
+    Raises `KeyError` for an unknown mode.
     """
     began = time.perf_counter()
     chosen = [BY_KEY[key] for key in dict.fromkeys(modes)]
@@ -109,7 +109,7 @@ def measure(modes: list[str], requests: int, logins: int, progress: Callable[[in
 
 
 def log_in(sandbox: Sandbox, strategy: Strategy) -> tuple[Credential, Answer]:
-    """A login at the site's own address, with the usual lifetime."""
+    """Logs in at the site's own address, with the usual lifetime."""
     browser, person = sandbox.browser(), sandbox.people[0] if sandbox.people else sandbox.person()
     flow = "session" if strategy.kind == "session" else "jwt"
     answer = browser.log_in(person, flow, **({"refresh": False} if strategy.key == "short" else {}))
@@ -117,7 +117,7 @@ def log_in(sandbox: Sandbox, strategy: Strategy) -> tuple[Credential, Answer]:
 
 
 def count_leftovers(sandbox: Sandbox, strategy: Strategy, logins: int) -> dict[str, float]:
-    """What a login leaves behind: the keys it wrote to Redis that are still there, and rows that last as long."""
+    """What one login leaves behind on average: keys in Redis, their bytes, and rows in the database."""
     before, keys, size = _count_rows(sandbox), 0, 0
     for _ in range(logins):
         _, answer = log_in(sandbox, strategy)
@@ -127,7 +127,7 @@ def count_leftovers(sandbox: Sandbox, strategy: Strategy, logins: int) -> dict[s
 
 
 def remaining_keys(answer: Answer) -> dict[str, int]:
-    """The keys that a request wrote to, as its trace has them, and that are still there; with their size in bytes."""
+    """The Redis keys that a request wrote and that still exist, with their size in bytes."""
     commands = [text.partition(" ") for text in answer.exchange.texts("redis")]
     sizes = {key: _memory_usage(key) for name, _, key in commands if key and name not in READ_COMMANDS}
     return {key: size for key, size in sizes.items() if size}
@@ -165,7 +165,7 @@ def _log_in_probe(sandbox: Sandbox, strategy: Strategy) -> Probe:
 def _time_all(probes: list[Probe], requests: int, progress: Callable[[int], None]) -> None:
     site = WSGIHandler()
     for turn in range(-WARM_UP, requests):
-        # Another mode comes first in each turn, and the traced request comes first in every second turn.
+        # The order changes with each turn, so that no mode gains or loses by its place.
         at = turn % len(probes)
         for probe in probes[at:] + probes[:at]:
             for on in (turn % 2 == 0, turn % 2 == 1):
@@ -194,7 +194,7 @@ def _time_one(site: WSGIHandler, environ: dict[str, Any], on: bool) -> float:
 
 
 def credential_size(held: Credential) -> tuple[int, int]:
-    """Bytes of the value that proves who asks, and of the header line that carries it alone."""
+    """Bytes of the credential, and of a header line that carries it and nothing else."""
     sent = held.ask().exchange
     name = "Bearer" if held.ends else settings.SESSION_COOKIE_NAME
     length = next(p["length"] for p in [*sent.cookies_sent, sent.authorization or {}] if p.get("name") == name)
@@ -221,7 +221,7 @@ def _summarize(probe: Probe, left: dict[str, float]) -> Mode:
 
 
 def _answers_after_ban(sandbox: Sandbox, keys: list[str]) -> dict[str, str]:
-    """What the next request after a ban is answered, in each mode."""
+    """How the next request after a ban is answered, in each mode."""
     max_seconds = Policy.default().access
     observations = revocation.run_round(sandbox, "ban", life=max_seconds, only=tuple(keys), max_seconds=0.01)
     late = f"works on, {max_seconds} s at most"
@@ -229,7 +229,7 @@ def _answers_after_ban(sandbox: Sandbox, keys: list[str]) -> dict[str, str]:
 
 
 def describe_machine() -> dict[str, str]:
-    """What it ran on. Without the name of the machine, which is private."""
+    """The machine and the software that it ran on. Leaves out the name of the machine, which is private."""
     store = get_redis_connection("default").info("server")
     database_version = ".".join(map(str, connection.get_database_version()))
     name, number = (
@@ -264,7 +264,7 @@ COLUMNS = {
 
 
 def table_rows(report: Report) -> list[list[str]]:
-    """The comparison as text, its heading first."""
+    """The comparison as rows of text, the heading first."""
     lines = [[_format(getattr(mode, name)) for name in COLUMNS] for mode in report.modes]
     return [list(COLUMNS.values()), *lines]
 
@@ -274,14 +274,14 @@ def _format(value: object) -> str:
 
 
 def as_markdown(report: Report) -> str:
-    """The comparison as a table for a README, with what it ran on."""
+    """The comparison as a Markdown table, with a caption."""
     head, *rows = table_rows(report)
     lines = [head, ["---"] + ["---:"] * (len(head) - 2) + ["---"], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{caption(report)}\n"
 
 
 def caption(report: Report) -> str:
-    """Where and how it was measured, in a few sentences."""
+    """How and on what machine it was measured, in two sentences."""
     ran = report.machine
     return (
         f"{report.modes[0].n} requests of each, in turn, on {ran['processors']} processors ({ran['platform']}), "
@@ -292,7 +292,7 @@ def caption(report: Report) -> str:
 
 
 def as_csv(report: Report) -> str:
-    """The comparison as CSV, with a heading."""
+    """The comparison as CSV, the heading first."""
     out = io.StringIO()
     csv.writer(out).writerows([[item.name for item in fields(Mode)], *(asdict(mode).values() for mode in report.modes)])
     return out.getvalue()

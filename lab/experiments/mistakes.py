@@ -1,6 +1,6 @@
-"""Nine mistakes, each with the code that makes it, the code that does not, and a check of this very server.
+"""Nine common mistakes, each with the weak code, the strong code, and a check of this server.
 
-The weak code is text under `templates/lab/mistakes/`. Nothing can import it, and no address leads to it.
+The weak code is text under `templates/lab/mistakes/`. Nothing can import it, and no URL runs it.
 """
 
 import json
@@ -31,7 +31,7 @@ Check = Callable[[Sandbox], Iterator[Evidence]]
 
 @dataclass(frozen=True)
 class Line:
-    """A line of code, and whether it is the one that differs."""
+    """A line of code, and whether it differs between the weak and the strong version."""
 
     text: str
     differs: bool
@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Mistake:
-    """One of them: its address, the claim about it, what it is and costs in a sentence each, and its check."""
+    """One mistake: its name in the address, the claim about it, what it is, what it costs, and the check for it."""
 
     slug: str
     claim: str
@@ -49,12 +49,12 @@ class Mistake:
 
     @property
     def weak(self) -> list[Line]:
-        """The code that makes it."""
+        """The code with the mistake."""
         return self._code(0)
 
     @property
     def strong(self) -> list[Line]:
-        """The same code without it."""
+        """The same code without the mistake."""
         return self._code(1)
 
     def _code(self, side: int) -> list[Line]:
@@ -64,7 +64,7 @@ class Mistake:
 
 
 def run_check(mistake: Mistake) -> list[Evidence]:
-    """What this server does, asked just now."""
+    """Checks this server for the mistake, and gives what was seen."""
     with open_sandbox() as sandbox:
         return list(mistake.check(sandbox))
 
@@ -74,7 +74,7 @@ def _check_storage(sandbox: Sandbox) -> Iterator[Evidence]:
     yield holds("What a browser's login puts in the body", ", ".join(answer.json), "refreshToken" not in answer.json)
     scripts = scripts_of("jwt_demo")
     using = [path.name for path in scripts if STORAGE.search(path.read_text())]
-    yield holds(f"Of the {len(scripts)} scripts of the token page, how many use storage", len(using), not using)
+    yield holds(f"Scripts of the token page that use storage, of {len(scripts)}", len(using), not using)
 
 
 def _check_lifetime(sandbox: Sandbox) -> Iterator[Evidence]:
@@ -86,7 +86,7 @@ def _check_lifetime(sandbox: Sandbox) -> Iterator[Evidence]:
         said = "accepted"
     except ValueError as error:
         said = f"refused: {error}"
-    yield holds("A policy with 30 days for it is", said, said.startswith("refused"))
+    yield holds("A policy with 30 days for the access token is", said, said.startswith("refused"))
 
 
 def _check_payload(sandbox: Sandbox) -> Iterator[Evidence]:
@@ -105,14 +105,14 @@ def _check_one_secret(sandbox: Sandbox) -> Iterator[Evidence]:
     answer = _whoami(browser, swapped)
     yield holds("An access token signed with the refresh key", _describe_answer(answer), answer.status == 401)
     shared = [error.msg for error in token_checks.configuration(None) if error.id == "jwt.E002"]
-    yield holds("Keys that the check at start finds shared", len(shared), not shared)
+    yield holds("Shared keys that the check at start finds", len(shared), not shared)
 
 
 def _check_algorithm(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("jwt")
     decoded = jws.decode(browser.access)
     payload = json.dumps(decoded.payload | {"role": "admin"})
-    # An attacker knows the public key of a pair, and may use it as the secret of an HMAC.
+    # An attacker knows the public key of a pair, and can try it as the secret of an HMAC.
     for algorithm, key in (("none", b""), ("HS512", jws.as_bytes(ring("access").active))):
         token = jws.build_token(json.dumps(decoded.header | {"alg": algorithm}), payload, key, algorithm)
         answer = _whoami(browser, token)
@@ -139,7 +139,7 @@ def _check_memory(sandbox: Sandbox) -> Iterator[Evidence]:
     browser = sandbox.logged_in("session")
     record = session_record.read_record(browser.cookie(settings.SESSION_COOKIE_NAME))
     seen = f"{record.size} bytes, {record.ttl} s to live" if record else "nothing"
-    yield holds("What Redis itself says of a session begun just now", seen, record is not None)
+    yield holds("What Redis has of a session that began just now", seen, record is not None)
 
 
 def _check_weak_secret(sandbox: Sandbox) -> Iterator[Evidence]:
@@ -147,8 +147,8 @@ def _check_weak_secret(sandbox: Sandbox) -> Iterator[Evidence]:
     secrets |= {f"The {kind} keys": [dated.secret for dated in ring(kind).dated] for kind in ("access", "refresh")}
     for name, keys in secrets.items():
         short, weak = min(len(key.encode()) for key in keys), [key for key in keys if _is_guessable(key)]
-        yield holds(f"{name}: shortest, and how many can be guessed", f"{short} bytes, {len(weak)}", not weak)
-    yield holds("The word “secret” would be", "refused at start", is_guessable("secret"))
+        yield holds(f"{name}: the shortest, and how many can be guessed", f"{short} bytes, {len(weak)}", not weak)
+    yield holds("The word “secret” as a key would be", "refused at start", is_guessable("secret"))
     value = sandbox.logged_in("session").cookie(settings.SESSION_COOKIE_NAME)
     signed = not re.fullmatch(r"[a-z0-9]{32}", value)
     yield holds("The session cookie", "signed data" if signed else "a random id: no secret signs it", not signed)
@@ -183,63 +183,63 @@ MISTAKES = (
         "storage",
         "C84",
         "A token in localStorage",
-        "Any script that ever runs in the page, of whatever vendor, reads it and takes it away.",
+        "Any script that runs in the page, from any vendor, can read the token and send it away.",
         _check_storage,
     ),
     Mistake(
         "lifetime",
         "C85",
         "An access token for 30 days",
-        "Nothing is looked up, so a thief who copies it on the first day can use it for the other twenty-nine.",
+        "Nothing is looked up, so a thief who copies the token on the first day can use it for 29 more days.",
         _check_lifetime,
     ),
     Mistake(
         "payload",
         "C86",
         "Private data in the payload",
-        "It is encoded and not encrypted: every client that holds the token, and every log it ends up in, can read it.",
+        "The payload is encoded, not encrypted: anyone with the token, or with a log that contains it, can read it.",
         _check_payload,
     ),
     Mistake(
         "one-secret",
         "C87",
         "One secret for both kinds of token",
-        "An attacker who gets the key of the short-lived kind can make the long-lived kind, too.",
+        "An attacker who gets the key of the short-lived token can also make the long-lived one.",
         _check_one_secret,
     ),
     Mistake(
         "algorithm",
         "C88",
         "The token chooses its algorithm",
-        "A token that says “none” needs no signature, and every client can write one that says administrator.",
+        "A token that says “none” needs no signature, so any client can write one for an administrator.",
         _check_algorithm,
     ),
     Mistake(
         "httponly",
         "C89",
         "A session cookie without HttpOnly",
-        "A script in the page reads the id and uses it from another machine.",
+        "A script in the page can read the session id, and an attacker can use it from another machine.",
         _check_httponly,
     ),
     Mistake(
         "samesite",
         "C90",
         "A cookie without SameSite",
-        "Other sites can send requests that carry it: always with a link, at first also with a form.",
+        "Other sites can make the browser send it: always with a link, and in its first two minutes with a form.",
         _check_samesite,
     ),
     Mistake(
         "memory",
         "C91",
         "Sessions in the memory of a process",
-        "A restart logs every user out, a second process knows no session, and sessions that are never ended pile up.",
+        "A restart logs out every user, a second process knows none of the sessions, and old sessions fill the memory.",
         _check_memory,
     ),
     Mistake(
         "weak-secret",
         "C92",
         "A weak secret, or none",
-        "Where the cookie is signed data, an attacker who guesses the secret can write a cookie for any user.",
+        "If the cookie is signed data, an attacker who guesses the secret can write a cookie for any user.",
         _check_weak_secret,
     ),
 )

@@ -1,5 +1,5 @@
-"""What *remember me* changes: the cookies a login sets, how long the server will take them, and what is left of
-them when the browser is closed."""
+"""What *remember me* changes: the cookies that a login sets, how long the server accepts them, and which of them are
+left after the browser is closed."""
 
 import re
 from dataclasses import dataclass, replace
@@ -16,13 +16,13 @@ from lab.experiments.decision import describe_duration
 from sessions_demo.models import DeviceSession
 
 MAX_AGE = re.compile(r";\s*Max-Age=(\d+)", re.IGNORECASE)
-# The request that shows whether the user is still logged in when the browser was opened again.
+# The request that shows whether the user is still logged in after the browser was opened again.
 REQUESTS = {"session": ("GET", "/session/api/whoami"), "jwt": ("POST", "/jwt/auth/refresh")}
 
 
 @dataclass(frozen=True)
 class Cookie:
-    """One cookie, as its `Set-Cookie` line had it. `max_age` is in seconds; `None`: it ends with the browser."""
+    """One cookie, as in its `Set-Cookie` line. `max_age` is in seconds; `None` means that it ends with the browser."""
 
     name: str
     line: str
@@ -30,7 +30,7 @@ class Cookie:
 
     @classmethod
     def parse(cls, line: str) -> "Cookie":
-        """Reads a line; its value is masked."""
+        """Reads a `Set-Cookie` line, and masks the value."""
         name, _, rest = line.partition("=")
         value, _, attributes = rest.partition(";")
         found = MAX_AGE.search(line)
@@ -45,7 +45,7 @@ class Cookie:
 
 @dataclass(frozen=True)
 class End:
-    """One moment at which the server stops accepting. `seconds` from now."""
+    """A moment at which the server stops accepting a credential, `seconds` from now."""
 
     name: str
     seconds: float
@@ -53,14 +53,14 @@ class End:
 
     @classmethod
     def at(cls, name: str, moment: datetime) -> "End":
-        """The end at this moment."""
+        """An end at this moment."""
         seconds = (moment - timezone.now()).total_seconds()
         return cls(name, seconds, describe_duration(seconds))
 
 
 @dataclass(frozen=True)
 class Lane:
-    """What was seen of one flow. `before` and `after` are the answers before and after the browser was closed."""
+    """What was seen of one flow. `before` and `after` are the HTTP statuses before and after the browser was closed."""
 
     flow: str
     cookies: list[Cookie]
@@ -76,12 +76,12 @@ class Lane:
 
     @property
     def dropped_cookies(self) -> list[str]:
-        """Those it drops."""
+        """The cookies that a closed browser drops."""
         return [cookie.name for cookie in self.cookies if cookie.max_age is None]
 
 
 def try_flow(sandbox: Sandbox, flow: str, remember: bool) -> Lane:
-    """Logs a new user in by this flow, closes the browser, opens it again, and asks with the cookies that are left."""
+    """Logs in a new user by this flow, reopens the browser, and sends a request with the cookies that are left."""
     person, browser = sandbox.person(), sandbox.browser()
     lines = browser.get("/session/api/").set_cookies if flow == "session" else []
     lines += browser.log_in(person, flow, remember=remember).set_cookies
@@ -94,7 +94,7 @@ def try_flow(sandbox: Sandbox, flow: str, remember: bool) -> Lane:
 
 
 def reopen(sandbox: Sandbox, browser: Browser, kept: list[str]) -> Browser:
-    """The same browser after it was closed: these cookies are left, and nothing that was in memory."""
+    """The browser after it was closed and opened again: the `kept` cookies are left, and nothing from memory."""
     again = sandbox.browser(browser.agent)
     for name in kept:
         if value := browser.cookie(name):
@@ -104,16 +104,16 @@ def reopen(sandbox: Sandbox, browser: Browser, kept: list[str]) -> Browser:
 
 def _session_ends(user_id: int) -> list[End]:
     row = DeviceSession.objects.get(user_id=user_id)
-    return [End.at("if it is not used", row.idle_end), End.at("however it is used", row.absolute_end)]
+    return [End.at("if it is not used", row.idle_end), End.at("even if it is used", row.absolute_end)]
 
 
 def _token_ends(user_id: int, browser: Browser) -> list[End]:
     family = TokenFamily.objects.get(user_id=user_id)
-    # Read off the token itself: this is what the server will believe, whatever the cookie says.
+    # From the token itself: the server goes by its `exp`, whatever the Max-Age of the cookie.
     claims = jwt.decode(browser.cookie(jwt_conf.JWT_REFRESH_COOKIE_NAME), options={"verify_signature": False})
     expires = datetime.fromtimestamp(claims["exp"], timezone.now().tzinfo)
     return [
         End("the access token, in memory", access_lifetime(), describe_duration(access_lifetime())),
         End.at("the refresh token, if it is not used (exp)", expires),
-        End.at("all of its successors, however they are used", family.absolute_end),
+        End.at("all of its successors, even if they are used", family.absolute_end),
     ]

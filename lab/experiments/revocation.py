@@ -1,5 +1,5 @@
-"""A round: one user is logged in by every strategy at once, and each credential is tried until it stops working
-after the user's access was revoked."""
+"""One round: a user logs in once with each strategy, the user's access is revoked, and each credential is tried until
+it is refused."""
 
 import secrets
 import time
@@ -21,7 +21,7 @@ from security.revocation import revoke_access
 
 @dataclass(frozen=True)
 class Strategy:
-    """One way to know whether a credential still counts. `kind` is the lane it wears."""
+    """One way to check whether a credential still counts. `kind` is the CSS class of its lane: session or token."""
 
     key: str
     name: str
@@ -31,12 +31,12 @@ class Strategy:
 
 
 STRATEGIES = (
-    Strategy("session", "Session", "session", "/session/api/whoami", "a record in Redis, looked up each time"),
-    Strategy("expiry", "Token, expiry", "token", "/lab/whoami/expiry", "nothing is looked up; renewed by refresh"),
-    Strategy("denylist", "Token, denylist", "token", "/lab/whoami/denylist", "a list in Redis, looked up each time"),
-    Strategy("version", "Token, version", "token", "/lab/whoami/version", "a number in the user's row, each time"),
+    Strategy("session", "Session", "session", "/session/api/whoami", "looks up a record in Redis each time"),
+    Strategy("expiry", "Token, expiry", "token", "/lab/whoami/expiry", "looks up nothing; renewed by refresh"),
+    Strategy("denylist", "Token, denylist", "token", "/lab/whoami/denylist", "looks in a Redis list each time"),
+    Strategy("version", "Token, version", "token", "/lab/whoami/version", "looks up a database row each time"),
     Strategy(
-        "short", "Token, access token only", "token", "/lab/whoami/expiry", "nothing is looked up, no refresh token"
+        "short", "Token, access token only", "token", "/lab/whoami/expiry", "looks up nothing; has no refresh token"
     ),
 )
 BY_KEY = {strategy.key: strategy for strategy in STRATEGIES}
@@ -44,7 +44,7 @@ BY_KEY = {strategy.key: strategy for strategy in STRATEGIES}
 
 @dataclass(frozen=True)
 class RevocationAct:
-    """A reason to revoke access. `do` changes the user as the site itself does."""
+    """A change that revokes a user's access. `do` makes the change as the site itself does."""
 
     name: str
     description: str
@@ -81,13 +81,13 @@ ACTS = {
 def revoke(user_id: int, act: str) -> None:
     """Revokes this user's access, now. Raises `KeyError` for an unknown act, `User.DoesNotExist` for a deleted user."""
     with transaction.atomic():
-        # Without the lock another request could delete the user in between, and `save()` would bring the user back.
+        # Without the lock, another request could delete the user now, and `save()` would insert the user again.
         ACTS[act].do(User.objects.select_for_update().get(pk=user_id))
 
 
 @dataclass(frozen=True)
 class Credential:
-    """What one client holds. `ends` is when its access token says so, in seconds since 1970; 0 for a session."""
+    """What one client holds. `ends` is the `exp` of its access token, in seconds since 1970; 0 for a session."""
 
     strategy: Strategy
     browser: Browser
@@ -95,13 +95,13 @@ class Credential:
     ends: int = 0
 
     def ask(self) -> Answer:
-        """Whoami with it, at the address of its strategy."""
+        """Asks whoami with this credential, at the address of its strategy."""
         bearer = {"Authorization": f"Bearer {self.browser.access}"} if self.ends else {}
         return self.browser.get(self.strategy.path, headers=bearer)
 
 
 def log_in(sandbox: Sandbox, person: Person, strategy: Strategy, life: int) -> Credential:
-    """A credential of this kind, whose access token lives `life` seconds. Raises `InvalidCredentials`."""
+    """Logs in by this strategy. An access token is valid for `life` seconds. Raises `InvalidCredentials`."""
     browser = sandbox.browser()
     if strategy.kind == "session":
         browser.log_in(person, "session")
@@ -110,14 +110,14 @@ def log_in(sandbox: Sandbox, person: Person, strategy: Strategy, life: int) -> C
     policy = replace(Policy.default(), access=life, revocation=check)
     issued = lifecycle.start(person.user, Client(browser.address, browser.agent), False, Transport.BODY, policy)
     browser.access = str(issued.access)
-    # Short-only: the same token, and nothing to renew it with.
+    # "Access token only" uses the same token, but has no refresh token.
     refresh = str(issued.family.token()) if issued.family and strategy.key != "short" else ""
     return Credential(strategy, browser, refresh, issued.access["exp"])
 
 
 @dataclass
 class Observation:
-    """What became of one credential. Seconds count from the revocation; `left` is what its token had left then."""
+    """What became of one credential. Seconds count from the revocation. `left` is what its token had left then."""
 
     strategy: Strategy
     left: float | None
@@ -131,7 +131,7 @@ class Observation:
     ms: list[float] = field(default_factory=list)
 
     def add_answer(self, answer: Answer, seconds: float | None) -> None:
-        """Takes in one answer; `seconds` is `None` before the revocation."""
+        """Records one answer. `seconds` is `None` before the revocation."""
         if answer.status == 200:
             self.sql, self.redis = answer.exchange.count("sql"), answer.exchange.count("redis")
             self.ms.append(answer.exchange.ms)
@@ -151,13 +151,13 @@ class Observation:
 
     @property
     def explanation(self) -> str:
-        """What was seen, in a few words."""
+        """What was seen, in one line."""
         good = "" if self.last_ok is None else f"200 until {self.last_ok:.2f} s"
         dead = "" if self.refused is None else f"401 {self.reason} after {self.refused:.2f} s"
         return ", ".join(filter(None, [good, dead])) + (f", of {self.left:.2f} s left" if self.left else "")
 
     def as_json(self) -> dict[str, Any]:
-        """What the page and its script show."""
+        """The values that the page and its script show."""
         content = asdict(self) | {"key": self.strategy.key, "at_once": self.at_once, "ms": median(self.ms or [0])}
         return {name: round(value, 3) if isinstance(value, float) else value for name, value in content.items()}
 
@@ -165,17 +165,17 @@ class Observation:
 def run_round(
     sandbox: Sandbox, act: str, life: int, only: tuple[str, ...] = (), max_seconds: float = 0, interval: float = 0.1
 ) -> list[Observation]:
-    """One whole round: logs in, asks, revokes, and asks with each credential every so many seconds until it is refused.
+    """Runs a round: logs in, revokes, and asks with each credential every `interval` seconds until it is refused.
 
-    `life` is how long access tokens live, in whole seconds. It ends `max_seconds` after the revocation, or one
-    second after the last of them ran out.
+    `life` is the lifetime of access tokens in whole seconds. The round ends `max_seconds` after the revocation at the
+    latest, or one second after the tokens have expired if `max_seconds` is 0.
     """
     person = sandbox.person(role=User.Role.ADMIN)
     chosen = [strategy for strategy in STRATEGIES if not only or strategy.key in only]
     credentials = [log_in(sandbox, person, strategy, life) for strategy in chosen]
     observations = {credential.strategy.key: Observation(credential.strategy, None) for credential in credentials}
     for _ in range(2):
-        # Twice: the first request after a quiet spell makes the denylist whole, at a price of its own.
+        # Twice: the first request may have to sync the denylist, which would be counted as the price of a check.
         for credential in credentials:
             observations[credential.strategy.key].add_answer(credential.ask(), None)
     revoke(person.user.pk, act)
@@ -184,7 +184,7 @@ def run_round(
 
 
 def watch_unrevoked(credential: Credential, max_seconds: float, interval: float = 0.1) -> Observation:
-    """What becomes of one credential that is not revoked, for so many seconds from now."""
+    """Asks with a credential that is not revoked, for `max_seconds` from now."""
     observation = Observation(credential.strategy, None)
     observation.add_answer(credential.ask(), None)
     _watch([credential], {credential.strategy.key: observation}, max_seconds, interval)
@@ -200,7 +200,7 @@ def _watch(
     alive = credentials
     while alive and time.time() - began < max_seconds:
         for credential in alive:
-            # When it was asked, not answered: a token may run out in between, and was good all the same.
+            # The time of the request, not of the answer: a token may expire in between, and was valid when it was sent.
             asked = time.time() - began
             observations[credential.strategy.key].add_answer(credential.ask(), asked)
         alive = [credential for credential in alive if observations[credential.strategy.key].refused is None]

@@ -1,4 +1,4 @@
-"""Two clients with one refresh token: scenes played at the real endpoints, with two real logins of one user."""
+"""Scenes in which two clients hold one refresh token, played at the real endpoints with two logins of one user."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -27,7 +27,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Scene:
-    """What happens, move by move."""
+    """A sequence of moves, with a title and one sentence about it."""
 
     name: str
     about: str
@@ -35,7 +35,7 @@ class Scene:
 
 
 STEAL = Move("thief", "steal", "The thief copies the refresh cookie from the laptop.")
-PHONE = Move("phone", "refresh", "The phone, another login of the same person, refreshes.")
+PHONE = Move("phone", "refresh", "The phone, another login of the same user, refreshes.")
 SCENES = {
     "thief-first": Scene(
         "The thief comes first",
@@ -43,7 +43,7 @@ SCENES = {
         (
             STEAL,
             Move("thief", "refresh", "The thief refreshes."),
-            Move("laptop", "refresh", "The laptop refreshes, with the token it still has."),
+            Move("laptop", "refresh", "The laptop refreshes with the token that it still has."),
             Move("thief", "refresh", "The thief uses the successor."),
             Move("thief", "whoami", "The thief uses the access token."),
             PHONE,
@@ -55,7 +55,7 @@ SCENES = {
         (
             STEAL,
             Move("laptop", "refresh", "The laptop refreshes."),
-            Move("thief", "refresh", "The thief refreshes, with the copy of the old token."),
+            Move("thief", "refresh", "The thief refreshes with the copy of the old token."),
             Move("laptop", "refresh", "The laptop uses the successor."),
             Move("laptop", "whoami", "The laptop uses the access token."),
             PHONE,
@@ -63,7 +63,7 @@ SCENES = {
     ),
     "two-tabs": Scene(
         "Two tabs at once",
-        "Two tabs of one browser share its cookie, and both need a new access token at the same moment.",
+        "Two tabs of one browser share its cookie and need a new access token at the same moment.",
         (
             Move("laptop", "both", "Two tabs of the laptop refresh at the same moment."),
             Move("laptop", "refresh", "The laptop refreshes again."),
@@ -72,10 +72,10 @@ SCENES = {
     ),
     "lost-response": Scene(
         "A lost response",
-        "The server has answered, the network has not delivered, and the client asks again.",
+        "The server answers, the network loses the answer, and the client asks again.",
         (
-            Move("laptop", "lose", "The laptop refreshes; the answer is lost on its way."),
-            Move("laptop", "refresh", "The laptop asks again, with the token it still has."),
+            Move("laptop", "lose", "The laptop refreshes; the answer is lost on the way."),
+            Move("laptop", "refresh", "The laptop asks again with the token that it still has."),
             Move("laptop", "refresh", "The laptop refreshes again."),
             PHONE,
         ),
@@ -85,7 +85,7 @@ SCENES = {
 
 @dataclass
 class SentRequest:
-    """One request and its answer, as they may be shown. `got` is the generation that came back."""
+    """One request and its answer, without secrets. `new_generation` is that of the token in the answer."""
 
     request: str
     token: str
@@ -97,7 +97,7 @@ class SentRequest:
 
 @dataclass
 class Step:
-    """A move that was made: what was asked, and the families after it."""
+    """One played move: its requests, and the state of the families after it."""
 
     number: int
     actor: str
@@ -108,35 +108,35 @@ class Step:
 
     @property
     def alarm(self) -> bool:
-        """Whether the server said that two hold a token."""
+        """Whether the server detected that a token was reused."""
         return any(item.result == "Token reuse detected" for item in self.requests)
 
     @property
     def late(self) -> bool:
-        """Whether the server said that a retry came too late."""
+        """Whether the server refused a retry as too late."""
         return any(item.result == "Refresh token already used" for item in self.requests)
 
 
 @dataclass
 class PlayedScene:
-    """A scene while it is played. `cast` are the browsers, `families` whose login each family is."""
+    """A scene while it is played. `families` maps the id of each family to the name of the browser that logged in."""
 
     browsers: dict[str, Browser]
     families: dict[str, str]
     at_once: Callable[[list[Callable[[], Answer]]], list[Answer]]
     steps: list[Step] = field(default_factory=list)
-    # Who has refreshed with which token: two equal ones are one.
+    # The refresh tokens that were returned so far. If one of them is returned again, it is the same successor.
     issued_tokens: list[str] = field(default_factory=list)
 
 
 def play_scene(sandbox: Sandbox, scene: str, grace_period: int) -> PlayedScene:
-    """Plays a scene with a grace period of so many seconds. Raises `KeyError` for an unknown scene."""
+    """Plays a scene with a grace period of `grace_period` seconds. Raises `KeyError` for an unknown scene."""
     person = sandbox.person()
     laptop = sandbox.logged_in("jwt", person, OWNER_AGENT)
     phone = sandbox.logged_in("jwt", person, PHONE_AGENT)
     browsers = {"laptop": laptop, "phone": phone, "thief": sandbox.browser(THIEF_AGENT)}
     families = {refresh_claims(browsers[name])["sid"]: name for name in ("laptop", "phone")}
-    # The policy is kept with the family: this is what a login under another setting would have.
+    # A family stores its policy. This one is what a login under another JWT_GRACE_PERIOD would get.
     policy = asdict(replace(Policy.default(), grace_period=grace_period))
     TokenFamily.objects.filter(pk__in=families).update(policy=policy)
     played = PlayedScene(browsers, families, sandbox.at_once)
@@ -171,7 +171,7 @@ def _refresh_in_two_tabs(played: PlayedScene, browser: Browser) -> list[SentRequ
     set_refresh_cookie(tab, refresh_cookie(browser))
     answers = played.at_once([lambda: browser.post(REFRESH), lambda: tab.post(REFRESH)])
     if answers[0].status != 200:
-        # One jar: whichever answer brought a cookie, both tabs have it.
+        # Tabs share one cookie jar, so the browser has the cookie that the other tab received.
         set_refresh_cookie(browser, refresh_cookie(tab))
     for answer in answers:
         browser.keep(answer)
@@ -213,19 +213,19 @@ def refresh_cookie(browser: Browser) -> Cookie | None:
 
 
 def set_refresh_cookie(browser: Browser, cookie: Cookie | None) -> None:
-    """Gives a browser this cookie in the place of the one of its name."""
+    """Gives a browser this cookie. It replaces the one with the same name."""
     if cookie:
         browser.http.cookies.jar.set_cookie(cookie)
 
 
 def refresh_claims(browser: Browser) -> dict[str, Any]:
-    """What the refresh token of a browser says, read as anyone can."""
+    """The claims of the refresh token of a browser, read without a key. Empty if it has none."""
     cookie = refresh_cookie(browser)
     return jwt.decode(cookie.value or "", options={"verify_signature": False}) if cookie else {}
 
 
 def lifetime(token: str) -> int:
-    """The seconds that a token says it lives, read as anyone can."""
+    """The lifetime of a token in seconds, read without a key."""
     said = jwt.decode(token, options={"verify_signature": False})
     return int(said["exp"] - said["iat"])
 
@@ -235,7 +235,7 @@ def _generation(browser: Browser) -> int | None:
 
 
 def _family_lines(played: PlayedScene) -> list[dict[str, Any]]:
-    """Each family as a line of generations: which of them is alive, and who holds it."""
+    """Each family as a list of generations, with their state and the clients that hold them."""
     rows = {str(row.pk): row for row in TokenFamily.objects.filter(pk__in=played.families)}
     live = {str(pk) for pk in TokenFamily.objects.live().filter(pk__in=played.families).values_list("pk", flat=True)}
     holding = {name: refresh_claims(browser) for name, browser in played.browsers.items()}
@@ -251,13 +251,13 @@ def _family_lines(played: PlayedScene) -> list[dict[str, Any]]:
 
 
 def _explain(step: Step, played: PlayedScene) -> str:
-    """What this step means, from what was seen."""
+    """One sentence about what the server just did."""
     if step.alarm:
-        return "Alarm: every login of this person ends."
+        return "Alarm: every login of this user ends."
     if step.late:
         return f"Too late for a retry: this login ends; {_surviving_logins(step)} stays."
     if sum(item.result.startswith("the same token") for item in step.requests):
-        return "No second successor: the same token again, byte for byte."
+        return "There is no second successor: the server returned the same token again, byte for byte."
     return ""
 
 
@@ -266,7 +266,7 @@ def _surviving_logins(step: Step) -> str:
 
 
 def logins_at_the_end(played: PlayedScene) -> list[dict[str, Any]]:
-    """Who is in at the end, by asking: whoami with each access token, then a refresh with each refresh token."""
+    """Tests which clients are logged in at the end: whoami with the access token, then a refresh."""
     called = []
     for name, browser in played.browsers.items():
         if not refresh_cookie(browser):

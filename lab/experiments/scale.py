@@ -1,6 +1,6 @@
-"""The same login at two web processes: with the session in the memory of one, in Redis, and in a token.
+"""Compares a login at two web processes: with a session in process memory, a session in Redis, and a token.
 
-The workers are other processes on this machine (`python -m services`), each the complete site at a port of its own.
+The workers are other processes on this machine (`python -m services`). Each is the complete site on its own port.
 """
 
 import fcntl
@@ -21,23 +21,23 @@ from lab.experiments.gateway import HOST, HOW_TO_START, ServicesNotRunning, port
 MEMORY, REDIS, TOKEN = "memory", "session", "jwt"
 FLOWS = (MEMORY, REDIS, TOKEN)
 WHERE = {MEMORY: "session in process memory", REDIS: "session in Redis", TOKEN: "token"}
-# Requests of one user, users of each flow, and visitors without a login.
+# The number of requests of one user, of users of each flow, and of visitors without a login.
 REQUESTS, MEMBERS, VISITORS = 6, 3, 1000
 FIRST, SECOND = "first worker", "second worker"
 WORKERS = (FIRST, SECOND)
-# Seconds until a worker that was ended must answer again.
+# A worker that was ended must answer again within this many seconds.
 RESTART_SECONDS_MAX = 15
-# As services/workers/views.py has it.
+# Must match services/workers/views.py.
 CONTROL_SALT, CONTROL_HEADER = "services.workers", "X-Control"
 
 
 class Busy(ServicesNotRunning):
-    """Another run asks the workers just now."""
+    """Another run uses the workers now."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One request of the client, and what the worker that got it answered."""
+    """One request: the worker that got it, and the status of the answer."""
 
     worker: str
     status: int
@@ -45,14 +45,14 @@ class Asked:
 
 @dataclass
 class Member:
-    """A client that has logged in by one flow, at the first worker. Its cookies and its token go to both."""
+    """A client that logs in by one flow at one worker, and sends its cookies and its token to both."""
 
     flow: str
     cookies: dict[str, str] = field(default_factory=dict)
     access: str = ""
 
     def log_in(self, person: Person, worker: str = FIRST) -> int:
-        """Logs `person` in there; gives the status."""
+        """Logs in `person` at this worker. Gives the status of the answer."""
         if self.flow == REDIS:
             self._keep(_ask(worker, "GET", "/session/api/"))
         answer = self._send(worker, "POST", "auth/login", {"email": person.email, "password": person.password})
@@ -62,11 +62,11 @@ class Member:
         return answer.status_code
 
     def whoami(self, worker: str) -> Asked:
-        """Whether this worker knows the client."""
+        """Asks this worker whoami: 200 if it knows the client."""
         return Asked(worker, self._send(worker, "GET", "api/whoami").status_code)
 
     def in_turn(self, number: int) -> list[Asked]:
-        """So many requests, each to the worker after the last one's."""
+        """Sends `number` requests to the workers in turn."""
         return [self.whoami(worker) for worker in islice(cycle(WORKERS), number)]
 
     def _send(self, worker: str, method: str, path: str, body: Any = None) -> httpx.Response:
@@ -78,7 +78,7 @@ class Member:
         return _ask(worker, method, f"/{self.flow}/{path}", headers, body)
 
     def _keep(self, answer: httpx.Response) -> None:
-        # Not a jar: a Secure cookie would stay behind where the workers serve without TLS.
+        # Not in a cookie jar, which would not send a Secure cookie to a worker without TLS.
         for line in answer.headers.get_list("Set-Cookie"):
             name, _, value = line.partition(";")[0].partition("=")
             self.cookies[name.strip()] = value.strip()
@@ -86,7 +86,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Process:
-    """A worker as it is now: its process id, and its memory in bytes."""
+    """The process of a worker now: its id, and its memory in bytes."""
 
     pid: int
     memory: int
@@ -94,7 +94,7 @@ class Process:
 
 @dataclass(frozen=True)
 class InTurn:
-    """The statuses that one flow got, first worker first, and of how many users how many are known."""
+    """The statuses that one flow got, in order. `known` of `of` requests were answered with 200."""
 
     flow: str
     where: str
@@ -105,7 +105,7 @@ class InTurn:
 
 @dataclass(frozen=True)
 class Growth:
-    """What a cache of sessions in memory did to its process when so many visitors came."""
+    """How sessions in memory changed a process. `memory` is the growth in bytes, `kept` the sessions still there."""
 
     cache: str
     visitors: int
@@ -114,7 +114,7 @@ class Growth:
 
 
 def in_turn(sandbox: Sandbox) -> list[InTurn]:
-    """A user of each flow logs in at the first worker, and asks both in turn. Raises `Busy`."""
+    """Logs in a user of each flow at the first worker, and asks both workers in turn. Raises `Busy`, `NotRunning`."""
     found = []
     with _alone():
         for flow, (member,) in members(sandbox).items():
@@ -124,7 +124,7 @@ def in_turn(sandbox: Sandbox) -> list[InTurn]:
 
 
 def after_restart(sandbox: Sandbox) -> list[InTurn]:
-    """Users of each flow log in at the first worker, which is then started again. Raises `Busy`."""
+    """Logs in users of each flow at the first worker, restarts it, and asks it again. Raises `Busy`, `NotRunning`."""
     with _alone():
         logged_in = members(sandbox, MEMBERS)
         restart(FIRST)
@@ -136,9 +136,9 @@ def after_restart(sandbox: Sandbox) -> list[InTurn]:
 
 
 def grown(sandbox: Sandbox) -> list[Growth]:
-    """Visitors without a login come to a worker, and each gets a session in its memory. Raises `Busy`.
+    """Sends visitors without a login to a worker, where each gets a session in memory. Raises `Busy`, `NotRunning`.
 
-    Once without a limit, and once with the limit of Django's own cache in memory.
+    It does so once without a limit, and once with the default limit of Django's cache in memory.
     """
     with _alone():
         restart(SECOND)
@@ -146,8 +146,8 @@ def grown(sandbox: Sandbox) -> list[Growth]:
 
 
 def members(sandbox: Sandbox, number: int = 1) -> dict[str, list[Member]]:
-    """So many new users for each flow, logged in at the first worker. Raises `NotRunning` where it takes no login."""
-    process(FIRST)  # another program may have its port
+    """`number` new users for each flow, logged in at the first worker. Raises `NotRunning` if it refuses a login."""
+    process(FIRST)  # fails if another program has its port
     found: dict[str, list[Member]] = {flow: [Member(flow) for _ in range(number)] for flow in FLOWS}
     for member in [member for group in found.values() for member in group]:
         if (status := member.log_in(sandbox.person())) != 200:
@@ -157,19 +157,19 @@ def members(sandbox: Sandbox, number: int = 1) -> dict[str, list[Member]]:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    # Two that restart the same worker would each lose the other's users. By a file: the site has several processes.
+    # Two runs at once would restart the workers under each other. The lock is a file: the site has several processes.
     folder = settings.VAR_DIR / "services"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "asked.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy("Another run asks the two workers just now. Try again in half a minute.") from None
+            raise Busy("Another run is using the two workers. Try again in half a minute.") from None
         yield
 
 
 def restart(worker: str) -> None:
-    """Ends the process of this worker, and returns when the next one answers. Raises `NotRunning` without one."""
+    """Ends the process of this worker, and waits until its successor answers. Raises `NotRunning` if none does."""
     before = process(worker).pid
     _ask(worker, "POST", "/restart", _control())
     end = time.monotonic() + RESTART_SECONDS_MAX
@@ -182,20 +182,20 @@ def restart(worker: str) -> None:
 
 
 def process(worker: str) -> Process:
-    """Raises `NotRunning` where there is none."""
+    """The process of this worker. Raises `NotRunning` if no worker answers."""
     answer = _ask(worker, "GET", "/process")
     try:
         found = answer.json()
         return Process(int(found["pid"]), int(found["bytes"]))
     except (ValueError, TypeError, KeyError):
-        raise ServicesNotRunning(f"What answers on port {port(worker)} is no worker. {HOW_TO_START}") from None
+        raise ServicesNotRunning(f"What answers on port {port(worker)} is not a worker. {HOW_TO_START}") from None
 
 
 def _growth(cache: str) -> Growth:
     visit, question = f"/memory/visit?cache={cache}", f"/memory/kept?cache={cache}"
     with httpx.Client(trust_env=False) as client:
         control = _control()
-        _ask(SECOND, "POST", visit, control, client=client)  # what the first one costs is not the session's
+        _ask(SECOND, "POST", visit, control, client=client)  # the first visit costs more than its session
         before = process(SECOND).memory
         sessions = [_ask(SECOND, "POST", visit, control, client=client).json()["session"] for _ in range(VISITORS)]
         memory = process(SECOND).memory - before
@@ -204,14 +204,14 @@ def _growth(cache: str) -> Growth:
 
 
 def _control() -> dict[str, str]:
-    """The header by which a worker knows the lab of its own site."""
+    """The header by which a worker recognises the lab of its own site."""
     return {CONTROL_HEADER: salted_hmac(CONTROL_SALT, "control", algorithm="sha256").hexdigest()}
 
 
 def _ask(
     worker: str, method: str, path: str, headers: Any = None, body: Any = None, client: httpx.Client | None = None
 ) -> httpx.Response:
-    # As a person writes it, and not as it is dialled: ALLOWED_HOSTS may have no address.
+    # The name and not the IP address, which ALLOWED_HOSTS may not contain.
     named = {"Host": f"localhost:{port(worker)}"} | (headers or {})
     try:
         with nullcontext(client) if client else httpx.Client(trust_env=False) as asking:

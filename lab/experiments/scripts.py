@@ -1,4 +1,4 @@
-"""The scripts that a browser gets of an app, wherever the app keeps its static files."""
+"""The scripts that an app serves to browsers, in whichever folder they are stored."""
 
 from pathlib import Path
 

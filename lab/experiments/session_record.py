@@ -1,6 +1,7 @@
-"""What Redis holds of one session, to look at: its key, its value, the seconds it has left.
+"""Reads the record of one session in Redis: its key, its value, and its time to live.
 
-A page that shows it shows a login. What would help to take that login over, and every unknown field, is masked.
+The lab shows the record on a page. Every field that could help to take over the login, and every unknown field, is
+masked.
 """
 
 import hashlib
@@ -45,7 +46,7 @@ READABLE_FIELDS = {
 
 @dataclass(frozen=True)
 class SessionRecord:
-    """One session: of the cookie its length, beginning and digest; of the record its key, value and time to live."""
+    """One session: its cookie, without the secret part, and its record. `ttl` is in seconds, `size` in bytes."""
 
     cookie_length: int
     cookie_begins: str
@@ -57,12 +58,12 @@ class SessionRecord:
 
     @property
     def text(self) -> str:
-        """The value, to be read."""
+        """The value as indented JSON."""
         return jws.format_json(self.value)
 
 
 def read_record(session_id: str) -> SessionRecord | None:
-    """The record of this session; `None` when there is none."""
+    """The record of this session, `None` if there is none."""
     data = read_bytes(session_id)
     if not data:
         return None
@@ -73,7 +74,7 @@ def read_record(session_id: str) -> SessionRecord | None:
 
 
 def read_bytes(session_id: str) -> bytes:
-    """What Redis holds of it, byte for byte; empty when that is nothing."""
+    """The bytes of the record as Redis stores them; empty if there is no record."""
     return _connection().get(_redis_key(session_id)) or b""
 
 

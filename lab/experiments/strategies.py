@@ -1,6 +1,6 @@
-"""One access token under each of the three checks, at an address for each, so that they can be compared side by side.
+"""Whoami with an access token under each of the three checks, each at its own address, to compare the checks.
 
-The site itself runs one of them, the one that `JWT_REVOCATION` names. Here a request says which.
+The site itself uses the check that `JWT_REVOCATION` names. Here the address names it.
 """
 
 from typing import Any
@@ -17,16 +17,16 @@ from jwt_demo.revocation import CHECKS
 
 
 class CheckedAuthentication(JWTAuthentication):
-    """The site's, under the check it is made with."""
+    """The site's own authentication, with the check that is passed in."""
 
     def __init__(self, check: str) -> None:
         self.check = check
 
 
 class Whoami(views.Whoami):
-    """Who the token says you are, as long as the check in the address lets it in. 404 for a check there is not."""
+    """Who the token says the user is, after the check that the address names. 404 for an unknown check."""
 
-    # A measuring device and no part of the API: left out of its description, and JSON for every client.
+    # For measuring, and not part of the API: it is left out of the schema, and always answers with JSON.
     schema = None
     renderer_classes = [JSONRenderer]
 

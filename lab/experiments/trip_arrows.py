@@ -1,4 +1,4 @@
-"""A request through the gateway as a sequence of arrows, in the form that the diagrams of the lab draw."""
+"""Turns a request through the gateway into arrows for the sequence diagrams of the lab."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,15 +6,15 @@ from lab.experiments.gateway import Hop, Trip
 from lab.tracing.sequence import Arrow
 
 CLIENT, GATEWAY, AUTH, REDIS, SERVICE = PARTICIPANTS = ("Client", "Gateway", "Auth", "Redis", "Service")
-# Headers that say, or pretend to say, who is asking.
+# The headers that carry an identity, real or forged.
 OF_IDENTITY = ("authorization", "cookie", "x-user-id", "x-user-role", "x-internal-token")
 
 
 def arrows(trip: Trip, service: str) -> list[Arrow]:
-    """All of it, from the client and back."""
+    """All arrows of this trip, from the client and back."""
     gateway, auth, served = trip.hop("gateway"), trip.hop("auth"), trip.hop(service)
     if gateway is None:
-        # Around it: of this request nobody but the service knows, and it has no id.
+        # The request bypassed the gateway, so it has no id and no log lines.
         asked = Arrow(CLIENT, SERVICE, "GET /", identity(trip.sent))
         return [asked, Arrow(SERVICE, CLIENT, str(trip.status), _outcome(trip), trip.ms)]
     found = [Arrow(CLIENT, GATEWAY, "GET", identity(gateway.arrived))]
@@ -26,7 +26,7 @@ def arrows(trip: Trip, service: str) -> list[Arrow]:
 
 
 def identity(headers: Mapping[str, str]) -> str:
-    """Those of the headers that are of an identity, by name; the user's key and role with their values."""
+    """The names of the headers that carry an identity. The user's key and role come with their values."""
     names = {name.lower(): (name, value) for name, value in headers.items()}
     said = []
     for name, value in (names[wanted] for wanted in OF_IDENTITY if wanted in names):
@@ -35,12 +35,12 @@ def identity(headers: Mapping[str, str]) -> str:
 
 
 def _asked(auth: Hop, served: Hop | None) -> Iterator[Arrow]:
-    yield Arrow(GATEWAY, AUTH, "who is it?", identity(auth.arrived))
+    yield Arrow(GATEWAY, AUTH, "who sent this?", identity(auth.arrived))
     if auth.count("verify"):
         yield Arrow(AUTH, AUTH, "signature verified")
     if number := auth.count("redis"):
         yield Arrow(AUTH, REDIS, f"{number} look-up{'s' * (number > 1)}")
-    says = "an identity" if served and "x-user-id" in map(str.lower, served.arrived) else "nobody"
+    says = "an identity" if served and "x-user-id" in map(str.lower, served.arrived) else "no identity"
     yield Arrow(AUTH, GATEWAY, str(auth.status), says if auth.status == 204 else "", auth.ms)
 
 

@@ -1,7 +1,7 @@
-"""Why this server takes a token, or refuses it: its own verification, one question at a time.
+"""Explains why this server accepts or refuses a token, one question at a time.
 
-The verdict is that of the classes the endpoints use; the questions beside it only say why. Where the first
-of them that fails is not enough for the server to go on, it stops there; here all are asked, for the reader.
+The verdict comes from the same classes that the endpoints use; the questions only explain it. The server stops at the
+first fault of a token. This module asks all questions, so that the reader sees every fault.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Examination:
-    """What came out for one kind of token."""
+    """The result of verifying a text as one kind of token."""
 
     kind: str
     good: bool
@@ -39,13 +39,13 @@ class Examination:
 
     @property
     def reason(self) -> str:
-        """Where the server stops; "" for a good token."""
+        """The first question that the token fails, and why. "" for a valid token."""
         failed = next((answer for answer in self.answers if not answer.passed), None)
         return "" if self.good else f"{failed.question}: {failed.found}" if failed else self.error
 
 
 def examine(text: str, kind: str) -> Examination:
-    """Verifies `text` as a token of this kind. Nothing in it is put right first, and nothing is stored."""
+    """Verifies `text`, exactly as it is, as a token of this kind. Stores nothing."""
     token, error = KINDS[kind](), ""
     try:
         KINDS[kind](text)
@@ -59,7 +59,7 @@ def examine(text: str, kind: str) -> Examination:
 
 
 def likely_kind(text: str) -> str:
-    """What the token says it is; access unless it says otherwise."""
+    """The kind that the header of the token names; "access" if it names neither."""
     header = jws.decode(text).header
     return "refresh" if isinstance(header, dict) and header.get("typ") == RefreshToken.kind else "access"
 
@@ -71,7 +71,7 @@ def _check_form(token: TypedToken, text: str, decoded: DecodedToken) -> CheckRes
     if len(text.encode(errors="replace")) > LONGEST:
         return False, f"longer than {LONGEST:,} bytes"
     if not text:
-        return False, "there is nothing"
+        return False, "the text is empty"
     if not FORM.fullmatch(text):
         return False, "not three segments of A–Z, a–z, 0–9, - and _, joined by dots"
     remarks = [remark for remark in decoded.remarks if "base64url" in remark or "spelling" in remark]
@@ -81,7 +81,7 @@ def _check_form(token: TypedToken, text: str, decoded: DecodedToken) -> CheckRes
 def _check_header(token: TypedToken, text: str, decoded: DecodedToken) -> CheckResult:
     header = decoded.header
     if not isinstance(header, dict):
-        return False, "no JSON object"
+        return False, "not a JSON object"
     ring, kid = token.token_backend.ring, header.get("kid")
     key = ring[kid] if isinstance(kid, str) and kid in ring else ring.active
     wanted = {"alg": key.algorithm, "typ": token.kind, "kid": kid}
@@ -90,7 +90,7 @@ def _check_header(token: TypedToken, text: str, decoded: DecodedToken) -> CheckR
         for name, value in wanted.items()
         if header.get(name) != value
     ]
-    wrong += [f"{_shorten(name)} is not wanted" for name in header if name not in wanted]
+    wrong += [f"{_shorten(name)} is not expected" for name in header if name not in wanted]
     return not wrong, "; ".join(wrong[:4]) or f"alg {key.algorithm}, typ {token.kind}"
 
 
@@ -108,19 +108,19 @@ def _check_signature(token: TypedToken, text: str, decoded: DecodedToken) -> Che
             jwt.PyJWS().decode(decoded.token, key.verifying, [key.algorithm])
         except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
             continue
-        seen = "computed again with the key {}: the same" if key.public is None else "fits the public key {}"
+        seen = "computed again with the key {}: the same result" if key.public is None else "fits the public key {}"
         return True, seen.format(key.kid)
-    return False, f"no {token.token_type} key of this server gives this signature"
+    return False, f"no {token.token_type} key of this server made this signature"
 
 
 def _check_times(token: TypedToken, text: str, decoded: DecodedToken) -> CheckResult:
     times, now = {time_claim.claim: time_claim for time_claim in decoded.times}, timezone.now()
     if "exp" not in times or "iat" not in times:
-        return False, "exp or iat is missing, or is no time"
+        return False, "exp or iat is missing or is not a time"
     if times["exp"].at <= now:
         return False, f"expired {times['exp'].relative}"
     if early := [name for name in ("iat", "nbf") if name in times and times[name].at > now]:
-        return False, f"{early[0]} lies in the future"
+        return False, f"{early[0]} is in the future"
     return True, f"expires {times['exp'].relative}"
 
 
@@ -138,7 +138,7 @@ def _check_type(token: TypedToken, text: str, decoded: DecodedToken) -> CheckRes
 
 def _check_claims(token: TypedToken, text: str, decoded: DecodedToken) -> CheckResult:
     if not isinstance(decoded.payload, dict):
-        return False, "no JSON object"
+        return False, "not a JSON object"
     missing = [name for name in token.claims if name not in decoded.payload]
     remarks = [
         name for name, rule in token.claims.items() if name in decoded.payload and not rule(decoded.payload[name])
@@ -146,7 +146,7 @@ def _check_claims(token: TypedToken, text: str, decoded: DecodedToken) -> CheckR
     more = [_shorten(name) for name in decoded.payload if name not in token.claims]
     wrong = {"missing": missing, "of the wrong type": remarks, "unknown": more}
     said = "; ".join(f"{word}: {', '.join(names[:6])}" for word, names in wrong.items() if names)
-    return not said, said or f"exactly the {len(token.claims)} we issue, each of its type"
+    return not said, said or f"exactly the {len(token.claims)} that the server issues, each of the right type"
 
 
 def _check_equal(decoded: DecodedToken, claim: str, wanted: object) -> CheckResult:
@@ -161,7 +161,7 @@ def _describe_difference(name: str, value: Any, wanted: Any) -> str:
 
 
 def _shorten(value: Any) -> str:
-    # It is text from a client, and goes into a sentence.
+    # The value comes from a client and goes into a sentence: long text or line breaks would break it.
     return " ".join(jws.format_json(value).split())[:60].strip('"')
 
 

@@ -1,4 +1,4 @@
-"""The site's log lines about requests that a command makes itself, left out of the command's output."""
+"""Keeps the log lines about a command's own requests out of the command's output."""
 
 import logging
 import sys
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def logging_silenced() -> Iterator[None]:
-    """Leaves out the site's log lines about a command's own requests, and sends its errors to standard error."""
+    """Silences log records up to WARNING, and sends errors to standard error instead of standard output."""
     handlers = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)]
     before = [(handler, handler.stream) for handler in handlers if handler.stream is sys.stdout]
     for handler, _ in before:

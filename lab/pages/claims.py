@@ -1,4 +1,4 @@
-"""All claims, each with the proof that can be run now: one, a part, or all of them."""
+"""`/claims/`: all claims, each with the proof that can be run now. A POST runs the proof of one claim or one part."""
 
 import inspect
 import time
@@ -22,9 +22,9 @@ from lab.claims.catalogue import BY_ID, PARTS, Claim, Verdict
 from lab.claims.evidence import PROOFS, UNWRITTEN, Result, count_by_status, count_missing_proofs, prove, select_claims
 from lab.pages import render_page
 
-# Seconds in which a part begins its proofs; the server gives up on a request after thirty.
+# Seconds after which a part begins no more proofs. The server gives up on a request after 30.
 MAX_SECONDS = 15
-# The pages of claims.py that are no page of the lab, with what they are called.
+# The pages named in the catalogue that are not `lab:<name>`: their title, and the name of their URL.
 PAGES = {
     "home": ("the home page", "home"),
     "claims": ("the claims", "lab:claims"),
@@ -35,7 +35,7 @@ PAGES = {
     "admin": ("the admin", "admin:index"),
     "range": ("the attack range", "lab:range"),
 }
-# How a claim stands before its proof is run.
+# The filter by whether a claim has a proof.
 STATUSES = {"ready": "has a proof", "none": "not proved yet"}
 VERDICTS = {"holds": Verdict.HOLDS, "if": Verdict.CONDITIONAL, "wrong": Verdict.WRONG}
 allowed = require_http_methods(["GET", "HEAD", "POST"])
@@ -43,7 +43,7 @@ allowed = require_http_methods(["GET", "HEAD", "POST"])
 
 @dataclass(frozen=True)
 class Row:
-    """One claim as the page shows it, with the result of its proof if that was run for this answer."""
+    """One claim as the page shows it, with the result of its proof if this request ran it."""
 
     claim: Claim
     result: Result | None = None
@@ -54,24 +54,24 @@ class Row:
 
     @property
     def needs(self) -> str:
-        """What its proof waits for."""
+        """What the claim still needs before it can be proved."""
         return self.claim.needs or UNWRITTEN
 
     @cached_property
     def recorded(self) -> recorded.RecordedClaim | None:
-        """What was last recorded, where that is all there is to show of an attack now."""
+        """The recorded result of an attack, if its proof was not run or could not run now."""
         missed = not self.result or self.result.not_running
         return recorded.find(self.claim.id) if self.claim.id in BY_ATTACK and missed else None
 
     def as_json(self) -> dict[str, Any] | None:
-        """What the page's script shows of its result; `None` without one."""
+        """The result as the page's script needs it; `None` without one."""
         if not self.result:
             return None
         return self.result.as_json() | {"recorded": self.recorded and self.recorded.as_json()}
 
     @property
     def code(self) -> str:
-        """Where its proof stands, as `path: function`; "" without one."""
+        """The place of its proof, as `path: function`; "" without one."""
         if not self.can_be_proved:
             return ""
         proof = PROOFS[self.claim.id]
@@ -80,7 +80,7 @@ class Row:
 
     @property
     def links(self) -> list[tuple[str, str]]:
-        """Names and addresses of the pages on which to try it; the address is "" for one that is not there yet."""
+        """The names and addresses of the pages that show it. The address is "" if the page does not exist."""
         return [_link_to(slug) for slug in self.claim.pages]
 
 
@@ -95,7 +95,7 @@ def _link_to(slug: str) -> tuple[str, str]:
 @login_not_required
 @allowed
 def page(request: HttpRequest) -> HttpResponse:
-    """All of them, filtered; POST runs the proofs of one part and shows that part."""
+    """All claims, filtered. A POST runs the proofs of one part and shows that part."""
     asked = request.POST if request.method == "POST" else request.GET
     part, verdict, stands = (asked.get(name, "") for name in ("part", "verdict", "stands"))
     if problem := _problem_with(part, verdict, stands, request.method == "POST"):
@@ -158,7 +158,7 @@ def _counts(results: list[Result]) -> dict[str, int]:
 @login_not_required
 @allowed
 def one(request: HttpRequest, name: str) -> HttpResponse:
-    """One of them, at an address of its own; POST runs its proof."""
+    """One claim at its own address. A POST runs its proof."""
     claim = BY_ID.get(name.upper())
     if claim is None:
         raise Http404

@@ -1,4 +1,4 @@
-"""The same small client for either flow, in three languages: to be read, copied, and counted."""
+"""`/lab/clients/`: the same small client for each flow in three languages, to read, copy and count."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ TEMPLATE = "lab/clients.html"
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The programs; posted, with what their requests cost just now."""
+    """The programs. A POST also sends their requests and shows their cost."""
     runs = measure_runs() if request.method == "POST" else {}
     rows = [describe_client(program) for program in clients.programs()]
     pairs = [
@@ -31,20 +31,20 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def describe_client(program: clients.Program) -> dict[str, Any]:
-    """A program, and its lines: all, those that keep the credential, those that only CSRF needs."""
+    """A program and its lines of code: all, those that keep the credential, and those that only CSRF needs."""
     keeping = program.count_lines(CREDENTIAL_LINES[program.flow], CSRF_LINES)
     return {"program": program, "lines": len(program.code), "keeping": keeping, "csrf": program.count_lines(CSRF_LINES)}
 
 
 def measure_runs() -> dict[str, Any]:
-    """The requests of each flow, sent for a throwaway user."""
+    """Sends the requests of each flow for a throwaway user, and gives their cost by flow."""
     with open_sandbox() as sandbox:
         runs = {flow: clients.send_requests(sandbox, flow) for flow in FLOWS}
     return {flow: summarize_run(answers) for flow, answers in runs.items()}
 
 
 def summarize_run(answers: list[Answer]) -> dict[str, Any]:
-    """What a run cost on the wire."""
+    """The requests and bytes of one run."""
     exchanges = [answer.exchange for answer in answers]
     steps = [f"{exchange.method} {exchange.path} {exchange.status}" for exchange in exchanges]
     sent, received = clients.bytes_sent(answers), clients.bytes_received(answers)

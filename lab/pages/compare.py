@@ -1,4 +1,4 @@
-"""`/lab/compare/`: this project beside what people would pick instead. `make bench` measures; this page reads."""
+"""`/lab/compare/`: this project compared with the usual alternatives. Shows the results of `make bench`."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from lab.pages import render_page
 
-# The folder is served as static files too, for the plots.
+# The plots in this folder are also served as static files.
 RESULTS = settings.BASE_DIR / "benchmarks" / "results"
 PARTS = {"command", "caption", "legend", "sentences", "plots", "tables"}
 
@@ -19,7 +19,7 @@ PARTS = {"command", "caption", "legend", "sentences", "plots", "tables"}
 @login_not_required
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
-    """The plots, the tables and what they mean; without results, how to make them."""
+    """The plots, the tables and what they mean. Without results, the page says how to make them."""
     try:
         shown = _read()
     except FileNotFoundError:
@@ -30,7 +30,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _read() -> dict[str, Any]:
-    """What benchmarks/report.py wrote. Raises ValueError for anything that is not in its form."""
+    """Reads what benchmarks/report.py wrote. Raises `ValueError` for a file in another form."""
     shown = json.loads((RESULTS / "page.json").read_text())
     if not isinstance(shown, dict) or not shown.keys() >= PARTS:
         raise ValueError("written by another version")
@@ -42,7 +42,7 @@ def _without_results(request: HttpRequest, problem: str) -> HttpResponse:
 
 
 def _with_addresses(plots: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without those that were drawn after static files were last collected: they come with the next start."""
+    """The plots with their URLs. Leaves out plots that collectstatic has not seen; the next start adds them."""
     found = []
     for plot in plots:
         try:

@@ -1,4 +1,4 @@
-"""`/lab/decide/`: seven questions, one recommendation. The answers stand in the address."""
+"""`/lab/decide/`: seven questions and one recommendation. The answers are in the query string."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from lab.pages import render_page
 @login_not_required
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
-    """The questions; with answers in the query, the recommendation too."""
+    """The questions. With answers in the query string, the recommendation too."""
     answers: Answers = {name: str(value) for name, value in request.GET.dict().items() if name in USUAL}
     wrong = [question.text for question in QUESTIONS if answers.get(question.name, "") not in {"", *question.options}]
     if wrong:
-        problem = f"There is no such answer to “{wrong[0]}” Choose one of those below."
+        problem = f"There is no such answer to “{wrong[0]}” Choose one of the answers below."
         return render_page(
             request, "lab/decide.html", _questions_context({}) | {"problem": problem}, {"error": problem}, 400
         )

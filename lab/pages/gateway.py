@@ -1,4 +1,4 @@
-"""`/lab/gateway/`: one request to a service in three designs, and what arrived at each hop. A POST sends it."""
+"""`/lab/gateway/`: a request to a service in three designs, and what arrived at each hop. A POST sends it."""
 
 from dataclasses import asdict
 from typing import Any
@@ -15,14 +15,14 @@ from lab.pages import render_page
 
 TEMPLATE = "lab/gateway.html"
 SERVICE = "orders"
-UNKNOWN = "There is no such request. Choose one of those below."
+UNKNOWN = "There is no such request. Choose one of the requests below."
 BY_NAME = {way.name: way for way in WAYS}
 
 
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The designs, and what can be tried; a POST tries one. 503 where the services do not run."""
+    """The designs and the requests to try. A POST sends one. 503 if the services do not run."""
     if request.method != "POST":
         return _render(request, {})
     way = BY_NAME.get(request.POST.get("way", ""))
@@ -42,7 +42,7 @@ def _render(request: HttpRequest, body: dict[str, Any], status: int = 200) -> Ht
 
 
 def _as_json(design: Design, trip: Trip) -> dict[str, Any]:
-    """One design as the page draws it and as its table has it."""
+    """One design, for the diagram and the table of the page."""
     return {
         "name": design.name,
         "title": design.title,

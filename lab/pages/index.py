@@ -1,4 +1,4 @@
-"""`/lab/`: what there is to try, a sentence each."""
+"""`/lab/`: the list of the lab's pages, with one sentence for each."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -10,24 +10,36 @@ from lab.claims.catalogue import CLAIMS
 from lab.claims.evidence import PROOFS
 from lab.pages import render_page
 
-# The name of the page, its title, and what a person can do there.
+# The name of each page, its title, and what a visitor can do there.
 PAGES = (
-    ("wire", "On the wire", "Record what this browser and the server say to each other, and open every arrow."),
-    ("inspect", "Inspect", "See the session record in Redis beside the claims of a token, and change the role."),
-    ("token", "Take a token apart", "Decode, verify and forge a token, and read exactly why one is refused."),
-    ("measure", "Measure", "Compare what each way costs: time, look-ups, header bytes, memory."),
-    ("compare", "Compare with others", "See this project beside stock Django and Express, measured in one run."),
+    (
+        "wire",
+        "On the wire",
+        "Record the requests of this browser, and see every header, SQL statement and Redis command.",
+    ),
+    ("inspect", "Inspect", "See the session record in Redis next to the claims of a token, and change the role."),
+    ("token", "Take a token apart", "Decode, verify and forge a token, and see exactly why the server refuses it."),
+    ("measure", "Measure", "Compare what a request costs in each mode: time, look-ups, header bytes, memory."),
+    ("compare", "Compare with others", "Compare this project with stock Django and Express, measured in one run."),
     ("revocation", "Revoke a login", "Ban a user and watch when each kind of login stops working."),
-    ("refresh", "Refresh and theft", "Play owner and thief with one refresh token, in either order."),
-    ("keys", "Keys that change", "Change the key that signs under running clients, and see who refuses a token."),
-    ("remember", "Remember me", "Tick the box or not, close the browser, and see who is still logged in."),
+    ("refresh", "Refresh and theft", "Watch an owner and a thief use the same refresh token, in either order."),
+    ("keys", "Keys that change", "Change the signing key while clients run, and see which tokens are refused."),
+    (
+        "remember",
+        "Remember me",
+        "Log in with or without the box ticked, close the browser, and see what login is left.",
+    ),
     ("clients", "Clients", "Run the same login from curl, Python and JavaScript."),
-    ("mistakes", "Mistakes", "Nine usual mistakes beside the line that mends them, checked on this server."),
-    ("range", "Attack range", "See which attacks succeed on weak code and fail on this site’s, in a real Chromium."),
+    ("mistakes", "Mistakes", "Nine common mistakes next to the line that fixes each, checked on this server."),
+    (
+        "range",
+        "Attack range",
+        "See which attacks succeed on weak code and fail on this site’s code, in a real Chromium.",
+    ),
     ("scale", "Two workers", "Send requests to two workers in turn, and restart one."),
-    ("gateway", "A gateway", "Call a service through its gateway, around it, and with forged headers."),
-    ("decide", "Decide", "Answer seven questions and get a recommendation, with who would disagree."),
-    ("interview", "Five questions", "Short answers to what is often asked, each with a proof to run."),
+    ("gateway", "A gateway", "Call a service through its gateway, directly, and with forged headers."),
+    ("decide", "Decide", "Answer seven questions and get a recommendation, with the usual objection."),
+    ("interview", "Five questions", "Short answers to common questions, each with a proof to run."),
 )
 
 

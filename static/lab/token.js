@@ -52,9 +52,9 @@ function decodeSegment(name, segment, remarks) {
   if (segment.endsWith("=")) remarks.push(`The ${name} is padded with “=”; base64url in a token has no padding.`);
   if (/[+/]/.test(segment)) remarks.push(`The ${name} uses the “+” and “/” of ordinary base64.`);
   const plain = segment.replace(/=+$/, "").replaceAll("+", "-").replaceAll("/", "_");
-  if (!/^[A-Za-z0-9_-]+$/.test(plain) || plain.length % 4 === 1) return void remarks.push(`The ${name} is no base64url.`);
+  if (!/^[A-Za-z0-9_-]+$/.test(plain) || plain.length % 4 === 1) return void remarks.push(`The ${name} is not base64url.`);
   const data = Uint8Array.from(atob(plain.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
-  if (base64url(data) !== plain) remarks.push(`The last character of the ${name} has bits that decode to nothing: another spelling of it.`);
+  if (base64url(data) !== plain) remarks.push(`The last character of the ${name} has unused bits set: another spelling of the same bytes.`);
   return data;
 }
 
@@ -63,10 +63,10 @@ function parseSegment(name, segment, remarks) {
   if (!data) return undefined;
   try {
     const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(data));
-    if (!isObject(value)) remarks.push(`The ${name} is JSON, but no object.`);
+    if (!isObject(value)) remarks.push(`The ${name} is JSON, but not an object.`);
     return value;
   } catch {
-    return void remarks.push(`The ${name} is no JSON.`);
+    return void remarks.push(`The ${name} is not JSON.`);
   }
 }
 
@@ -78,7 +78,7 @@ function readTimes(payload, remarks) {
   return Object.entries(TIME_CLAIMS).filter(([claim]) => Object.hasOwn(payload, claim)).map(([claim, meaning]) => {
     const value = payload[claim];
     if (typeof value !== "number" || !(value >= 0 && value < 2 ** 37)) {
-      return void remarks.push(`${claim} is no time: it should be the seconds since 1970, as a number.`);
+      return void remarks.push(`${claim} is not a time: it should be a number of seconds since 1970.`);
     }
     const at = new Date(value * 1000);
     const day = at.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });

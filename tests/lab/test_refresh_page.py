@@ -54,7 +54,7 @@ def test_no_mail_about_a_scene_is_handed_over(db: None, mailbox: Callable[[str],
 def test_the_page_plays_a_scene_and_each_step_has_an_address(browser: Browser) -> None:
     page = browser.submit(PAGE, {"scene": "owner-first", "grace_period": "0"}).content.decode()
     assert "Token reuse detected" in page
-    assert "Alarm: every login of this person ends." in page
+    assert "Alarm: every login of this user ends." in page
     assert 'href="?scene=owner-first&amp;grace_period=0#step-3"' in page
     assert 'id="step-3"' in page
     assert not User.objects.exists()

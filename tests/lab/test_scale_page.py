@@ -74,7 +74,7 @@ def test_where_something_else_listens_the_page_says_that_it_is_no_worker(
 
 def test_a_worker_that_ends_under_its_visitors_is_no_mistake_of_the_page(stranger: Server) -> None:
     stranger.give({}, 503)
-    with pytest.raises(NotRunning, match="no worker"):
+    with pytest.raises(NotRunning, match="is not a worker"):
         scale._growth("limited")
 
 
@@ -87,6 +87,6 @@ def test_two_do_not_ask_the_workers_at_once(db: None, browser: Browser, settings
         answers = {way: browser.submit(PAGE, {"way": way}, headers=JSON) for way in WAYS}
     for way, answer in answers.items():
         assert answer.status_code == 503, way
-        assert answer.json()["error"].startswith("Another run asks the two workers just now.")
+        assert answer.json()["error"].startswith("Another run is using the two workers.")
     # The next one finds no workers here, but is let in.
     assert HOW_TO_START in browser.submit(PAGE, {"way": "restart"}, headers=JSON).json()["error"]

@@ -1,4 +1,4 @@
-"""`manage.py hops`: what each process on a request's way to a service costs, in three designs, now."""
+"""`manage.py hops`: measures what each process costs that a request to a service passes, in three designs."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--requests", type=parse_number, default=200, metavar="N", help="of each design")
 
     def asks(self, words: list[str]) -> set[str]:
-        """What must run beside the site for it."""
+        """The processes that the command needs besides the site."""
         return {"services"}
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py measure`: what one request costs in each mode, on this machine, now."""
+"""`manage.py measure`: measures what one request costs in each mode, on this machine."""
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         form.add_argument("--markdown", action="store_true", help="the table, for the README")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # The site logs a line a request, on standard output, where the numbers go.
+        # The site logs each request to standard output, and the lines would mix with the numbers.
         with logging_silenced():
             number = options["requests"]
             report = measure.measure(
@@ -64,7 +64,7 @@ def _parse_modes(text: str) -> list[str]:
 
 
 def _align(report: Report) -> str:
-    """The table turned on its side: a column a mode is narrower than a line of thirteen numbers."""
+    """The table with one column per mode: its lines are shorter than with one row per mode."""
     columns = [*zip(*measure.table_rows(report), strict=True)]
     widths = [max(len(line[at]) for line in columns) for at in range(len(columns[0]))]
     lines = ["  ".join(_pad(cell, widths[at], at) for at, cell in enumerate(line)) for line in columns]

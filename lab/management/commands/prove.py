@@ -1,4 +1,4 @@
-"""`manage.py prove C9 C10`: the proofs of the page `/claims/`, in a terminal. Exit status 1 if one contradicts."""
+"""`manage.py prove C9 C10`: runs the proofs of `/claims/` in a terminal. Exit status 1 if a claim is contradicted."""
 
 import json
 import shutil
@@ -23,10 +23,10 @@ BAR = 30
 
 
 class Command(BaseCommand):
-    """Proves claims, and says honestly how many."""
+    """Proves claims, and says how many are proved, contradicted and not proved yet."""
 
-    help = "Runs the proofs of all claims, of some, or of a part, against this very site."
-    # What it asks is in the stores; the checks ran when the site was set up.
+    help = "Runs the proofs of all claims, of some, or of one part, against this site."
+    # The system checks ran when the site was set up. To repeat them here would only take time.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,11 +34,13 @@ class Command(BaseCommand):
         parser.add_argument("--part", default="", help=f"only these: {', '.join(PARTS)}")
         parser.add_argument("--json", action="store_true", help="everything that was seen, as JSON")
         parser.add_argument(
-            "--record", action="store_true", help="keeps what the attack range shows now, for where it does not run"
+            "--record",
+            action="store_true",
+            help="stores what the attack range shows now, to show it where no range runs",
         )
 
     def asks(self, words: list[str]) -> set[str]:
-        """Which of those beside the site the proofs ask that these words of the command line name."""
+        """The processes besides the site that a command line with these words needs: "range", "services"."""
         options, _ = self.create_parser("manage.py", "prove").parse_known_args(words)
         named = {name.upper() for name in options.ids}
         proofs = {"range": BY_ATTACK, "services": set() if options.record else BY_SERVICES}
@@ -90,7 +92,7 @@ class Command(BaseCommand):
             self.stdout.writelines(f"       {line}\n" for line in lines)
 
     def _write_record(self, results: list[Result], answers: Answers) -> None:
-        """Has the cases tried for which no proof asked, for the matrices, and keeps all that was seen."""
+        """Tries the cases that no proof used, which the matrices need, and stores all results."""
         try:
             listed = list_cases()
             for number, case in enumerate(listed):
@@ -105,7 +107,7 @@ class Command(BaseCommand):
         self.stderr.write(text, lambda text: text)
 
     def _draw_progress(self, done: int, of: int, name: str = "") -> None:
-        """Draws the bar on a terminal; without the name of what runs now it is removed."""
+        """Draws the progress bar if stderr is a terminal. Without `name`, removes it."""
         if not sys.stderr.isatty():
             return
         full = BAR * done // max(of, 1)
@@ -115,7 +117,7 @@ class Command(BaseCommand):
 
 
 def summarize(results: list[Result]) -> str:
-    """The count, in sentences."""
+    """How many claims are proved, contradicted and not proved yet, in sentences."""
     counts = ", ".join(f"{number} {status}" for status, number in count_by_status(results).items())
     seconds = sum(result.ms for result in results) / 1000
     lines = [f"\n{len(results)} claim{'s' * (len(results) != 1)} in {seconds:.1f} s: {counts}."]
