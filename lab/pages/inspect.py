@@ -1,4 +1,4 @@
-"""A session and a token side by side: where each keeps who you are, and for how long each still says so."""
+"""`/lab/inspect/`: a session and a token side by side, and how long each grants a role that was changed."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from lab.tracing.trace import Exchange
 from security.client import Client
 
 TEMPLATE = "lab/inspect.html"
-# Seconds that the access token of the experiment lives, and between two questions: short enough to wait for.
+# Seconds: the lifetime of the access token, short enough to wait for, and the time between two requests.
 ACCESS_LIFETIME, POLL_INTERVAL = 3, 0.1
 MEMBER, ADMIN = User.Role.MEMBER, User.Role.ADMIN
 CHANGES = {"demote": (ADMIN, MEMBER), "promote": (MEMBER, ADMIN)}
@@ -33,11 +33,11 @@ CHANGES = {"demote": (ADMIN, MEMBER), "promote": (MEMBER, ADMIN)}
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The page; posted, with what was to be opened or changed. 400 with a sentence for a token that is too long."""
+    """The page. A POST opens a record or a token, or changes a role. 400 with a sentence if the token is too long."""
     fields = request.POST
     context: dict[str, Any] = {"longest": MAX_LENGTH, "lives": ACCESS_LIFETIME, "usual": access_lifetime()}
     if len(fields.get("token", "")) > MAX_LENGTH:
-        problem = f"That is more than {MAX_LENGTH:,} characters; no token is so long."
+        problem = f"The text has more than {MAX_LENGTH:,} characters. No token is so long."
         return render_page(request, TEMPLATE, context | {"problem": problem}, {"error": problem}, status=400)
     do = fields.get("do", "")
     if do == "both":
@@ -55,7 +55,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def open_both() -> dict[str, Any]:
-    """One person, logged in both ways just now: the record on the server, the token in the client's hand."""
+    """Logs in a user by both flows, and gives the session record on the server and the token of the client."""
     with open_sandbox() as sandbox:
         person = sandbox.person()
         session, token = sandbox.logged_in("session", person), sandbox.logged_in("jwt", person)
@@ -69,7 +69,7 @@ def open_both() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class StaleRole:
-    """How long one way of checking went on granting the old role. `seconds` is measured from the change."""
+    """How long one check granted the old role. `seconds` counts from the change."""
 
     name: str
     lookups: str
@@ -79,12 +79,12 @@ class StaleRole:
 
     @property
     def width(self) -> int:
-        """For a bar of 100."""
+        """The width of the bar, from 1 to 100."""
         return max(1, min(100, round(self.seconds / ACCESS_LIFETIME * 100)))
 
 
 def change_role(before: str, after: str) -> dict[str, Any]:
-    """Gives a logged-in user another role, and asks each way of checking until it has noticed."""
+    """Gives a logged-in user another role, and asks with each check until it no longer grants the old one."""
     with open_sandbox() as sandbox:
         person = sandbox.person(role=before)
         questions = dict(ways_of_checking(sandbox, person.user, sandbox.logged_in("session", person)))
@@ -99,7 +99,7 @@ def change_role(before: str, after: str) -> dict[str, Any]:
 
 
 def ways_of_checking(sandbox: Sandbox, user: User, session: Browser) -> Iterator[tuple[str, Callable[[], Answer]]]:
-    """Each way of checking, with a function that asks it; `expiry` last, because only it must be waited for."""
+    """Each check, with a function that asks whoami under it. `expiry` is last, because only it has to be waited for."""
     yield "session", lambda: session.get("/session/api/whoami")
     policy = replace(Policy.default(), access=ACCESS_LIFETIME)
     header = {"Authorization": f"Bearer {lifecycle.start(user, Client(), policy=policy).access}"}
@@ -109,7 +109,7 @@ def ways_of_checking(sandbox: Sandbox, user: User, session: Browser) -> Iterator
 
 
 def wait_until_noticed(name: str, ask: Callable[[], Answer], before: str, moment: float) -> StaleRole:
-    """Asks until the old role is no longer granted, or the token must have ended."""
+    """Asks until the old role is no longer granted, or the token must have expired."""
     first = answer = ask()
     granted = 0.0
     while answer.json.get("role") == before and time.perf_counter() - moment < ACCESS_LIFETIME + 1:
@@ -121,7 +121,7 @@ def wait_until_noticed(name: str, ask: Callable[[], Answer], before: str, moment
 
 
 def describe_lookups(exchange: Exchange) -> str:
-    """What one question cost."""
+    """The Redis commands and SQL queries of one request."""
     asked = [text.partition(" ")[0] for text in exchange.texts("redis")]
     asked += [f"{exchange.count('sql')} SQL"] if exchange.count("sql") else []
     return ", ".join(asked) or "nothing"

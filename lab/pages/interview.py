@@ -1,4 +1,4 @@
-"""`/lab/interview/`: five questions that are often asked, each with an answer and a proof to run."""
+"""`/lab/interview/`: five common questions, each with an answer and a proof to run."""
 
 from dataclasses import dataclass
 
@@ -34,36 +34,38 @@ QUESTIONS = (
     InterviewQuestion(
         "C100",
         "What is the difference between authentication and authorisation?",
-        "Authentication settles who you are; authorisation settles what you may do. A stranger at a closed door gets "
-        "401: we do not know you. A member at the administrators’ door gets 403: we know you, and you may not. Neither "
-        "sessions nor tokens decide the second; both only say who is asking, and in which role.",
+        "Authentication establishes who the user is; authorisation decides what the user may do. A client without a "
+        "login gets 401 from a protected page. A member who opens a page for administrators gets 403: the server knows "
+        "the user and refuses. Sessions and tokens only say who the user is, and in which role. Neither decides what "
+        "the role may do.",
     ),
     InterviewQuestion(
         "C101",
         "What is the weakness of tokens, and what helps?",
-        "A token that is not looked up cannot be revoked: after a ban it works until it expires. So it is made "
-        "short, and renewed with a refresh token that is stored, replaced at each use, and can be revoked. Where a "
-        "revocation must count at once, each request looks into a denylist or at a version, for one look-up more.",
+        "A token that is not looked up cannot be revoked: after a ban it works until it expires. This is why access "
+        "tokens are short-lived and are renewed with a refresh token. The server keeps a record of it, replaces it at "
+        "each use, and can revoke it. If a revocation must count at once, each request checks a denylist or a version, "
+        "which costs one more look-up.",
     ),
     InterviewQuestion(
         "C102",
         "The access token is in memory. What happens when the page is reloaded?",
-        "The memory is gone and with it the token; the refresh cookie is still there, where no script can read it. The "
-        "page asks for a new access token once, without a word to the user, and goes on.",
+        "The access token is lost. The refresh cookie is still in the browser, where no script can read it. The page "
+        "uses it once to get a new access token, and the user does not notice.",
     ),
     InterviewQuestion(
         "C103",
         "How is “remember me” done?",
-        "The refresh cookie gets a Max-Age of 30 days; without the box it has none, and ends with the browser. The "
-        "access token stays at 15 minutes either way. What is inside must live as long as its cookie, or the browser "
-        "keeps for a month what the server refuses after a week. And a browser may restore a cookie without Max-Age.",
+        "The refresh cookie gets a Max-Age of 30 days. Without the box it has none, and ends with the browser. "
+        "The access token lives 15 minutes either way. The refresh token must live as long as its cookie, or the "
+        "browser keeps a token that the server refuses. A browser may also restore a cookie that has no Max-Age.",
     ),
     InterviewQuestion(
         "C104",
-        "A gateway checks the token and tells the services who is asking. Is that safe?",
-        "Only if the gateway replaces the headers that a client sent under the same names, and only if no client can "
-        "reach a service around it. Otherwise a client can claim to be any user. Services that verify the token "
-        "themselves need neither promise.",
+        "A gateway checks the token and tells the services who the user is. Is that safe?",
+        "Only if the gateway replaces any headers of the same names that the client sent, and only if no client can "
+        "reach a service without passing the gateway. Otherwise a client can claim to be any user. Services that "
+        "verify the token themselves need neither condition.",
     ),
 )
 
@@ -71,10 +73,10 @@ QUESTIONS = (
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The five; a POST runs the proof of one."""
+    """The five questions. A POST runs the proof of one."""
     wanted = request.POST.get("claim", "") if request.method == "POST" else ""
     if request.method == "POST" and wanted not in {asked.id for asked in QUESTIONS if asked.can_be_proved}:
-        problem = "There is no such proof. Run one of those below."
+        problem = "There is no such proof. Run one of the proofs below."
         return render_page(
             request, "lab/interview.html", {"asked": QUESTIONS, "problem": problem}, {"error": problem}, 400
         )

@@ -1,4 +1,4 @@
-"""`/lab/keys/`: the key that signs changes while clients go on, by dates and at once. A POST plays both, and draws."""
+"""`/lab/keys/`: changes the signing key under running clients, by dates and at once. A POST runs and draws both."""
 
 from datetime import datetime
 from itertools import pairwise
@@ -29,9 +29,9 @@ from lab.experiments.key_change import (
 from lab.pages import render_page
 
 TEMPLATE = "lab/keys.html"
-# Uses of a token less than so many seconds apart are drawn as one line.
+# Uses of a token that are less than this many seconds apart are drawn as one line.
 GAP = 0.4
-# A word does not fit into less of the width, on a narrow screen.
+# A narrower band has no label: on a narrow screen the word would not fit.
 NARROWEST_PERCENT = 14
 TIMES = {"reread": REREAD, "max_age": MAX_AGE, "pending": PENDING, "token_life": TOKEN_LIFE, "seconds": SECONDS}
 
@@ -39,7 +39,7 @@ TIMES = {"reread": REREAD, "max_age": MAX_AGE, "pending": PENDING, "token_life":
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """What would be done; a POST does it. 503 when too many others do the same."""
+    """Explains the experiment. A POST runs it, or answers 503 if too many runs are under way."""
     if request.method != "POST":
         return _render(request, {})
     try:
@@ -58,7 +58,7 @@ def _render(request: HttpRequest, body: dict[str, Any], status: int = 200) -> Ht
 
 
 def _as_json(played: Played) -> dict[str, Any]:
-    """One way as the page draws it and as its tables have it. Moments are seconds from the beginning."""
+    """One way, for the drawing and the tables of the page. Moments are in seconds from the start of the run."""
     lines = [_key_line(played, number, dated) for number, dated in enumerate(played.keys.values(), 1)]
     return {
         "name": played.way.name,
@@ -91,12 +91,12 @@ def _key_line(played: Played, number: int, dated: DatedKey) -> dict[str, Any]:
 
 
 def _seconds(played: Played, moment: datetime | None) -> float | None:
-    # The first key is some milliseconds older than the run.
+    # The first key is some milliseconds older than the run, which would give a negative number.
     return None if moment is None else round(max(0.0, (moment - played.began).total_seconds()), 2)
 
 
 def _bands(moments: dict[str, float | None]) -> list[dict[str, Any]]:
-    """Each state with its place on the axis. A state that ends as it begins was left out."""
+    """Each state with its place on the axis. Leaves out a state that ends at the moment it begins."""
     begun = [(state, moment) for state, moment in moments.items() if moment is not None and moment < SECONDS]
     bands = []
     for (state, start), (_, end) in pairwise([*begun, ("", SECONDS)]):

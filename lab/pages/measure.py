@@ -1,4 +1,4 @@
-"""`/lab/measure/`: the comparison table, measured now on this machine. A POST measures; a GET does no work."""
+"""`/lab/measure/`: compares the cost of a request in each mode, on this machine. Only a POST measures."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from lab.experiments.measure import Report
 from lab.experiments.revocation import STRATEGIES
 from lab.pages import render_page
 
-# A request must not take so long that the page seems broken; the command has no such limit.
+# With more requests the answer would take so long that the page seems broken. `manage.py measure` allows more.
 MIN_REQUESTS, MAX_REQUESTS, DEFAULT_REQUESTS = 10, 200, 50
 LOGINS = 5
 FORMATS: dict[str, Callable[[Report], HttpResponse]] = {
@@ -25,13 +25,13 @@ FORMATS: dict[str, Callable[[Report], HttpResponse]] = {
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The form; a POST answers with the table, or with a file of it."""
+    """The form. A POST answers with the table, or with a file of it."""
     if request.method != "POST":
         return _render(request, {})
     modes, number = request.POST.getlist("modes"), request.POST.get("requests", "")
     if not modes or not set(modes) <= set(measure.MODES):
         return _render(request, {"error": "Choose at least one of the modes."}, 400)
-    # By its form first: a number of many digits is one that `int` takes no longer, or one that is not bounded.
+    # Digits first: `int()` raises `ValueError` for other text, and for a number of more than 4,300 digits.
     if not (re.fullmatch("[0-9]{1,3}", number) and MIN_REQUESTS <= int(number) <= MAX_REQUESTS):
         return _render(
             request, {"error": f"Choose between {MIN_REQUESTS} and {MAX_REQUESTS} requests of each mode."}, 400
@@ -58,7 +58,7 @@ def _render(request: HttpRequest, body: dict[str, Any], status: int = 200) -> Ht
 
 
 def _table_and_bars(report: Report) -> dict[str, Any]:
-    """The same as text and as lengths of bars, so that the script and the template draw one picture."""
+    """The report as text and as lengths of bars, so that the script and the template draw the same picture."""
     heading, *rows = measure.table_rows(report)
     longest = max(mode.p95 for mode in report.modes)
     kinds = {strategy.key: strategy.kind for strategy in STRATEGIES}

@@ -1,4 +1,4 @@
-"""Nine mistakes beside their remedies, and this server checked for each, now. Weak code is shown, never run."""
+"""`/lab/mistakes/`: nine mistakes next to the code without them, and a check of this server for each."""
 
 from dataclasses import asdict
 
@@ -15,7 +15,7 @@ TEMPLATE = "lab/mistakes.html"
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """All of them; posted with the name of one, with what its check found. 400 for a name there is not."""
+    """All mistakes. A POST checks this server for one of them. 400 for an unknown one."""
     if request.method != "POST":
         return render_page(request, TEMPLATE, {"mistakes": MISTAKES})
     mistake = BY_SLUG.get(request.POST.get("mistake", ""))

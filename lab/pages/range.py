@@ -1,5 +1,6 @@
-"""`/lab/range/`: what the attack range is, whether it runs now, and what was last recorded there. The attacks can be
-tried by hand on the range's own pages, which another process serves.
+"""`/lab/range/`: what the attack range is, whether it runs now, and what was last recorded there.
+
+Visitors try the attacks by hand on the range's own pages, which another process serves.
 """
 
 from dataclasses import dataclass
@@ -16,23 +17,23 @@ from lab.claims.catalogue import CLAIMS
 from lab.claims.evidence import NotRunning
 from lab.pages import render_page
 
-# The name of the attack in the ids of its cases, its title, and what is tried.
+# The name of each attack in the ids of its cases, its title, and what is tried.
 ATTACKS = (
     (
         "xss",
         "Cross-site scripting",
-        "A script in the page takes a credential from five places, in four ways, or acts with it.",
+        "A script in the page takes a credential from five places in four ways, or acts with it.",
     ),
     ("csrf", "Cross-site request forgery", "Another site, port or sibling host makes the browser send a request."),
     (
         "alg",
         "The algorithm of a token",
-        "The attacker leaves the signature out, or signs with a key that everybody has.",
+        "The attacker leaves out the signature, or signs with a key that is public.",
     ),
-    ("secret", "The secret", "The attacker signs with a word from a list, or with the key of the other kind."),
+    ("secret", "The secret", "The attacker signs with a word from a list, or with the key of the other kind of token."),
     ("fixation", "Session fixation", "The attacker knows the id of the session before the victim logs in."),
     ("enumeration", "Who has an account", "The attacker times logins to learn which addresses have an account."),
-    ("replay", "Replay", "The attacker sends a credential again that was logged out or exchanged."),
+    ("replay", "Replay", "The attacker sends a credential again after it was logged out or exchanged."),
 )
 PLACES = {
     "local-storage": "localStorage",
@@ -72,19 +73,19 @@ DEFENCES = {
 }
 # What each defence of the server does, in a sentence.
 EFFECTS = {
-    "none": "The server asks for the cookie only.",
-    "token": "The server asks for a token that the forged request cannot know.",
-    "origin": "The server refuses what the browser says came from another origin, also one of the same site.",
-    "metadata": "The server refuses what the browser marks as cross-site. Same-site requests pass: "
-    "from another port and from a sibling host.",
+    "none": "The server checks only the cookie.",
+    "token": "The server requires a token that the attacker cannot know.",
+    "origin": "The server refuses requests that come from another origin, even one of the same site.",
+    "metadata": "The server refuses requests that the browser marks as cross-site. Same-site requests pass: "
+    "those from another port and from a sibling host.",
 }
-# What stands in a cell where the attack succeeded, and where it failed. To act in the page is no theft.
+# The words in a cell if the attack succeeded, and if it failed. Acting in the page uses a credential, but steals none.
 STOLEN, USED, CHANGED = ("stolen", "safe"), ("used", "safe"), ("changed", "refused")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What came of one case: a word, and whether the attack succeeded; `None` for one that was not recorded."""
+    """The result of one case: a word, and whether the attack succeeded. `None` if the case was not recorded."""
 
     column: str
     word: str
@@ -93,7 +94,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A table of cases. `corner` says what its first column holds, `text` what is special in it."""
+    """A table of cases. `corner` is the heading of the first column, `text` a sentence about the table."""
 
     id: str
     title: str
@@ -106,7 +107,7 @@ class Matrix:
 @login_not_required
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
-    """The page; as JSON, whether the range runs and what was recorded of the matrices."""
+    """The page. As JSON: whether the range runs, and the recorded results of all cases."""
     try:
         here, problem = address(), ""
         list_cases()
@@ -132,7 +133,7 @@ def _recorded() -> dict[str, Any]:
 
 
 def draw_places(cases: dict[str, dict[str, Any]]) -> Matrix:
-    """The five places, and what each of five scripts got."""
+    """The table of the five places in which a credential is kept, and what each of five scripts got."""
     lines = [
         (name, [_cell(cases, f"xss/{place}/{way}", said, _words_for(way)) for way, said in PAYLOADS.items()])
         for place, name in PLACES.items()
@@ -145,7 +146,7 @@ def _words_for(payload: str) -> tuple[str, str]:
 
 
 def draw_requests(cases: dict[str, dict[str, Any]], defence: str) -> Matrix:
-    """The six credentials, and what each of six forged requests did, where the server has this defence."""
+    """The table of six credentials and six forged requests, on a server with this defence."""
     lines = [
         (name, [_cell(cases, f"csrf/{held}/{kind}/{defence}", said, CHANGED) for kind, said in REQUESTS.items()])
         for held, name in CREDENTIALS.items()

@@ -1,4 +1,4 @@
-"""`/lab/refresh/`: owner and thief over one refresh token. The address names a scene; a POST plays it."""
+"""`/lab/refresh/`: an owner and a thief with the same refresh token. The address names a scene; a POST plays it."""
 
 from dataclasses import asdict
 from typing import Any
@@ -18,11 +18,11 @@ FIRST_SCENE = "thief-first"
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The scene that is asked for, or the first; after a POST, as it was played."""
+    """The moves of the chosen scene, or of the first. A POST plays the scene and shows what happened."""
     asked = request.POST if request.method == "POST" else request.GET
     scene, grace_period = asked.get("scene", FIRST_SCENE), asked.get("grace_period", str(GRACE_PERIODS[0]))
     if scene not in SCENES or grace_period not in map(str, GRACE_PERIODS):
-        body = {"error": "There is no such scene. Choose one of these."}
+        body = {"error": "There is no such scene. Choose one of the scenes below."}
         return _render(request, FIRST_SCENE, GRACE_PERIODS[0], body, 400 if request.method == "POST" else 404)
     body = _play(scene, int(grace_period)) if request.method == "POST" else {}
     return _render(request, scene, int(grace_period), body)

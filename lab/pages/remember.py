@@ -1,4 +1,4 @@
-"""`/lab/remember/`: the box ticked or not, both ways, and what is left when the browser was closed."""
+"""`/lab/remember/`: a login by each flow, with the box ticked or not, and what is left of it in a closed browser."""
 
 from dataclasses import asdict
 from typing import Any
@@ -15,7 +15,7 @@ from lab.pages import render_page
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The box; a POST logs a throwaway person in both ways."""
+    """The form. A POST logs in a throwaway user by both flows."""
     asked = request.POST if request.method == "POST" else request.GET
     remember = asked.get("remember", "")
     if remember not in ("", "yes"):

@@ -1,7 +1,7 @@
-"""`/lab/revocation/`: for how long each credential works on after access was revoked.
+"""`/lab/revocation/`: for how long each credential works after the user's access was revoked.
 
-Without a script the server plays a whole round. With one the browser polls, and this module only begins the
-round, asks with the session, revokes and cleans up; nothing of a round is kept between its requests.
+Without a script, one POST plays a whole round. With a script, the browser polls, and each POST does one step: begin,
+ask with the session, log in again, revoke or end. The server keeps nothing about a round between these requests.
 """
 
 from base64 import urlsafe_b64encode
@@ -24,21 +24,21 @@ from lab.experiments.revocation import ACTS, BY_KEY, STRATEGIES, Credential
 from lab.pages import render_page
 from security.backends import InvalidCredentials
 
-# Seconds an access token lives here, when the browser polls and when the server plays alone; and how long a round
-# may take. The site's own access tokens live 15 minutes, which is too long to wait for.
+# Seconds: the lifetime of access tokens with a script and without one, and the longest time for a round. The site's own
+# access tokens live 15 minutes, which is too long to wait for.
 ACCESS_LIFETIME, LIFE_WITHOUT_SCRIPT, MAX_ROUND = 10, 5, 15 * 60
 SALT = "lab.revocation"
 OVER = "This round is over. Begin a new one."
 
 
 class BadRequest(Exception):
-    """What was sent makes no sense; the text says why."""
+    """The request cannot be carried out. The text says why."""
 
 
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The four buttons; a POST does one thing, or plays a whole round."""
+    """The four buttons. A POST does one step, or plays a whole round."""
     if request.method != "POST":
         return _render(request, {})
     try:
@@ -69,7 +69,7 @@ def _perform(what: str, request: HttpRequest) -> dict[str, Any]:
     if what == "end":
         delete_people([person.user.pk], [person.email])
         return {}
-    raise BadRequest("There is no such thing to do.")
+    raise BadRequest("There is no such action.")
 
 
 def _requested_act(request: HttpRequest) -> str:
@@ -92,7 +92,7 @@ def _percent(seconds: float | None, scale: float) -> str:
 
 
 def _begin() -> dict[str, Any]:
-    # Not `open_sandbox()`: this user stays until the round is over. Housekeeping deletes the users of closed tabs.
+    # `open_sandbox()` would delete the user at the end of this request. Housekeeping deletes the users of closed tabs.
     sandbox = Sandbox()
     person = sandbox.person(role=User.Role.ADMIN)
     held = [revocation.log_in(sandbox, person, strategy, ACCESS_LIFETIME) for strategy in STRATEGIES]
@@ -100,7 +100,7 @@ def _begin() -> dict[str, Any]:
         "round": signing.dumps(person.user.pk, salt=SALT),
         "life": ACCESS_LIFETIME,
         "lanes": [_lane(credential) for credential in held],
-        # Sealed: as a cookie it would open the admin to every visitor of this page.
+        # Encrypted: the user is an administrator, so the plain session id would open the admin to every visitor.
         "session": _cipher().encrypt(held[0].browser.cookie(settings.SESSION_COOKIE_NAME).encode()).decode(),
     }
 
@@ -110,7 +110,7 @@ def _cipher() -> Fernet:
 
 
 def _lane(credential: Credential) -> dict[str, Any]:
-    # Seconds from now: the browser's clock is its own.
+    # In seconds from now, because the clock of the browser may be wrong.
     left = credential.ends - timezone.now().timestamp() if credential.ends else None
     return {
         "key": credential.strategy.key,
@@ -131,11 +131,11 @@ def _person_of_round(name: str) -> Person:
 
 
 def _ask_with_session(session: str) -> dict[str, Any]:
-    """Whoami with the cookie of a round, which must not take the place of the visitor's own."""
+    """Asks whoami with the session of a round. The server asks, so the visitor's own session cookie is not replaced."""
     try:
         opened = _cipher().decrypt(session.encode(errors="replace")).decode()
     except InvalidToken:
-        raise BadRequest("That is no session of a round.") from None
+        raise BadRequest("That is not a session of a round.") from None
     browser = Sandbox().browser()
     browser.set_cookie(settings.SESSION_COOKIE_NAME, opened)
     answer = browser.get(BY_KEY["session"].path)
@@ -147,7 +147,7 @@ def _revoke(person: Person, act: str) -> dict[str, Any]:
     try:
         revocation.revoke(person.user.pk, act)
     except User.DoesNotExist:
-        # Another request has ended the round meanwhile.
+        # Another request has ended the round in the meantime.
         raise BadRequest(OVER) from None
     return {}
 

@@ -1,4 +1,4 @@
-"""`/lab/scale/`: the same login at two web processes in turn, and after a restart of one. A POST does it."""
+"""`/lab/scale/`: a login at two web processes in turn, and after a restart of one. A POST runs an experiment."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,8 +14,8 @@ from lab.experiments import scale
 from lab.pages import render_page
 
 TEMPLATE = "lab/scale.html"
-UNKNOWN = "There is no such thing to try. Choose one of those below."
-# The name of the button, and what is done.
+UNKNOWN = "There is no such experiment. Choose one of the buttons below."
+# The value of each button, and the experiment that it runs.
 WAYS: dict[str, Callable[[Sandbox], list[Any]]] = {
     "turn": scale.in_turn,
     "restart": scale.after_restart,
@@ -26,7 +26,7 @@ WAYS: dict[str, Callable[[Sandbox], list[Any]]] = {
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """What can be tried; a POST tries one. 503 where the workers do not run."""
+    """The experiments. A POST runs one. 503 if the workers do not run."""
     if request.method != "POST":
         return _render(request, {})
     way = request.POST.get("way", "")

@@ -1,6 +1,6 @@
-"""Reads a token, verifies it, or forges one. Each is an action of its own, and none of them signs unasked.
+"""`/lab/token/`: reads a token, verifies it, or forges one. Each is a separate action, and only forging signs.
 
-A token that is sent in is shown once and not kept: it is in no address, no store and no log.
+A token that a visitor sends is shown once and not kept: it is in no address, no store and no log.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ from lab.pages import render_page
 from security.client import Client
 
 TEMPLATE = "lab/token.html"
-# Seconds. Enough to read it, verify it and see it expire; its user is deleted at once.
+# Seconds. Enough to read and verify the token, and short enough to see it expire.
 FRESH_LIFETIME = 120
 MAX_SECRET = 200
 SIGNED_WITH = (*jws.DIGESTS, "EdDSA", "none")
@@ -30,7 +30,7 @@ SIGNED_WITH = (*jws.DIGESTS, "EdDSA", "none")
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The page; posted, with the result of the chosen action. 400 with a sentence for a text that is too long."""
+    """The page. A POST adds the result of the chosen action. 400 with a sentence if the text is too long."""
     posted = request.POST
     fields = {**forgery_form(), **posted.dict()}
     context: dict[str, Any] = {
@@ -42,7 +42,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.GET.get("show") == "sample" and not posted:
         return render_page(request, TEMPLATE, context | show_sample(fields))
     if posted and sum(len(value) for value in posted.values()) > MAX_LENGTH:
-        context |= {"problem": f"That is more than {MAX_LENGTH:,} characters; no token is so long.", "fields": {}}
+        context |= {"problem": f"The text has more than {MAX_LENGTH:,} characters. No token is so long.", "fields": {}}
         return render_page(request, TEMPLATE, context, {"error": context["problem"]}, status=400)
     verbs = {"decode": decode, "verify": verify, "forge": forge, "fresh": issue_fresh_token, "sample": show_sample}
     if verb := verbs.get(posted.get("do", "")):
@@ -51,7 +51,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def forgery_form() -> dict[str, str]:
-    """What the forging form begins with: an administrator, and nothing wrong but the key."""
+    """The initial fields of the forging form: a token of an administrator, in which only the key is wrong."""
     token = AccessToken()
     backend = token.token_backend
     key = backend.ring.active
@@ -64,7 +64,7 @@ def forgery_form() -> dict[str, str]:
 
 
 def decode(fields: dict[str, str]) -> dict[str, Any]:
-    """What the text says, under any signature; and whether the secret that was typed made the signature."""
+    """Reads the text without verifying it, and tries the typed secret on its signature."""
     decoded = jws.decode(fields.get("token", ""))
     return {
         "reading": describe_token(decoded),
@@ -74,20 +74,20 @@ def decode(fields: dict[str, str]) -> dict[str, Any]:
 
 
 def describe_token(decoded: DecodedToken) -> dict[str, Any]:
-    """A reading, ready to be shown."""
+    """The values of a decoded token for the template."""
     texts = [jws.format_json(part) if part is not None else "" for part in (decoded.header, decoded.payload)]
-    # Not `asdict`, which goes into the payload: one that is nested deeply enough would end in a RecursionError.
+    # `asdict` would copy the payload recursively, and raise RecursionError for one that is nested deeply enough.
     more = {"token": decoded.token, "parts": decoded.parts, "header_text": texts[0], "payload_text": texts[1]}
     return vars(decoded) | more
 
 
 def try_secret(decoded: DecodedToken, secret: str) -> dict[str, Any] | None:
-    """The signature computed again under `secret`; `None` when there is nothing to compute or to compare with."""
+    """The signature computed again with `secret`; `None` without a secret or for a text of other than three segments."""
     if not secret or len(decoded.segments) != 3:
         return None
     signed, _, sent = decoded.token.rpartition(".")
     algorithm = decoded.header.get("alg") if isinstance(decoded.header, dict) else None
-    # A header may say anything, and a list cannot be looked up.
+    # The header may hold any JSON. A list is not hashable, and looking it up would raise TypeError.
     if not isinstance(algorithm, str) or algorithm not in jws.DIGESTS:
         return {"cannot": True}
     computed = jws.compute_signature(signed, secret[:MAX_SECRET].encode(), algorithm)
@@ -95,7 +95,7 @@ def try_secret(decoded: DecodedToken, secret: str) -> dict[str, Any] | None:
 
 
 def verify(fields: dict[str, str]) -> dict[str, Any]:
-    """What this server's own verification says, as either kind of token, and what its endpoint answers."""
+    """The result of this server's verification, as both kinds of token, and the answer of its whoami."""
     text = strip_scheme(fields.get("token", ""))
     kind = verification.likely_kind(text)
     other = next(name for name in verification.KINDS if name != kind)
@@ -104,14 +104,14 @@ def verify(fields: dict[str, str]) -> dict[str, Any]:
 
 
 def strip_scheme(text: str) -> str:
-    """What would follow `Bearer` in the header: HTTP takes the blanks around a value away, and none inside it."""
+    """The text after `Bearer`. Removes blanks around the token, as HTTP does, but none inside it."""
     text = text.strip()
     scheme, _, rest = text.partition(" ")
     return rest.strip() if scheme.lower() == "bearer" else text
 
 
 def ask_whoami(text: str) -> str:
-    """What whoami answers to it."""
+    """The status and the role or error that whoami answers; "" for a text that cannot be sent in a header."""
     if not (text and text.isascii() and text.isprintable()) or len(text) > MAX_LENGTH:
         return ""
     with open_sandbox() as sandbox:
@@ -120,7 +120,7 @@ def ask_whoami(text: str) -> str:
 
 
 def forge(fields: dict[str, str]) -> dict[str, Any]:
-    """A token of exactly the two texts, under a key of the visitor's own or none; and what the server makes of it."""
+    """A token of exactly these texts, signed with the visitor's key or not at all, and the server's verdict on it."""
     secret = fields.get("key", "")[:MAX_SECRET].encode()
     algorithm = fields["algorithm"] if fields["algorithm"] in SIGNED_WITH else "none"
     token = jws.build_token(fields["header"], fields["payload"], secret, algorithm)
@@ -129,7 +129,7 @@ def forge(fields: dict[str, str]) -> dict[str, Any]:
 
 
 def issue_fresh_token(fields: dict[str, str]) -> dict[str, Any]:
-    """A real access token of a deleted user: it says nothing about a real user, and expires soon."""
+    """A real access token of a throwaway user, who is deleted at once. It expires soon."""
     with open_sandbox() as sandbox:
         policy = replace(Policy.default(), access=FRESH_LIFETIME)
         token = str(lifecycle.start(sandbox.person().user, Client(), policy=policy).access)
@@ -137,7 +137,7 @@ def issue_fresh_token(fields: dict[str, str]) -> dict[str, Any]:
 
 
 def show_sample(fields: dict[str, str]) -> dict[str, Any]:
-    """The copied sample, and whose signature it has."""
+    """The sample token that many tutorials copy, and the token from which its signature comes."""
     head, body, _ = jws.sample_token().split(".")
     secret = jws.JOHN_DOE_SECRET
     doe = jws.build_token(jws.SAMPLE_HEADER, jws.JOHN_DOE_PAYLOAD, secret.encode())

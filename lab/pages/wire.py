@@ -1,4 +1,4 @@
-"""The page `wire`: a play, or what this browser does, as a diagram, in words, and as curl."""
+"""`/lab/wire/`: the requests of a scenario or of this browser, as a diagram, in words, and as curl."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from lab.tracing.curl import curl_command
 from lab.tracing.runs import Run
 from lab.tracing.sequence import with_arrows
 
-UNKNOWN = "There is no such scenario. Choose one of those below."
+UNKNOWN = "There is no such scenario. Choose one of the scenarios below."
 
 
 @login_not_required
@@ -43,7 +43,7 @@ def _begin_recording(request: HttpRequest) -> HttpResponse:
 
 
 def _stop_recording(request: HttpRequest) -> HttpResponse:
-    # Without the cookie the recording cannot be read, so this is the last look.
+    # The answer shows the recording, because without the cookie it cannot be read again.
     response = _render(request, _recording_context(Run.of(request)) | {"recording": False, "stopped": True})
     runs.delete_run_cookie(response)
     return response

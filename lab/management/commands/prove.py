@@ -34,9 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--part", default="", help=f"only these: {', '.join(PARTS)}")
         parser.add_argument("--json", action="store_true", help="everything that was seen, as JSON")
         parser.add_argument(
-            "--record",
-            action="store_true",
-            help="stores what the attack range shows now, to show it where no range runs",
+            "--record", action="store_true", help="stores what the attack range shows, for sites where it does not run"
         )
 
     def asks(self, words: list[str]) -> set[str]:
