@@ -1,4 +1,4 @@
-"""`/lab/token/`: reads a token, verifies it, or forges one. Each is a separate action, and only forging signs.
+"""`/lab/token/`: reads a token, verifies it, or forges one. Reading and verifying never sign anything.
 
 A token that a visitor sends is shown once and not kept: it is in no address, no store and no log.
 """
@@ -82,7 +82,7 @@ def describe_token(decoded: DecodedToken) -> dict[str, Any]:
 
 
 def try_secret(decoded: DecodedToken, secret: str) -> dict[str, Any] | None:
-    """The signature computed again with `secret`; `None` without a secret or for a text of other than three segments."""
+    """The signature computed again with `secret`; `None` without a secret, or without three segments."""
     if not secret or len(decoded.segments) != 3:
         return None
     signed, _, sent = decoded.token.rpartition(".")
