@@ -16,7 +16,8 @@ def test_the_index_names_only_what_is_there_and_counts_the_proofs(browser: Brows
     # That the home page does without it is told in tests/config, which stand without the lab.
     assert "lab/home" in browser.get("/").content.decode()
     page = browser.get("/lab/").content.decode()
-    assert f"The lab has {len(CLAIMS)} common claims about sessions and tokens. {len(PROOFS)} of them have a proof" in page
+    counts = f"{len(CLAIMS)} common claims about sessions and tokens. {len(PROOFS)} of them have a proof"
+    assert counts in page
     addresses = set(re.findall(r'href="(/lab/[a-z]+/|/claims/|/)"', page))
     assert {"/", "/claims/", "/lab/decide/", "/lab/interview/", "/lab/remember/"} <= addresses
     assert {browser.get(address).status_code for address in addresses} == {200}
