@@ -1,6 +1,6 @@
-"""`python -m services`: starts the gateway and the processes behind it, and ends them when it is told to end.
+"""`python -m services`: starts the gateway and the processes behind it, and stops them when it is stopped.
 
-With `--after-the-site` it first waits, for some seconds at most, until the site beside it answers.
+With `--after-the-site` it first waits until the site beside it answers, for at most `SITE_WAIT` seconds.
 """
 
 import ctypes
@@ -21,16 +21,16 @@ from django.core.exceptions import ImproperlyConfigured
 from services import gateway
 from services.places import HOST, PORTS, SERVICES, WORKERS, Places
 
-# Seconds that the site is waited for, and until those that were told to end are killed.
+# Seconds to wait for the site, and for the processes to end after SIGTERM, before they are killed.
 SITE_WAIT, END = 10, 2
 PR_SET_PDEATHSIG = 1
-# What the services need of the environment. The rest of it is the site's.
+# The variables that the services need. The others may hold secrets of the site.
 NEEDED = ("PATH", "HOME", "LANG", "TZ", "PORT", "SERVICES_PORT", "VAR_DIR", "LD_PRELOAD", "FAKETIME", "PYTHONPATH")
 
 
 def main() -> None:
-    """Exits with one sentence where the services must not or cannot start."""
-    os.nice(10)  # the site, which may be starting beside them, comes first
+    """Exits with a message of one sentence when the services must not or cannot start."""
+    os.nice(10)  # otherwise a site that starts at the same time starts more slowly
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     from config import environment
 
@@ -49,9 +49,9 @@ def main() -> None:
 
 
 def refuse_outside_demo() -> None:
-    """Raises `ValueError`: what the services write about requests is for a demo on this machine.
+    """Raises `ValueError` outside the demo, because the services write headers of requests to log files.
 
-    `ImproperlyConfigured` for what the site would not start with either.
+    Raises `ImproperlyConfigured` for settings with which the site would not start either.
     """
     from django.conf import settings
 
@@ -65,7 +65,10 @@ def refuse_outside_demo() -> None:
 
 @contextmanager
 def only_here(places: Places) -> Iterator[None]:
-    """Keeps the folder for these processes. Raises `ValueError` where others have it: they would lose their socket."""
+    """Locks the folder for these processes. Raises `ValueError` when other services use it.
+
+    Two sets of services in one folder would replace each other's socket of `auth`.
+    """
     places.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (places.folder / "lock").open("w") as lock:
         try:
@@ -76,7 +79,7 @@ def only_here(places: Places) -> Iterator[None]:
 
 
 def refuse_busy_ports(places: Places) -> None:
-    """Raises `ValueError` that names the port, when one of them is taken."""
+    """Raises `ValueError`, which names the port, when one of the ports is in use."""
     for name in PORTS:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,7 +91,10 @@ def refuse_busy_ports(places: Places) -> None:
 
 
 def wait_for_site() -> None:
-    """Returns when the site's port answers, or after some seconds: the site comes first, and may have one core."""
+    """Returns when the site's port accepts connections, or after `SITE_WAIT` seconds.
+
+    On a machine with one core the site would otherwise start more slowly.
+    """
     address = (os.environ.get("WEB_HOST") or HOST).strip("[]"), int(os.environ.get("PORT") or 8000)
     end = time.monotonic() + SITE_WAIT
     while time.monotonic() < end:
@@ -98,7 +104,7 @@ def wait_for_site() -> None:
 
 
 def run(places: Places, gateway_command: gateway.Command) -> None:
-    """Starts all of them, and ends all of them when this process ends. One that ends by itself ends no other."""
+    """Starts all processes, and stops them when this process ends. When one of them ends, the others go on."""
     children = {name: start_python(name) for name in ("auth", *SERVICES, *WORKERS)}
     children["gateway"] = start(*gateway_command)
     print(f"The services: {places.url('gateway')}/", flush=True)
@@ -114,14 +120,14 @@ def run(places: Places, gateway_command: gateway.Command) -> None:
 
 
 def start_python(name: str) -> "subprocess.Popen[bytes]":
-    """One of the Python processes. `orders` and `billing` do not get the site's environment, with its secrets."""
+    """Starts one of the Python processes. `orders` and `billing` do not get the secrets in the site's environment."""
     command = [sys.executable, "-m", "gunicorn", "--config", "services/gunicorn.py", "services.wsgi"]
     environment = of_the_services() if name in SERVICES else dict(os.environ)
     return start(command, environment | {"SERVICE": name})
 
 
 def of_the_services() -> dict[str, str]:
-    """The environment of `orders` and `billing`: no secret, and what the site's access tokens say of it."""
+    """The environment of `orders` and `billing`: no secret, and the issuer and audience of the site's access tokens."""
     from django.conf import settings
 
     found = {name: os.environ[name] for name in NEEDED if name in os.environ}
@@ -130,15 +136,15 @@ def of_the_services() -> dict[str, str]:
 
 
 def start(command: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    """A process that does not outlive this one."""
+    """Starts a process that ends when this one ends, even when this one is killed."""
     libc = ctypes.CDLL(None)
-    # macOS has no such call; there gunicorn's own look at its parent must do.
+    # macOS has no `prctl`. There the Python processes end because gunicorn.py watches their parent.
     follow = partial(libc.prctl, PR_SET_PDEATHSIG, signal.SIGTERM) if hasattr(libc, "prctl") else None
     return subprocess.Popen(command, env=environment, preexec_fn=follow)  # noqa: S603
 
 
 def end_all(children: list["subprocess.Popen[bytes]"]) -> None:
-    """Ends them, by force where they take too long."""
+    """Sends SIGTERM to all of them, and kills those that have not ended after `END` seconds."""
     for child in children:
         child.terminate()
     end = time.monotonic() + END

@@ -1,7 +1,7 @@
-"""DRF authentication for a service that has no users of its own. Each of the two classes stands alone.
+"""DRF authentication for a service that has no users of its own. Each of these two classes can be used alone.
 
-`GatewayAuthentication`: the gateway has asked `auth`, and says who it is in three headers.
-`AccessTokenAuthentication`: the user's own access token comes through, and is verified by the site's published keys.
+`GatewayAuthentication`: the gateway has asked `auth`, and names the user in three headers.
+`AccessTokenAuthentication`: the client sends the user's access token, which is verified with the site's published keys.
 """
 
 import math
@@ -19,15 +19,15 @@ from rest_framework.request import Request
 from services import internal_tokens
 from services.hops import noted
 
-# In the names that WSGI gives them.
+# The headers X-User-ID, X-User-Role and X-Internal-Token, under their WSGI names.
 USER_ID, ROLE, INTERNAL_TOKEN = "HTTP_X_USER_ID", "HTTP_X_USER_ROLE", "HTTP_X_INTERNAL_TOKEN"
-# One key of a user, of whatever kind. WSGI joins two headers of a name by a comma, which no key contains.
+# A user's primary key (integer or UUID), or a role. WSGI joins repeated headers with a comma, which does not match.
 ONE_KEY = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 @dataclass(frozen=True)
 class ServiceUser:
-    """Who is asking: what the site's auth says, and nothing that is stored here."""
+    """The user of a request, as `auth` or the access token names it. The service stores no users."""
 
     pk: str
     role: str
@@ -36,7 +36,10 @@ class ServiceUser:
 
 
 class HeadersAuthentication(BaseAuthentication):
-    """Believes the two headers alone, as is often written. For comparison: any client can name any user."""
+    """Trusts the two headers without an internal token. Insecure: any client that reaches the port can name any user.
+
+    It is here for comparison, because this is a common way to write it.
+    """
 
     def authenticate(self, request: Request) -> tuple[ServiceUser, None] | None:
         user_id = request.META.get(USER_ID)
@@ -44,19 +47,19 @@ class HeadersAuthentication(BaseAuthentication):
 
 
 class KeysUnknown(APIException):
-    """503: there are no keys of the site, so whether the token is good is not known.
+    """503: the service has no keys of the site, so it cannot verify the token.
 
-    They could not be fetched; or the site signs with keys that nobody else may have (HS256), and publishes none.
+    Either the keys could not be fetched, or the site signs with secret keys (HS256), which it does not publish.
     """
 
     status_code, default_detail, wait = 503, "The site publishes no keys, or they cannot be fetched.", 5
 
 
 class GatewayAuthentication(BaseAuthentication):
-    """Takes an identity from the gateway: `X-User-ID`, `X-User-Role`, and an internal token that says the same.
+    """Accepts an identity from the gateway: `X-User-ID`, `X-User-Role`, and an internal token that names the same user.
 
-    Without the token anybody who reaches this port could write the two headers. 400 for two values of a header; 401 for
-    an identity without a token, with another's, or with one for another service.
+    Without the token, any client that reaches this port could write the two headers. 400 for a header that is missing
+    or repeated; 401 for an identity without a token, with another user's token, or with one for another service.
     """
 
     def authenticate(self, request: Request) -> tuple[ServiceUser, dict[str, Any]] | None:
@@ -74,7 +77,7 @@ class GatewayAuthentication(BaseAuthentication):
         except jwt.PyJWTError:
             raise AuthenticationFailed("The internal token is not good here.") from None
         if (claims["sub"], claims["role"]) != (user_id, role):
-            raise AuthenticationFailed("The headers and the internal token name two users.")
+            raise AuthenticationFailed("The headers and the internal token name different users.")
         return ServiceUser(claims["sub"], claims["role"]), claims
 
     def authenticate_header(self, request: Request) -> str:
@@ -82,9 +85,10 @@ class GatewayAuthentication(BaseAuthentication):
 
 
 class AccessTokenAuthentication(BaseAuthentication):
-    """Takes the user's own access token, by the site's published keys. No store is asked, so no revocation is seen.
+    """Accepts the user's own access token, verified with the site's published keys.
 
-    401 for a bad or expired token, 503 when the keys have never been fetched and cannot be.
+    It queries no store, so it accepts a revoked token until the token expires. 400 for a token together with an
+    identity from the gateway, 401 for a bad or expired token, 503 when the keys are needed and cannot be fetched.
     """
 
     def authenticate(self, request: Request) -> tuple[ServiceUser, dict[str, Any]] | None:
@@ -92,7 +96,7 @@ class AccessTokenAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer":
             return None
         if any(name in request.META for name in (USER_ID, ROLE, INTERNAL_TOKEN)):
-            raise ParseError("An identity comes in one way, and here it comes in two.")
+            raise ParseError("Send either an access token or the gateway's identity, not both.")
         try:
             with noted("verify"):
                 claims = read_access_token(token.strip())
@@ -103,34 +107,35 @@ class AccessTokenAuthentication(BaseAuthentication):
         return ServiceUser(str(claims["sub"]), str(claims["role"])), claims
 
     def authenticate_header(self, request: Request) -> str:
-        """With `error` where there was a token (RFC 6750 section 3.1)."""
+        """The challenge of a 401, with `error` when the request had a token (RFC 6750 section 3.1)."""
         error = ', error="invalid_token"' if "HTTP_AUTHORIZATION" in request.META else ""
         return f'Bearer realm="services"{error}'
 
 
 class SiteKeys(jwt.PyJWKClient):
-    """The site's published keys, kept for as long as their header allows; each fetch is noted.
+    """The site's published keys, cached for `lifespan` seconds. Each fetch is counted for the log.
 
-    A client that invents the name of a key has it looked for, and all others wait meanwhile. PyJWT looks seldom while
-    the keys can be fetched; this class, while they cannot.
+    A token with an unknown `kid` makes PyJWT fetch the keys again, and all other requests wait for that fetch. PyJWT
+    limits how often it does so after a fetch that succeeded. This class does the same after a fetch that failed:
+    otherwise a client with invented key names would make every request wait for the timeout.
     """
 
     _failed = -math.inf
 
     def fetch_data(self) -> Any:
         if time.monotonic() - self._failed < KeysUnknown.wait:
-            raise jwt.PyJWKClientConnectionError("They could not be fetched a moment ago.")
+            raise jwt.PyJWKClientConnectionError("The last fetch failed a moment ago.")
         try:
             with noted("fetch"):
                 return super().fetch_data()
-        except (jwt.PyJWTError, ValueError) as error:  # also for an answer without keys, and for one that is no JSON
+        except (jwt.PyJWTError, ValueError) as error:  # also an answer without keys, or one that is not JSON
             self._failed = time.monotonic()
-            raise jwt.PyJWKClientConnectionError("There are no keys.") from error
+            raise jwt.PyJWKClientConnectionError("The keys could not be fetched.") from error
 
 
 def read_access_token(token: str) -> dict[str, Any]:
-    """The claims of an access token of the site. Raises `jwt.PyJWTError` for anything else."""
-    # Before the keys are looked for: a name that is not known would be fetched for again.
+    """The claims of a valid access token of the site. Raises `jwt.PyJWTError` for any other text."""
+    # `name_of_key` refuses other tokens first. Otherwise each of them could make the service fetch the keys again.
     key = settings.SITE_KEYS.get_signing_key(internal_tokens.name_of_key(token, "at+jwt"))
     return jwt.decode(
         token,

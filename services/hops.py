@@ -1,7 +1,7 @@
-"""What each process on a request's way wrote down about it: the headers that arrived, and what was looked up.
+"""Logs each request at each process that it passes: the headers that arrived, and which work was done for it.
 
-The gateway gives each request an id and writes an access log; the processes behind it write a line of the same kind,
-with the id. The lab puts the lines together.
+The gateway gives each request an id and writes an access log. The processes behind it log a line with the same id, and
+the lab shows the lines of one request together.
 """
 
 import json
@@ -21,21 +21,21 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 logger = logging.getLogger("services.hops")
-# Headers whose values are written down. Any other may hold a credential: its first characters and a digest tell two
-# of them apart.
+# Headers whose values are logged. Any other header may hold a credential. Of those, only the first characters, the
+# length and a part of the SHA-256 are logged, which is enough to tell two values apart.
 OPEN = {"Host", "Accept", "Content-Type", "Content-Length", "Connection", "Via", "X-User-Id", "X-User-Role"}
 OPEN |= {"X-Request-Id", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Method"}
-# Bytes of one file; one more is kept.
+# Bytes of a log file. One older file is kept as well.
 LARGEST = 512 * 1024
-# As Caddy and as nginx write them.
+# The ids of Caddy (a UUID) and of nginx (32 hexadecimal digits).
 REQUEST_ID = re.compile(r"[0-9a-f-]{32,36}")
-# What was done for the request under way: how often, by kind.
+# The work done for the current request: a count for each kind.
 _work: ContextVar[dict[str, int] | None] = ContextVar("work", default=None)
 
 
 @contextmanager
 def noted(kind: str) -> Iterator[None]:
-    """Counts what is done inside, for the line about this request."""
+    """Counts one piece of work of this kind, such as `verify` or `sql`, for the log line of the current request."""
     work = _work.get()
     if work is not None:
         work[kind] = work.get(kind, 0) + 1
@@ -43,7 +43,7 @@ def noted(kind: str) -> Iterator[None]:
 
 
 class HopMiddleware:
-    """Writes the line. Outermost, so that it sees all that arrived."""
+    """Logs the line. It must be the first middleware, so that it sees the headers as they arrived."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -76,19 +76,19 @@ def _line(request: HttpRequest, response: HttpResponseBase, request_id: str, wor
         "request_id": request_id,
         "hop": settings.SERVICE,
         "method": request.method,
-        # Not the address: a client may have written a credential there.
+        # The route instead of the path, because a client may have written a credential into the path.
         "route": request.resolver_match.route if request.resolver_match else None,
         "headers": {name: masked(name, value) for name, value in request.headers.items()},
         "status": response.status_code,
         "ms": round(seconds * 1000, 2),
         "work": work,
-        # The site's own trace counts what `auth` asks of the stores.
+        # In `auth`, the site's trace adds this header. It counts the queries to the stores.
         "timing": response.headers.get("Server-Timing", ""),
     }
 
 
 def masked(name: str, value: str) -> str:
-    """The value of a header as it may be written down."""
+    """The value of a header in the form in which it may be logged."""
     if name.title() in OPEN:
         return value[:200]
     return f"{value[:6]}… {len(value)} characters, sha256 {sha256(value.encode()).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""What every request to `orders` or `billing` passes, by whatever way it comes there."""
+"""Middleware for every request to `orders` or `billing`, with or without the gateway."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 
 
 class PrivateAnswers:
-    """Marks every answer as one that no cache keeps and no page of another site shows."""
+    """Forbids caches to store an answer, and pages to show it in a frame."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -21,9 +21,9 @@ class PrivateAnswers:
 
 
 class BodyLimit:
-    """Refuses what the views would read whatever its size (413), or would not see at all (411).
+    """Refuses a body that is too large (413), and one of unknown length (411).
 
-    DRF asks for no limit, and Django reads no body without a Content-Length: its fields would seem to be missing.
+    DRF has no limit for a body. Django ignores a body without Content-Length, so its fields would seem to be missing.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -32,12 +32,12 @@ class BodyLimit:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "Transfer-Encoding" in request.headers:
             return JsonResponse({"detail": "Send the header Content-Length, and no Transfer-Encoding."}, status=411)
-        # The server has refused what is no number.
+        # `int` cannot fail here, because gunicorn refuses a Content-Length that is not a number.
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return JsonResponse({"detail": "The body is too large."}, status=413)
         return self.get_response(request)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """For addresses that there are not, as `handler404`: in JSON, like everything else here."""
+    """Answers an unknown address in JSON, as the other answers are. For `handler404`."""
     return JsonResponse({"detail": "Not found."}, status=404)

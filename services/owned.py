@@ -1,4 +1,4 @@
-"""A view of what a user owns in a service: rows that name the user by the key that the site has."""
+"""A view of the rows that belong to one user. Each row holds the site's primary key of its user."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 
 class OwnRows(ListCreateAPIView):
-    """Lists and takes rows of the user who asks; DELETE removes them. `plural` is their name in the list."""
+    """GET lists the rows of the user, POST adds one, DELETE removes all. `plural` is the name of the list in JSON."""
 
     plural: str
 
@@ -17,7 +17,7 @@ class OwnRows(ListCreateAPIView):
         return self.serializer_class.Meta.model.objects.filter(user=self.request.user.pk)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Says also for whom, so that a reader sees whose identity arrived."""
+        """Includes the user's id and role, so that a reader sees which identity arrived."""
         rows = self.get_serializer(self.get_queryset(), many=True).data
         return Response({"userId": request.user.pk, "role": request.user.role, self.plural: rows})
 

@@ -1,6 +1,6 @@
-"""Where the processes listen, and the folder in which they keep what is theirs.
+"""Where the processes listen, and the folder of their files.
 
-Reads the environment alone: `orders` and `billing` have no settings of the site.
+This module reads only the environment, because `orders` and `billing` do not have the settings of the site.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 HIGHEST_PORT = 65535
-# Those that listen at a port, in the order of their ports; the first is the way in.
+# The processes and servers that listen at a port, in the order of their ports. Clients use the first.
 PORTS = ("gateway", "orders", "billing", "careless gateway", "first worker", "second worker")
 WORKERS = ("first worker", "second worker")
 SERVICES = ("orders", "billing")
@@ -18,14 +18,14 @@ SERVICES = ("orders", "billing")
 
 @dataclass(frozen=True)
 class Places:
-    """The first of the ports, and the folder."""
+    """The number of the first port, and the folder."""
 
     base: int
     folder: Path
 
     @classmethod
     def of_environment(cls) -> "Places":
-        """What SERVICES_PORT, PORT and VAR_DIR say. Raises `ValueError`, with a sentence, for ports there cannot be."""
+        """Reads SERVICES_PORT, PORT and VAR_DIR. Raises `ValueError` for a port that is invalid or the site's own."""
         site = _number("PORT", 8000, HIGHEST_PORT)
         base = _number("SERVICES_PORT", site + 20, HIGHEST_PORT - len(PORTS) + 1)
         if base <= site < base + len(PORTS):
@@ -37,21 +37,21 @@ class Places:
         return self.base + PORTS.index(name)
 
     def url(self, name: str) -> str:
-        """Where one of `PORTS` answers, without a slash at the end."""
+        """The origin of one of `PORTS`: no slash at the end."""
         return f"http://{HOST}:{self.port(name)}"
 
     @property
     def auth_socket(self) -> Path:
-        """Where `auth` listens. Not at a port: who asks it gets internal tokens, and that is the gateway alone."""
+        """The Unix socket of `auth`. At a port, every local user could ask `auth` for internal tokens."""
         return self.folder / "auth.sock"
 
     @property
     def internal_keys(self) -> Path:
-        """The public half of the key of internal tokens, written by `auth` and read by the services."""
+        """The file with the public key of internal tokens. `auth` writes it, and the services read it."""
         return self.folder / "internal-keys.json"
 
     def log(self, name: str) -> Path:
-        """What one of them wrote about the requests that came to it."""
+        """The file in which this process logs its requests."""
         return self.folder / f"{name}.log"
 
 

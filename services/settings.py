@@ -1,4 +1,4 @@
-"""The settings of `orders` and `billing`. No secret of the site is among them, nor the way to one.
+"""The settings of `orders` and `billing`. They hold no secret of the site, and no path or URL that leads to one.
 
 `SERVICE` in the environment says which of the two this process is.
 """
@@ -12,9 +12,9 @@ from services.places import Places
 
 places = Places.of_environment()
 SERVICE = os.environ["SERVICE"]
-# The claims of the site's access tokens.
+# The issuer and the audience of the site's access tokens.
 ISSUER, AUDIENCE = os.environ["TOKEN_ISSUER"], os.environ["TOKEN_AUDIENCE"]
-# As long as the header of the published keys allows.
+# `lifespan` is the max-age that the site sends with the keys, in seconds.
 SITE_KEYS = SiteKeys(
     f"{places.url('gateway')}/.well-known/jwks.json",
     lifespan=300,
@@ -24,7 +24,7 @@ SITE_KEYS = SiteKeys(
 INTERNAL_KEYS = Keys(places.internal_keys)
 HOP_LOG = places.log(SERVICE)
 
-# Nothing here is signed by Django.
+# Django needs a key, but the services sign nothing with it. A new one at each start does no harm.
 SECRET_KEY = secrets.token_urlsafe(48)
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 INSTALLED_APPS = ["rest_framework", f"services.{SERVICE}"]
@@ -44,19 +44,19 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ, TIME_ZONE = True, "UTC"
-# The addresses end as the gateway's do.
+# Addresses such as /total have no slash at the end.
 APPEND_SLASH = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        # The first one's challenge is the one that a 401 carries.
+        # DRF puts the challenge of the first class into a 401.
         "services.authentication.AccessTokenAuthentication",
         "services.authentication.GatewayAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    # DRF's own answers a body that is nested too deep with a 500.
+    # DRF's own parser answers a body that is nested too deeply with a 500.
     "DEFAULT_PARSER_CLASSES": ["security.parsers.JSONParser"],
-    # `django.contrib.auth` is not installed: there are no users here.
+    # DRF's default is a class of `django.contrib.auth`, which is not installed.
     "UNAUTHENTICATED_USER": None,
 }

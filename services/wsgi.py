@@ -1,4 +1,4 @@
-"""The WSGI application of a process that SERVICE names. Tables of a service are made where there are none."""
+"""The WSGI application of the process that SERVICE names. For `orders` and `billing` it also creates missing tables."""
 
 import os
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from security import charset
 
 SERVICE = os.environ["SERVICE"]
-# These have the site's settings, with addresses of their own.
+# These processes have the site's settings, with their own addresses.
 OWN_SETTINGS = {
     "auth": "services.auth.settings",
     "first worker": "services.workers.settings",

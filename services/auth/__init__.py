@@ -1,4 +1,4 @@
-"""Whom a session or a token stands for: asked by the gateway before it lets a request through.
+"""Tells the gateway which user a session or an access token belongs to, before the gateway passes a request on.
 
-The site's own authentication, in a process that has nothing else, and the only one that signs internal tokens.
+It runs the site's own authentication and publishes the site's public keys. No other process signs internal tokens.
 """

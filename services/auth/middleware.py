@@ -1,4 +1,4 @@
-"""The request that the gateway asks about, and a refusal as each gateway can pass it on."""
+"""Prepares the gateway's subrequest for the checks, and a refusal for gateways that drop its body."""
 
 import json
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from django.http.response import HttpResponseBase
 
 
 class OriginalMethodMiddleware:
-    """Gives the question the method of the request it is about: the gateway asks by GET.
+    """Gives the gateway's subrequest, which is a GET, the method of the client's request.
 
-    Without it the origin gate and the CSRF check would let every request pass, and another site's form could order
+    Without it the origin gate and the CSRF check would let every request pass, and a form on another site could order
     something with the user's session.
     """
 
@@ -24,16 +24,16 @@ class OriginalMethodMiddleware:
 
 
 def _become_original(request: HttpRequest) -> None:
-    # Not by `request.headers`, which would keep what is replaced below.
+    # `request.headers` is cached when it is first read, and would then keep the values that are replaced below.
     request.method = request.META.get("HTTP_X_FORWARDED_METHOD", "POST").upper()
-    # The body stays at the gateway.
+    # The gateway does not send the body along.
     request.META["CONTENT_LENGTH"] = "0"
-    # A refusal is for the client of a service, and those answer in JSON.
+    # The gateway passes a refusal on to the client of a service, and the services answer in JSON.
     request.META["HTTP_ACCEPT"] = "application/json"
 
 
 class RefusalHeaderMiddleware:
-    """Writes a refusal also into a header: nginx throws the body of an answer to `auth_request` away."""
+    """Copies a refusal into the header `X-Refusal`, because nginx discards the body of an answer to `auth_request`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -41,6 +41,6 @@ class RefusalHeaderMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if response.status_code >= 400 and response.headers.get("Content-Type") == "application/json":
-            # As ASCII, in one line.
+            # Parsed and written again, so that the header is ASCII in one line.
             response["X-Refusal"] = json.dumps(json.loads(response.content))
         return response

@@ -1,4 +1,4 @@
-"""The settings of `auth`: the site's, since it reads the site's sessions and tokens, with other addresses."""
+"""The settings of `auth`. They are the site's, because `auth` reads the site's sessions and tokens, with other URLs."""
 
 from config.settings import *  # noqa: F403
 from config.settings import INSTALLED_APPS, MIDDLEWARE
@@ -6,15 +6,15 @@ from services.internal_tokens import Issuer
 from services.places import Places
 
 places = Places.of_environment()
-# The gateway, which writes X-Forwarded-For anew.
+# The gateway. It replaces the client's X-Forwarded-For.
 TRUSTED_PROXIES = 1
 SERVICE, HOP_LOG = "auth", places.log("auth")
-# Made once, before the process that serves is forked: another key would be unknown to the services.
+# gunicorn loads this file once, before it forks the worker. A worker with its own key would replace the published one.
 INTERNAL_TOKENS = Issuer(places.internal_keys)
-# Their middleware is not here.
+# These apps need middleware that is not in the list below.
 INSTALLED_APPS = [name for name in INSTALLED_APPS if name not in ("django.contrib.admin", "django.contrib.messages")]
 ROOT_URLCONF = "services.auth.urls"
-# The same gates as on the site, for the request that the gateway holds.
+# The client's request passes the same gates as on the site.
 MIDDLEWARE = [
     "services.hops.HopMiddleware",
     "services.auth.middleware.RefusalHeaderMiddleware",

@@ -1,4 +1,4 @@
-"""The addresses of `auth`. The gateway writes the first two, with the name of the service it is about to ask."""
+"""The addresses of `auth`. The gateway asks the first two, with the name of the service that the request is for."""
 
 from django.urls import path
 
@@ -8,6 +8,6 @@ from services.auth.views import SessionCheck, TokenCheck
 urlpatterns = [
     path("check/session/<service>", SessionCheck.as_view()),
     path("check/token/<service>", TokenCheck.as_view()),
-    # The site's public keys, for services that verify access tokens themselves.
+    # For services that verify the site's access tokens themselves.
     path(".well-known/jwks.json", key_set),
 ]

@@ -1,4 +1,7 @@
-"""One view for each kind of credential. 204 with the identity, or without one; 401, 403 or 503 with the reason."""
+"""One view for each kind of credential.
+
+Each answers 204, with the identity if the request has a credential, or refuses with an error status and the reason.
+"""
 
 from typing import Any
 
@@ -15,7 +18,7 @@ from sessions_demo.authentication import SessionAuthentication
 
 
 class OnlyJSON(DefaultContentNegotiation):
-    """Ignores what the client would like to be answered: that is for the service."""
+    """Always answers in JSON. The `Accept` header of the client is meant for the service."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
@@ -29,7 +32,7 @@ class Check(JsonView):
     content_negotiation_class = OnlyJSON
 
     def check(self, request: Request, service: str) -> Response:
-        """204, with the three headers of the identity where there is one."""
+        """204, with the three identity headers if the request is authenticated."""
         user = request.user
         if not user.is_authenticated:
             return Response(status=204)
@@ -37,17 +40,17 @@ class Check(JsonView):
         token = settings.INTERNAL_TOKENS.issue(service, user_id, role)
         return Response(status=204, headers={"X-User-ID": user_id, "X-User-Role": role, "X-Internal-Token": token})
 
-    # The method is that of the request which the gateway holds; it is the service that knows which it has.
+    # The method is that of the client's request, and only the service knows which methods it supports.
     get = head = post = put = patch = delete = options = http_method_not_allowed = check  # type: ignore[assignment]
 
 
 class SessionCheck(Check):
-    """By the session cookie: one look into Redis."""
+    """Checks the session cookie, with one query to Redis."""
 
     authentication_classes = [SessionAuthentication]
 
 
 class TokenCheck(Check):
-    """By the access token: the signature, and the check that `JWT_REVOCATION` names."""
+    """Checks the access token: its signature, and whether it is revoked, as `JWT_REVOCATION` says."""
 
     authentication_classes = [JWTAuthentication]

@@ -1,9 +1,9 @@
-"""One table, which knows a user by the key that the site has for it."""
+"""One table. It identifies a user by the site's primary key, as text."""
 
 from django.core.validators import MaxValueValidator
 from django.db import models
 
-# Cents of one payment. Without a limit a few of them have a sum that the database cannot hold.
+# Cents of one payment. Without a limit, the sum of a few payments could overflow the database's integers.
 MOST = 10**9
 
 

@@ -15,7 +15,7 @@ PRICES = {"book": 1200, "lamp": 4900}
 
 
 class PaymentSerializer(ModelSerializer):
-    """A payment, without the user, who is the one that asks."""
+    """A payment, without its user: only that user can read it."""
 
     class Meta:
         model = Payment
@@ -23,20 +23,20 @@ class PaymentSerializer(ModelSerializer):
 
 
 class Payments(OwnRows):
-    """Those of the user who asks."""
+    """The payments of the user who sends the request."""
 
     serializer_class, plural = PaymentSerializer, "payments"
 
 
 class IsAdmin(IsAuthenticated):
-    """The role `admin`, as the identity says it."""
+    """Allows users whose identity has the role `admin`."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return super().has_permission(request, view) and request.user.role == "admin"
 
 
 class Total(APIView):
-    """What all users have paid together: for the role `admin`."""
+    """What all users together have paid. For the role `admin` only."""
 
     permission_classes = [IsAdmin]
 
@@ -46,7 +46,7 @@ class Total(APIView):
 
 
 class Believed(APIView):
-    """Whom a service would take for the user that believes the headers alone. It gives nothing of anybody."""
+    """The user that a service would see if it trusted the two headers alone. It returns no stored data."""
 
     authentication_classes = [HeadersAuthentication]
 
@@ -56,7 +56,7 @@ class Believed(APIView):
 
 
 class Prices(APIView):
-    """Open to everybody; says who asks, if anybody is known to."""
+    """Open to everybody. The answer names the user, if the request has an identity."""
 
     permission_classes = [AllowAny]
 

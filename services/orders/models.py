@@ -1,4 +1,4 @@
-"""One table, which knows a user by the key that the site has for it."""
+"""One table. It identifies a user by the site's primary key, as text."""
 
 from django.db import models
 

@@ -7,7 +7,7 @@ from services.owned import OwnRows
 
 
 class OrderSerializer(ModelSerializer):
-    """An order, without the user, who is the one that asks."""
+    """An order, without its user: only that user can read it."""
 
     class Meta:
         model = Order
@@ -15,6 +15,6 @@ class OrderSerializer(ModelSerializer):
 
 
 class Orders(OwnRows):
-    """Those of the user who asks."""
+    """The orders of the user who sends the request."""
 
     serializer_class, plural = OrderSerializer, "orders"

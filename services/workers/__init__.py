@@ -1,4 +1,4 @@
-"""Two web processes of one site, each the only one at its port: what a login is worth at the other.
+"""Two web processes of one site, each at its own port. They show whether a login at one of them is valid at the other.
 
-Each is the complete site, with one flow more, whose sessions are in the memory of the process.
+Each is the complete site, and has one more flow, whose sessions are in the memory of the process.
 """

@@ -1,11 +1,11 @@
-"""The settings of a worker: the site's, and one cache more."""
+"""The settings of a worker: the site's, and two more caches."""
 
 from config.settings import *  # noqa: F403
 from config.settings import CACHES
 from services.places import Places
 
 CACHES = CACHES | {
-    # As Django has it where nothing says otherwise, but for its limit: at 300 entries it throws a third of them away.
+    # Django's default cache with a higher limit. By default it deletes a third of its entries when it has 300.
     "process_memory": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "OPTIONS": {"MAX_ENTRIES": 1_000_000},

@@ -1,4 +1,4 @@
-"""The addresses of the site, and those of the flow in the memory of the process."""
+"""The addresses of the site, and those of the flow whose sessions are in the memory of the process."""
 
 from django.urls import include, path
 

@@ -1,4 +1,4 @@
-"""A login whose session is in the memory of this process alone, and what the process says of itself."""
+"""A login whose session is in the memory of this process only, and addresses for the lab's experiments."""
 
 import json
 import os
@@ -30,7 +30,7 @@ CONTROL_SALT, CONTROL_HEADER = "services.workers", "X-Control"
 
 
 def for_the_lab(view: Callable[[HttpRequest], JsonResponse]) -> Callable[..., HttpResponse]:
-    """403 for any client but the lab, which knows the site's SECRET_KEY; 405 for anything but a POST."""
+    """Lets only the lab, which knows the site's SECRET_KEY, call the view. 403 for others, 405 unless it is a POST."""
 
     @csrf_exempt
     @login_not_required
@@ -45,12 +45,12 @@ def for_the_lab(view: Callable[[HttpRequest], JsonResponse]) -> Callable[..., Ht
 
 
 def control() -> str:
-    """What the header of the lab must say."""
+    """The value that the lab sends in the header `CONTROL_HEADER`."""
     return salted_hmac(CONTROL_SALT, "control", algorithm="sha256").hexdigest()
 
 
 class MemorySession(SessionStore):
-    """Django's own store on a cache, with a cache that is a dictionary of this process."""
+    """Django's session store on a cache. Here the cache is a dictionary in the memory of this process."""
 
     def __init__(self, session_key: str | None = None, alias: str = "process_memory") -> None:
         super().__init__(session_key)
@@ -58,7 +58,7 @@ class MemorySession(SessionStore):
 
 
 class MemoryAuthentication(BaseAuthentication):
-    """The user's key in a session of this process; `request.auth` is the session."""
+    """`request.user` is the user's id from a session of this process, and `request.auth` is the session."""
 
     def authenticate(self, request: Request) -> tuple[Any, MemorySession] | None:
         session = MemorySession(request.COOKIES.get(COOKIE))
@@ -70,13 +70,13 @@ class MemoryAuthentication(BaseAuthentication):
 
 @method_decorator(login_not_required, name="dispatch")
 class Login(JsonView):
-    """Name and password in, cookie out."""
+    """Takes a name and a password, and answers with a session cookie."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
 
     def post(self, request: Request) -> Response:
-        """200 with the cookie; 401 and 429 as everywhere."""
+        """200 with the cookie; 401 and 429 as in the site's other flows."""
         body = self.read(LoginBody)
         user = verify(request._request, body["identifier"], body["password"])
         session = MemorySession()
@@ -89,13 +89,13 @@ class Login(JsonView):
 
 @method_decorator(login_not_required, name="dispatch")
 class WhoAmI(JsonView):
-    """Who the session of this process says the user is."""
+    """The user of a session of this process."""
 
     authentication_classes = [MemoryAuthentication]
     permission_classes = [AllowAny]
 
     def get(self, request: Request) -> Response:
-        """200 with the user's key, or 401."""
+        """200 with the user's id, or 401."""
         if request.auth is None:
             self.permission_denied(request)
         return Response({"userId": request.user})
@@ -103,7 +103,7 @@ class WhoAmI(JsonView):
 
 @for_the_lab
 def visit(request: HttpRequest) -> JsonResponse:
-    """A visitor without a login, for whom a session is begun, as by a shop's basket, in the cache that is named."""
+    """Begins a session for a visitor without a login, as a shop's basket does, in the cache that the query names."""
     session = MemorySession(alias=_cache(request))
     session["basket"] = ["book"]
     session.save()
@@ -112,7 +112,7 @@ def visit(request: HttpRequest) -> JsonResponse:
 
 @for_the_lab
 def kept(request: HttpRequest) -> JsonResponse:
-    """How many of these sessions of visitors are still there."""
+    """How many of the sessions named in the body still exist."""
     keys = json.loads(request.body)["sessions"]
     return JsonResponse({"kept": sum(MemorySession(alias=_cache(request)).exists(key) for key in keys)})
 
@@ -124,13 +124,13 @@ def _cache(request: HttpRequest) -> str:
 @require_GET
 @login_not_required
 def process(request: HttpRequest) -> JsonResponse:
-    """What this process is, and how much memory it has, in bytes."""
+    """The id of this process, and its resident memory in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return JsonResponse({"pid": os.getpid(), "bytes": pages * os.sysconf("SC_PAGE_SIZE")})
 
 
 @for_the_lab
 def restart(request: HttpRequest) -> JsonResponse:
-    """Ends this process a moment after the answer; the server starts another."""
+    """Ends this process 0.1 seconds later, after the answer. gunicorn starts another."""
     threading.Timer(0.1, os._exit, [0]).start()
     return JsonResponse({"pid": os.getpid()})
