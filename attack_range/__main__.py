@@ -1,15 +1,15 @@
-"""`python -m attack_range`: prepares the range and serves it until it is told to end.
+"""`python -m attack_range`: prepares the range and serves it until it is stopped.
 
-With `--after-the-site` it first waits, for some seconds at most, until the site beside it answers.
+With `--after-the-site` it first waits until the site beside it answers, for at most `preparation.SITE_WAIT` seconds.
 """
 
 import os
 import signal
 import sys
 
-# The launcher's children inherit the site's.
+# A child of the site's launcher would otherwise inherit the site's settings.
 os.environ["DJANGO_SETTINGS_MODULE"] = "attack_range.settings"
-# Playwright keeps an event loop in the thread of the cases; Django takes that for an async view and refuses to query.
+# Playwright runs an event loop in the thread of the cases. Django would refuse database queries in such a thread.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 from attack_range import hosts, preparation
@@ -17,9 +17,9 @@ from attack_range.server import serve
 
 
 def main() -> None:
-    """Exits with one sentence where the range must not or cannot start."""
-    os.nice(10)  # the site, which may be starting beside it, comes first
-    # Until gunicorn has handlers of its own, a SIGTERM to this process must end the store too.
+    """Exits with a message of one sentence when the range must not or cannot start."""
+    os.nice(10)  # otherwise a site that starts at the same time starts more slowly
+    # Until gunicorn installs its own handlers, a SIGTERM would end this process without stopping the store.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         preparation.take_env_file()

@@ -1,7 +1,7 @@
-"""What the servers saw of one attempt. Whether an attack succeeded follows from this and from what changed, and from
-nothing that a page says.
+"""Records what the servers see of one attempt. Whether an attack succeeded follows from these records and from what
+changed on a server.
 
-An attempt has a nonce. Each request that carries it as `attempt` in its query is recorded, at whatever host it arrived.
+Each attempt has a nonce. A request with the nonce as `attempt` in its query is recorded, at every host of the range.
 """
 
 import secrets
@@ -13,18 +13,18 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs
 
-# More are forgotten, the oldest first, and of one attempt no more requests are kept than this.
+# When there are more attempts, the oldest are deleted. Requests of one attempt beyond the maximum are not recorded.
 ATTEMPTS_MAX, ARRIVALS_MAX = 2000, 100
-# Where the arrival of a request is kept while it is answered.
+# The key in the WSGI environment for the `Arrival` of a request.
 ARRIVAL = "attack_range.arrival"
 BY_STATUS = {405: "method", 415: "media type"}
-# How the project's own refusals begin. As pages they stand in HTML.
+# How the project's own refusals begin. In an answer in HTML, such a sentence stands inside the page.
 BY_SENTENCE = {"Origin gate:": "origin gate", "CSRF check:": "CSRF token"}
 
 
 @dataclass
 class Arrival:
-    """One request as it reached a server of the range, the status of the answer, and the check of ours that refused."""
+    """One request as it reached a server of the range, the status of the answer, and which of our checks refused it."""
 
     host: str
     method: str
@@ -39,7 +39,7 @@ class Arrival:
 
 @dataclass
 class Attempt:
-    """One try: what arrived, what was changed by it, what reached the attacker."""
+    """One try: which requests arrived, what they changed, and what reached the attacker."""
 
     nonce: str
     arrivals: list[Arrival] = field(default_factory=list)
@@ -53,7 +53,7 @@ _lock = Lock()
 
 
 def begin() -> Attempt:
-    """A new attempt, of which nothing has arrived."""
+    """Creates and stores a new attempt, without requests yet."""
     attempt = Attempt(secrets.token_hex(12))
     with _lock:
         _attempts[attempt.nonce] = attempt
@@ -63,19 +63,19 @@ def begin() -> Attempt:
 
 
 def find(nonce: str) -> Attempt | None:
-    """The attempt with this nonce, `None` for one that was never begun or is forgotten."""
+    """The attempt with this nonce. `None` when there is none, or when it has been deleted."""
     with _lock:
         return _attempts.get(nonce)
 
 
 def reset() -> None:
-    """Forgets all of them."""
+    """Deletes all attempts."""
     with _lock:
         _attempts.clear()
 
 
 def watching(environ: dict[str, Any], start_response: Any) -> Callable[..., Any]:
-    """`start_response`, which also records the request for the attempt it names."""
+    """Records the request if it names an attempt. Returns a `start_response` that adds the status to the record."""
     nonces = parse_qs(environ.get("QUERY_STRING", "")).get("attempt", [])
     attempt = find(nonces[0]) if nonces else None
     if attempt is None or len(attempt.arrivals) >= ARRIVALS_MAX:
@@ -111,13 +111,13 @@ def _cookie_names(line: str) -> list[str]:
 
 
 def note_answer(environ: dict[str, Any], status: int, text: str) -> None:
-    """Keeps with the arrival of this request, if it is recorded, which check refused it."""
+    """Adds to the record of this request, if there is one, which check refused it."""
     if arrival := environ.get(ARRIVAL):
         arrival.refused_by = layer_of(status, text)
 
 
 def layer_of(status: int, text: str) -> str:
-    """The check of the project's own code that gave this answer; "" if none of those that stop forged requests did."""
+    """The check against forged requests, of the project's own code, that gave this answer. "" if none of them did."""
     if status != 403:
         return BY_STATUS.get(status, "")
     return next((layer for sentence, layer in BY_SENTENCE.items() if sentence in text), "")

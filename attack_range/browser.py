@@ -1,7 +1,7 @@
-"""The one Chromium of the range. It is started for the first case that needs it and ends when it is idle.
+"""The one Chromium of the range. It starts for the first case that needs it, and ends when it is idle.
 
-All of it happens in one thread, for Playwright's objects belong to the thread that made them; so cases run one at a
-time. Playwright comes with `requirements-dev.txt`, which `make prove` installs, and downloads nothing.
+Playwright's objects can only be used in the thread that created them. All cases run in that thread, one at a time.
+`make prove` installs Playwright with `requirements-dev.txt`. It downloads no browser.
 """
 
 import os
@@ -17,10 +17,10 @@ from attack_range import hosts, preparation
 T = TypeVar("T")
 # Seconds without a case after which Chromium ends.
 IDLE = 20
-# Milliseconds that a page is waited for.
+# Milliseconds to wait for a page.
 PATIENCE = 10_000
-# Chromium lets a cookie without SameSite go along with a POST from another site for two minutes after it was set. With
-# this feature, made for tests, it is ten seconds.
+# Seconds. For two minutes after a cookie without SameSite was set, Chromium sends it with a POST from another site. A
+# feature of Chromium for tests, switched on below, shortens this to ten seconds.
 SHORT_WINDOW = 10
 SWITCHES = [
     "--no-sandbox",
@@ -30,14 +30,14 @@ SWITCHES = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Or Chromium starts a spare process for every page.
+    # Without it Chromium starts a spare process for each page.
     "--renderer-process-limit=1",
-    # Chromium makes two pages of its own for the address bar of each profile, which no case looks at. This list takes
-    # the place of Playwright's, of which it keeps what would change an address or ask the network.
+    # Chromium creates two pages for the address bar of each profile, which no case needs. This list replaces that of
+    # Playwright, so it repeats the features that would change an address or use the network.
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,HttpsUpgrades,MediaRouter,OptimizationHints,"
     "NetworkTimeServiceQuerying",
     "--enable-features=ShortLaxAllowUnsafeThreshold",
-    # No name but the range's is found, so that nothing can leave this machine.
+    # Chromium resolves no other names than those of the range. Otherwise a weak page could contact another machine.
     "--host-resolver-rules=MAP * ~NOTFOUND, " + ", ".join(f"EXCLUDE {name}" for name in hosts.ALL),
 ]
 NO_DRIVER = "What drives Chromium is not installed. Type make prove once: it installs that, too."
@@ -45,14 +45,14 @@ NO_CHROMIUM = "There is no Chromium on the PATH of the attack range. On Debian: 
 
 
 class Unavailable(Exception):
-    """There is no Chromium, or nothing that drives it. The sentence says what to do."""
+    """Chromium or Playwright is not installed. The message says what to do."""
 
 
 class Chromium:
-    """Starts Chromium when it is needed. Only `in_its_thread` may touch it."""
+    """Starts Chromium when it is needed. Only functions passed to `in_its_thread` may use it."""
 
     def __init__(self) -> None:
-        # The release that was started last; "" before the first start.
+        # The version of the Chromium that was started last. "" before the first start.
         self.release = ""
         self._thread = ThreadPoolExecutor(1, "chromium")
         self._driver: Any = None
@@ -61,7 +61,7 @@ class Chromium:
         self._timer: threading.Timer | None = None
 
     def in_its_thread(self, work: Callable[[], T]) -> T:
-        """What `work` gives, once all that was asked before is done."""
+        """Runs `work` in Chromium's thread, after the work that was submitted before, and returns its result."""
         return self._thread.submit(self._do, work).result()
 
     def _do(self, work: Callable[[], T]) -> T:
@@ -79,7 +79,7 @@ class Chromium:
 
     @property
     def browser(self) -> Any:
-        """Playwright's `Browser`. Raises `Unavailable`."""
+        """Playwright's `Browser`, started if needed. Raises `Unavailable`."""
         if self._browser is None or not self._browser.is_connected():
             self.close()
             self._start()
@@ -94,7 +94,7 @@ class Chromium:
         if not path:
             raise Unavailable(NO_CHROMIUM)
         self._driver = sync_playwright().start()
-        # A folder of its own: the profile of the person at this machine is never touched.
+        # A temporary folder, so that Chromium does not use the profile of the person at this machine.
         self._profile = tempfile.mkdtemp(prefix=preparation.PROFILE, dir=preparation.folder())
         self._browser = self._driver.chromium.launch(
             executable_path=path, args=SWITCHES, env=_environment(self._profile)
@@ -102,7 +102,7 @@ class Chromium:
         self.release = self._browser.version
 
     def close(self) -> None:
-        """Ends it. Does nothing when there is none."""
+        """Ends Chromium and Playwright, if they run, and deletes the temporary folder."""
         if self._browser is not None and self._browser.is_connected():
             self._browser.close()
         if self._driver is not None:
@@ -113,8 +113,8 @@ class Chromium:
 
 
 def _environment(home: str) -> dict[str, Any]:
-    # Not all of this process's: that holds what `.env` says. Of a moved clock, all of it is moved: Chromium's own waits
-    # fail where one kind of clock stays behind.
+    # Only some of this process's variables, because the others include those of `.env`. LD_PRELOAD and FAKETIME move
+    # the clock in tests. No option that excludes one kind of clock is passed on: Chromium's waits would fail.
     passed_on = ("PATH", "TZ", "LD_PRELOAD", "FAKETIME")
     return {name: os.environ[name] for name in passed_on if name in os.environ} | {"HOME": home}
 

@@ -1,5 +1,6 @@
-"""A case is one thing that is tried in one go. It is an attack on a weak variant, the same attack on the project's own
-code, or a legitimate use of that code. The servers decide whether it succeeded.
+"""A case is one attack on a weak variant, one attack on the project's own code, or one legitimate use of that code.
+
+What the servers saw decides whether a case succeeded.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,14 +17,14 @@ class Variant(StrEnum):
     WEAK = "weak"
     OURS = "ours"
     LEGITIMATE = "legitimate"
-    # Ours while one of its defences is away, to show that it is the one that stops the attack.
+    # Our code with some of its defences switched off, which shows that these defences stop the attack.
     WITHOUT = "without"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What came of a case: whether the attack, or the legitimate use, succeeded; what was seen, in a sentence; details
-    for a page or a proof, as JSON."""
+    """The outcome of a case: whether the attack, or the legitimate use, succeeded; what was seen, in a sentence; and
+    details for a page or a proof, which can be written as JSON."""
 
     succeeded: bool
     text: str
@@ -32,10 +33,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Case:
-    """One of them. `id` is its address, such as `xss/local-storage/read`; `tried` says in a clause what is tried.
+    """One case. `id` is its name, such as `xss/local-storage/read`, and `tried` says in a clause what is tried.
 
-    `expected` is whether it succeeds in an honest run. An attack on a weak variant does, and so does a legitimate use.
-    An attack on ours does not, unless it shows where our protection ends. Then `limit` is true.
+    `expected` is whether it should succeed. A legitimate use should. An attack on a weak variant should, unless the
+    browser or a defence of the variant stops it. An attack on our code should not, unless `limit` is true: such a case
+    shows an attack that our code does not stop.
     """
 
     id: str
@@ -47,13 +49,13 @@ class Case:
 
     @property
     def attack(self) -> str:
-        """The attack it belongs to: the first part of its id."""
+        """The attack that the case belongs to: the first part of its id."""
         return self.id.partition("/")[0]
 
 
 @dataclass
 class Result:
-    """A case that was run."""
+    """A case that was run, and its outcome."""
 
     case: Case
     seen: Seen
@@ -63,7 +65,7 @@ class Result:
         return self.seen.succeeded is self.case.expected
 
     def as_json(self) -> dict[str, Any]:
-        """What the pages and the site's proofs read."""
+        """The result for the pages and the site's proofs."""
         return {
             "id": self.case.id,
             "variant": self.case.variant,
@@ -81,7 +83,7 @@ CASES: dict[str, Case] = {}
 
 
 def register(cases: Iterable[Case]) -> None:
-    """Adds cases to those that can be run. Raises `ValueError` for an id that is taken."""
+    """Adds cases to `CASES`. Raises `ValueError` for an id that is already there."""
     for case in cases:
         if case.id in CASES:
             raise ValueError(f"There are two cases {case.id}.")
@@ -89,7 +91,10 @@ def register(cases: Iterable[Case]) -> None:
 
 
 def select(ids: Iterable[str]) -> list[Case]:
-    """The cases with these ids; an id that ends with `/` stands for all that begin with it. Raises `KeyError`."""
+    """The cases with these ids. An id that ends with `/` stands for all ids that begin with it.
+
+    Raises `KeyError` for an id without a case.
+    """
     found: dict[str, Case] = {}
     for wanted in ids:
         those = {name: case for name, case in CASES.items() if name == wanted or _is_under(name, wanted)}

@@ -1,4 +1,4 @@
-"""What keeps the range in its place: it answers this machine, under its own names, and nothing that came by a proxy."""
+"""Contains the range: it answers only requests from this machine, to its own names, and without a proxy between."""
 
 import socket
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ from attack_range import hosts
 from security import charset
 
 NOT_FOUND = "404 Not Found"
-# What a proxy adds. Behind one, everybody would be a client from this machine.
+# Headers that a proxy adds. Behind a local proxy, every client would seem to be on this machine.
 ADDED_BY_PROXIES = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP")
-# A page of the range loads from, posts to and connects to the range alone, whatever a weak page is made to contain.
+# Whatever an attack puts into a weak page, the page can load from, post to and connect to the range only.
 SOURCES = " ".join(f"http://{name}:{number}" for name in hosts.ALL for number in (hosts.port(), hosts.other_port()))
 LOOPBACK_ONLY = (
     f"default-src {SOURCES} 'unsafe-inline' 'unsafe-eval'; img-src {SOURCES} data:; form-action {SOURCES}; "
     f"base-uri 'none'; object-src 'none'; frame-src {SOURCES}"
 )
-# The policy says nothing about names that a browser looks up ahead of time.
+# The policy does not stop a browser from resolving names ahead of time, so another header switches that off.
 HEADERS = [
     ("Content-Security-Policy", LOOPBACK_ONLY),
     ("X-DNS-Prefetch-Control", "off"),
@@ -26,10 +26,10 @@ HEADERS = [
 
 
 class Contained:
-    """Answers 404 to what must not reach `application`, and adds a policy to each answer, beside that of the page.
+    """Answers 404 to requests that must not reach `application`, and adds `HEADERS` to each answer.
 
-    Refused are a client or a local address that is not loopback, a Host that is not the range's, and any header
-    that a proxy adds.
+    It refuses a client address or a local address that is not loopback, a Host that is not the range's, and any header
+    that a proxy adds. The policy in `HEADERS` applies in addition to the page's own.
     """
 
     def __init__(self, application: Any) -> None:
@@ -48,7 +48,7 @@ class Contained:
 
 
 def is_from_here(environ: dict[str, Any]) -> bool:
-    """Whether the request is one that the range answers."""
+    """Whether the range may answer the request."""
     if any(name.startswith("HTTP_X_FORWARDED") or name in ADDED_BY_PROXIES for name in environ):
         return False
     name, _, number = environ.get("HTTP_HOST", "").rpartition(":")
@@ -58,7 +58,7 @@ def is_from_here(environ: dict[str, Any]) -> bool:
 
 
 def _local_address(environ: dict[str, Any]) -> str:
-    # The address that was dialled: another server could have been told to listen on every one.
+    # The address that the client connected to. It is checked too, in case the server listens on every address.
     connection: socket.socket | None = environ.get("gunicorn.socket")
     return connection.getsockname()[0] if connection else environ.get("REMOTE_ADDR", "")
 

@@ -1,4 +1,4 @@
-"""The rows of `defences.toml`: what holds, what is tried against it, and what must be away for that to succeed."""
+"""The rows of `defences.toml`: a property, the attack on it, and the defences without which the attack succeeds."""
 
 import tomllib
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ FILE = Path(__file__).with_suffix(".toml")
 
 @dataclass(frozen=True)
 class Mutation:
-    """A change to one place of a source file that takes a defence away: `old` becomes `new`."""
+    """A change of a source file that removes a defence: the text `old` becomes `new`."""
 
     file: str
     old: str
@@ -19,7 +19,7 @@ class Mutation:
 
 @dataclass(frozen=True)
 class Defence:
-    """One row. `off` are the switches that all must be off, or `mutation` is what must be changed.
+    """One row. The attack succeeds when all switches in `off` are off, or after the change `mutation`.
 
     `test` is the project's own test that fails without the defence.
     """
@@ -35,6 +35,6 @@ class Defence:
 
 @cache
 def all_of_them() -> list[Defence]:
-    """Every row, in the order of the file."""
+    """All rows, in the order of the file."""
     rows = tomllib.loads(FILE.read_text())["defence"]
     return [Defence(**row | {"mutation": Mutation(**row["mutation"]) if "mutation" in row else None}) for row in rows]

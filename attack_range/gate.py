@@ -1,4 +1,4 @@
-"""Before the range's own pages: what another site sends never starts an attack, and what waits leaves threads free."""
+"""Middleware of the range's own pages: another site cannot start an attack, and waiting forms leave threads free."""
 
 from collections.abc import Callable
 from threading import BoundedSemaphore
@@ -8,16 +8,17 @@ from django.http.response import HttpResponseBase
 
 from security.origin import SAFE_METHODS, came_from_here
 
-# What a form asks for can wait for Chromium, or for another address of this server. With a thread for each that waits,
-# none would be left to answer the pages of the case that runs.
+# A form may have to wait for Chromium, or for another address of this server, and uses a thread meanwhile. Without this
+# limit, waiting forms could use all threads, and none would be left to answer the pages of the case that runs.
 WAITING_MAX = 8
 BUSY = "Too many requests are waiting. Try again in a moment."
 ELSEWHERE = "This request came from another site, so it was refused."
 
 
 class PagesGate:
-    """Refuses what a browser says came from elsewhere, but for a link that a person follows: 403. These pages have no
-    login. 503 for a form when too many are waiting.
+    """Refuses requests from other sites with 403, unless a person follows a link, and with 503 too many waiting forms.
+
+    These pages have no login, so the origin of a request is all that can be checked.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -26,7 +27,7 @@ class PagesGate:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.method in SAFE_METHODS:
-            # An image of another site would begin a visit for each time it is loaded, and push out those of people.
+            # Otherwise each load of an image on another site would begin a visit, and push out the visits of people.
             return self.get_response(request) if _is_wanted(request) else _refusal(request, ELSEWHERE, 403)
         if not came_from_here(request):
             return _refusal(request, ELSEWHERE, 403)

@@ -1,7 +1,7 @@
-"""The names and ports of the range. All of them are this machine: Chromium resolves `*.localhost` to loopback.
+"""The names and ports of the range. All names stand for this machine: Chromium resolves `*.localhost` to loopback.
 
-A cookie belongs to a host and ignores ports, and SameSite looks at the site: `victim.localhost`. So another port and
-a sibling host are the same site as the victim, and the attacker is another one.
+A cookie belongs to a host, at all of its ports. SameSite compares sites, and the site here is `victim.localhost`.
+Therefore another port and a sibling host belong to the victim's site, and the attacker's host does not.
 """
 
 import os
@@ -12,7 +12,7 @@ HIGHEST_PORT = 65535
 
 
 def port() -> int:
-    """The port of the range: RANGE_PORT, or ten above that of the site. Raises `ValueError` for one it cannot have."""
+    """The port of the range: RANGE_PORT, or the site's port plus ten. Raises `ValueError` for a port it cannot use."""
     found = _number("RANGE_PORT", site_port() + 10, HIGHEST_PORT - 1)
     if found in (site_port() - 1, site_port()):
         raise ValueError(f"RANGE_PORT and the port after it must be others than PORT {site_port()}, not {found}.")
@@ -20,7 +20,7 @@ def port() -> int:
 
 
 def site_port() -> int:
-    """The port of the site beside it. Raises `ValueError` for one there is not."""
+    """The port of the site. Raises `ValueError` for a number that is not a port."""
     return _number("PORT", 8000, HIGHEST_PORT)
 
 
@@ -32,10 +32,10 @@ def _number(name: str, default: int, most: int) -> int:
 
 
 def other_port() -> int:
-    """The port of another server on the victim's host: another origin, and the same site."""
+    """The second port of the range, which stands for another server on the victim's host: another origin, same site."""
     return port() + 1
 
 
 def origin(host: str, other: bool = False) -> str:
-    """`http://victim.localhost:8010`, the origin of a host of the range, at its `other` port if asked."""
+    """The origin of a host of the range, such as `http://victim.localhost:8010`. With `other`, at the second port."""
     return f"http://{host}:{other_port() if other else port()}"

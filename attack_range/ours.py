@@ -1,4 +1,4 @@
-"""What the victim's own site has beside the project's parts: an empty page to start from."""
+"""The one page of the victim's own site that is not part of the project: an empty page to start from."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -16,5 +16,5 @@ BLANK = """<!doctype html>
 @login_not_required
 @require_safe
 def blank(request: HttpRequest) -> HttpResponse:
-    """A page without a script, at the victim's origin and under the project's policy."""
+    """A page without scripts, at the victim's origin and with the project's Content-Security-Policy."""
     return HttpResponse(format_html(BLANK, home=hosts.origin(hosts.RANGE) + "/"))

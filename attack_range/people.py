@@ -1,4 +1,4 @@
-"""The throwaway users of the range. They exist in its own database, for one attempt."""
+"""The temporary users of the range. Each is created in the range's own database for one attempt."""
 
 import secrets
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ DOMAIN = "@range.invalid"
 
 @dataclass(frozen=True)
 class Person:
-    """One of them, with the password that the database does not know."""
+    """One user, with the password in plain text, which the database does not hold."""
 
     user: User
     email: str
@@ -18,7 +18,7 @@ class Person:
 
 
 def make(name: str = "Alice", role: str = "member") -> Person:
-    """A new user of the project's own code."""
-    # The name may be a payload, which no address can hold.
+    """Creates a user of the project's own code."""
+    # The address is not made from the name, because the name may be a payload, which is not valid in an address.
     email, password = f"person-{secrets.token_hex(8)}{DOMAIN}", secrets.token_urlsafe(12)
     return Person(User.objects.create_user(email, password, name=name, role=role), email, password)

@@ -1,4 +1,4 @@
-"""Runs cases, one at a time, each in a scene of its own."""
+"""Runs cases one at a time, each in its own scene."""
 
 import traceback
 from collections.abc import Iterable
@@ -9,19 +9,19 @@ from attack_range.browser import CHROMIUM, Unavailable
 from attack_range.cases import Case, Result, Seen
 from attack_range.scene import Scene
 
-# Each request that waits for its turn has a thread of the server. If all of them waited, none would be left to answer
-# the pages of the case that runs.
+# Each request that waits for its turn uses a thread of the server. Without this limit none might be left to answer the
+# pages of the case that runs.
 WAITING_MAX = 4
 _places = BoundedSemaphore(WAITING_MAX)
 BUSY = "Several runs are waiting for Chromium already. Try again when they are done."
 
 
 class Busy(Exception):
-    """As many runs as may wait are waiting."""
+    """Too many runs are waiting already."""
 
 
 def run_all(cases: Iterable[Case]) -> list[Result]:
-    """What came of each. Raises `Busy`, and `Unavailable` where a case needs Chromium and there is none."""
+    """The results, in the same order. Raises `Busy`, or `Unavailable` when a case needs Chromium and there is none."""
     if not _places.acquire(blocking=False):
         raise Busy(BUSY)
     try:
@@ -31,7 +31,7 @@ def run_all(cases: Iterable[Case]) -> list[Result]:
 
 
 def run(case: Case) -> Result:
-    """What came of one. A case that breaks off is never as expected, and says where it broke off."""
+    """The result of one case. A case that raises an error counts as not expected, and its result says where it stopped."""
     try:
         with Scene() as scene:
             return Result(case, case.run(scene))

@@ -1,4 +1,4 @@
-"""What a case works with: a fresh attempt, browsers without a past, throwaway people, and a clean client."""
+"""The tools of one case: a new attempt, fresh browser profiles, temporary users, and a client without a browser."""
 
 import ssl
 from contextlib import ExitStack
@@ -19,12 +19,12 @@ FETCH = """async ([method, url, body, headers]) => {
     return {status: answer.status, data, csrf: answer.headers.get("X-CSRFToken") ?? ""};
 }"""
 BLANK = "/ours/blank"
-# Without any certificate. Nothing here speaks TLS, and to read the system's takes longer than ten requests.
+# Holds no certificates. Nothing here uses TLS, and loading those of the system takes longer than ten requests.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Scene:
-    """Made for one case. `with Scene() as scene:` closes its browsers at the end."""
+    """One scene for one case. `with Scene() as scene:` closes its browsers at the end."""
 
     def __init__(self) -> None:
         self.attempt = attempts.begin()
@@ -37,14 +37,14 @@ class Scene:
         self._stack.close()
 
     def browser(self, **options: Any) -> Any:
-        """A fresh browser profile (Playwright's `BrowserContext`): no cookie, no storage."""
+        """A new browser profile (Playwright's `BrowserContext`), without cookies and storage."""
         context = CHROMIUM.browser.new_context(**options)
         context.set_default_timeout(PATIENCE)
         self._stack.callback(context.close)
         return context
 
     def person(self, name: str = "Alice", role: str = "member") -> people.Person:
-        """A throwaway user of the project's own code."""
+        """A temporary user of the project's own code."""
         return people.make(name, role)
 
     def url(self, path: str, host: str = hosts.VICTIM, other: bool = False, **query: str) -> str:
@@ -52,9 +52,9 @@ class Scene:
         return f"{hosts.origin(host, other)}{path}?{urlencode({'attempt': self.attempt.nonce} | query)}"
 
     def ask(self, method: str, url: str, cookies: dict[str, str] | None = None, **options: Any) -> httpx.Response:
-        """One request of a clean client, which has nothing but what it is given: how a thief uses what was stolen.
+        """Sends one request without a browser, as a thief does who uses a stolen credential.
 
-        Over the network, with the cookies named, whatever their attributes. `options` are httpx's.
+        It sends these cookies and no others, and ignores their attributes. `options` are httpx's.
         """
         parts = urlsplit(url)
         headers = {"Host": parts.netloc} | options.pop("headers", {})
@@ -64,12 +64,12 @@ class Scene:
         return httpx.request(method, address, headers=headers, timeout=10, trust_env=False, verify=NO_TLS, **options)
 
     def in_page(self, page: Any, method: str, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
-        """A request by a script of this page, as the page's own scripts make it: `status`, `data`, `csrf`."""
+        """Sends a request by `fetch` inside this page. Returns `status`, `data` (the JSON) and `csrf` of the answer."""
         return cast(dict[str, Any], page.evaluate(FETCH, [method, path, body, headers]))
 
     def log_in(self, page: Any, person: people.Person, flow: str) -> dict[str, Any]:
-        """Logs `person` in to the project's own code (`session` or `jwt`), in a page that is at the victim's origin
-        afterwards. Raises `RuntimeError` when the login fails."""
+        """Logs `person` in to the `flow` (`session` or `jwt`) of the project's own code, in this page, and returns the
+        answer. The page is at the victim's origin afterwards. Raises `RuntimeError` when the login fails."""
         page.goto(hosts.origin(hosts.VICTIM) + BLANK)
         csrf = self.in_page(page, "GET", f"/{flow}/api/")["csrf"] if flow == "session" else ""
         body = {"email": person.email, "password": person.password}
