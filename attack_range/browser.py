@@ -114,7 +114,7 @@ class Chromium:
 
 def _environment(home: str) -> dict[str, Any]:
     # Only some of this process's variables, because the others include those of `.env`. LD_PRELOAD and FAKETIME move
-    # the clock in tests. No option that excludes one kind of clock is passed on: Chromium's waits would fail.
+    # the clocks in tests. FAKETIME_DONT_FAKE_MONOTONIC is left out: with one clock unmoved, Chromium's waits fail.
     passed_on = ("PATH", "TZ", "LD_PRELOAD", "FAKETIME")
     return {name: os.environ[name] for name in passed_on if name in os.environ} | {"HOME": home}
 

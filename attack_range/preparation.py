@@ -1,6 +1,6 @@
-"""What is there before the range starts: its folder, its keys, its database, its store; and what refuses the start.
+"""Prepares the range: its folder, keys, database and store. Refuses to start it where that would be unsafe.
 
-The range is for the demo on this machine. It shares no key and no store with the site.
+The range is for the demo on this machine. It shares no key, no database and no store with the site.
 """
 
 import fcntl
@@ -27,22 +27,23 @@ from attack_range import hosts
 ROOT = Path(__file__).resolve().parent.parent
 KEYS = ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")
 YES = ("1", "true", "t", "yes", "y", "on")
-# What may hold a secret of the site, or the way to one. The range needs none of it once it has compared.
+# Variables that may hold a secret of the site, or lead to one. The range compares them with its own at the start, and
+# does not need them afterwards.
 OF_THE_SITE = (*KEYS, "JWT_KEY_FILE", "DATABASE_URL", "REDIS_URL", "EMAIL_URL")
-# How the name of a folder begins in which Chromium keeps what it needs.
+# The first characters in the name of Chromium's temporary folder.
 PROFILE = "chromium-"
-# Bytes in the path of a Unix socket that every system allows.
+# Bytes. Every system allows a path of this length for a Unix socket.
 LONGEST_SOCKET = 103
-# Seconds until the store must answer, and seconds that the site is waited for.
+# Seconds to wait for the store, and for the site.
 START, SITE_WAIT = 20, 10
 
 
 class Refused(Exception):
-    """The range does not start, for the reason that the sentence gives."""
+    """The range does not start. The message gives the reason in a sentence."""
 
 
 def take_env_file() -> None:
-    """Puts into the environment what `.env` says and the environment does not, as the site does.
+    """Adds the variables of `.env` to the environment, except those that are already set, as the site does.
 
     Raises `Refused` for a file that cannot be read.
     """
@@ -57,7 +58,10 @@ def take_env_file() -> None:
 
 
 def wait_for_site() -> None:
-    """Returns when the site's port answers, or after some seconds: the site comes first, and may have one core."""
+    """Returns when the site's port accepts connections, or after `SITE_WAIT` seconds.
+
+    On a machine with one core the site would otherwise start more slowly.
+    """
     address = (os.environ.get("WEB_HOST") or "127.0.0.1").strip("[]"), hosts.site_port()
     end = time.monotonic() + SITE_WAIT
     while time.monotonic() < end:
@@ -69,14 +73,15 @@ def wait_for_site() -> None:
 
 
 def refuse_mistakes() -> None:
-    """Raises `Refused` outside the demo, and where the range would share a key, a database or a store with the site."""
+    """Raises `Refused` outside the demo, for a host or a folder that the range cannot use, and when the range would share
+    a key, a database or a store with the site."""
     if (os.environ.get("DEMO") or "").lower() not in YES:
         raise Refused("The attack range is weak on purpose and part of the demo only. Write DEMO=1, or do without it.")
     bind_host()
     hosts.port()
     if len(os.fsencode(store_socket())) > LONGEST_SOCKET:
         raise Refused(f"VAR_DIR is too long for the path of a Unix socket; choose a shorter one: {store_socket()}")
-    # In this order: where the folder is shared, so is the file of keys, and the folder is what must change.
+    # Files before keys: with a shared folder the keys are shared too, and the message should name the folder.
     _refuse_shared_files()
     _refuse_shared_keys()
 
@@ -93,7 +98,7 @@ def bind_host() -> str:
 
 
 def folder() -> Path:
-    """Where everything of the range lies."""
+    """The folder with all files of the range."""
     return _var() / "range"
 
 
@@ -107,7 +112,7 @@ def store_socket() -> Path:
 
 
 def database() -> Path:
-    """The range's own SQLite file."""
+    """The SQLite file of the range."""
     return folder() / "db.sqlite3"
 
 
@@ -120,7 +125,7 @@ def _refuse_shared_files() -> None:
 
 
 def _file_of(url: str) -> Path | None:
-    """The file or socket that an address of a database or a store names, as the site reads it."""
+    """The file or socket in the URL of a database or a store, read as the site reads it. `None` for another URL."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return Path(unquote(parts.path))
@@ -136,14 +141,14 @@ def _refuse_shared_keys() -> None:
 
 
 def _keys_in_file_of_site() -> list[str]:
-    """Every text in the site's file of keys, wherever it stands there; none before the site has made the file."""
+    """Every string in the site's file of keys, at any depth. An empty list if the site has not created the file yet."""
     file = Path(os.environ.get("JWT_KEY_FILE") or _var() / "keys.json")
     try:
         return list(_texts(json.loads(file.read_text())))
     except FileNotFoundError:
         return []
     except (OSError, ValueError, RecursionError) as error:
-        # Not the error's own words, which may quote the file.
+        # The text of the error is left out, because it may quote a key.
         kind = type(error).__name__
         raise Refused(f"JWT_KEY_FILE {file} cannot be read ({kind}), so the range may share a key with it.") from None
 
@@ -157,12 +162,12 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _material(key: str) -> str:
-    # One key can be written in several ways: for another algorithm, and with or without padding.
+    # The same key can be written with the prefix of an algorithm, and with or without padding.
     return key.strip().removeprefix("ed25519:").removeprefix("es256:").rstrip("=")
 
 
 def keys() -> dict[str, str]:
-    """The range's own keys, made at the first start. Raises `Refused` when they cannot be read."""
+    """The range's own keys, created at the first start. Raises `Refused` when they cannot be read."""
     file = _keys_file()
     try:
         if not file.exists():
@@ -181,7 +186,7 @@ def _keys_file() -> Path:
 
 def _write_keys(file: Path) -> None:
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Under another name first: a start that is broken off would leave half a file.
+    # Written under another name first, so that a start that breaks off does not leave an incomplete file.
     half = file.with_suffix(".new")
     half.touch(mode=0o600)
     half.write_text(json.dumps({name: secrets.token_urlsafe(48) for name in KEYS}))
@@ -189,13 +194,13 @@ def _write_keys(file: Path) -> None:
 
 
 def forget_site() -> None:
-    """Takes what belongs to the site out of this process's environment, before there is weak code or a browser."""
+    """Removes the site's secrets from this process's environment, before weak code is loaded or a browser started."""
     for name in OF_THE_SITE:
         os.environ.pop(name, None)
 
 
 def refuse_busy_ports() -> None:
-    """Raises `Refused` when one of the two ports is taken."""
+    """Raises `Refused` when one of the two ports cannot be used."""
     host = bind_host()
     for number in (hosts.port(), hosts.other_port()):
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -211,12 +216,13 @@ def refuse_busy_ports() -> None:
 
 @contextmanager
 def running_store() -> Iterator[None]:
-    """The range's own Valkey server, which keeps nothing and ends with this block. Raises `Refused`."""
+    """Runs the range's own Valkey server, which saves nothing to disk, until the block ends. Raises `Refused`."""
     lock = _lock()
-    for profile in folder().glob(f"{PROFILE}*"):  # of a range that was killed
+    for profile in folder().glob(f"{PROFILE}*"):  # left by a range that was killed
         shutil.rmtree(profile, ignore_errors=True)
     server = _start_store()
-    # The shell's input ends with the last process of the range, also when that was killed: then the server ends, too.
+    # This shell waits for the end of its input, which comes when the last process of the range has ended, even by
+    # SIGKILL. Then the shell stops the server, which would otherwise go on.
     follower = subprocess.Popen(["/bin/sh", "-c", f"read _; kill {server.pid}"], stdin=subprocess.PIPE)  # noqa: S603
     try:
         _wait_for(server)
@@ -230,7 +236,7 @@ def running_store() -> Iterator[None]:
 
 
 def _lock() -> int:
-    # A second range on the same folder would take the store's socket away from the first.
+    # A second range in the same folder would replace the socket of the first one's store.
     lock = os.open(folder() / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -271,7 +277,7 @@ def _answers(store: object) -> bool:
 
 
 def migrate() -> None:
-    """Makes the tables, and empties them of what an earlier start left. Raises `Refused`."""
+    """Creates the tables, and deletes the rows of earlier runs. Raises `Refused` when the database cannot be used."""
     import django
     from django.core.management import call_command
     from django.db import DatabaseError
@@ -286,5 +292,5 @@ def migrate() -> None:
 
 
 def say(sentence: str) -> None:
-    """Writes one line for the terminal in which the site was started."""
+    """Writes one line to stderr, which is the terminal in which the site was started."""
     print(sentence, file=sys.stderr, flush=True)

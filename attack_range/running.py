@@ -31,7 +31,7 @@ def run_all(cases: Iterable[Case]) -> list[Result]:
 
 
 def run(case: Case) -> Result:
-    """The result of one case. A case that raises an error counts as not expected, and its result says where it stopped."""
+    """The result of one case. A case that raises an error is never as expected, and its result names the place."""
     try:
         with Scene() as scene:
             return Result(case, case.run(scene))

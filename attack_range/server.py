@@ -1,4 +1,4 @@
-"""How the range is served: gunicorn, on loopback, at two ports, in one process: one memory holds what happened."""
+"""Serves the range with gunicorn, on loopback, at two ports. One process, because attempts are kept in its memory."""
 
 import os
 import threading
@@ -13,7 +13,10 @@ THREADS = 16
 
 
 def end_with_parent(server: Any, worker: Any) -> None:
-    """Ends the worker once its parent is gone. gunicorn's own look waits for the threads, and one may hang."""
+    """Ends the worker within a second after its parent has ended.
+
+    gunicorn's own check waits for the threads, and a thread may hang.
+    """
     parent = os.getppid()
 
     def watch() -> None:
@@ -25,7 +28,7 @@ def end_with_parent(server: Any, worker: Any) -> None:
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn without a configuration file and without a command line."""
+    """gunicorn, without a configuration file and command line."""
 
     def load_config(self) -> None:
         address = preparation.bind_host()
@@ -48,7 +51,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The application, made in the process that serves it."""
+        """The WSGI application. It is imported in the worker process."""
         from attack_range.wsgi import application
 
         return application

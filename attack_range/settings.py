@@ -1,5 +1,5 @@
-"""The settings of the attack range's process. It has the project's own parts as the site has them, and its own keys,
-database, store and cookie names. Weak code stands beside the parts, in `attack_range.weak`.
+"""The settings of the attack range's process. The project's own apps are set up as on the site, with other keys,
+another database, another store and other cookie names. The weak code is in `attack_range.weak`.
 """
 
 from urllib.parse import quote
@@ -10,13 +10,13 @@ from redis.retry import Retry
 
 from attack_range import hosts, preparation
 
-# Whatever starts this process, `python -m attack_range` or another command.
+# Checked here too, because another command than `python -m attack_range` may load these settings.
 preparation.refuse_mistakes()
 BASE_DIR = preparation.ROOT
 keys = preparation.keys()
 SECRET_KEY = keys["SECRET_KEY"]
 JWT_ACCESS_KEYS, JWT_REFRESH_KEYS = [keys["JWT_ACCESS_KEYS"]], [keys["JWT_REFRESH_KEYS"]]
-# The keys above are all that sign and verify here.
+# No file: the keys above are the only ones.
 JWT_KEY_FILE = ""
 DEBUG, DEMO, EMAIL_URL = False, True, ""
 ALLOWED_HOSTS = list(hosts.ALL)
@@ -37,7 +37,7 @@ INSTALLED_APPS = [
     "jwt_demo",
     "attack_range",
 ]
-# Before the project's own code, at the victim's /session/, /jwt/ and /ours/. Before weak code stands none: wsgi.py.
+# For the project's own code, at the victim's /session/, /jwt/ and /ours/. Weak code has no middleware: see wsgi.py.
 MIDDLEWARE = [
     "security.cookies.ExactCookiesMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -53,7 +53,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
-# As the site has them, and why: config/settings.py.
+# The reasons are in config/settings.py.
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W005", "security.W021", "session.W901"]
 ROOT_URLCONF = "attack_range.urls.ours"
 TEMPLATES = [
@@ -72,7 +72,7 @@ TEMPLATES = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE, USE_I18N, TIME_ZONE, USE_TZ = "en", False, "UTC", True
 STATIC_URL = "/static/"
-# The site's own style and scripts; the weak ones lie in this app, where the site does not look.
+# The site's own styles and scripts. Those of the weak pages are in this app, which is not installed on the site.
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 DATABASES = {
@@ -115,7 +115,7 @@ REST_FRAMEWORK = {
 }
 SIMPLE_JWT = {"ISSUER": SITE_URL, "AUDIENCE": f"{SITE_URL}/jwt/", "SIGNING_KEY": None, "USER_ID_CLAIM": "sub"}
 
-# Other names than the site's. A browser sends the cookies of one host to all of its ports.
+# Other names than the site's, because a browser sends the cookies of a host to all of its ports.
 SESSION_ENGINE, SESSION_CACHE_ALIAS = "sessions_demo.store", "sessions"
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-range-sessionid", "__Host-range-csrftoken"
 JWT_REFRESH_COOKIE_NAME = "__Host-range-refresh"
@@ -127,7 +127,7 @@ ARRIVALS_EXEMPT = (STATIC_URL,)
 
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Held equal to the site's by a test.
+# A test checks that this is the site's policy.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -143,7 +143,7 @@ CONTENT_SECURITY_POLICY = {
         "trusted-types": [NONE],
     },
 }
-# Bytes. Everything that is sent here is a small form.
+# Bytes. Every request here is a small form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 
 LOGGING = {

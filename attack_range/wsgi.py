@@ -1,5 +1,5 @@
-"""One application a host. Where the project's own code answers, all of its middleware stands before it; before a weak
-page stands none.
+"""The WSGI application, with one handler for each host. The project's own code has all of its middleware, and weak
+pages have none.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from attack_range import attempts, hosts
 from attack_range.containment import Contained
 
 OURS = ("/session/", "/jwt/", "/ours/")
-# Whose pages may post to weak code: the attacker's is one of them.
+# Pages of these origins may send requests to weak code. The attacker's origin is one of them.
 OWN_ORIGINS = [hosts.origin(host, other) for host in hosts.ALL for other in (False, True)]
 PAGES_MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
@@ -27,7 +27,7 @@ PAGES_MIDDLEWARE = [
 
 
 class Handler(WSGIHandler):
-    """Django's, with addresses and middleware of its own."""
+    """Django's handler, with its own URLs and middleware."""
 
     def __init__(self, urlconf: str, middleware: list[str]) -> None:
         self.urlconf = urlconf
@@ -45,8 +45,9 @@ class Handler(WSGIHandler):
 
 
 class Static(StaticFilesHandler):
-    """Django's, with 404 for an address that leads out of its folder. No browser keeps what it serves: while a defence
-    is away, a script can be another one.
+    """Django's handler of static files, with 404 for an address outside its folders.
+
+    Browsers must not cache the files, because a script is a different one while a defence is switched off.
     """
 
     def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:
@@ -59,7 +60,7 @@ class Static(StaticFilesHandler):
 
 
 class Application:
-    """Finds the handler of a request, and lets the attempt that a request names know of it."""
+    """Chooses the handler of a request, and records the request for the attempt that it names."""
 
     def __init__(self) -> None:
         self.ours = Static(Handler("attack_range.urls.ours", settings.MIDDLEWARE))
@@ -78,7 +79,7 @@ class Application:
         if host == hosts.VICTIM and port == str(hosts.port()) and environ["PATH_INFO"].startswith(OURS):
             handler = self.ours
         elif environ.get("HTTP_ORIGIN", OWN_ORIGINS[0]) not in OWN_ORIGINS:
-            # A page of the web could store a script in a weak page, and lead the person at this machine there.
+            # A page on the web could otherwise store a script in a weak page, and lead a person at this machine there.
             start_response("403 Forbidden", [("Content-Type", "text/plain")])
             return [b"This request came from another site, so it was refused.\n"]
         else:

@@ -1,7 +1,7 @@
-"""Six rooms: each is one weakness, to be used by hand. A room is solved when a server of the range saw it happen.
+"""Six rooms. In each a visitor uses one weakness by hand. A room is solved when a server of the range saw it happen.
 
-What a visitor is given (a token, a cookie's value) was issued to that visitor alone, and names the visitor to the
-server that it is sent to. So nobody solves a room for somebody else, and nobody by opening a page.
+Each visitor gets a token or a cookie value of their own, which tells the server who the visitor is. Therefore a visitor
+solves rooms only for themselves, and opening a page solves none.
 """
 
 import secrets
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-# More are forgotten, the oldest first.
+# When there are more visitors, the oldest are deleted.
 VISITORS_MAX = 500
 
 
 @dataclass(frozen=True)
 class Room:
-    """One of them: its address, its name, and what must be reached, in a sentence."""
+    """One room: the part of its address, its title, and its goal in a sentence or two."""
 
     slug: str
     title: str
@@ -61,14 +61,14 @@ BY_SLUG = {room.slug: room for room in ROOMS}
 
 @dataclass
 class Visitor:
-    """Who tries: what was given in each room, by its slug, and which rooms a server saw solved."""
+    """A visitor: what was issued to them in each room, by the room's slug, and which rooms they have solved."""
 
     nonce: str
     solved: set[str] = field(default_factory=set)
     given: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def start_again(self) -> None:
-        """Forgets what was solved and what was given."""
+        """Deletes what was solved and what was issued."""
         self.solved.clear()
         self.given.clear()
 
@@ -78,12 +78,12 @@ _lock = Lock()
 
 
 def begin() -> Visitor:
-    """A new visitor, who has solved nothing."""
+    """Creates a visitor, who has solved nothing."""
     return find(secrets.token_hex(12))
 
 
 def find(nonce: str, solved: Iterable[str] = ()) -> Visitor:
-    """The visitor with this nonce; one that is not known here (any more) has solved what `solved` names."""
+    """The visitor with this nonce. An unknown visitor is created, and has solved the rooms in `solved`."""
     with _lock:
         visitor = _visitors.setdefault(nonce, Visitor(nonce, {*solved} & BY_SLUG.keys()))
         while len(_visitors) > VISITORS_MAX:
@@ -92,5 +92,5 @@ def find(nonce: str, solved: Iterable[str] = ()) -> Visitor:
 
 
 def known(nonce: object) -> Visitor | None:
-    """The visitor with this nonce, or `None`. What it is given came in a token that anybody may have written."""
+    """The visitor with this nonce, or `None`. The nonce may be any JSON value, since it may come from a forged token."""
     return _visitors.get(nonce) if isinstance(nonce, str) else None

@@ -1,1 +1,1 @@
-"""What the templates of the range need beside Django's."""
+"""Filters and tags for the templates of the range."""

@@ -1,4 +1,4 @@
-"""Text of the range as HTML: code between backquotes, addresses of the range as links."""
+"""Turns texts of the range into HTML: text between backquotes becomes code, and addresses of the range become links."""
 
 import os
 import re
@@ -14,7 +14,7 @@ register = template.Library()
 NAMES = "|".join(re.escape(name) for name in sorted(hosts.ALL, key=len, reverse=True))
 ADDRESS = re.compile(rf"(?:http://)?(?<![\w.-])({NAMES})(?::(\d+))?((?:/[\w./?=&-]*[\w/])?|/)")
 CODE = re.compile(r"`([^`]+)`")
-# What a text calls the port of the other server, whatever it is here.
+# The texts write this number for the second port, whatever port the range uses.
 OTHER = "8011"
 
 
@@ -25,7 +25,7 @@ def prose(text: str) -> SafeString:
 
 
 def _pieces(text: str) -> Iterator[str | SafeString]:
-    # `split` with a group gives text and code in turn.
+    # `split` with a group returns text and code alternately.
     for number, piece in enumerate(CODE.split(text)):
         if number % 2 == 0 or ADDRESS.fullmatch(piece):
             yield from _linked(piece)
@@ -46,11 +46,11 @@ def _linked(text: str) -> Iterator[str | SafeString]:
 
 @register.filter
 def anchor(name: str) -> str:
-    """The id of a case as a fragment."""
+    """The id of a case as a fragment of a URL."""
     return "case-" + name.replace("/", "-")
 
 
 @register.simple_tag
 def site() -> str:
-    """The origin of the site beside which the range was started."""
+    """The origin of the site beside the range."""
     return f"http://localhost:{os.environ.get('PORT') or 8000}"

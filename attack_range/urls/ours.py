@@ -1,4 +1,4 @@
-"""The victim's addresses where the project's own code answers. They stand at the same paths as on the site."""
+"""The victim's addresses where the project's own code answers. Its paths are the same as on the site."""
 
 from django.urls import include, path
 

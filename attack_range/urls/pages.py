@@ -1,4 +1,4 @@
-"""The addresses of `RANGE` in `attack_range.hosts`: the range's own pages, and what the site's proofs ask."""
+"""The addresses of `RANGE`, named in `attack_range.hosts`: the range's own pages, and the API for the site's proofs."""
 
 from django.urls import include, path
 
