@@ -73,8 +73,8 @@ def wait_for_site() -> None:
 
 
 def refuse_mistakes() -> None:
-    """Raises `Refused` outside the demo, for a host or a folder that the range cannot use, and when the range would share
-    a key, a database or a store with the site."""
+    """Raises `Refused` outside the demo, for a host or a folder that the range cannot use, and when the range would
+    share a key, a database or a store with the site."""
     if (os.environ.get("DEMO") or "").lower() not in YES:
         raise Refused("The attack range is weak on purpose and part of the demo only. Write DEMO=1, or do without it.")
     bind_host()

@@ -1,7 +1,7 @@
-"""Switches. Each takes one defence away from the project's own code, in this process only, while one try runs.
+"""Each switch turns one defence of the project's own code off, in this process only, while one try runs.
 
-A defence is worth its lines if an attack succeeds without it. `off` takes defences away and puts all of them back.
-Meanwhile they are away for every request to the victim's host, and never for the range's own pages.
+A defence is needed if an attack succeeds without it. `off` turns defences off and on again. Meanwhile they are off for
+every request to the victim's host, and never for the range's own pages.
 """
 
 import json
@@ -38,7 +38,7 @@ from sessions_demo.pages import Logout
 
 OURS = "attack_range.urls.ours"
 MEMORY = "this.#accessToken = accessToken;"
-# Every check of PyJWT's but that of the signature.
+# All checks of PyJWT except that of the signature.
 CLAIMS_ONLY = {"verify_signature": False} | dict.fromkeys(
     ("verify_exp", "verify_nbf", "verify_aud", "verify_iss"), True
 )
@@ -47,7 +47,7 @@ STORED = MEMORY + ' sessionStorage.setItem("token", accessToken);'
 
 @dataclass(frozen=True)
 class Switch:
-    """One defence: its name in a sentence, what happens while it is off, and what takes it away."""
+    """One defence: its name, what happens while it is off, and a context manager that turns it off."""
 
     label: str
     without: str
@@ -60,9 +60,10 @@ _off: list[str] = []
 
 @contextmanager
 def off(names: Iterable[str]) -> Iterator[None]:
-    """Takes these defences away for a while. All are back afterwards, after an error too.
+    """Turns these defences off inside the block. Afterwards all are on again, after an error too.
 
-    One caller at a time: two would put back each other's. Raises `KeyError` for a name that is no switch.
+    A second caller waits, because two callers could each restore what the other has patched. Raises `KeyError` for an
+    unknown name.
     """
     chosen = {name: SWITCHES[name] for name in names}
     with _lock, ExitStack() as stack:
@@ -74,12 +75,12 @@ def off(names: Iterable[str]) -> Iterator[None]:
 
 
 def which_are_off() -> list[str]:
-    """The names of the defences that are away now."""
+    """The names of the defences that are off now."""
     return [*_off]
 
 
 def _csrf_token() -> AbstractContextManager[Any]:
-    # Django keeps the bound `process_view` of each middleware from the start, so what that calls is replaced.
+    # Django binds `process_view` of each middleware at the start. A patch must replace a method that it calls.
     return patch.object(CsrfViewMiddleware, "_check_token", lambda *_: None)
 
 
@@ -140,7 +141,7 @@ def _without_header(middleware: Any) -> AbstractContextManager[Any]:
     really = middleware.process_response
 
     def process_response(self: Any, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        # The range's own pages, which another thread may be answering, keep theirs.
+        # Another thread may be answering a page of the range, which must keep the header.
         return response if _is_ours(request) else really(self, request, response)
 
     return patch.object(middleware, "process_response", process_response)
@@ -185,7 +186,7 @@ def _algorithm_pinned() -> AbstractContextManager[Any]:
     def decode(token: Any, key: Any, algorithms: Any = None, options: Any = None, **checks: Any) -> Any:
         algorithm = str(jwt.get_unverified_header(token).get("alg"))
         if algorithm.lower() == "none":
-            # Without a signature PyJWT checks no claim either, unless it is asked to.
+            # Without the signature, PyJWT also skips all claims, unless the options ask for them.
             unsigned: Any = {**(options or {}), **CLAIMS_ONLY}
             return jwt.decode(token, options=unsigned, **checks)
         return jwt.decode(token, key, [algorithm], options, **checks)
@@ -194,7 +195,7 @@ def _algorithm_pinned() -> AbstractContextManager[Any]:
 
 
 def _tokens_decode_with(decode: Callable[..., Any]) -> AbstractContextManager[Any]:
-    # PyJWT serves the range's weak pages too, so only the name in our module changes.
+    # Only the name in our module is replaced, because the range's weak pages use PyJWT too.
     return patch("jwt_demo.tokens.jwt", SimpleNamespace(**vars(jwt) | {"decode": decode}))
 
 
@@ -219,7 +220,7 @@ def _key_from_ring() -> AbstractContextManager[Any]:
 SWITCHES: dict[str, Switch] = {
     "origin-gate": Switch(
         "Origin gate",
-        "A request that comes from elsewhere is treated as if a page of the site had sent it.",
+        "A request from another origin is treated as if a page of the site had sent it.",
         lambda: patch("security.origin.came_from_here", lambda request: True),
     ),
     "exact-origins": Switch(
@@ -231,7 +232,7 @@ SWITCHES: dict[str, Switch] = {
     ),
     "exact-cookies": Switch(
         "Exact cookie names",
-        "A cookie counts under the name that Django's parser makes of it.",
+        "The name of a cookie is what Django's parser makes of it.",
         lambda: patch("security.cookies.exact", lambda line: line),
     ),
     "samesite": Switch(
@@ -245,14 +246,14 @@ SWITCHES: dict[str, Switch] = {
     ),
     "safe-methods": Switch(
         "POST for changes",
-        "The page that logs out takes GET too.",
+        "The page that logs out accepts GET too.",
         lambda: patch.object(Logout, "get", Logout.post, create=True),
     ),
-    "json-only": Switch("JSON only", "A body is read as JSON, whatever type it has.", _json_only),
+    "json-only": Switch("JSON only", "A body is read as JSON, whatever its Content-Type is.", _json_only),
     "no-cors": Switch("No CORS", "Scripts of every origin may read the answers, with cookies.", _no_cors),
     "next": Switch(
         "Check of ?next=",
-        "The login leads to any address.",
+        "The login redirects to any address.",
         lambda: patch("django.contrib.auth.views.url_has_allowed_host_and_scheme", lambda *_, **__: True),
     ),
     "csp": Switch(
@@ -263,14 +264,14 @@ SWITCHES: dict[str, Switch] = {
     "x-frame-options": Switch(
         "X-Frame-Options", "The header X-Frame-Options is missing.", lambda: _without_header(XFrameOptionsMiddleware)
     ),
-    "autoescape": Switch("Escaping in templates", "Templates write values as they are.", _autoescape),
+    "autoescape": Switch("Escaping in templates", "Templates write values without escaping them.", _autoescape),
     "memory-only": Switch(
         "Token in memory only", "The client's script also keeps the access token in sessionStorage.", _memory_only
     ),
     "exact-header": Switch("Exact header", "A token may have any header.", _exact_header),
     "algorithm-pinned": Switch(
         "One algorithm per key",
-        "The header of a token chooses the algorithm. PyJWT's own refusal of a token without a signature is away too.",
+        "The header of a token chooses the algorithm. PyJWT does not refuse a token without a signature either.",
         _algorithm_pinned,
     ),
     "key-by-kind": Switch(

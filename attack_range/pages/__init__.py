@@ -1,1 +1,1 @@
-"""The range's own pages, and the two addresses that the site's proofs ask."""
+"""The range's own pages, and the two addresses for the site's proofs."""

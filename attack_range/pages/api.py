@@ -1,4 +1,4 @@
-"""What can be run, and running it: as JSON, for the range's own pages and for the site's proofs."""
+"""Lists cases and runs them, in JSON, for the range's own pages and for the site's proofs."""
 
 import json
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from attack_range.running import Busy, run_all
 
 @require_safe
 def cases(request: HttpRequest) -> JsonResponse:
-    """Every case: its id, what it is run against, what is tried, and whether it is expected to succeed."""
+    """All cases: id, variant, what is tried, whether it is expected to succeed, and whether it shows a limit."""
     return JsonResponse({"cases": [_describe(name) for name in CASES]})
 
 
@@ -27,10 +27,10 @@ def _describe(name: str) -> dict[str, Any]:
 
 @require_POST
 def run(request: HttpRequest) -> JsonResponse:
-    """Takes `{"cases": ["xss/local-storage/read", "alg/"]}`; gives what came of each, when, and in which Chromium.
+    """Takes `{"cases": ["xss/local-storage/read", "alg/"]}`. Returns the results, the time, and Chromium's version.
 
-    An id that ends with `/` stands for all that begin with it. 400 for anything else, 503 where there is no
-    Chromium, or too many runs wait for it.
+    An id that ends with `/` stands for all ids that begin with it. 400 for another body or an unknown id, 503 when
+    there is no Chromium, or when too many runs wait for it.
     """
     try:
         chosen = select(str(one) for one in json.loads(request.body)["cases"])

@@ -1,4 +1,4 @@
-"""A page for each attack: the theory, a clue and a guess, the try by hand, and all of its cases in one go."""
+"""The page of each attack: the theory, a clue and a guess, how to try it by hand, and a button that runs its cases."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -13,19 +13,19 @@ from attack_range.pages.index import score
 from attack_range.pages.rendering import render_page
 from attack_range.running import Busy, run_all
 
-# What tries the others is a browser.
+# These attacks are shown as run by an HTTP client, the others as run by a browser.
 BY_CLIENT = ("alg", "secret", "enumeration")
 
 
 @require_safe
 def page(request: HttpRequest, slug: str) -> HttpResponse:
-    """What came of the cases in this browser is in it, and the answer to the guess once there was one."""
+    """The page, with this browser's results, and with the answer once the visitor has guessed."""
     return _render(request, _find(slug), visits.of(request))
 
 
 @require_POST
 def guess(request: HttpRequest, slug: str) -> HttpResponse:
-    """Takes the number of an option, and shows the answer from then on. Without one the page says what is missing."""
+    """Takes the number of an option. The page shows the answer from then on. 400 without a valid number."""
     text, visit = _find(slug), visits.of(request)
     chosen = request.POST.get("guess", "")
     if chosen not in map(str, range(len(text.options))):
@@ -36,7 +36,7 @@ def guess(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def run(request: HttpRequest, slug: str) -> HttpResponse:
-    """Runs all cases of the attack, and shows what came of them. For browsers without JavaScript."""
+    """Runs all cases of the attack and shows the results. For browsers without JavaScript."""
     text, visit = _find(slug), visits.of(request)
     try:
         visit.keep(run_all(tables.of_attack(slug)))
@@ -47,11 +47,11 @@ def run(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def reset(request: HttpRequest, slug: str) -> HttpResponse:
-    """Forgets this browser's results of the attack, and what the servers saw of every attempt."""
+    """Deletes this browser's results and guess for the attack, and the servers' records of all attempts."""
     _find(slug)
     visit = visits.of(request)
     visit.forget(slug)
-    # Between two cases: one that runs would lose what has arrived for it.
+    # In Chromium's thread no case runs at the same time. Such a case would lose its records.
     CHROMIUM.in_its_thread(attempts.reset)
     return _back(slug, visit, "run")
 

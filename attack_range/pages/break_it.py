@@ -1,4 +1,4 @@
-"""Break it yourself: the visitor takes defences away and attacks the project's own code without them."""
+"""Break it yourself: the visitor turns defences off and attacks the project's own code without them."""
 
 import os
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ UNKNOWN = "There is no such attack, or it has no such defence."
 
 @dataclass(frozen=True)
 class Layer:
-    """One defence of a row, and whether the visitor leaves it on."""
+    """One defence of a row, and whether it is on."""
 
     name: str
     switch: Switch
@@ -29,7 +29,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Card:
-    """One row of the page."""
+    """One row of the page. `through` is whether the attack succeeded, and `outcome` is what was seen of it."""
 
     defence: Defence
     layers: list[Layer]
@@ -43,8 +43,8 @@ class Card:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """Every row. Posted with `case` and, as often as there are defences to leave on, `on`, it attacks and says what
-    came of it: 400 for a name there is not, 503 where nothing can be run or the try broke off."""
+    """All rows. A POST runs the attack `case` and shows the outcome. The defences named in the fields `on` stay on, and
+    the others of the row are off. 400 for an unknown name, 503 when nothing can be run or the try broke off."""
     if request.method != "POST":
         return _render(request)
     found = [one for one in all_of_them() if one.case and one.case == request.POST.get("case")]

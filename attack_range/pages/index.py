@@ -1,4 +1,4 @@
-"""The first page: what the range is, its attacks and what came of them in this browser, its rooms."""
+"""The first page: what the range is, its attacks with this browser's results, and its rooms."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from attack_range.pages.rendering import describe_time, render_page
 
 @dataclass(frozen=True)
 class Score:
-    """How far the cases of one attack were run in this browser."""
+    """This browser's results for one attack: how many cases there are, were run, and ended as expected."""
 
     of: int
     run: int
@@ -31,7 +31,7 @@ class Score:
 
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
-    """The index. Attacks that were not run in this browser have no result."""
+    """The index. An attack that was not run in this browser has no result."""
     visit = visits.of(request)
     attacks = [(text, score(text.slug, visit)) for text in texts.find_all()]
     context = {"attacks": attacks, "rooms": rooms.ROOMS, "solved": rooms.find(visit.nonce).solved}
@@ -39,10 +39,10 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def score(slug: str, visit: visits.Visit) -> Score:
-    """Counts what came of one attack."""
+    """Counts the results for one attack."""
     cases = tables.of_attack(slug)
     results = [visit.results[case.id] for case in cases if case.id in visit.results]
     good = sum(one["as_expected"] for one in results)
-    # The oldest: nothing of it is older than the page says.
+    # The time of the oldest result, so that no result is older than the page says.
     when = describe_time(min(one["at"] for one in results)) if results else ""
     return Score(len(cases), len(results), good, when)

@@ -1,4 +1,4 @@
-"""What every page of the range has in common."""
+"""What the pages of the range have in common."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,14 +9,14 @@ from django.shortcuts import render
 from attack_range import hosts
 from attack_range.pages.visits import Visit, save
 
-# Seconds for which a result was measured just now.
+# Seconds. A newer result is shown as run just now.
 JUST_NOW = 5 * 60
 
 
 def render_page(
     request: HttpRequest, template: str, context: dict[str, Any], visit: Visit, status: int = 200
 ) -> HttpResponse:
-    """The page, with the visitor's progress in its cookie. Never kept by a cache: it says what happened just now."""
+    """The page, with the visitor's progress in its cookie. Caches must not store it, because its results change."""
     hosts_of_range = [
         (hosts.origin(hosts.VICTIM), "the victim"),
         (hosts.origin(hosts.VICTIM, other=True), "another server on the victim's host"),

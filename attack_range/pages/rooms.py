@@ -1,4 +1,4 @@
-"""The pages of the rooms. A try that is made by a form is sent on to the same address that curl would ask."""
+"""The pages of the rooms. What a visitor sends with a form, the server sends to the address that curl would use."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from attack_range.weak import rooms as weak
 ADDRESS = "/weak/rooms/"
 NOTHING = "Nothing was sent: the field is empty."
 UNSENDABLE = "Nothing was sent: there are characters in it that no token and no cookie can hold."
-# Of the form with two fields.
+# For the form with two fields.
 BOTH_EMPTY = "Nothing was sent: both fields are empty, the secret and the token."
 UNANSWERED = "The weak server did not answer in time. Try again."
 DOORS = ("look-up", "denylist", "expiry")
@@ -29,7 +29,7 @@ DOORS = ("look-up", "denylist", "expiry")
 
 @dataclass(frozen=True)
 class Try:
-    """What the visitor typed, and the one request that is made of it: what curl would be told."""
+    """What the visitor typed, and the request that is made of it."""
 
     typed: str
     method: str
@@ -41,14 +41,15 @@ class Try:
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """All six, and which are solved."""
+    """The list of the rooms, and which of them are solved."""
     visit = visits.of(request)
     return render_page(request, "rooms", {"rooms": ROOMS, "solved": find(visit.nonce).solved}, visit)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest, slug: str) -> HttpResponse:
-    """One room. Posted with `act`, it does that; without, it sends what is in the form and shows the answer."""
+    """One room. A POST with a known `act` does what `ACTS` says. Another POST sends the form's request and shows the
+    answer."""
     if slug not in BY_SLUG:
         raise Http404
     room, visit = BY_SLUG[slug], visits.of(request)
@@ -130,7 +131,7 @@ def _give_another(room: str) -> Callable[[Visitor], None]:
     return forget
 
 
-# What else happens in a room, by the name on its button.
+# What the other buttons do, by the room and the button's value.
 ACTS: dict[tuple[str, str], Callable[[Visitor], None]] = {
     ("copied-cookie", "log-out"): _log_alice_out,
     ("copied-cookie", "again"): _give_another("copied-cookie"),
@@ -173,7 +174,7 @@ def _try_secret(form: QueryDict, given: dict[str, Any]) -> Try:
     return Try(secret, "POST", "weak-secret/guess", given["token"], data={"secret": secret})
 
 
-# The request that each room's form stands for.
+# What makes the request of a form, by the room.
 TRIES: dict[str, Callable[[QueryDict, dict[str, Any]], Try]] = {
     "edit-the-token": _try_token,
     "copied-cookie": _try_cookie,

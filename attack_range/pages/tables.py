@@ -1,4 +1,4 @@
-"""The cases of an attack as its page lists them: by what they are run against, as a matrix, as two histograms."""
+"""The cases of an attack as its page shows them: as lists by variant, as matrices, and as histograms."""
 
 from dataclasses import dataclass
 from statistics import median
@@ -16,7 +16,7 @@ HEADINGS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A case, and what came of it in this browser, if it was run."""
+    """A case, and its result in this browser, or `None` if it was not run."""
 
     case: Case
     result: dict[str, Any] | None
@@ -24,7 +24,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Axis:
-    """The lines or the columns of a matrix: the part of the id, with the words for it."""
+    """The lines or the columns of a matrix: its title, and the label for each part of an id."""
 
     name: str
     words: dict[str, str]
@@ -32,7 +32,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One cell: its entry, `None` where there is no such case, and the words for an attack that succeeded or failed."""
+    """One cell: its entry, or `None` without such a case, and the words for an attack that succeeded or failed."""
 
     entry: Entry | None
     yes: str
@@ -41,7 +41,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Matrix:
-    """One table: its caption, its columns, and for each line its cells, each with its column's words."""
+    """One table: its caption, its columns, and its lines. Each cell of a line comes with the label of its column."""
 
     caption: str
     corner: str
@@ -109,14 +109,14 @@ def of_attack(slug: str) -> list[Case]:
 
 
 def by_variant(slug: str, visit: Visit) -> list[tuple[str, list[Entry]]]:
-    """The cases under a heading each for weak, ours and legitimate."""
+    """The cases, grouped under a heading for each variant that has any."""
     entries = [Entry(case, visit.results.get(case.id)) for case in of_attack(slug)]
     grouped = [(HEADINGS[variant], [one for one in entries if one.case.variant == variant]) for variant in HEADINGS]
     return [(heading, those) for heading, those in grouped if those]
 
 
 def matrices(slug: str, visit: Visit) -> list[Matrix]:
-    """One for XSS, one a defence for CSRF, none for the others. Without their cases there is none either."""
+    """One matrix for XSS, one for each defence for CSRF, none for other attacks. A matrix without cases is left out."""
     found = []
     if slug == "xss":
         found = [_matrix("Five places, five payloads", "xss/{}/{}", XSS, visit)]
@@ -132,7 +132,7 @@ def _matrix(caption: str, pattern: str, axes: tuple[Axis, Axis], visit: Visit) -
         entry = Entry(CASES[name], visit.results.get(name)) if name in CASES else None
         if name.startswith("csrf/"):
             return Outcome(entry, "changed", "refused")
-        # To ride the login is no theft.
+        # A script that uses the login from inside the page steals nothing.
         return Outcome(entry, "used" if payload == "ride" else "stolen", "safe")
 
     lines = [
@@ -144,7 +144,7 @@ def _matrix(caption: str, pattern: str, axes: tuple[Axis, Axis], visit: Visit) -
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of a histogram, in the units of its drawing."""
+    """One bar of a histogram, in units of the SVG."""
 
     x: float
     y: float
@@ -153,7 +153,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Series:
-    """The times of one kind of login that failed, in milliseconds."""
+    """The times of one kind of failed login. Times are in milliseconds, `base` and `bars` in units of the SVG."""
 
     name: str
     kind: str
@@ -179,7 +179,7 @@ SERIES = (("unknown", "No such account"), ("wrong", "Wrong password"))
 
 
 def histograms(slug: str, visit: Visit) -> list[Histogram]:
-    """Weak beside ours, for the results that hold times. Both have the same axis."""
+    """One histogram for each of the weak and our own results that hold times, on the same axis."""
     if slug != "enumeration":
         return []
     found = [

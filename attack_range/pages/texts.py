@@ -1,4 +1,4 @@
-"""What the page of each attack says, read from `attack_range/texts/`."""
+"""The texts of the attacks' pages, read from `attack_range/texts/`."""
 
 import tomllib
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from typing import Any
 
 FOLDER = Path(__file__).resolve().parent.parent / "texts"
 DIFFERENCE_MARK = "> "
-# In this order on every page: from what a script in the page can do to what the server forgets.
+# The order of the attacks on every page.
 ORDER = ("xss", "csrf", "alg", "secret", "fixation", "enumeration", "replay")
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of code, and whether it is the one that differs."""
+    """A line of code, and whether it is marked as the one that differs."""
 
     text: str
     differs: bool
@@ -22,7 +22,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Code:
-    """Weak and strong code side by side, each with the file that it stands in."""
+    """Weak and strong code for comparison, each with the file that it is from."""
 
     title: str
     weak_from: str
@@ -33,7 +33,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Hint:
-    """A hint, and the id of the case that shows that it is true."""
+    """A hint, and the id of the case that shows it."""
 
     text: str
     case: str
@@ -41,7 +41,7 @@ class Hint:
 
 @dataclass(frozen=True)
 class Text:
-    """All of one attack's. `answer` is the index of the right one of `options`."""
+    """All texts of one attack. `answer` is the index of the right option."""
 
     slug: str
     title: str
@@ -59,7 +59,7 @@ class Text:
 
 @cache
 def find(slug: str) -> Text | None:
-    """The text of an attack, `None` for an attack there is not. Raises `KeyError` where the file lacks a field."""
+    """The texts of an attack, or `None` when there is no such attack. Raises `KeyError` when the file lacks a field."""
     file = FOLDER / f"{slug}.toml"
     if slug not in ORDER or not file.is_file():
         return None

@@ -1,7 +1,7 @@
-"""What one browser has done at the range: the cases it ran, its guesses, the rooms it solved.
+"""What one browser has done at the range: its results, its guesses, and the rooms it has solved.
 
-Results and guesses are kept in memory. The number of the visit and the solved rooms are in a signed cookie as well, so
-that progress outlives a restart of the range.
+Results and guesses are in memory only. The nonce of the visit and the solved rooms are in a signed cookie too, so they
+survive a restart of the range.
 """
 
 from collections import OrderedDict
@@ -20,25 +20,25 @@ from attack_range.cases import Result
 
 COOKIE, SALT = "range_progress", "attack_range.progress"
 LIFETIME = 30 * 24 * 60 * 60
-# More are forgotten, the oldest first.
+# When there are more visits, the oldest are deleted.
 VISITS_MAX = 500
 
 
 @dataclass
 class Visit:
-    """One browser's. `results` are as `/api/run` gives them, by the id of the case, with the time of the run."""
+    """The visit of one browser. `results` maps the id of a case to its result as in `/api/run`, with the time `at`."""
 
     nonce: str
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     guesses: dict[str, int] = field(default_factory=dict)
 
     def keep(self, results: Iterable[Result]) -> None:
-        """Remembers what came of cases that were run just now."""
+        """Stores results of cases that were run just now."""
         now = datetime.now(UTC)
         self.results |= {result.case.id: result.as_json() | {"at": now} for result in results}
 
     def forget(self, attack: str) -> None:
-        """Forgets the results and the guess of one attack."""
+        """Deletes the results and the guess for one attack."""
         self.results = {name: one for name, one in self.results.items() if not name.startswith(f"{attack}/")}
         self.guesses.pop(attack, None)
 
@@ -48,7 +48,7 @@ _lock = Lock()
 
 
 def of(request: HttpRequest) -> Visit:
-    """The visit of the browser that asks; a new one for a browser without a good cookie."""
+    """The visit of the browser that sent the request. Without a valid cookie, a new visit begins."""
     said = _read(request)
     room = rooms.find(said["visit"], said["solved"]) if said else rooms.begin()
     with _lock:
@@ -59,13 +59,13 @@ def of(request: HttpRequest) -> Visit:
 
 
 def keep_results(request: HttpRequest, results: Iterable[Result]) -> None:
-    """Remembers results for the browser that asked. A client without the cookie, such as a proof, has no visit."""
+    """Stores results for the browser that sent the request. A client without the cookie, such as a proof, has none."""
     if _read(request):
         of(request).keep(results)
 
 
 def save(response: HttpResponseBase, visit: Visit) -> None:
-    """Gives the browser its progress, signed: nobody can write into it that a room is solved."""
+    """Writes the progress into a cookie. It is signed, so that a visitor cannot mark a room as solved in it."""
     said = {"visit": visit.nonce, "solved": sorted(rooms.find(visit.nonce).solved)}
     value = signing.dumps(said, salt=SALT)
     response.set_cookie(COOKIE, value, max_age=LIFETIME, httponly=True, samesite="Strict")

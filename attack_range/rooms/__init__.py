@@ -92,5 +92,5 @@ def find(nonce: str, solved: Iterable[str] = ()) -> Visitor:
 
 
 def known(nonce: object) -> Visitor | None:
-    """The visitor with this nonce, or `None`. The nonce may be any JSON value, since it may come from a forged token."""
+    """The visitor with this nonce, or `None`. The nonce can be any JSON value, since a token may be forged."""
     return _visitors.get(nonce) if isinstance(nonce, str) else None
