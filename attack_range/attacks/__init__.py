@@ -1,4 +1,4 @@
-"""The attacks, a module each. Importing this package registers all of their cases."""
+"""The attacks. Importing this package registers all of their cases."""
 
 from attack_range.attacks import (
     alg,  # noqa: F401

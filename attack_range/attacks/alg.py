@@ -1,4 +1,4 @@
-"""Algorithm: the attacker writes into a forged token how the server is to verify it."""
+"""Algorithm: the header of a forged token tells the server how to verify the token."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from attack_range.cases import Case, Seen, Variant, register
 from attack_range.scene import Scene
 from jwt_demo.keys import ED25519
 
-# Takes a real token, and what else the server lets everybody know; gives forged ones, each with how it was forged.
+# Takes a real token and what the server publishes, and returns forged tokens by the way in which they were forged.
 Forge = Callable[[str, dict[str, str]], dict[str, str]]
 Run = Callable[[Scene], Seen]
 WEAK, STAFF, WHOAMI = "/weak/alg", "/jwt/api/staff", "/jwt/api/whoami"
@@ -33,7 +33,7 @@ def _none(spelling: str | None, token: str, known: dict[str, str]) -> dict[str, 
     header = {name: value for name, value in header.items() if name != "alg"}
     if spelling is not None:
         header["alg"] = spelling
-    # With no signature, and with that of the token it is made of: a verifier may want to see one.
+    # Once without a signature and once with that of the real token, because a verifier may require that there is one.
     signatures = {"no signature": "", "the signature of the real token": token.rpartition(".")[2]}
     return {how: f"{unsigned(header, claims | ADMIN)}.{signature}" for how, signature in signatures.items()}
 
@@ -69,13 +69,13 @@ def _own_key() -> rsa.RSAPrivateKey:
 def _word_list(token: str, known: dict[str, str]) -> dict[str, str]:
     header, claims = opened(token)
     word = guess(token)
-    # Without a word that fits, the attacker sends what the first words of the list give.
+    # When no word fits, the attacker tries the first words of the list.
     tried = [word] if word is not None else words()[:5]
     return {word: with_hmac(header, claims | ADMIN, word.encode()) for word in tried}
 
 
 def _weak(forge: Forge, kind: str, scene: Scene) -> Seen:
-    """Forges a token on one that the weak server gave to a member, and asks for the staff page."""
+    """Changes a token that the weak server gave to a member, and asks for the staff page."""
     known = scene.ask("POST", scene.url(f"{WEAK}/login")).json()
     member = status_with_token(scene, f"{WEAK}/staff", known[kind])
     forged = forge(known[kind], known)
@@ -86,14 +86,14 @@ def _weak(forge: Forge, kind: str, scene: Scene) -> Seen:
 
 
 def _each(answers: dict[str, int]) -> str:
-    """Which forgery was answered how, where the answers differ."""
+    """The answers in words: one status if all are the same, otherwise the status of each forgery."""
     if len(set(answers.values())) == 1:
         return listed(answers.values())
     return ", ".join(f"{status} with {how}" for how, status in answers.items())
 
 
 def _ours(forge: Forge, scene: Scene) -> Seen:
-    """The same on a real token of ours."""
+    """The same with a real token of our code."""
     token, _ = log_in_for_tokens(scene, scene.person())
     return _try_ours(scene, token, [*forge(token, {}).values()])
 
@@ -104,12 +104,12 @@ def _try_ours(scene: Scene, token: str, forged: list[str]) -> Seen:
         raise RuntimeError(f"The token that the forgery is made of is not good: {real}.")
     statuses = [status_with_token(scene, path, text) for text in forged for path in (STAFF, WHOAMI)]
     text = f"The real token: {real}. {len(forged)} forged, at staff and whoami: {listed(statuses)}."
-    # Anything but a 401 would mean that the server believed a part of it.
+    # Any status but 401, such as 403, would mean that the server has accepted the token.
     return Seen(set(statuses) != {401}, text, {"statuses": statuses})
 
 
 def _our_confusion(scene: Scene) -> Seen:
-    """Ours has public keys only where Ed25519 signs, so this case logs in while such a key signs."""
+    """Our code has a public key only when it signs with a key pair, so an Ed25519 key signs during this case."""
     with _signing_with_ed25519() as public:
         token, _ = log_in_for_tokens(scene, scene.person())
         algorithm = opened(token)[0]["alg"]
@@ -123,7 +123,7 @@ def _signing_with_ed25519() -> Iterator[dict[str, str]]:
     private = Ed25519PrivateKey.generate()
     key, secret = private.public_key(), ED25519 + encoded(private.private_bytes_raw())
     pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    # The key of before stays in the ring: tokens of other pages go on working.
+    # The previous key stays in the ring, so that tokens of other pages stay valid.
     with override_settings(JWT_ACCESS_KEYS=[secret, *settings.JWT_ACCESS_KEYS]):
         yield {"publicKey": pem, "publicBytes": key.public_bytes_raw().hex()}
 

@@ -1,5 +1,5 @@
-"""Break it yourself: each attack fails on the project's own code and succeeds without the defences that its row names.
-With any one of them back it fails again.
+"""Break it yourself: each attack fails on the project's own code and succeeds when the defences in its row are off.
+When any one of them is on again, the attack fails again.
 """
 
 from collections.abc import Iterable
@@ -37,13 +37,13 @@ RESTORED = "broken/restored"
 
 
 def attack_without(name: str, off: Iterable[str]) -> Try:
-    """Tries the attack of the case `name` once, without these defences. Only in the thread of Chromium."""
+    """Tries the attack of the case `name` once, without these defences. Call it in Chromium's thread only."""
     with switches.off(off), Scene() as scene:
         return ATTACKS[name](scene)
 
 
 def chosen(defence: Defence, off: list[str]) -> Case:
-    """The attack of a row with a visitor's choice of defences away, to be run as a case is."""
+    """The attack of a row as a case, with the defences off that a visitor has chosen."""
     through = set(off) == set(defence.off)
 
     def run(_: Scene) -> Seen:
@@ -64,12 +64,12 @@ def _prove(defence: Defence, _: Scene) -> Seen:
 
 
 def _each(defence: Defence) -> list[str]:
-    # With one defence in all, to put that one back is to have everything on.
+    # With only one defence, turning it on again is the same as the try with everything on.
     return defence.off if len(defence.off) > 1 else []
 
 
 def _restore(_: Scene) -> Seen:
-    """Breaks off while a defence is away, then attacks."""
+    """Raises an error while defences are off, and then attacks. The defences must be on again."""
     try:
         with switches.off(["origin-gate", "csrf-token", "django-origin"]):
             raise RuntimeError

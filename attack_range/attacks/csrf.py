@@ -1,5 +1,5 @@
-"""CSRF: another origin makes the victim's browser send a request. Each credential meets each kind of request and each
-defence, one case for each.
+"""CSRF: another origin makes the victim's browser send a request. There is one case for each combination of a
+credential, a kind of request and a defence.
 """
 
 from collections.abc import Callable
@@ -35,12 +35,12 @@ DEFENCE_TEXT = {
 }
 SAME_SITE = ("port", "sibling")
 BY_GET = ("link", "image")
-# Those of a script, which alone can send a header.
+# The requests of a script. Only a script can set a header.
 BY_SCRIPT = ("fetch", "port", "sibling")
 
 
 def succeeds(credential: str, request: str, defence: str) -> bool:
-    """The rules of today's browsers and of the defences: whether this forged request changes something."""
+    """Whether this forged request should change something, by the rules of browsers and of the defences."""
     return goes_along(credential, request) and passes(request, defence)
 
 
@@ -54,13 +54,13 @@ def goes_along(credential: str, request: str) -> bool:
         return credential != "session-strict"
     if request == "form":
         return credential in ("session-unset", "session-none", "token-cookie")
-    # The range's browser blocks third-party cookies, as a private window does. Where they are allowed, a fetch and an
-    # image of another site carry the cookie with SameSite=None.
+    # The range's browser blocks third-party cookies, as a private window does. In a browser that allows them, a fetch
+    # and an image of another site carry the cookie with SameSite=None.
     return False
 
 
 def passes(request: str, defence: str) -> bool:
-    """Whether the defence lets the request through. An address with a defence takes POST only."""
+    """Whether the defence lets the request through. An address with a defence accepts POST only."""
     if defence == "none":
         return True
     return defence == "metadata" and request in SAME_SITE and request not in BY_GET
@@ -80,7 +80,7 @@ def _try(credential: str, request: str, defence: str) -> Callable[[Scene], Seen]
         detail = forged.detail(after != before)
         if token and request in BY_SCRIPT:
             detail["preflight_only"] = forged.is_preflight_only
-        # The browser must have kept the header back: that the bank refused it would be another defence.
+        # The browser must stop the request before it is sent. A refusal by the bank would show another defence.
         was_sent = not detail.get("preflight_only", True)
         return Seen((after < before and is_foreign) or was_sent, text, detail)
 
@@ -88,9 +88,9 @@ def _try(credential: str, request: str, defence: str) -> Callable[[Scene], Seen]
 
 
 def _good_token(scene: Scene, account: Account) -> str:
-    """A token of the account that the attacker is assumed to know, so that nothing but the browser stops its request.
+    """A valid token of the account. The attacker is assumed to know it, so that only the browser can stop the request.
 
-    Raises `RuntimeError` when the bank does not take it.
+    Raises `RuntimeError` when the bank refuses the token.
     """
     token = access_token(account)
     answer = scene.ask("GET", scene.url("/weak/csrf/account"), headers={"Authorization": f"Bearer {token}"})

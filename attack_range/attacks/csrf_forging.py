@@ -1,4 +1,4 @@
-"""What the CSRF cases share: a customer of the bank in a browser, and a page that forges a request there."""
+"""What the CSRF cases share: a customer of the bank in a browser, and pages that forge requests in that browser."""
 
 import time
 from collections.abc import Callable
@@ -20,19 +20,19 @@ REQUESTS = {
     "port": ("fetch", hosts.VICTIM, True),
     "sibling": ("fetch", hosts.SIBLING, False),
 }
-# Those that leave their page where it is, so that it can report to its own host.
+# With these the browser stays on the page, and the page then reports to its own host.
 IN_BACKGROUND = ("fetch", "image", "open")
 REPORT = "/weak/forged/report"
 EMPTY = "about:blank"
-# Seconds that a request is waited for, and between two looks.
+# Seconds to wait for a request, and between two checks.
 PATIENCE, PAUSE = 8.0, 0.005
 
 
 @dataclass(frozen=True)
 class Forged:
-    """One forged request: the cookies that the browser had for the victim's host, and what of it arrived there.
+    """One forged request: the cookies that the browser has for the victim's host (`had`), and what arrived there.
 
-    `methods` are those of all requests that arrived at the address; the other fields are those of the last one.
+    `methods` are those of all requests that arrived at the address. The other fields describe the last of them.
     """
 
     had: list[str]
@@ -46,19 +46,19 @@ class Forged:
 
     @property
     def is_preflight_only(self) -> bool:
-        """Whether the browser asked first, and did not send the request itself."""
+        """Whether the browser sent a CORS preflight only, and not the request itself."""
         return self.methods == ["OPTIONS"]
 
     def layer(self, cookie: str) -> str:
-        """What stopped it from using this cookie: the browser, which kept the cookie back, or a check of ours."""
+        """What stopped the request: the browser, which did not send this cookie, or one of our checks."""
         return self.refused_by if cookie in self.arrived else "no cookie sent"
 
     def detail(self, changed: bool) -> dict[str, Any]:
-        """For the pages and the proofs."""
+        """The fields as a dictionary, for the pages and the proofs."""
         return asdict(self) | {"changed": changed}
 
     def sentence(self) -> str:
-        """What arrived, and the answer."""
+        """A sentence about what arrived and the answer to it."""
         if self.method == "OPTIONS":
             return f"Only the browser's OPTIONS request arrived: {self.status}."
         names = ", ".join(self.arrived) or "no credential"
@@ -66,10 +66,10 @@ class Forged:
 
 
 def forge(scene: Scene, context: Any, request: str, target: str, visits: int = 1, token: str = "") -> Forged:
-    """Opens the page of this kind of request in the victim's browser, and waits until the server has answered it.
+    """Opens the page that forges this kind of request in the victim's browser, and waits for the server's answer.
 
-    `visits` is how many requests come of it: the last one counts. With `token` a background request tries to send it
-    in an Authorization header. Raises `RuntimeError` when nothing arrives.
+    `visits` is how many requests follow from it, of which the last counts. With `token`, a background request tries to
+    send the token in an Authorization header. Raises `RuntimeError` when nothing arrives.
     """
     name, host, other = REQUESTS[request]
     had = sorted(cookie["name"] for cookie in context.cookies(hosts.origin(hosts.VICTIM)))
@@ -84,9 +84,9 @@ def forge(scene: Scene, context: Any, request: str, target: str, visits: int = 1
 
 
 def open_page(scene: Scene, context: Any, name: str, host: str, query: dict[str, str], other: bool = False) -> Any:
-    """Opens one of the forging pages in an empty tab, which is returned, and clicks where it needs a click."""
+    """Opens one of the forging pages in an empty tab, clicks its link if it is the page `link`, and returns the tab."""
     page = next((tab for tab in context.pages if tab.url == EMPTY), None) or context.new_page()
-    # The page of a form is left before it is complete.
+    # A form submits itself before its page has loaded completely.
     page.goto(scene.url(f"/weak/forged/{name}", host, other, **query), wait_until="commit")
     if name == "link":
         page.click("main a")
@@ -94,16 +94,16 @@ def open_page(scene: Scene, context: Any, name: str, host: str, query: dict[str,
 
 
 def log_in_from_elsewhere(scene: Scene, context: Any, target: str, query: dict[str, str]) -> Arrival:
-    """The request of the attacker's form that logs the browser in, once the browser has stored what the answer set."""
+    """Opens the attacker's form that logs the browser in. Returns its request once the browser has the answer."""
     page = open_page(scene, context, "login", hosts.ATTACKER, query | {"target": target})
     page.wait_for_url(f"{hosts.origin(hosts.VICTIM)}/**", wait_until="commit")
     return wait_for_arrival(scene, TARGETS[target].path)
 
 
 def wait_for_arrival(scene: Scene, path: str, with_report: bool = False, visits: int = 1) -> Arrival:
-    """The last of so many requests at `path`, once it is answered, and once its page has reported if it does so.
+    """Waits for `visits` answered requests to `path`, and `with_report` for the report of the page. Returns the last.
 
-    Raises `RuntimeError` when there are not so many.
+    Raises `RuntimeError` when they do not come.
     """
 
     def at(wanted: str) -> list[Arrival]:
@@ -116,7 +116,7 @@ def wait_for_arrival(scene: Scene, path: str, with_report: bool = False, visits:
 
 
 def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
-    """Returns once `condition` is true. Raises `RuntimeError` with the sentence `otherwise` when it does not come."""
+    """Waits until `condition` is true. Raises `RuntimeError` with the sentence `otherwise` after `PATIENCE` seconds."""
     end = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > end:
@@ -125,20 +125,21 @@ def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
 
 
 def log_in_to_the_bank(scene: Scene, context: Any, credential: str, defence: str = "none") -> tuple[Any, Account]:
-    """The bank's page, logged in as Alice, and her account. Raises `RuntimeError` when the login fails."""
+    """Logs in as Alice and returns the bank's page and her account. Playwright raises `TimeoutError` if that fails."""
     page = context.new_page()
     page.goto(scene.url("/weak/csrf/", credential=credential, defence=defence))
-    # The tab of the attacker's page takes a slow machine seconds, and a cookie without SameSite is fresh for ten.
+    # The tab for the attacker's page is opened before the login. On a slow machine that takes seconds, and for ten
+    # seconds only does Chromium send a new cookie without SameSite with another site's form.
     context.new_page()
     page.evaluate("document.forms.login.requestSubmit()")
-    # The page shows the account when the browser has stored the cookie.
+    # The page shows the account after the browser has stored the cookie.
     page.wait_for_selector("#account", state="visible")
     return page, scene.attempt.notes["account"]
 
 
 def transfer_by_hand(page: Any, account: Account) -> None:
-    """Alice sends 1 by the form of the bank's own page. Raises `RuntimeError` when the bank refuses: then no failed
-    attack of this case means anything."""
+    """Alice sends 1 with the form on the bank's page. Raises `RuntimeError` when the bank refuses it, because then a
+    failed attack of this case would show nothing."""
     before = account.balance
     page.evaluate("document.forms.transfer.requestSubmit()")
     wait_until(lambda: account.balance == before - 1, "The bank refused a transfer of its own page.")

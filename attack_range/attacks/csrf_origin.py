@@ -1,6 +1,6 @@
-"""CSRF on the project's own code by a browser that sends no Fetch Metadata: then the origin gate has `Origin` alone.
+"""CSRF on the project's own code from a browser without Fetch Metadata. The origin gate then checks `Origin` only.
 
-A clean client with all that the victim's browser has is that browser here, for no current one can be had without them.
+All current browsers send Fetch Metadata, so an HTTP client with the victim's cookies takes the place of the browser.
 """
 
 from django.conf import settings
@@ -47,7 +47,7 @@ def _token(scene: Scene) -> Seen:
 
 
 def _foreign() -> tuple[str, str]:
-    """`null` is what a sandboxed frame or a redirected request sends."""
+    """Foreign values of `Origin`. A sandboxed frame or a redirected request sends `null`."""
     return hosts.origin(hosts.ATTACKER), "null"
 
 

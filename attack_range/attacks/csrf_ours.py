@@ -17,7 +17,7 @@ from jwt_demo.models import TokenFamily
 
 WHOAMI = "/session/api/whoami"
 REFRESH = "/jwt/auth/refresh"
-# A page of ours that another site's link opens asks for itself once more, and then the Strict cookies go along.
+# Our page reloads itself after another site's link has opened it. The second request has the Strict cookies.
 VISITS = {"link": 2}
 AGAIN = {"link": " This is the second request, for our page asks again when another site's link opens it."}
 
@@ -37,7 +37,7 @@ def _session(request: str) -> Callable[[Scene], Seen]:
 
 
 def _seen(forged: Forged, changed: bool, text: str, cookie: str) -> Seen:
-    """Raises `RuntimeError` when nothing changed and no check says why."""
+    """The outcome. Raises `RuntimeError` when nothing changed and neither the browser nor a check of ours explains it."""
     layer = "" if changed else forged.layer(cookie)
     insist(changed or bool(layer), f"The request failed with {forged.status}, and no check against forgery refused it.")
     why = f" Stopped by: {layer}." if layer else ""
@@ -91,7 +91,7 @@ def _session_login(scene: Scene) -> Seen:
 
 def _token_login(scene: Scene) -> Seen:
     mallory, context = scene.person("Mallory"), scene.browser()
-    # As text/plain, a form can post what is JSON to a server that does not look at the type.
+    # The body of a text/plain form can be valid JSON. A server that ignores the Content-Type would accept it.
     start = f'{{"email": "{mallory.email}", "password": "{mallory.password}", "more": "'
     fields = {f"field_{start}": '"}', "enctype": "text/plain"}
     arrival = log_in_from_elsewhere(scene, context, "ours-token-login", fields)
@@ -118,7 +118,7 @@ def _planted(scene: Scene) -> Seen:
 
 
 def _session_id(scene: Scene, person: Person) -> str:
-    """The session cookie of a login in the attacker's own browser. It is a good one."""
+    """The id of a valid session of this person, from a login in the attacker's own browser."""
     context = scene.browser()
     scene.log_in(context.new_page(), person, "session")
     cookies = {cookie["name"]: cookie["value"] for cookie in context.cookies()}

@@ -1,5 +1,5 @@
-"""CSRF on the weak bank, beside the matrix: the end of the two minutes, CORS, the refresh cookie, the login, and a
-cookie planted by a sibling host.
+"""CSRF on the weak bank, cases outside the matrix: a form after the two minutes, CORS, the refresh cookie, the login,
+and a cookie planted by a sibling host.
 """
 
 import time
@@ -29,7 +29,7 @@ def _form_late(scene: Scene) -> Seen:
     context = scene.browser()
     page, account = log_in_to_the_bank(scene, context, "session-unset")
     before, age = account.balance, SHORT_WINDOW + 1
-    # Chromium reads the age of the cookie from a clock that a page cannot move.
+    # The case must really wait, because a page cannot change the clock by which Chromium measures a cookie's age.
     time.sleep(max(0.0, account.since + age - time.time()))
     forged = forge(scene, context, "form", "none")
     after = account.balance
@@ -76,7 +76,7 @@ def _login(scene: Scene) -> Seen:
 
 
 def _customer(scene: Scene, context: Any) -> str:
-    """The name of the customer that the bank reads from the browser's cookies."""
+    """The customer as whom the bank knows the browser, by its cookies. "" without a login."""
     page = context.new_page()
     page.goto(f"{hosts.origin(hosts.VICTIM)}/blank")
     name: str = scene.in_page(page, "GET", f"{BANK}/account")["data"].get("name", "")
@@ -100,7 +100,7 @@ def _account_of_mallory(scene: Scene) -> Account:
 
 
 def plant(scene: Scene, context: Any, cookie: str, value: str) -> None:
-    """Opens the sibling host's page that sets this cookie, and one behind U+2000, for the victim's host."""
+    """Opens the sibling host's page that sets this cookie for the victim's host, once plain and once behind U+2000."""
     open_page(scene, context, "plant", hosts.SIBLING, {"cookie": cookie, "value": value})
     wait_for_arrival(scene, REPORT)
 

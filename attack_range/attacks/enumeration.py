@@ -18,13 +18,13 @@ from attack_range.scene import NO_TLS, Scene
 from attack_range.weak import enumeration as weak
 
 WEAK = "/weak/enumeration/login"
-# With fewer, equal times would too often look apart by chance.
+# Tries for each kind of address. With fewer, equal times would too often look different by chance.
 MEASUREMENTS = 16
-# Below the ten failures that the throttle allows for one account from one address.
+# Fewer than the ten failures that the throttle allows for one account from one address.
 FAILURES_PER_ACCOUNT = 8
-# From such a share of pairs on, the times tell two kinds of address apart; or from what is left of 1 on, downwards.
+# Two kinds of address can be told apart if one takes longer in at least this share of pairs, or in at most 1 minus it.
 APART = 0.9
-# The only header that differs between any two answers.
+# The only header that always differs between two answers.
 VARIES = "date"
 
 Times = dict[str, list[float]]
@@ -32,7 +32,7 @@ Addresses = dict[str, Iterator[str]]
 
 
 def _weak(scene: Scene) -> Seen:
-    weak.users()  # Otherwise the first request would also take the time of making the hash.
+    weak.users()  # Otherwise the time of the first request would include creating the hash.
     addresses = {"unknown": iter(_unknown, ""), "wrong": cycle([weak.ALICE])}
     times = _measure(addresses, scene.url(WEAK), "data")
     auc = _compare(times)
@@ -40,7 +40,7 @@ def _weak(scene: Scene) -> Seen:
 
 
 def _ours(scene: Scene) -> Seen:
-    """By both ways in, of three kinds of address: unknown, with a wrong password, and of an inactive user."""
+    """Measures both logins with three kinds of address: unknown, with a wrong password, and of an inactive user."""
     emails = _emails(scene)
     token = _measure(_taking_turns(emails), scene.url(TOKEN_LOGIN), "json")
     session = _measure(_taking_turns(emails), scene.url(LOGIN), "json", _csrf(scene))
@@ -53,7 +53,7 @@ def _ours(scene: Scene) -> Seen:
 
 
 def _emails(scene: Scene) -> dict[str, list[str]]:
-    """The same number of addresses of each kind, so that none is tried more often than another."""
+    """The addresses of each kind. There are enough of them that the throttle refuses none."""
     number = MEASUREMENTS // FAILURES_PER_ACCOUNT
     inactive = [scene.person() for _ in range(number)]
     for person in inactive:
@@ -71,14 +71,14 @@ def _taking_turns(emails: dict[str, list[str]]) -> Addresses:
 
 
 def _csrf(scene: Scene) -> dict[str, str]:
-    """The headers without which a login for a session is refused before anything is looked up."""
+    """The headers for the CSRF check, which would otherwise refuse a login before the address is looked up."""
     start = scene.ask("GET", scene.url("/session/api/"))
     cookies = "; ".join(f"{name}={value}" for name, value in cookies_of(start).items())
     return {"X-CSRFToken": start.headers["X-CSRFToken"], "Cookie": cookies}
 
 
 def _measure(addresses: Addresses, url: str, form: str, headers: dict[str, str] | None = None) -> Times:
-    """The milliseconds of answers to a wrong password, for each kind of address. The kinds take turns."""
+    """The time of each answer to a wrong password, in milliseconds, for each kind of address. The kinds take turns."""
     times: Times = {kind: [] for kind in addresses}
     with _client() as client:
         for _ in range(MEASUREMENTS):
@@ -89,9 +89,9 @@ def _measure(addresses: Addresses, url: str, form: str, headers: dict[str, str] 
 
 
 def _client() -> httpx.Client:
-    """A client at an address of its own. An attacker has many, and the throttle counts failures for each."""
+    """A client with a new loopback address, because the throttle counts failures for each. An attacker has many."""
     numbers = ".".join(str(secrets.randbelow(254) + 1) for _ in range(3))
-    # Other systems give this machine one loopback address only.
+    # Other systems have only one IPv4 loopback address by default.
     address = f"127.{numbers}" if sys.platform == "linux" else "127.0.0.1"
     return httpx.Client(
         transport=httpx.HTTPTransport(local_address=address, verify=NO_TLS), timeout=10, trust_env=False
@@ -118,7 +118,7 @@ def _milliseconds(client: httpx.Client, url: str, headers: dict[str, str], **bod
 
 
 def _compare(times: Times) -> dict[str, float]:
-    """For each two kinds, the share of pairs in which the second took longer (the area under the ROC curve)."""
+    """For any two kinds, the share of pairs in which the second took longer (the area under the ROC curve)."""
     return {
         f"{second}/{first}": round(_share_longer(times[second], times[first]), 2)
         for first, second in combinations(times, 2)
@@ -131,7 +131,7 @@ def _share_longer(these: list[float], those: list[float]) -> float:
 
 
 def _are_apart(auc: dict[str, float]) -> bool:
-    """Whether the time of an answer shows an attacker which kind of address it was."""
+    """Whether the times show an attacker which kind an address is."""
     return any(share >= APART or share <= 1 - APART for share in auc.values())
 
 
@@ -146,7 +146,7 @@ def _differ(scene: Scene, flow: str, emails: list[str]) -> bool:
 
 
 def _answer(scene: Scene, flow: str, email: str) -> tuple[int, str, dict[str, str]]:
-    """What a login with a wrong password is answered, but for what differs between any two answers."""
+    """Status, body and headers of the answer to a wrong password, without the header that always differs."""
     answer = ask_to_log_in(scene, flow, email, _wrong())
     return answer.status_code, answer.text, {name: it for name, it in answer.headers.items() if name != VARIES}
 

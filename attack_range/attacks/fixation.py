@@ -1,4 +1,4 @@
-"""Fixation: the attacker chooses a session id, has the victim log in under it, and uses it."""
+"""Fixation: the attacker gives the victim's browser a session id, waits for the victim's login, and uses the id."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +13,19 @@ from attack_range.scene import BLANK, Scene
 from attack_range.weak.fixation import COOKIE
 
 WEAK, WHOAMI = "/weak/fixation", "/session/api/whoami"
-# As long as ours.
+# Characters, as in a session id of our code.
 ID_LENGTH = 32
 PLANT = """([name, value, domain]) => {
     for (const more of ["", "; Secure", "; Secure; SameSite=None"])
         document.cookie = `${name}=${value}; Domain=${domain}; Path=/${more}`;
 }"""
-# A browser or a parser may take each of these for the name of our cookie.
+# A browser or a parser may read each of these as the name of our cookie.
 LOOK_ALIKES = ("{}", "\u2000{}", "{}\u2000", "\u00a0{}", " {}", "={}")
 
 
 @dataclass(frozen=True)
 class Ids:
-    """What the ids that an attacker knew from before are answered after Alice's logins; whether a login kept one."""
+    """The answers after Alice's logins to ids that an attacker knew before, and whether a login kept such an id."""
 
     statuses: list[int]
     kept: bool
@@ -48,9 +48,9 @@ def _weak(scene: Scene) -> Seen:
 
 
 def _ours(scene: Scene) -> Seen:
-    """By what a sibling host can plant; and as if the browser had taken the attacker's id under our cookie's name."""
+    """Tries what a sibling host can plant. Then puts the attacker's id into the browser under our cookie's name."""
     planted, taken = _planted_by_the_sibling(scene)
-    # An id that means nothing, and one under which the attacker is logged in.
+    # An id without a session, and the id of a session of the attacker.
     given = [_given(scene, get_random_string(ID_LENGTH)), _given(scene, log_in(scene, scene.person("Mallory")))]
     statuses = planted.statuses + [status for one in given for status in one.statuses]
     kept = any(one.kept for one in (planted, *given))
@@ -76,7 +76,7 @@ def _planted_by_the_sibling(scene: Scene) -> tuple[Ids, list[str]]:
 
 def _given(scene: Scene, chosen: str) -> Ids:
     context = scene.browser()
-    secure = hosts.origin(hosts.VICTIM).replace("http:", "https:")  # Playwright wants that for a Secure cookie
+    secure = hosts.origin(hosts.VICTIM).replace("http:", "https:")  # Playwright requires it for a Secure cookie
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": chosen, "url": secure, "secure": True}])
     page = context.new_page()
     page.goto(scene.url(BLANK))
@@ -86,7 +86,7 @@ def _given(scene: Scene, chosen: str) -> Ids:
 
 
 def _log_in_twice(scene: Scene, page: Any, chosen: list[str]) -> Ids:
-    """Logs Alice in, and in again."""
+    """Logs Alice in twice. The second login must not keep the id of the first."""
     alice, ids = scene.person(), []
     for _ in range(2):
         scene.log_in(page, alice, "session")

@@ -1,4 +1,4 @@
-"""Tokens made by hand, as an attacker makes them: any header, any claims, any signature."""
+"""Creates tokens as an attacker does, with any header, any claims and any signature."""
 
 import base64
 import hmac
@@ -11,7 +11,7 @@ WORDS = Path(__file__).parent.parent / "texts" / "common-secrets.txt"
 
 
 def opened(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims of a token, which anyone can read without a key."""
+    """The header and the claims of a token. No key is needed to read them."""
     header, claims = (json.loads(decoded(part)) for part in token.split(".")[:2])
     return header, claims
 
@@ -22,29 +22,29 @@ def decoded(part: str) -> bytes:
 
 
 def encoded(data: bytes) -> str:
-    """One part of a token: base64url without padding."""
+    """One part of a token: the bytes in base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
-    """The first two parts of a token: what a signature is made over."""
+    """The first two parts of a token, which are the input of the signature."""
     return ".".join(encoded(json.dumps(part).encode()) for part in (header, claims))
 
 
 def with_hmac(header: dict[str, Any], claims: dict[str, Any], key: bytes) -> str:
-    """A token whose signature is HMAC with SHA-256 under `key`."""
+    """A token whose signature is an HMAC-SHA-256 with `key`."""
     signed = unsigned(header, claims)
     return f"{signed}.{encoded(hmac.digest(key, signed.encode(), 'sha256'))}"
 
 
 @cache
 def words() -> tuple[str, ...]:
-    """Secrets that people have typed, or left as an example had them."""
+    """Common secrets: words that people choose, and placeholders from examples."""
     return tuple(WORDS.read_text().splitlines())
 
 
 def guess(token: str) -> str | None:
-    """The word whose HMAC fits this token, `None` when none does. It asks no server."""
+    """The word that this token is signed with, `None` if it is none of them. This needs no request to a server."""
     signed, _, signature = token.rpartition(".")
     wanted = decoded(signature)
     return next((word for word in words() if hmac.digest(word.encode(), signed.encode(), "sha256") == wanted), None)

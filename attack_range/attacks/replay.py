@@ -1,4 +1,4 @@
-"""Replay: what was good once is sent again, after the logout or after it was exchanged."""
+"""Replay: a copied cookie or token is sent again, after the logout or after the token was exchanged."""
 
 from django.conf import settings
 
@@ -37,7 +37,7 @@ def _our_session(scene: Scene) -> Seen:
 
 
 def _insist_on_a_logout(before: int, out: int) -> None:
-    """Raises `RuntimeError` unless the copy was good before, and Alice is logged out: the case means nothing then."""
+    """Raises `RuntimeError` unless the copy was valid before and the logout succeeded: the case would show nothing."""
     if (before, out) != (200, 200):
         raise RuntimeError(f"The copied cookie was answered {before} before the logout, and the logout {out}.")
 
@@ -53,7 +53,7 @@ def _weak_refresh(scene: Scene) -> Seen:
 
 
 def _our_refresh(scene: Scene) -> Seen:
-    """The thief is another client than Alice's browser: that is how the server knows a replay from a lost answer."""
+    """The thief's client differs from Alice's browser. By that the server can tell a replay from a lost answer."""
     page = scene.browser().new_page()
     scene.log_in(page, scene.person(), "jwt")
     stolen = _cookie(page, conf.JWT_REFRESH_COOKIE_NAME)

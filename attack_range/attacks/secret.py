@@ -1,4 +1,4 @@
-"""Secret: what an attacker who knows a key can make with it."""
+"""Secret: what an attacker who knows a key can forge with it."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -30,9 +30,9 @@ from security.users import session_hash
 WEAK, UNSIGNED = "/weak/secret", "/weak/unsigned"
 WHOAMI, REFRESH = "/jwt/api/whoami", "/jwt/auth/refresh"
 BACKEND = "security.backends.PasswordBackend"
-# Django's own for sessions in a cookie, which an attacker reads in its source.
+# Django's salt for sessions in a cookie. It is public, because it is in Django's source.
 SALT = "django.contrib.sessions.backends.signed_cookies"
-# As long as ours.
+# Characters, as in a session id of our code.
 ID_LENGTH = 32
 IDS = 20
 
@@ -83,7 +83,7 @@ def _our_id(scene: Scene) -> Seen:
 
 
 def _forged_ids(person: Person) -> Iterator[str]:
-    """What an attacker can make who knows SECRET_KEY, and all that a record of this user's session says."""
+    """Session ids that an attacker could make who knows SECRET_KEY and the contents of this user's session."""
     key = settings.SECRET_KEY
     session = {
         SESSION_KEY: str(person.user.pk),
@@ -116,14 +116,14 @@ def _weak_keys(scene: Scene) -> Seen:
 def _our_keys(scene: Scene) -> Seen:
     access, refresh = log_in_for_tokens(scene, scene.person())
     keys = {"access": Key.of(settings.JWT_ACCESS_KEYS[0]), "refresh": Key.of(settings.JWT_REFRESH_KEYS[0])}
-    # Under its own key the same forgery is good: so what is refused below is refused for its key.
+    # The same forgery with the right key is accepted, so the refusals below are due to the key.
     control = status_with_token(scene, WHOAMI, _resigned(access, keys["access"], keys["access"].kid))
     if control != 200:
         raise RuntimeError(f"A token under its own key is refused: {control}.")
     kids = [key.kid for key in keys.values()]
     as_refresh = [_ask_refresh(scene, _resigned(refresh, keys["access"], kid)) for kid in kids]
     as_access = [status_with_token(scene, WHOAMI, _resigned(access, keys["refresh"], kid)) for kid in kids]
-    # Last, for it exchanges the token.
+    # The last step, because it exchanges the token.
     own = _ask_refresh(scene, _resigned(refresh, keys["refresh"], keys["refresh"].kid))
     if own != 200:
         raise RuntimeError(f"A refresh token under its own key is refused: {own}.")

@@ -1,7 +1,8 @@
-"""XSS on the weak shop: where the credential lies, and what a script in the page gets of it.
+"""XSS on the weak shop: what a script in the page can steal, for each place where the shop keeps the credential.
 
-Each case stores a comment that is a script, lets Alice open the shop and log in, waits for what the script sends to the
-attacker, and sends that from a clean client. The status of that answer decides.
+A case stores a comment that is a script, or lets the shop load a vendor's script. Alice opens the shop and logs in.
+Then the case sends what the script has stolen from a client without a browser, and the status of the answer decides.
+The cases of `ride` steal nothing. There the changed address decides.
 """
 
 import json
@@ -16,9 +17,9 @@ from attack_range.scene import Scene
 from attack_range.weak import xss as shop
 from attack_range.weak.xss_attacker import VENDOR
 
-# Seconds that a report of a script is waited for.
+# Seconds to wait for the report of a script.
 REPORT_PATIENCE = 10
-# What the state says in the report that each script makes last.
+# The state in the report that a case waits for, by the script.
 LAST_STATE = {"read": "signed in", VENDOR: "signed in", "patch": "called", "refresh": "refreshed"}
 TRIED = {
     "read": "A stored script reads every storage, global and cookie it can reach",
@@ -27,7 +28,8 @@ TRIED = {
     "refresh": "A stored script calls the refresh endpoint itself",
     VENDOR: "A script that the shop loads from another company reads all it can reach",
 }
-# In the cookie, HttpOnly keeps the credential, and a session has nothing to refresh.
+# Whether the attack succeeds, by the place and the script. A script cannot read an HttpOnly cookie, and a session has
+# no refresh endpoint.
 EXPECTED = {
     **{place: dict.fromkeys(TRIED, True) for place in ("local-storage", "session-storage", "global")},
     "closure": {"read": False, "patch": True, "ride": True, "refresh": True, VENDOR: False},
@@ -67,8 +69,8 @@ def _open_and_log_in(context: Any, scene: Scene, place: str, part: str = "") -> 
 
 
 def await_report(scene: Scene, state: str) -> list[dict[str, str]]:
-    """What a script found, by its report from this state, which also says that it ran. Raises `RuntimeError` when none
-    comes: then nothing is known."""
+    """What a script has found, from its report in this state. Raises `RuntimeError` when no report comes, because then
+    the script may not have run."""
     end = time.monotonic() + REPORT_PATIENCE
     while time.monotonic() < end:
         reports = [json.loads(text) for text in scene.attempt.loot]
@@ -81,7 +83,10 @@ def await_report(scene: Scene, state: str) -> list[dict[str, str]]:
 
 
 def replay(scene: Scene, place: str, found: list[dict[str, str]]) -> Seen:
-    """Sends what was found, one after another, from a clean client; with nothing found, a token that is none."""
+    """Sends each credential that was found from a client without a browser, until one is accepted.
+
+    When nothing was found, it sends an invalid token.
+    """
     url, status, where = scene.url(f"{shop.ROOT}/{place}/whoami"), 0, ""
     for one in found or [{"where": "nowhere", "name": "", "value": "nothing"}]:
         credential: dict[str, Any] = {"headers": {"Authorization": f"Bearer {one['value']}"}}
@@ -110,7 +115,7 @@ def _ride(place: str) -> Callable[[Scene], Seen]:
 
 
 def await_arrival(scene: Scene, method: str, path: str) -> Arrival:
-    """The first answered request to this path. Raises `RuntimeError` when none comes."""
+    """Waits for the first answered request to this path. Raises `RuntimeError` when none comes."""
     end = time.monotonic() + REPORT_PATIENCE
     while time.monotonic() < end:
         for arrival in scene.attempt.arrivals:

@@ -1,4 +1,4 @@
-"""XSS on the project's own pages, when a script did get in: what it finds there, and what it can do nevertheless."""
+"""XSS on the project's own pages, assuming that a script runs there: what it can find, and what it can do."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ RIDE = """async () => {
 }"""
 
 Found = list[dict[str, str]]
-# What a thief has who got nothing.
+# What a thief sends who has found nothing.
 NOTHING: Found = [{"where": "nowhere", "name": "", "value": "nothing"}]
 
 
@@ -36,13 +36,13 @@ def _read(flow: str) -> Callable[[Scene], Seen]:
 
 
 def _found_by(name: str, scene: Scene, page: Any, state: str) -> Found:
-    """What this script of the attacker sends home, by its report from this state, when it runs in the page."""
+    """Runs this script of the attacker in the page. Returns what the script reports in this state."""
     page.evaluate(script(name, scene.attempt.nonce, inside=True))
     return await_report(scene, state)
 
 
 def _whoami(scene: Scene, flow: str, value: str) -> int:
-    """The status for a client that has this value as the credential of the flow, and nothing else."""
+    """The status of `whoami` for a client that has only this value, as the credential of the flow."""
     credential: dict[str, Any] = {"headers": {"Authorization": f"Bearer {value}"}}
     if flow == "session":
         credential = {"cookies": {settings.SESSION_COOKIE_NAME: value}}
@@ -92,7 +92,7 @@ def _ride(scene: Scene) -> Seen:
 def _patch(scene: Scene) -> Seen:
     page, _ = logged_in(scene, "jwt")
     page.evaluate(script("patch", scene.attempt.nonce, inside=True))
-    # The page's own script calls the API, as it does when Alice presses this button.
+    # Alice presses a button, and the page's own script calls the API.
     page.evaluate("document.querySelector('#inside [data-do=staff]').click()")
     return _token_works(scene, await_report(scene, "called"), "the page's next call")
 

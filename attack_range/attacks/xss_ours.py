@@ -1,7 +1,8 @@
 """XSS on the project's own pages: a payload that is stored as a user's name.
 
-After the page as it is, two defences are taken away in the browser, one after the other: first the escaping, then the
-policy as well. The payload must run without both, or the case would show nothing.
+A case opens the unchanged page, then the page without escaping, and then the page without escaping and without the
+Content-Security-Policy. It changes the page in the browser. In the last one the payload must run, or the case would
+show nothing.
 """
 
 from collections.abc import Callable
@@ -19,9 +20,9 @@ VICTIM = hosts.origin(hosts.VICTIM)
 PAGES = {"session": "/session/profile/", "jwt": "/jwt/"}
 RAN = "/xss/ran"
 POLICY = "Content-Security-Policy"
-# What must be shown as it was typed, whatever an attacker would make of such characters.
+# A legitimate name with characters of HTML, which must be shown as it was typed.
 HONEST_NAME = "Siobhán O'Reilly <siobhan> & Söhne"
-# The line of the page's script that shows the name, and the same line when it takes the name for HTML.
+# The line of the page's script that shows the name, and the same line if it used the name as HTML.
 PAGE_SCRIPT = Path(jwt_demo.__file__).parent / "static" / "jwt_demo" / "page.js"
 AS_TEXT, AS_HTML = "title.textContent = data.name", "title.innerHTML = data.name"
 REFUSED = "refused by "
@@ -51,13 +52,14 @@ def _stored(flow: str) -> Callable[[Scene], Seen]:
 
 
 def _payload(scene: Scene) -> str:
-    # A name has at most 150 characters.
+    # Kept short, because a name has at most 150 characters.
     return f"""<img src=x onerror="ran=1;new Image().src='{scene.url(RAN, hosts.ATTACKER)}'">"""
 
 
 def logged_in(scene: Scene, flow: str, name: str = "Alice") -> tuple[Any, Person]:
-    """A page of the project's own code that shows who is logged in to this flow: a new person with this name."""
-    # Chromium takes a page whose answer was changed on its way for one from the internet, and would refuse it loopback.
+    """Logs a new person with this name in to the flow. Returns the page of our code that shows the name."""
+    # When an answer was changed on its way, Chromium treats the page as one from the internet, and would not let it
+    # load from loopback.
     context = scene.browser(permissions=["local-network-access"])
     page, person = context.new_page(), scene.person(name)
     scene.log_in(page, person, flow)
@@ -76,7 +78,7 @@ def _has_run(scene: Scene, page: Any) -> bool:
 
 
 def _without_escaping(scene: Scene, page: Any, flow: str, payload: str) -> str:
-    """Opens the page as it would be without its escaping, and gives the directive by which the policy refused."""
+    """Opens the page as it would be without escaping. Returns the directive of the policy that refused the payload."""
     page.add_init_script(NOTE_REFUSALS)
     if flow == "session":
         _answer_with(page, PAGES[flow], lambda: _unescaped_profile(scene, page, payload))
@@ -108,7 +110,7 @@ def _script_that_takes_names_for_html() -> Answer:
 
 
 def _without_both(scene: Scene, page: Any, flow: str, payload: str) -> None:
-    """Opens that page without its policy, too. Raises `RuntimeError` when the payload does not run there."""
+    """Opens that page without its policy as well. Raises `RuntimeError` when the payload does not run there."""
     if flow == "session":
         answer = _unescaped_profile(scene, page, payload)
     else:

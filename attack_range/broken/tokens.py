@@ -1,4 +1,4 @@
-"""Forged access tokens. The attacker has a token of his own, knows how ours look, and wants to be Alice."""
+"""Forged access tokens. The attacker has a valid token of his own and wants the server to take him for Alice."""
 
 import base64
 import hashlib
@@ -18,18 +18,18 @@ from jwt_demo.tokens import AccessToken
 
 
 def unsigned(scene: Scene) -> Try:
-    """A token without a signature, whose header says that it needs none."""
+    """A token without a signature, whose header has `alg` none."""
     return _present(scene, {"alg": "none"}, lambda message: b"")
 
 
 def longer_hash(scene: Scene) -> Try:
-    """A token that another program signed with the same secret, and with HS512."""
+    """A token that is signed with the right secret, but with HS512."""
     secret = settings.JWT_ACCESS_KEYS[0].encode()
     return _present(scene, {"alg": "HS512"}, lambda message: hmac.digest(secret, message, hashlib.sha512))
 
 
 def public_key(scene: Scene) -> Try:
-    """A token that is signed by HMAC, with the public key of a site that signs with a key pair."""
+    """A token whose HMAC has the site's public key as its secret, while the site signs with a key pair."""
     pair = ED25519 + _segment(secrets.token_bytes(32))
     key = Key.of(pair)
     pem = key.verifying.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -39,16 +39,17 @@ def public_key(scene: Scene) -> Try:
 
 
 def own_key(scene: Scene) -> Try:
-    """A token that brings the key in its header by which it is to be verified."""
+    """A token whose header contains the key for its verification."""
     secret = secrets.token_bytes(32)
     jwk = {"jwk": {"kty": "oct", "k": _segment(secret), "alg": "HS256"}}
     return _present(scene, jwk, lambda message: hmac.digest(secret, message, hashlib.sha256))
 
 
 def _present(scene: Scene, header: dict[str, Any], sign: Any) -> Try:
-    """Presents the attacker's own claims, with Alice's id, under this header.
+    """Sends a token with the attacker's own claims, Alice's id and this header.
 
-    Raises `RuntimeError` when his own token is not good, and for an answer to the forged one that is not 200 or 401.
+    Raises `RuntimeError` when the attacker's own token is refused, and when the answer to the forged one is neither 200
+    nor 401.
     """
     alice, mallory = scene.person(), scene.person("Mallory")
     own = str(AccessToken.for_user(mallory.user))

@@ -1,4 +1,4 @@
-"""What the attacks on the project's own code share: the attacker's pages, and what the server says afterwards."""
+"""What the attacks on the project's own code share: the attacker's pages, and checks of the server's state."""
 
 import json
 import time
@@ -17,13 +17,13 @@ from attack_range.scene import Scene
 from jwt_demo.conf import conf
 
 FORM = "application/x-www-form-urlencoded"
-# The words of an answer that say which check refused.
+# Words in an answer, and the check that they belong to.
 CHECKS = {"Origin gate": "origin gate", "CSRF": "CSRF check", "nsupported media type": "JSON only"}
 
 
 @dataclass(frozen=True)
 class Try:
-    """What came of one try: whether the attack got through, and what was seen of it, in a sentence."""
+    """The outcome of one try: whether the attack succeeded, and what was seen of it, in sentences."""
 
     through: bool
     text: str
@@ -33,7 +33,7 @@ Attack = Callable[[Scene], Try]
 
 
 def attacker_page(host: str, name: str, **query: str) -> str:
-    """The address of one of the attacker's pages, at a host of his or at a sibling of the victim's."""
+    """The address of one of the attacker's pages, at the attacker's host or at a sibling host of the victim."""
     return f"{hosts.origin(host)}/broken/{name}?{urlencode(query)}"
 
 
@@ -45,7 +45,7 @@ def logged_in(scene: Scene, person: Person, flow: str) -> Any:
 
 
 def submit(scene: Scene, page: Any, host: str, path: str, fields: dict[str, str], kind: str = FORM) -> str:
-    """Opens a page of `host` whose form sends itself to `path` of the victim; says how the server answered it."""
+    """Opens a page of `host` whose form submits itself to `path` of the victim. Returns a sentence about the answer."""
     to = scene.url(path)
     page.goto(attacker_page(host, "form", to=to, enctype=kind, fields=json.dumps(fields)), wait_until="commit")
     page.wait_for_url(lambda url: url.startswith(hosts.origin(hosts.VICTIM)))
@@ -61,12 +61,12 @@ def submit(scene: Scene, page: Any, host: str, path: str, fields: dict[str, str]
 
 
 def our_cookies(arrival: Arrival) -> bool:
-    """Whether a request carried a credential of the site, the CSRF cookie aside."""
+    """Whether a request had the session cookie or the refresh cookie of the site."""
     return not {settings.SESSION_COOKIE_NAME, conf.JWT_REFRESH_COOKIE_NAME}.isdisjoint(arrival.cookies)
 
 
 def arrived(scene: Scene, path: str, page: Any) -> Arrival:
-    """The request of this attempt to `path`, once it is answered. Raises `RuntimeError` when none comes."""
+    """Waits for a request of this attempt to `path` and its answer. Raises `RuntimeError` when none comes."""
 
     def find() -> list[Arrival]:
         return [one for one in scene.attempt.arrivals if one.path == path and one.status]
@@ -76,8 +76,8 @@ def arrived(scene: Scene, path: str, page: Any) -> Arrival:
 
 
 def wait_until(page: Any, condition: Callable[[], bool]) -> None:
-    """Lets the browser go on until `condition` is true. Raises `RuntimeError` when it has not become so in time: what
-    could not be waited for must not be taken for an attack that was refused."""
+    """Lets the browser go on until `condition` is true. Raises `RuntimeError` when that takes too long, because a try
+    that did not finish must not count as a refused attack."""
     end = time.monotonic() + PATIENCE / 1000
     while not condition():
         if time.monotonic() > end:
@@ -86,30 +86,30 @@ def wait_until(page: Any, condition: Callable[[], bool]) -> None:
 
 
 def cookie(page: Any, name: str) -> str:
-    """The value of a cookie in the browser of this page, "" without it."""
+    """The value of a cookie in the browser of this page. "" when it is not there."""
     cookies = page.context.cookies(hosts.origin(hosts.VICTIM))
     return next((str(one["value"]) for one in cookies if one["name"] == name), "")
 
 
 def session_user(scene: Scene, session: str) -> str:
-    """Whom the server takes the bearer of this session id for, "" for nobody."""
+    """The id of the user to whom this session id belongs, according to the server. "" when it is refused."""
     answer = scene.ask("GET", scene.url("/session/api/whoami"), {settings.SESSION_COOKIE_NAME: session})
     return str(answer.json()["userId"]) if answer.status_code == 200 else ""
 
 
 def token_user(scene: Scene, token: str) -> str:
-    """Whom the server takes the bearer of this access token for, "" for nobody."""
+    """The id of the user to whom this access token belongs, according to the server. "" when it is refused."""
     return token_answer(scene, token)[1]
 
 
 def token_answer(scene: Scene, token: str) -> tuple[int, str]:
-    """How the server answers the bearer of this access token, and whom it takes the bearer for, "" for nobody."""
+    """The status of the answer to this access token, and the id of its user. "" when the token is refused."""
     headers = {"Authorization": f"Bearer {token}"}
     answer = scene.ask("GET", scene.url("/jwt/api/whoami"), headers=headers)
     return answer.status_code, str(answer.json()["userId"]) if answer.status_code == 200 else ""
 
 
 def refresh_user(scene: Scene, refresh: str) -> str:
-    """Whom the server gives an access token for this refresh token, "" for nobody."""
+    """The id of the user for whom the server exchanges this refresh token. "" when it is refused."""
     answer = scene.ask("POST", scene.url("/jwt/auth/refresh"), {conf.JWT_REFRESH_COOKIE_NAME: refresh})
     return token_user(scene, answer.json()["accessToken"]) if answer.status_code == 200 else ""
