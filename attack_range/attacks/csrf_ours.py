@@ -37,7 +37,7 @@ def _session(request: str) -> Callable[[Scene], Seen]:
 
 
 def _seen(forged: Forged, changed: bool, text: str, cookie: str) -> Seen:
-    """The outcome. Raises `RuntimeError` when nothing changed and neither the browser nor a check of ours explains it."""
+    """The outcome. Raises `RuntimeError` when nothing changed, and neither the browser nor our checks explain it."""
     layer = "" if changed else forged.layer(cookie)
     insist(changed or bool(layer), f"The request failed with {forged.status}, and no check against forgery refused it.")
     why = f" Stopped by: {layer}." if layer else ""

@@ -1,4 +1,4 @@
-"""Weak: a verifier of tokens that lets the token say how it is to be verified."""
+"""Weak: the header of a token tells the verifier how to verify the token."""
 
 import base64
 import hmac
@@ -23,23 +23,23 @@ from jwt.algorithms import RSAAlgorithm
 from attack_range import preparation
 from attack_range.weak import looks
 
-# The secret below is shorter than PyJWT advises, and PyJWT says so for every token.
+# The secret below is shorter than PyJWT advises, and PyJWT would warn for every token.
 warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
 # The key in `main.key`. It is in every list of common secrets.
 SECRET = "your-256-bit-secret"  # noqa: S105
 ALICE = {"sub": "alice", "role": "member"}
 LIFETIME = 15 * 60
-# Bytes of a key file. A name such as /dev/zero must not fill the memory of this process.
+# Most bytes that are read from a key file. A large file must not fill the memory of this process.
 LONGEST_KEY = 4096
-# Bytes of a token, and of the modulus of a key that it brings: the time to verify grows with both.
+# Most bytes of a token, and of the modulus of a key in its header. The time of a verification grows with both.
 LONGEST_TOKEN, LONGEST_MODULUS = 4096, 512
-# Whatever a text that is no token makes of the lines below.
+# What the functions below may raise for a text that is not a token.
 ERRORS = (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError, jwt.PyJWTError)
 RSA = RSAAlgorithm(RSAAlgorithm.SHA256)
 
 
 def verify(token: str) -> dict[str, Any]:
-    """The claims of a token that the verifier believes. Raises one of `ERRORS`."""
+    """The claims of a token that the verifier accepts. Raises one of `ERRORS` for any other text."""
     if len(token) > LONGEST_TOKEN:
         raise ValueError("The token is too long.")
     signed, _, signature = token.rpartition(".")
@@ -63,21 +63,21 @@ def _key(header: dict[str, Any]) -> bytes:
 
 
 def _public_part(jwk: dict[str, Any]) -> dict[str, Any]:
-    # With a private part PyJWT would look for the factors of the modulus, and this thread would never answer.
+    # With a private part, PyJWT would try to factor the modulus, and this thread might never answer.
     if len(_decoded(jwk["n"])) > LONGEST_MODULUS:
         raise ValueError("The modulus is too long.")
     return {name: jwk[name] for name in ("kty", "n", "e")}
 
 
 def _opened(file: Path) -> BinaryIO:
-    # A named pipe or a terminal would keep this thread waiting. Of the devices only the empty one is needed.
+    # Reading a named pipe or a terminal would block this thread. Of the devices, the attack needs only /dev/null.
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     found, empty = os.fstat(descriptor), Path(os.devnull).stat()
     is_empty = stat.S_ISCHR(found.st_mode) and found.st_rdev == empty.st_rdev
     if stat.S_ISREG(found.st_mode) or is_empty:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
-    raise ValueError("This is no file.")
+    raise ValueError("This is not a file.")
 
 
 def _hmac_fits(key: bytes, signed: bytes, signature: bytes) -> bool:
@@ -109,12 +109,12 @@ def _pem(key: Any) -> bytes:
 
 
 def public_key() -> bytes:
-    """The key by which everybody may verify this server's tokens, as PEM."""
+    """The public key for this server's tokens, as PEM."""
     return _pem(_private_key().public_key())
 
 
 def tokens() -> dict[str, str]:
-    """Alice's real tokens: one signed by RSA, one by the secret in a key file."""
+    """Alice's real tokens: one signed with RSA, and one with the secret in a key file."""
     claims = ALICE | {"exp": int(time.time()) + LIFETIME}
     by_rsa = jwt.encode(claims, _private_key(), "RS256")
     by_file = jwt.encode(claims, (_folder() / "main.key").read_bytes(), "HS256", {"kid": "main.key"})
@@ -123,13 +123,13 @@ def tokens() -> dict[str, str]:
 
 @require_POST
 def log_in(request: HttpRequest) -> HttpResponse:
-    """Gives Alice's tokens, and the public key."""
+    """Returns Alice's tokens and the public key."""
     return JsonResponse(tokens() | {"publicKey": public_key().decode()})
 
 
 @require_safe
 def staff(request: HttpRequest) -> HttpResponse:
-    """What only an administrator may see. 401 for a token that is not believed, 403 for another role."""
+    """A page for administrators only. 401 for a token that is refused, 403 for another role."""
     status, claims = _answer(request.headers.get("Authorization", "").removeprefix("Bearer "))
     return JsonResponse(claims, status=status)
 
@@ -143,12 +143,12 @@ def _answer(token: str) -> tuple[int, dict[str, Any]]:
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """For a visitor: Alice's tokens, a form that makes a token, and one that has it verified."""
+    """For a visitor: Alice's tokens, a form that creates a token, and one that verifies it."""
     parts = []
     if token := request.POST.get("token", "").strip():
         status, claims = _answer(token)
         parts = [looks.outcome(f"The verifier answers {status}: {json.dumps(claims)}")]
-    parts += [looks.heading("Have a token verified"), looks.form("", "Verify", looks.area("token", "Token", token))]
+    parts += [looks.heading("Verify a token"), looks.form("", "Verify", looks.area("token", "Token", token))]
     return looks.page("A staff page behind a token", *parts, *_material(), _maker())
 
 
@@ -157,9 +157,9 @@ def _material() -> list[SafeString]:
     return [
         looks.heading("What Alice has"),
         looks.text("Alice is a member. The staff page is for the role admin."),
-        looks.value("Her token, signed by RSA (RS256):", known["rsa"]),
-        looks.value("Her token, signed by the secret in main.key (HS256):", known["file"]),
-        looks.value("The public key, which everybody may have:", public_key().decode()),
+        looks.value("Her token, signed with RSA (RS256):", known["rsa"]),
+        looks.value("Her token, signed with the secret in main.key (HS256):", known["file"]),
+        looks.value("The public key, which is no secret:", public_key().decode()),
     ]
 
 
@@ -177,10 +177,10 @@ def _maker() -> SafeString:
 
 @require_POST
 def make(request: HttpRequest) -> HttpResponse:
-    """A token as the visitor wants it, ready to be verified."""
+    """A token that the visitor has put together, with a form that verifies it."""
     parts = (request.POST.get(name, "").encode() for name in ("header", "claims"))
     signed = ".".join(_encoded(part) for part in parts)
-    # A browser sends each line end of a form as two characters; a PEM file has one.
+    # A browser sends each line end of a form as \r\n, but the PEM file has \n.
     secret = request.POST.get("secret", "").replace("\r\n", "\n").encode()
     is_empty = request.POST.get("signature") == "empty"
     signature = "" if is_empty else _encoded(hmac.digest(secret, signed.encode(), "sha256"))

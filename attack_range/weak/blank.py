@@ -1,4 +1,4 @@
-"""An empty page, at whatever host: where a script of a case starts from."""
+"""An empty page at each host, where a case or a person can run scripts."""
 
 from django.http import HttpRequest, HttpResponse
 
@@ -6,5 +6,5 @@ from attack_range.weak import looks
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """A page that says what it is for, so that a person who opens it does not take it for broken."""
+    """The page. It says that it is empty, so that a person does not think it is broken."""
     return looks.page(f"An empty page of {request.get_host()}", looks.text("An empty page, for the console."))

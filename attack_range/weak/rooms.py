@@ -1,6 +1,6 @@
-"""Weak: what each room lets its visitor do. A view notes a room as solved when it has answered the real thing.
+"""Weak: the servers of the rooms. A view marks a room as solved when it answers a successful attack.
 
-Each visitor is known by what was issued to them: the `sub` of a token, the value of a cookie.
+The server knows a visitor by what it has issued to them: the `sub` of a token, or the value of a cookie.
 """
 
 import base64
@@ -24,18 +24,18 @@ from attack_range.weak.bounds import forget
 
 COOKIE = "weak_room_session"
 ACCESS_LIFETIME = 10 * 60
-# Seconds until Alice's page exchanges the refresh token that was stolen from her.
+# Seconds until Alice's page exchanges the refresh token that the visitor has stolen.
 OWNER_COMES = 3 * 60
-# Identifiers of one visitor's tokens.
+# Most entries in the denylist of one visitor.
 DENYLIST_MAX = 20
-# The only role that is ever issued here.
+# Every token is issued with this role.
 ROLE = "member"
 WORDS = Path(rooms.__file__).with_name("words.txt").read_text().split()
 KEY = secrets.token_hex(32)
 
 
 def give(visitor: Visitor, room: str) -> dict[str, Any]:
-    """What the visitor has in a room. It is issued when they come in for the first time, or after it has expired."""
+    """What the visitor has in a room. It is issued on the first visit, and again after it has expired."""
     given = visitor.given.get(room)
     if given is None or ("expires" in given and given["expires"] <= time.time()):
         given = visitor.given[room] = ISSUE[room](visitor)
@@ -73,7 +73,7 @@ def _issue_guessable(visitor: Visitor) -> dict[str, Any]:
 
 
 def _random_value(visitor: Visitor) -> str:
-    # With the nonce in front, as the tokens have it in `sub`: the server then knows whose it is.
+    # The nonce comes first, so that the server can tell whose value it is. A token has the nonce in `sub`.
     return f"{visitor.nonce}.{secrets.token_urlsafe(16)}"
 
 
@@ -88,7 +88,7 @@ ISSUE = {
 
 
 def ban(visitor: Visitor) -> None:
-    """What the administrator does: Mallory is banned, and the identifier of her token goes on the denylist."""
+    """An administrator bans Mallory, and the `jti` of her token is put on the denylist."""
     given = give(visitor, "after-ban")
     given["banned"] = True
     given["denylist"].append(given["jti"])
@@ -96,7 +96,7 @@ def ban(visitor: Visitor) -> None:
 
 
 def let_owner_come(visitor: Visitor, now: bool = False) -> None:
-    """Alice's page exchanges her token, if it is time or `now`. A token that was exchanged before ends the family."""
+    """Alice's page exchanges her token when it is due, or `now`. If it was exchanged before, the family ends."""
     given = give(visitor, "stolen-refresh")
     if given["owner"] is None and (now or time.time() >= given["due"]):
         given["owner"] = _exchange(given, given["token"])[0]
@@ -112,7 +112,7 @@ def _exchange(given: dict[str, Any], token: str) -> tuple[int, str]:
 
 @require_safe
 def administration(request: HttpRequest) -> HttpResponse:
-    """For administrators. It believes the role in the payload, and never looks at the signature."""
+    """For administrators. Weak: it trusts the role in the payload and does not verify the signature."""
     claims = read(_bearer(request))
     if claims is None:
         return _answer(401, error="This is not a token.")
@@ -124,7 +124,7 @@ def administration(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def log_out(request: HttpRequest) -> HttpResponse:
-    """Logs out: in the browser that asks, and nowhere else."""
+    """Weak: deletes the cookie in the browser only. The session stays on the server."""
     if visitor := _holder(request.COOKIES.get(COOKIE, ""), "copied-cookie", "cookie"):
         visitor.given["copied-cookie"]["logged_out"] = True
     response = _answer(200, said="Logged out")
@@ -134,7 +134,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def profile(request: HttpRequest) -> HttpResponse:
-    """The profile of the user to whom the cookie belongs."""
+    """The profile of the user of the session cookie."""
     visitor = _holder(request.COOKIES.get(COOKIE, ""), "copied-cookie", "cookie")
     if visitor is None:
         return _answer(401, error="Nobody is logged in with this cookie.")
@@ -145,7 +145,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def refresh(request: HttpRequest) -> HttpResponse:
-    """A new refresh token for the newest one of its family. It cannot know who sends it."""
+    """A new refresh token for the newest one of its family. The server cannot know who sends the token."""
     token = request.POST.get("token", "")
     visitor = _holder(token, "stolen-refresh", "token")
     if visitor is None:
@@ -153,19 +153,19 @@ def refresh(request: HttpRequest) -> HttpResponse:
     let_owner_come(visitor)
     status, renewed = _exchange(visitor.given["stolen-refresh"], token)
     if status != 200:
-        return _answer(401, error="This token was exchanged before. Its family is ended.")
+        return _answer(401, error="This token was exchanged before. Its family has ended.")
     _solve(visitor, "stolen-refresh")
     return _answer(200, refreshToken=renewed)
 
 
 @require_safe
 def door(request: HttpRequest, check: str) -> HttpResponse:
-    """The same address behind three kinds of check. `expiry` looks at the signature and the time, and at no list."""
+    """The same view with three kinds of check. Weak: `expiry` checks the signature and the time only."""
     claims = read(_bearer(request), KEY)
     visitor = known(claims.get("sub")) if claims else None
     given = visitor.given.get("after-ban") if visitor else None
     if claims is None or given is None or claims.get("exp", 0) <= time.time():
-        return _answer(401, error="This token is not good, or it has expired.")
+        return _answer(401, error="This token is not valid, or it has expired.")
     if (check == "look-up" and given["banned"]) or (check == "denylist" and claims["jti"] in given["denylist"]):
         return _answer(401, error="Mallory is banned.")
     if given["banned"]:
@@ -175,23 +175,23 @@ def door(request: HttpRequest, check: str) -> HttpResponse:
 
 @require_POST
 def birthday(request: HttpRequest) -> HttpResponse:
-    """Whether what was found is the date of birth that is in the token sent with it."""
+    """Whether `found` is the date of birth in the token that is sent with it."""
     claims = read(_bearer(request), KEY)
     visitor = known(claims.get("sub")) if claims else None
     given = visitor.given.get("payload") if visitor else None
     if not given or request.POST.get("found", "").strip() != given["born"]:
         return _answer(400, error="That is not Alice's date of birth.")
     _solve(visitor, "payload")
-    return _answer(200, said="That is Alice's date of birth. Whoever reads the log can read it.")
+    return _answer(200, said="That is Alice's date of birth. Everybody who reads the log can read it.")
 
 
 @require_safe
 def signed(request: HttpRequest) -> HttpResponse:
-    """Who the token says the client is. It is checked well, with a secret that can be guessed."""
+    """The user of the token. Weak: the signature is verified, but the secret can be guessed."""
     visitor, word = _guessable(request)
     claims = read(_bearer(request), word) if word else None
     if claims is None:
-        return _answer(401, error="The signature is not ours.")
+        return _answer(401, error="The signature of this token is wrong.")
     if claims.get("role") == "admin":
         _solve(visitor, "weak-secret")
     return _answer(200, user=claims.get("name"), role=claims.get("role"))
@@ -199,17 +199,17 @@ def signed(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def guess(request: HttpRequest) -> HttpResponse:
-    """Whether `secret` is the word that the token sent with it is signed with."""
+    """Whether `secret` is the word with which the accompanying token is signed."""
     visitor, word = _guessable(request)
     if not word or request.POST.get("secret", "").strip() != word:
         return _answer(400, error="That is not the secret.")
     _solve(visitor, "weak-secret")
-    return _answer(200, said="That is the secret. Whoever has it can write a token for any user.")
+    return _answer(200, said="That is the secret. With it you can write a token for any user.")
 
 
 @require_safe
 def words(request: HttpRequest) -> HttpResponse:
-    """The words, one a line. One of them is the secret."""
+    """The words, one per line. One of them is the secret."""
     return HttpResponse("\n".join(WORDS) + "\n", "text/plain")
 
 
@@ -244,7 +244,7 @@ def write(claims: dict[str, Any], key: str) -> str:
 
 
 def read(token: str, key: str | None = None) -> dict[str, Any] | None:
-    """The claims of a token, `None` if it is none. Without a key nothing is verified."""
+    """The claims of a token, or `None` for another text. Without a key the signature is not verified."""
     signed_part, _, signature = token.rpartition(".")
     if key is not None and not hmac.compare_digest(_sign(signed_part, key).encode(), signature.encode()):
         return None

@@ -1,4 +1,4 @@
-"""Weak: a session that is signed data under a guessable key, and one key for access and refresh tokens."""
+"""Weak: a session that is data signed with a guessable key, and one key for access and refresh tokens."""
 
 import json
 import secrets
@@ -16,26 +16,26 @@ from django.views.decorators.http import require_POST, require_safe
 from attack_range.weak import looks
 
 COOKIE = "weak_signed_session"
-# As it stood in the example that the site began with.
+# A placeholder that was copied from an example and never changed.
 SECRET = "change-me-in-production"  # noqa: S105
-# Django's own for sessions in a cookie, which everybody can read in its source.
+# Django's salt for sessions in a cookie. It is public, because it is in Django's source.
 SALT = "django.contrib.sessions.backends.signed_cookies"
 ALICE = {"user": "alice", "role": "member"}
-# A good key, for both kinds of token.
+# The key is strong, but both kinds of token share it.
 ACCESS_KEY = REFRESH_KEY = secrets.token_bytes(32)
 ACCESS_LIFETIME, REFRESH_LIFETIME = 15 * 60, 7 * 24 * 60 * 60
 
 
 @require_POST
 def log_in(request: HttpRequest) -> HttpResponse:
-    """Begins Alice's session: all of it is in the cookie."""
+    """Begins Alice's session, which is stored in the cookie only."""
     response = HttpResponseRedirect("./")
     response.set_cookie(COOKIE, signing.dumps(ALICE, SECRET, SALT), httponly=True, samesite="Strict")
     return response
 
 
 def session_of(cookie: str) -> dict[str, Any] | None:
-    """What the cookie says, if its signature fits."""
+    """The session in the cookie. `None` if the signature is wrong."""
     try:
         return dict(signing.loads(cookie, SECRET, SALT))
     except (signing.BadSignature, ValueError, TypeError, RecursionError, zlib.error):
@@ -44,7 +44,7 @@ def session_of(cookie: str) -> dict[str, Any] | None:
 
 @require_safe
 def staff(request: HttpRequest) -> HttpResponse:
-    """What only an administrator may see. 401 for a cookie that is not believed, 403 for another role."""
+    """A page for administrators only. 401 for a cookie that is refused, 403 for another role."""
     session = session_of(request.COOKIES.get(COOKIE, ""))
     return JsonResponse(session or {"error": "No session"}, status=_status(session))
 
@@ -57,7 +57,7 @@ def _status(session: dict[str, Any] | None) -> int:
 
 @require_POST
 def issue(request: HttpRequest) -> HttpResponse:
-    """Gives Alice's two tokens."""
+    """Returns Alice's two tokens."""
     return JsonResponse({"accessToken": _access(ALICE), "refreshToken": _token("refresh", ALICE, REFRESH_KEY)})
 
 
@@ -72,7 +72,7 @@ def _token(kind: str, claims: dict[str, Any], key: bytes) -> str:
 
 @require_safe
 def api(request: HttpRequest) -> HttpResponse:
-    """Who an access token says is asking."""
+    """The claims of an access token. 401 without a valid one."""
     claims = _verified("access", request.headers.get("Authorization", "").removeprefix("Bearer "), ACCESS_KEY)
     return JsonResponse(claims or {"error": "Invalid token"}, status=200 if claims else 401)
 
@@ -95,7 +95,7 @@ def _verified(kind: str, token: str, key: bytes) -> dict[str, Any] | None:
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """For a visitor: the cookie, what it says, and a form to send another one."""
+    """For a visitor: the cookie, the session in it, and forms to send another cookie and to sign one."""
     cookie = request.COOKIES.get(COOKIE, "")
     sent = request.POST.get("cookie", "").strip()
     parts = [looks.outcome(_said(sent))] if sent else []
@@ -124,10 +124,10 @@ def _maker() -> list[SafeString]:
 
 @require_POST
 def make(request: HttpRequest) -> HttpResponse:
-    """A cookie as the visitor wants it, signed with the key that the visitor guesses. 400 without a key or JSON."""
+    """A cookie with the visitor's session, signed with the visitor's key. 400 without a key, or if it is not JSON."""
     key = request.POST.get("key", "")
     if not key:
-        # Django would sign with the range's own key instead.
+        # With an empty key, Django would sign with the range's SECRET_KEY.
         return looks.page("A cookie is signed with a key, and none was given.", looks.form("./", "Back"), status=400)
     try:
         cookie = signing.dumps(json.loads(request.POST.get("session", "")), key, SALT)

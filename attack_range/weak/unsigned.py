@@ -1,4 +1,4 @@
-"""Weak: a session that is data in a cookie, without any signature."""
+"""Weak: a session that is stored in a cookie without a signature."""
 
 import base64
 import json
@@ -14,19 +14,19 @@ ALICE = {"user": "alice", "role": "member"}
 
 @require_POST
 def log_in(request: HttpRequest) -> HttpResponse:
-    """Begins Alice's session: all of it is in the cookie."""
+    """Begins Alice's session, which is stored in the cookie only."""
     response = JsonResponse(ALICE)
     response.set_cookie(COOKIE, encoded(ALICE), httponly=True, samesite="Strict")
     return response
 
 
 def encoded(session: dict[str, Any]) -> str:
-    """The cookie that says this. Anyone can make one without a key."""
+    """The value of the cookie for this session. It needs no key."""
     return base64.urlsafe_b64encode(json.dumps(session).encode()).rstrip(b"=").decode()
 
 
 def session_of(cookie: str) -> dict[str, Any] | None:
-    """What the cookie says. Weak: nothing shows who wrote it."""
+    """The session in the cookie, or `None` if it cannot be read. Weak: nothing shows who wrote it."""
     try:
         session = json.loads(base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4)))
     except ValueError:
@@ -36,7 +36,7 @@ def session_of(cookie: str) -> dict[str, Any] | None:
 
 @require_safe
 def staff(request: HttpRequest) -> HttpResponse:
-    """What only an administrator may see. 401 for a cookie that cannot be read, 403 for another role."""
+    """A page for administrators only. 401 for a cookie that cannot be read, 403 for another role."""
     session = session_of(request.COOKIES.get(COOKIE, ""))
     if not session:
         return JsonResponse({"error": "No session"}, status=401)

