@@ -9,7 +9,7 @@ from attack_range import hosts
 
 BLANK = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Victim</title></head><body><main><h1>The victim's own site</h1><p>An empty page, for the console.</p>
+<title>Victim</title></head><body><main><h1>The victim's own site</h1><p>This page is empty. Use its console.</p>
 <p><a href="{home}">To the attack range</a></p></main></body></html>"""
 
 

@@ -76,7 +76,7 @@ def refuse_mistakes() -> None:
     """Raises `Refused` outside the demo, for a host or a folder that the range cannot use, and when the range would
     share a key, a database or a store with the site."""
     if (os.environ.get("DEMO") or "").lower() not in YES:
-        raise Refused("The attack range is weak on purpose and part of the demo only. Write DEMO=1, or do without it.")
+        raise Refused("The attack range is weak on purpose and for the demo only. Set DEMO=1, or turn it off: RANGE=0")
     bind_host()
     hosts.port()
     if len(os.fsencode(store_socket())) > LONGEST_SOCKET:
@@ -176,7 +176,7 @@ def keys() -> dict[str, str]:
         if not all(isinstance(found[name], str) and len(found[name]) >= 32 for name in KEYS):
             raise ValueError("a key is too short")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Refused(f"The range's keys cannot be read ({error!r}). Delete {file}: a start makes it.") from error
+        raise Refused(f"The range's keys cannot be read ({error!r}). Delete {file}: a new start creates it.") from error
     return {name: found[name] for name in KEYS}
 
 
@@ -210,7 +210,7 @@ def refuse_busy_ports() -> None:
             except OSError as error:
                 raise Refused(
                     f"Port {number} cannot be used ({error.strerror}), so there is no attack range. The site runs "
-                    "without it. Choose another with RANGE_PORT, or write RANGE=0."
+                    "without it. Choose another port with RANGE_PORT, or turn the range off: RANGE=0"
                 ) from None
 
 
@@ -288,7 +288,7 @@ def migrate() -> None:
         call_command("migrate", verbosity=0, interactive=False)
         call_command("flush", verbosity=0, interactive=False)
     except DatabaseError as error:
-        raise Refused(f"{database()} cannot be used: {error}. Delete it: the next start makes it.") from error
+        raise Refused(f"{database()} cannot be used: {error}. Delete it: the next start creates it.") from error
 
 
 def say(sentence: str) -> None:

@@ -226,7 +226,7 @@ SWITCHES: dict[str, Switch] = {
     "exact-origins": Switch(
         "Trusted origins by exact name", "Every subdomain of the site is a trusted origin.", _exact_origins
     ),
-    "csrf-token": Switch("CSRF token", "Neither pages nor the JSON endpoints ask for the CSRF token.", _csrf_token),
+    "csrf-token": Switch("CSRF token", "The pages and the JSON endpoints do not check the CSRF token.", _csrf_token),
     "django-origin": Switch(
         "Django's Origin check", "Django's CSRF check takes every Origin for the site's own.", _django_origin
     ),

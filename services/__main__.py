@@ -58,7 +58,7 @@ def refuse_outside_demo() -> None:
     from security import checks
 
     if not settings.DEMO:
-        raise ValueError("The services are part of the demo only. Write DEMO=1, or do without them.")
+        raise ValueError("The services are part of the demo only. Set DEMO=1, or turn the services off: SERVICES=0")
     django.setup()
     checks.refuse_mistakes()
 
@@ -74,7 +74,7 @@ def only_here(places: Places) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"Other services run in {places.folder}. End them, or choose another VAR_DIR.") from None
+            raise ValueError(f"Other services run in {places.folder}. Stop them, or choose another VAR_DIR.") from None
         yield
 
 
@@ -87,7 +87,7 @@ def refuse_busy_ports(places: Places) -> None:
                 probe.bind((HOST, places.port(name)))
             except OSError:
                 says = f"Port {places.port(name)}, for the {name} of the services, is in use."
-                raise ValueError(f"{says} Choose another SERVICES_PORT, or do without them: SERVICES=0") from None
+                raise ValueError(f"{says} Choose another SERVICES_PORT, or turn the services off: SERVICES=0") from None
 
 
 def wait_for_site() -> None:

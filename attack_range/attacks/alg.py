@@ -101,7 +101,7 @@ def _ours(forge: Forge, scene: Scene) -> Seen:
 def _try_ours(scene: Scene, token: str, forged: list[str]) -> Seen:
     real = status_with_token(scene, WHOAMI, token)
     if real != 200:
-        raise RuntimeError(f"The token that the forgery is made of is not good: {real}.")
+        raise RuntimeError(f"The real token, from which the forged one was made, was answered {real}.")
     statuses = [status_with_token(scene, path, text) for text in forged for path in (STAFF, WHOAMI)]
     text = f"The real token: {real}. {len(forged)} forged, at staff and whoami: {listed(statuses)}."
     # Any status but 401, such as 403, would mean that the server has accepted the token.

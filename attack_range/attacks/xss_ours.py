@@ -105,7 +105,7 @@ def _unescaped_profile(scene: Scene, page: Any, payload: str) -> Answer:
 def _script_that_takes_names_for_html() -> Answer:
     source = PAGE_SCRIPT.read_text()
     if AS_TEXT not in source:
-        raise RuntimeError(f"{PAGE_SCRIPT.name} no longer says: {AS_TEXT}")
+        raise RuntimeError(f"{PAGE_SCRIPT.name} no longer has the line: {AS_TEXT}")
     return {"body": source.replace(AS_TEXT, AS_HTML), "content_type": "text/javascript"}
 
 

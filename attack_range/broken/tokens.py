@@ -60,7 +60,7 @@ def _present(scene: Scene, header: dict[str, Any], sign: Any) -> Try:
     text = ".".join(_segment(json.dumps(part).encode()) for part in parts)
     status, user = token_answer(scene, f"{text}.{_segment(sign(text.encode()))}")
     if status not in (200, 401):
-        raise RuntimeError(f"The forged token was neither taken nor refused. It was answered {status}.")
+        raise RuntimeError(f"The forged token was neither accepted nor refused. It was answered {status}.")
     through = user == str(alice.user.pk)
     return Try(through, f"The forged token was {'taken for Alice and ' if through else ''}answered {status}.")
 

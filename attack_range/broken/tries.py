@@ -81,7 +81,7 @@ def wait_until(page: Any, condition: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE / 1000
     while not condition():
         if time.monotonic() > end:
-            raise RuntimeError("What the try waits for did not happen.")
+            raise RuntimeError("The try waited too long for something that did not happen.")
         page.wait_for_timeout(20)
 
 

@@ -49,7 +49,7 @@ def verify(token: str) -> dict[str, Any]:
         return dict(claims)
     fits = {"HS256": _hmac_fits, "RS256": _rsa_fits}[algorithm]
     if not fits(_key(header), signed.encode(), _decoded(signature)):
-        raise ValueError("The signature does not fit.")
+        raise ValueError("The signature is wrong.")
     return dict(claims)
 
 

@@ -7,4 +7,4 @@ from attack_range.weak import looks
 
 def page(request: HttpRequest) -> HttpResponse:
     """The page. It says that it is empty, so that a person does not think it is broken."""
-    return looks.page(f"An empty page of {request.get_host()}", looks.text("An empty page, for the console."))
+    return looks.page(f"An empty page of {request.get_host()}", looks.text("This page is empty. Use its console."))

@@ -154,7 +154,7 @@ def _send(request: HttpRequest, account: Account) -> HttpResponse:
     to, amount = fields.get("to", ""), fields.get("amount", "")
     is_number = amount.isdecimal() and len(amount) <= DIGITS_MAX
     if not is_number or not 0 < int(amount) <= account.balance:
-        return _answer(request, "There is not enough money for that.", 400)
+        return _answer(request, "There is not enough money for this transfer.", 400)
     account.balance -= int(amount)
     note_change(request, f"{account.name} sent {amount} to {to}")
     return _answer(request, f"{account.name} sent {amount} to {to}. The balance is now {account.balance}.", 200)

@@ -84,7 +84,7 @@ def page(request: HttpRequest) -> HttpResponse:
         parts.append(looks.value("Your refresh token. Copy it:", token))
     parts += _said(request)
     parts.append(looks.value(f"Your cookie {COOKIE}:", session) if session else looks.text("You have no session."))
-    response = looks.page("What was good once", *parts, *_forms())
+    response = looks.page("A logout that only deletes a cookie", *parts, *_forms())
     if "start" in request.POST:
         response.set_cookie(COOKIE, session, httponly=True, samesite="Strict")
     return response

@@ -137,7 +137,7 @@ def profile(request: HttpRequest) -> HttpResponse:
     """The profile of the user of the session cookie."""
     visitor = _holder(request.COOKIES.get(COOKIE, ""), "copied-cookie", "cookie")
     if visitor is None:
-        return _answer(401, error="Nobody is logged in with this cookie.")
+        return _answer(401, error="There is no session for this cookie.")
     if visitor.given["copied-cookie"]["logged_out"]:
         _solve(visitor, "copied-cookie")
     return _answer(200, user="Alice", email="alice@example.com")

@@ -129,4 +129,4 @@ def test_an_amount_that_is_too_long_for_a_number_is_refused_with_a_sentence(atta
     order = urlencode({"to": "Mallory", "amount": "1" * 5000}).encode()
     answer = send(attack_range, host, "/weak/csrf/transfer/none", "POST", order, (FORM, ("Cookie", cookie)))
     assert answer.status == 400
-    assert "There is not enough money for that." in answer.text
+    assert "There is not enough money for this transfer." in answer.text

@@ -205,4 +205,4 @@ def test_no_other_command_starts_it_outside_the_demo(unstarted: Range) -> None:
     command = [sys.executable, "-c", "from attack_range.wsgi import application"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "Write DEMO=1, or do without it." in done.stderr
+    assert "Set DEMO=1, or turn it off: RANGE=0" in done.stderr
