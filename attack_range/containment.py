@@ -1,4 +1,4 @@
-"""Contains the range: it answers only requests from this machine, to its own names, and without a proxy between."""
+"""Contains the range: it answers only requests that come from this machine, without a proxy, to its own names."""
 
 import socket
 from collections.abc import Iterable

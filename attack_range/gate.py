@@ -16,9 +16,9 @@ ELSEWHERE = "This request came from another site, so it was refused."
 
 
 class PagesGate:
-    """Refuses requests from other sites with 403, unless a person follows a link, and with 503 too many waiting forms.
+    """Answers 403 to a request from another site, unless a person follows a link, and 503 to a form when too many wait.
 
-    These pages have no login, so the origin of a request is all that can be checked.
+    These pages have no login, so only the origin of a request can be checked.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

@@ -80,7 +80,7 @@ def which_are_off() -> list[str]:
 
 
 def _csrf_token() -> AbstractContextManager[Any]:
-    # Django binds `process_view` of each middleware at the start. A patch must replace a method that it calls.
+    # Django binds `process_view` of each middleware at the start, so the patch must replace a method that it calls.
     return patch.object(CsrfViewMiddleware, "_check_token", lambda *_: None)
 
 

@@ -1,4 +1,4 @@
-"""The pages of the rooms. What a visitor sends with a form, the server sends to the address that curl would use."""
+"""The pages of the rooms. The server passes a visitor's form on to the address that the visitor could use with curl."""
 
 import time
 from collections.abc import Callable
@@ -131,7 +131,7 @@ def _give_another(room: str) -> Callable[[Visitor], None]:
     return forget
 
 
-# What the other buttons do, by the room and the button's value.
+# Functions for the other buttons, by the room and the button's value.
 ACTS: dict[tuple[str, str], Callable[[Visitor], None]] = {
     ("copied-cookie", "log-out"): _log_alice_out,
     ("copied-cookie", "again"): _give_another("copied-cookie"),
@@ -174,7 +174,7 @@ def _try_secret(form: QueryDict, given: dict[str, Any]) -> Try:
     return Try(secret, "POST", "weak-secret/guess", given["token"], data={"secret": secret})
 
 
-# What makes the request of a form, by the room.
+# Functions that turn a form into a request, by the room.
 TRIES: dict[str, Callable[[QueryDict, dict[str, Any]], Try]] = {
     "edit-the-token": _try_token,
     "copied-cookie": _try_cookie,

@@ -33,7 +33,7 @@ LIFETIME = 15 * 60
 LONGEST_KEY = 4096
 # Most bytes of a token, and of the modulus of a key in its header. The time of a verification grows with both.
 LONGEST_TOKEN, LONGEST_MODULUS = 4096, 512
-# What the functions below may raise for a text that is not a token.
+# The errors that the functions below raise for a text that is not a token.
 ERRORS = (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError, jwt.PyJWTError)
 RSA = RSAAlgorithm(RSAAlgorithm.SHA256)
 
