@@ -47,7 +47,7 @@ def page(request: HttpRequest) -> HttpResponse:
         parts = [looks.outcome(f"{said} The answer took {took}.")]
     fields = looks.field("email", "E-mail", email), looks.field("password", "Password", kind="password")
     note = looks.text(f"{ALICE} has an account here, and nobody@shop.example has none.")
-    return looks.page("A login that is quick for strangers", *parts, looks.form("", "Log in", *fields), note)
+    return looks.page("A login that answers unknown users sooner", *parts, looks.form("", "Log in", *fields), note)
 
 
 urlpatterns = [path("", page), path("login", log_in)]

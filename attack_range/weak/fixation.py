@@ -52,10 +52,10 @@ def page(request: HttpRequest) -> HttpResponse:
     parts = [looks.outcome(f"The server answers: {_who(tried)}")] if tried else []
     parts.append(looks.value(f"Your cookie {COOKIE}:", session) if session else looks.text("You have no session id."))
     parts += [
-        looks.text(f"Under it: {_who(session)}"),
+        looks.text(f"The server's answer to it: {_who(session)}"),
         looks.form("login", "Log in", looks.field("name", "Name", "Alice")),
         looks.form("logout", "Log out"),
-        looks.heading("Use a session id from somewhere else"),
+        looks.heading("Send another session id"),
         looks.form("", "Ask who that is", looks.field("id", "Session id", tried)),
     ]
     return looks.page("A login that keeps the session id", *parts)
