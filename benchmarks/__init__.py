@@ -1,4 +1,4 @@
-"""This project beside what people would pick instead, each as its own process and measured in one run.
+"""Compares this project with stock Django and Express. Each runs as a process of its own, and one run measures all.
 
-`make bench` runs it. Nothing of the site imports it.
+`make bench` starts it. The site does not import this package.
 """

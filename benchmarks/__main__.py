@@ -1,4 +1,4 @@
-"""`make bench`: measures, writes `benchmarks/results/`, the plots and the tables of `docs/benchmarks.md`."""
+"""`make bench`: measures all contestants and writes `benchmarks/results/`, `docs/benchmarks.md` and the README."""
 
 import argparse
 import signal
@@ -16,17 +16,17 @@ from benchmarks.measures import LOGGED_IN, LOGGED_OUT, Bench
 
 
 def main(arguments: list[str]) -> None:
-    """Runs everything and writes the results. Exits with one sentence when it cannot."""
+    """Measures everything and writes the results. Exits with one sentence if something is missing or fails."""
     options = _parser().parse_args(arguments)
-    # A SIGTERM must end the servers too.
+    # Without this, a SIGTERM would leave the servers running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if not load.is_available():
         sys.exit(load.MISSING)
     if len(servers.CORES) < 2:
-        sys.exit("Two cores are needed: one for the server, and one for what asks it.")
+        sys.exit("Two cores are needed: one for the server, and one for the load generator.")
     started = time.monotonic()
     skipped = {name: reason for name, it in CONTESTANTS.items() if (reason := it.missing())}
-    # What cannot be told of this machine fails now, and not when all is measured.
+    # If the machine cannot be described, this fails now and not after everything is measured.
     describe(options, skipped)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         bench = Bench(Path(folder), options.seconds, [name for name in CONTESTANTS if name not in skipped], say)
@@ -42,14 +42,14 @@ def main(arguments: list[str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--seconds", type=int, choices=range(1, 11), default=2, metavar="1-10", help="of each load")
-    parser.add_argument("--rounds", type=int, choices=range(1, 21), default=3, metavar="1-20", help="of everything")
-    parser.add_argument("--results", default=report.RESULTS, help="the folder for what was found")
+    parser.add_argument("--seconds", type=int, choices=range(1, 11), default=2, metavar="1-10", help="for each load")
+    parser.add_argument("--rounds", type=int, choices=range(1, 21), default=3, metavar="1-20", help="of measuring")
+    parser.add_argument("--results", default=report.RESULTS, help="the folder for the results")
     return parser
 
 
 def measure(bench: Bench, number: int, skipped: dict[str, str]) -> dict[str, Any]:
-    """The lists of the results. Adds to `skipped` what could not be prepared."""
+    """Measures everything and returns the lists of the results. Adds to `skipped` what cannot be prepared."""
     with servers.running_store(bench.store):
         skipped |= bench.prepare()
         for name, reason in skipped.items():
@@ -65,9 +65,9 @@ def measure(bench: Bench, number: int, skipped: dict[str, str]) -> dict[str, Any
 
 
 def describe(options: argparse.Namespace, skipped: dict[str, str]) -> dict[str, Any]:
-    """What ran, on what, and how."""
+    """What was measured, on which machine, and how."""
     contestants = reversed(CONTESTANTS.values())
-    # What is started for each check of a token counts as one, and is told by the first.
+    # This project is started once for each variant. The results name it once, by its first entry.
     named = {it.result_key: {"key": it.result_key, "name": it.name, "note": it.note} for it in contestants}
     return {
         "machine": machine.describe(),
@@ -86,7 +86,7 @@ def describe(options: argparse.Namespace, skipped: dict[str, str]) -> dict[str, 
 
 
 def say(text: str) -> None:
-    """Progress, on standard error."""
+    """Prints progress to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,8 +1,9 @@
-"""`python -m benchmarks.candidates`: servers the site could run under, each with the checks of `raw_checks`.
+"""`python -m benchmarks.candidates`: runs the checks of `raw_checks` on servers that could serve the site.
 
-Each candidate is installed into a folder of its own under `var/servers`, set up as strictly as it can be, and serves
-the site with a real Valkey and one process. Printed are the checks, and the processor time of a request beside that of
-gunicorn as the site has it. `--only NAME` leaves out the others; `--without-costs` leaves out the measuring.
+Each candidate is installed into a folder of its own under `var/servers`, configured as strictly as its options allow,
+and serves the site with one process and a real Valkey. The command prints the results of the checks, and the processor
+time of a request compared with gunicorn as the site configures it. `--only NAME` checks only that server;
+`--without-costs` measures no processor time.
 """
 
 import argparse
@@ -32,20 +33,20 @@ from benchmarks.servers import CORES, OTHER_CORES, SERVER_CORES, free_port, list
 from config.environment import ROOT
 
 SERVERS = ROOT / "var" / "servers"
-# Seconds until a server must serve, and until it has ended.
+# Seconds within which a server must answer, and must have ended.
 START, END = 30, 10
 ROUNDS, SECONDS, CONNECTIONS = 3, 2, 16
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """`command` follows `python`; `tls` is what it takes besides for TLS, `None` where it has none."""
+    """A server. `command` is the arguments of `python`; `tls` is further arguments for TLS, `None` if it has no TLS."""
 
     name: str
     requirements: tuple[str, ...]
     command: str
     tls: str | None
-    # Written into the folder of one run, where the command finds it.
+    # The content of `file.py` in the folder of each run.
     file: str = ""
 
 
@@ -64,7 +65,7 @@ server.safe_start()
 
 
 def gunicorn_with(name: str, lines: str, *requirements: str) -> Candidate:
-    """gunicorn as the site has it, but for these lines of its configuration."""
+    """gunicorn as the site configures it, with these lines added to its configuration."""
     command = "-m gunicorn --config {folder}/file.py benchmarks.probe"
     return Candidate(name, requirements, command, "", f"from config.gunicorn import *\n{lines}\n")
 
@@ -116,7 +117,7 @@ CANDIDATES = (
 
 
 def main(words: list[str]) -> None:
-    """Checks, measures and prints."""
+    """Checks the candidates, measures them and prints the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.candidates")
     parser.add_argument("--only", action="append", choices=[it.name for it in CANDIDATES], default=[])
     parser.add_argument("--without-costs", action="store_true")
@@ -131,7 +132,7 @@ def main(words: list[str]) -> None:
 
 
 def install(candidate: Candidate) -> str:
-    """Into a folder of its own; "" or why that failed."""
+    """Installs the candidate into a folder of its own. Returns "", or the error of pip."""
     folder = place(candidate)
     if not candidate.requirements or (folder / "installed").exists():
         return ""
@@ -146,12 +147,12 @@ def install(candidate: Candidate) -> str:
 
 
 def place(candidate: Candidate) -> Path:
-    """Where its packages are."""
+    """The folder of its packages."""
     return SERVERS / re.sub(r"\W+", "-", candidate.name)
 
 
 class Ground:
-    """What all candidates stand on: a prepared site, its store, a certificate."""
+    """What all candidates share: a prepared site, its store, a certificate."""
 
     def __enter__(self) -> "Ground":
         self.folder = Path(tempfile.mkdtemp(prefix="servers-"))
@@ -168,7 +169,7 @@ class Ground:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # By force: a check stops it for a while, and its data is of no use to anybody.
+        # SIGKILL also ends a store that a check has stopped. Its data is not needed any more.
         self.store.kill()
         self.store.wait(END)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -176,7 +177,7 @@ class Ground:
     def _certify(self) -> None:
         issued = trustme.CA().issue_cert("localhost")
         key = load_pem_private_key(issued.private_key_pem.bytes(), None)
-        # Of the two forms of a key file, granian reads this one alone.
+        # granian reads only keys in PKCS #8.
         (self.folder / "site.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         for number, part in enumerate(issued.cert_chain_pems):
             part.write_to_path(str(self.folder / "site.pem"), append=number > 0)
@@ -188,7 +189,7 @@ class Ground:
 
 
 class Running:
-    """A candidate that is started; `with` ends it and all its processes."""
+    """A candidate that runs inside the `with` block. The end of the block ends all of its processes."""
 
     def __init__(
         self,
@@ -240,7 +241,7 @@ class Running:
             raise raw.NotServing("does not start: another process answers on its port")
 
     def __exit__(self, *_: object) -> None:
-        # The session, for a process whose parent was killed is no child any more.
+        # The whole process group, because a process whose parent was killed is no longer a child of this one.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(END)
@@ -258,19 +259,19 @@ FILES = {"certificate": "site.pem", "key": "site.key", "log": "log.json"}
 
 
 def check_all(ground: Ground, candidates: list[Candidate]) -> dict[str, dict[str, str]]:
-    """What each check says of each: "" for right."""
+    """The result of every check for each candidate: "" if it passed."""
     names = [*raw_checks.REQUESTS, *raw_checks.PROCESSES]
     together = [(candidate, name) for candidate in candidates for name in names if name != "health"]
-    # They wait for slow clients most of the time.
+    # At the same time, because most checks wait for slow clients.
     with ThreadPoolExecutor(4) as pool:
         said = dict(zip(together, pool.map(lambda job: check(ground, *job), together), strict=True))
-    # Each alone, for it stops the store of all.
+    # One after the other, because this check stops the store, which all candidates share.
     said |= {(candidate, "health"): check(ground, candidate, "health") for candidate in candidates}
     return {candidate.name: {name: said[candidate, name] for name in names} for candidate in candidates}
 
 
 def check(ground: Ground, candidate: Candidate, name: str) -> str:
-    """What one check says. A server that does not serve has not passed."""
+    """The result of one check: "" if it passed. A server that does not start fails."""
     start = partial(Running, ground, candidate)
     try:
         if name in raw_checks.PROCESSES:
@@ -288,7 +289,7 @@ def check(ground: Ground, candidate: Candidate, name: str) -> str:
 
 
 def measure(ground: Ground, candidates: list[Candidate]) -> dict[str, dict[str, float]]:
-    """µs of processor time a request, as the median of interleaved rounds: of nothing, and of whoami in a session."""
+    """Processor time in µs of an empty request and of a whoami with a session: medians of interleaved rounds."""
     taken: dict[str, dict[str, list[float]]] = {it.name: {"nothing": [], "whoami": []} for it in candidates}
     with contextlib.ExitStack() as stack:
         servers = {}
@@ -307,7 +308,10 @@ PATHS = {"nothing": "/probe/nothing", "whoami": "/session/api/whoami"}
 
 
 def cost(server: Running, path: str, cookie: str) -> float:
-    """µs of processor time of all its processes, for each request of a short load. Raises for an answer of no 2xx."""
+    """Processor time in µs of all its processes, for each request of a short load.
+
+    Raises `NotServing` if an answer is not a 2xx.
+    """
     load = [
         "wrk",
         "-t",
@@ -332,7 +336,7 @@ def cost(server: Running, path: str, cookie: str) -> float:
 
 
 def processor_time(server: Running) -> float:
-    """Seconds, of all its processes."""
+    """Processor time in seconds of all its processes so far."""
     times = [process.cpu_times() for process in (server.process, *server.process.children(recursive=True))]
     return sum(time.user + time.system for time in times)
 
@@ -341,7 +345,7 @@ def processor_time(server: Running) -> float:
 
 
 def table(found: dict[str, dict[str, str]], absent: dict[str, str], costs: dict[str, dict[str, float]]) -> str:
-    """Markdown: how many checks each passed and what it costs, then what went wrong."""
+    """A Markdown table of the checks passed and the costs, then a list of the checks that failed."""
     base = costs.get("gunicorn", {})
     lines = ["| server | checks passed | µs, nothing | µs, whoami |", "| --- | --- | --- | --- |"]
     for name, said in found.items():
@@ -355,7 +359,7 @@ def table(found: dict[str, dict[str, str]], absent: dict[str, str], costs: dict[
 
 
 def ratio(cost: float, base: float | None) -> str:
-    """As a share of what gunicorn costs."""
+    """The cost divided by gunicorn's, in brackets."""
     return f" ({cost / base:.2f})" if base else ""
 
 

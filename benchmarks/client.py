@@ -1,4 +1,4 @@
-"""A client of a contestant: it logs in once, and knows what each later request of that login carries."""
+"""A client of a contestant: it logs in once, and builds the later requests of that login."""
 
 import json
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64) benchmarks"
 
 
 def common_headers(server: Server) -> dict[str, str]:
-    """What every request to this contestant carries."""
+    """The headers of every request to this contestant."""
     host = server.base.removeprefix("http://")
     return {"Host": host, "User-Agent": AGENT, "Accept": "application/json"} | server.contestant.headers
 
 
 def login_request(server: Server, flow: Flow, user: int) -> Request:
-    """The login of this user. The body is JSON, as every contestant takes it."""
+    """The login request of this user. Every contestant takes JSON."""
     body = json.dumps({flow.login_field: email(user), "password": PASSWORD})
     headers = common_headers(server) | {"Content-Type": "application/json"}
     if flow.csrf:
@@ -30,7 +30,7 @@ def login_request(server: Server, flow: Flow, user: int) -> Request:
 
 @dataclass
 class Login:
-    """What a login gave, by cookies and in its JSON body."""
+    """The cookies and the JSON body that a login returned."""
 
     server: Server
     flow: Flow
@@ -39,7 +39,7 @@ class Login:
 
     @classmethod
     def of(cls, server: Server, flow: Flow, user: int) -> "Login":
-        """Logs this user in. Raises `httpx.HTTPStatusError` when that is refused."""
+        """Logs this user in. Raises `httpx.HTTPStatusError` if the login is refused."""
         sent = login_request(server, flow, user)
         answer = httpx.post(server.base + sent.path, headers=sent.headers, content=sent.body, timeout=30)
         answer.raise_for_status()
@@ -47,7 +47,7 @@ class Login:
         return cls(server, flow, {name: value for name, _, value in lines}, answer.json())
 
     def get(self, path: str) -> Request:
-        """A request for what only this user may see."""
+        """A GET with the credential of this login."""
         return Request("GET", path, common_headers(self.server) | self._proof())
 
     def logout(self) -> Request:
@@ -55,7 +55,7 @@ class Login:
         return self._with_refresh(self.flow.logout) if self.flow.refresh else self._post(self.flow.logout, {})
 
     def refresh(self, token: str = "") -> Request:
-        """The request that renews it: with this refresh token, or else the login's own."""
+        """The request that refreshes this login, with `token` or else the refresh token of the login."""
         return self._with_refresh(self.flow.refresh, token)
 
     def _proof(self) -> dict[str, str]:
@@ -80,7 +80,7 @@ class Login:
 
 
 def refreshing(logins: list[Login]) -> Script:
-    """Refreshes each of these logins again and again, always with the token that came last."""
+    """A script that refreshes these logins again and again, each time with the newest refresh token of a login."""
     flow = logins[0].flow
     template = Next(logins[0].refresh(TOKEN), cookie=flow.refresh_cookie, field=flow.refresh_field)
     return Script(tuple(login.refresh() for login in logins), next=template)

@@ -1,7 +1,7 @@
 """What a contestant of `make bench` is: how it is prepared and started, and the addresses at which users log in.
 
 A contestant is started in the folder `ROOT`, with `environment` as its complete environment. It listens on
-127.0.0.1, and is ready once `nothing` is answered with 200. All use one Valkey, each its own database numbers.
+127.0.0.1, and is ready when `nothing` answers 200. All contestants share one Valkey, with separate database numbers.
 """
 
 import os
@@ -15,15 +15,15 @@ from config.environment import ROOT
 
 USERS = 64
 PASSWORD = "correct horse of the bench"  # noqa: S105
-# How many databases the one Valkey needs: its option `--databases`.
+# The number of databases of Valkey, its option `--databases`.
 STORE_DATABASES = 6
 STOCK, EXPRESS, EXPRESS_BCRYPT = 3, 4, 5
-# What a client sends as the CSRF cookie and in the header: any 32 letters, as long as they are the same.
+# The CSRF cookie and header of a client: any 32 letters, as long as both are the same.
 CSRF_TOKEN = "b" * 32
-# Made once for this process: a credential from before a restart of a contestant is still good after it.
+# Made once for this process: a credential stays valid when a contestant is restarted.
 SECRETS = {name: token_urlsafe(48) for name in ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
 SITE = "login.example.org"
-# As a browser sends it and a proxy in front passes it on.
+# The headers of a browser, as a proxy in front of the site forwards them.
 BEHIND_PROXY = {
     "Host": SITE,
     "Origin": f"https://{SITE}",
@@ -33,15 +33,15 @@ BEHIND_PROXY = {
 
 
 class CannotRun(Exception):
-    """A contestant that could not be prepared, and why, in one sentence."""
+    """A contestant cannot be prepared. The message says why in one sentence."""
 
 
 @dataclass(frozen=True)
 class Place:
     """Where a contestant runs.
 
-    `folder` takes everything that it writes. Contestants of one `result_key` may share it, one after the other: the
-    second is prepared sooner. `store` is the Unix socket of the one Valkey.
+    `folder` holds everything that the contestant writes. Contestants with the same `result_key` may use one folder, one
+    after the other. `store` is the Unix socket of its Valkey.
     """
 
     folder: Path
@@ -52,13 +52,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Flow:
-    """One way to log in at one contestant, with its addresses; "" where there is none.
+    """One way to log in at one contestant. An address that the contestant does not have is "".
 
     `login`, `refresh` and `logout` take a POST. `login` takes JSON with `login_field` and `password`, and `access` is
     the name of the access token in its answer. The refresh token is in the cookie `refresh_cookie`, or in
     `refresh_field` of the answers, and then of the bodies of `refresh` and `logout` too. `csrf` names the cookie and
-    the header that login and logout of a session need. A flow without a login is for credentials of `log_in_by`,
-    another variant.
+    the header that login and logout of a session need. A flow without a login uses the credentials of
+    the variant `log_in_by`.
     """
 
     kind: str
@@ -78,12 +78,12 @@ class Flow:
 
 @dataclass(frozen=True)
 class Contestant:
-    """One of those that are compared.
+    """A project or server that is compared.
 
-    `headers` goes with every request. `missing` says why it cannot run on this machine, "" if it can. `prepare` makes
-    its database and users, once for a folder; the store must run. Raises `CannotRun`. `beside` is the commands of
-    processes that it needs next to `command`. `store_databases` are its own, that of the sessions first. In the
-    results it counts as `result_key`.
+    `headers` are sent with every request. `missing` returns why it cannot run on this machine, or "". `prepare` makes
+    its database and users, once for a folder; the store must be running. It raises `CannotRun`. `beside` returns the
+    commands of the processes that it needs besides `command`. `store_databases` are its database numbers, the one of
+    the sessions first. The results name it by `result_key`.
     """
 
     key: str
@@ -105,15 +105,17 @@ class Contestant:
 
 
 def email(number: int) -> str:
-    """What user `number` logs in with, from 0 to `USERS`."""
+    """The e-mail address, or user name, of user `number`: 0 to `USERS` - 1."""
     return f"user{number}@example.com"
 
 
 def of_this_machine() -> dict[str, str]:
+    """The variables that every contestant takes from the environment of this process."""
     return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
 
 def run(contestant_environment: dict[str, str], *command: str) -> None:
+    """Runs a command that prepares a contestant. Raises `CannotRun` with the end of its output if it fails."""
     done = subprocess.run(
         command, cwd=ROOT, env=contestant_environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -122,10 +124,12 @@ def run(contestant_environment: dict[str, str], *command: str) -> None:
 
 
 def make_folder(place: Place) -> None:
+    """Prepares a contestant that has no database."""
     place.folder.mkdir(parents=True, exist_ok=True)
 
 
 def bare_environment(place: Place) -> dict[str, str]:
+    """The environment of a server without a framework."""
     return {
         **of_this_machine(),
         "ENV_FILE": os.devnull,

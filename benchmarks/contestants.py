@@ -22,14 +22,14 @@ from benchmarks.contestant import (
 from benchmarks.node_contestants import BARE_NODE, EXPRESS_ARGON2, EXPRESS_WITH_BCRYPT
 from config.stores import DENYLIST, SESSIONS, TRACE
 
-# Keys for access tokens whose public half verifies, by their algorithm.
+# Asymmetric keys for access tokens, by their algorithm.
 PAIRS = {"EdDSA": f"ed25519:{token_urlsafe(32)}", "ES256": f"es256:{token_urlsafe(32)}"}
 
 # ── This project ──────────────────────────────────────────────────────────────────────────────
 
 
 def _ours_environment(place: Place, settings: str = "config.settings", **more: str) -> dict[str, str]:
-    """As `.env.example` asks for it: https, a proxy in front, no demo."""
+    """The settings of a deployment, as `.env.example` has them: https, a proxy in front, no demo."""
     return {
         **of_this_machine(),
         **SECRETS,
@@ -49,7 +49,7 @@ def _ours_environment(place: Place, settings: str = "config.settings", **more: s
 
 
 def _demo_environment(place: Place) -> dict[str, str]:
-    """As `make run` has it, but for the store, which is the one of all."""
+    """The settings of `make run`, except for the store, which all contestants share."""
     demo = {"DEMO": "1", "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]", "SITE_URL": "", "EMAIL_URL": "", "RANGE": "0"}
     return _ours_environment(place, **demo, TRUSTED_PROXIES="0")
 
@@ -64,7 +64,8 @@ def _ours_command(place: Place) -> list[str]:
 
 
 def _housekeeping(place: Place) -> list[list[str]]:
-    # Without it the denylist's lease runs out every three seconds, and requests write the list anew.
+    # Without housekeeping, the denylist's lease would run out every three seconds, and a request would write the list
+    # again.
     return [[sys.executable, "manage.py", "housekeeping"]]
 
 
@@ -93,9 +94,10 @@ def _ours_flows(check: str) -> tuple[Flow, ...]:
 
 
 def _ours(variant: str, **more: str) -> Contestant:
-    """This project; with `more` in its environment for a variant, which needs a start of its own.
+    """This project. A variant has `more` in its environment and is started separately.
 
-    Without, access tokens are signed with HS256, as those of the others are, and checked as the site does by default.
+    Without `more`, access tokens are signed with HS256, as those of the other contestants, and the site's default
+    revocation check is used.
     """
     key = f"ours-{variant.lower()}" if more else "ours"
 
@@ -151,7 +153,7 @@ def _prepare_stock(place: Place) -> None:
 
 
 def _stock_command(place: Place) -> list[str]:
-    """gunicorn with as many threads and the same parser as this project has, and its own worker."""
+    """gunicorn with its own worker, and with the same number of threads and the same parser as this project."""
     same = [
         "--worker-class",
         "gthread",

@@ -1,10 +1,11 @@
 """`python -m benchmarks.filling 1000 100000`: adds rows and sessions number 1000 to 99999 to a Django contestant.
 
-`DJANGO_SETTINGS_MODULE` and its variables name the contestant, this project or the stock one, which must be prepared
-and not running: with SQLite, and at least one user, whose password the added users have. Each number stands for one
-login by a session and one by a token, of one of at most 100000 users: a row in each table that grows with logins, and
-a session in the store. Of a hundred logins one has run out unnoticed and one ended more than a month ago, so that
-housekeeping has something to do. Of the others, every second one by a token has logged out.
+`DJANGO_SETTINGS_MODULE` and its variables name the contestant: this project or stock Django. It must be prepared, must
+not run, and must have SQLite and at least one user. The added users have the password of the first user.
+
+Each number stands for one login with a session and one login with a token, of one of at most 100000 users. It adds a
+row to each table that grows with logins, and a session to the store. Of a hundred logins, one has expired and one ended
+more than a month ago; housekeeping has not seen either. Of the other token logins, every second one has logged out.
 """
 
 import hashlib
@@ -28,22 +29,22 @@ from django.core.cache import caches
 from django.db import connection
 from django_redis import get_redis_connection
 
-# Primary keys of what is added begin here, and those of what the contestant makes itself go on beyond.
+# Added rows have primary keys from `BASE`. The contestant's own later rows have keys above `BEYOND`.
 BASE, BEYOND = 10_000_000, 1_000_000_000
 USERS = 100_000
-# Of a hundred logins the one that has run out, and the one that ended long ago. Their sessions are not in the store.
+# Modulo 100, the numbers of the logins that have expired and that ended long ago. Neither has a session in the store.
 RUN_OUT, ENDED = 0, 1
-# Seconds until an added session that is not used ends.
+# Seconds until an added session ends if it is not used.
 LIFETIME = 2 * 60 * 60
-# Sessions that go to the store with one command.
+# Sessions that one command writes to the store.
 BATCH = 1000
-# Lines of a key, a tab and a value; the third argument is the value of the lines that have none.
+# Each line of the second argument is a key, a tab and a value. A line without a value gets the third argument.
 WRITE = """
 for key, value in string.gmatch(ARGV[2], '([^\\t]+)\\t([^\\n]*)\\n') do
     redis.call('SET', key, value ~= '' and value or ARGV[3], 'EX', ARGV[1])
 end
 """
-# For the connection that adds the rows. Users come first: to look for each one again would double the time.
+# For the connection that adds the rows. Checking the foreign keys would double the time, and the users are added first.
 PRAGMAS = (
     "foreign_keys = OFF",
     "journal_mode = OFF",
@@ -53,7 +54,7 @@ PRAGMAS = (
 )
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
-# The numbers, each with the keys and times of its logins. Keys do not come in order: those of real logins do not.
+# Each number with the keys and times of its logins. The keys are not in order, as those of real logins are not.
 NUMBERS = """
 CREATE TEMP TABLE numbers AS
 WITH RECURSIVE counted(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM counted WHERE n + 1 < :last),
@@ -122,7 +123,7 @@ SELECT :base + n, :base + n, datetime(issued + 3600, 'unixepoch') FROM numbers W
 
 
 def main(words: list[str]) -> None:
-    """Adds what the arguments say: rows and sessions at the same time, by a process each."""
+    """Adds the rows, and at the same time the sessions in a second process. Takes the first and the last number."""
     django.setup()
     first, last = map(int, words)
     lines, same = sessions(first, last)
@@ -136,7 +137,7 @@ def main(words: list[str]) -> None:
 
 
 def fill_database(first: int, last: int) -> None:
-    """The rows, in one transaction. Raises `IntegrityError` for numbers that are there already."""
+    """Adds the rows in one transaction. Raises `IntegrityError` for numbers that were added before."""
     ours = apps.is_installed("sessions_demo")
     values = {"first": first, "last": last, "base": BASE, "users": USERS, "agent": USER_AGENT, "families": ours}
     values |= {"now": int(time.time()), "client": hashlib.sha256(USER_AGENT.encode()).hexdigest()}
@@ -146,7 +147,7 @@ def fill_database(first: int, last: int) -> None:
         for statement in [*(OURS if ours else STOCK).split(";\n"), *TOKENS.split(";\n")]:
             if statement.strip():
                 database.execute(statement, values)
-        # Or the next login would take the key of the next number.
+        # Without this, the next login would take the key of a number that is still to be added.
         database.execute("UPDATE sqlite_sequence SET seq = max(seq, ?)", [BEYOND])
 
 
@@ -168,7 +169,7 @@ def _values_of_stock() -> dict[str, Any]:
 
     token = RefreshToken()
     token["user_id"] = str(BASE)
-    # With a digest at its end it is no good one, but as long as one.
+    # Each row adds 64 characters: the token is invalid, but as long as a valid one.
     return {"token": str(token)[:-64]}
 
 
@@ -179,14 +180,14 @@ def first_user() -> Any:
 
 @contextmanager
 def _bulk() -> Iterator[sqlite3.Connection]:
-    """A transaction of SQLite that writes each page once and waits for no disk. A failure inside leaves no database."""
+    """A transaction without a journal, which does not wait for the disk. A failure inside destroys the database."""
     connection.close()
     connection.ensure_connection()
     database: sqlite3.Connection = connection.connection
     for pragma in PRAGMAS:
         database.execute(f"PRAGMA {pragma}")
     database.execute("BEGIN EXCLUSIVE")
-    # An index that is made at the end is sorted once; kept up row by row, it is most of the work.
+    # An index that is made at the end is sorted once. Updating it for each row would be most of the work.
     indexes = database.execute(
         "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     ).fetchall()
@@ -201,20 +202,20 @@ def _bulk() -> Iterator[sqlite3.Connection]:
 
 
 def sessions(first: int, last: int) -> tuple[Iterator[str], bytes]:
-    """The sessions that still live, as lines for `WRITE`, and the value of those that are all the same."""
+    """The live sessions as lines for `WRITE`, and the value of the lines that have none."""
     live = (number for number in range(first, last) if number % 100 not in (RUN_OUT, ENDED))
     return _sessions_of_ours(live) if apps.is_installed("sessions_demo") else _sessions_of_stock(live)
 
 
 def fill_store(lines: Iterator[str], same: bytes) -> None:
-    """Writes them to the store."""
+    """Writes the sessions to the store, in batches."""
     write = get_redis_connection(settings.SESSION_CACHE_ALIAS).register_script(WRITE)
     while batch := "".join(islice(lines, BATCH)):
         write([], [LIFETIME, batch, same])
 
 
 def session_key(number: int) -> str:
-    """The id of the session of this number: what its cookie would say."""
+    """The session id of this number, which its cookie would contain."""
     return f"filled{number:026d}"
 
 
@@ -237,7 +238,7 @@ def _sessions_of_ours(numbers: Iterator[int]) -> tuple[Iterator[str], bytes]:
 
 
 def _record_of_ours(user: str, session_hash: str, device: str) -> str:
-    """What the store keeps of such a login, with names in the place of what is different for each."""
+    """The record of such a login, with placeholders for what differs between logins."""
     from security.users import role_of
     from sessions_demo import record
 
@@ -278,13 +279,13 @@ def _session_hashes() -> Callable[[int], str]:
 
 
 def _device(number: int) -> str:
-    """The key of the row, as `NUMBERS` makes it."""
+    """The primary key of the session's row, as `NUMBERS` computes it."""
     rest = f"{number:024x}"
     return f"{number * 2654435761 % 4294967296:08x}-{rest[:4]}-{rest[4:8]}-{rest[8:12]}-{rest[12:]}"
 
 
 def _sessions_of_stock(numbers: Iterator[int]) -> tuple[Iterator[str], bytes]:
-    """Likewise, as Django's `login` makes them. All are the first user's, whose hash is in them."""
+    """Keys, and the one record of all of them: a login of the first user, as Django's `login` makes it."""
     from django.contrib.sessions.backends.cache import KEY_PREFIX
 
     backend: Any = caches[settings.SESSION_CACHE_ALIAS]

@@ -1,7 +1,7 @@
-"""What others notice of a flood of logins: how long whoami takes while nothing else is asked, and while many log in.
+"""How a flood of logins slows other requests: the time of a whoami without other requests, and during many logins.
 
-A few connections ask at a fixed pace, and each time is counted from when the request was due, so that an answer that
-holds up the next request counts for that one too.
+A few connections send whoami at a fixed pace. Each time is counted from the moment at which the request was due, so
+that an answer that delays the next request counts for that one too.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ from benchmarks.contestant import USERS
 from benchmarks.load import Request
 from benchmarks.servers import OTHER_CORES, Server
 
-# Logins at once, one for each user; 503 is an answer too.
+# Logins at once: one for each user. A 503 is a valid answer to them.
 LOGINS = USERS
-# Connections that ask, and seconds between two requests of each.
+# Connections that send whoami, and seconds between two requests of each.
 ASKING, EVERY = 4, 0.05
-# Seconds without a login; and those after the last one, in which a server gives memory back.
+# Seconds that are measured without a login. Seconds after the last login, in which a server may give memory back.
 QUIET, AFTERWARDS = 5, 3
 ANSWERS = (200, 204, 503)
 
 
 def measure(server: Server, times: int) -> dict[str, Any]:
-    """What one contestant's server showed: milliseconds of whoami, and what became of the logins.
+    """Milliseconds of whoami, the outcome of the logins and the memory after them, at one contestant.
 
-    Raises `RuntimeError` for an answer that is neither a success nor a 503.
+    Raises `RuntimeError` if a whoami is not 200, or a login neither a success nor a 503.
     """
     flow = next(flow for flow in server.contestant.flows if flow.kind == "session")
     whoami = Login.of(server, flow, user=0).get(flow.whoami)
@@ -47,7 +47,7 @@ def measure(server: Server, times: int) -> dict[str, Any]:
 
 
 async def _round(server: Server, whoami: Request, logins: list[Request]) -> dict[str, float]:
-    await _asked(server, whoami, asyncio.sleep(1))  # what is made at first use is not measured
+    await _asked(server, whoami, asyncio.sleep(1))  # warms up: what is made at first use is not measured
     quiet = await _asked(server, whoami, asyncio.sleep(QUIET))
     statuses: Counter[int] = Counter()
     began = time.perf_counter()
@@ -63,7 +63,7 @@ async def _round(server: Server, whoami: Request, logins: list[Request]) -> dict
 
 
 async def _asked(server: Server, request: Request, meanwhile: Any) -> list[float]:
-    """Milliseconds of each request until `meanwhile` is done."""
+    """Sends requests until `meanwhile` is done. Returns the milliseconds of each."""
     seen: list[float] = []
     asking = [asyncio.create_task(_ask(server, request, number, seen)) for number in range(ASKING)]
     await meanwhile
@@ -97,7 +97,7 @@ async def _all_at_once(server: Server, logins: list[Request], statuses: "Counter
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request) -> int:
-    """The status of the answer, which is read to its end."""
+    """Sends the request, reads the whole answer and returns its status."""
     writer.write(str(request).encode())
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     _, _, rest = head.partition(b"content-length:")

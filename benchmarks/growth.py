@@ -1,8 +1,9 @@
-"""How speed changes with the number of logins that are remembered: at a thousand, a hundred thousand and a million.
+"""How speed changes with the number of stored logins: a thousand, a hundred thousand and a million.
 
-Each size has a database and a store of its own. In this project, one turn of housekeeping comes first, which finds the
-logins that have run out. Then all sizes run at once, and each load goes around them and back (A B C C B A), so that a
-machine that becomes slower meanwhile slows all sizes alike. `benchmarks/filling.py` says what a login leaves behind.
+Each size has a database and a store of its own. For this project, a turn of housekeeping is measured first; it finds
+the logins that have expired. Then all sizes run at once, and each load visits them forwards and backwards
+(A B C C B A), so that a machine that becomes slower meanwhile slows all sizes alike. `benchmarks/filling.py` says what
+a login adds.
 """
 
 import json
@@ -27,7 +28,7 @@ from benchmarks.servers import Server
 from config.environment import ROOT
 
 SIZES = (1000, 100_000, 1_000_000)
-# What is asked, by the kind of flow, of the flow that each contestant has first.
+# The measured operations by the kind of flow. The contestant's first flow of this kind is used.
 OPERATIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "ours": {"session": ("whoami", "login"), "token": ("whoami", "refresh")},
     "stock": {"session": ("whoami",), "token": ("refresh",)},
@@ -39,7 +40,7 @@ EVERY = 0.0005
 def measure(
     folder: Path, seconds: int, say: Callable[[str], None], sizes: tuple[int, ...] = SIZES
 ) -> dict[str, list[dict[str, Any]]]:
-    """Fills and measures `OPERATIONS`, in a new folder. Gives the lists "growth" and "housekeeping" of the results."""
+    """Fills and measures `OPERATIONS` in a new folder. Returns the lists "growth" and "housekeeping" of the results."""
     growth, turns = [], []
     for name in OPERATIONS:
         contestant = CONTESTANTS[name]
@@ -56,7 +57,7 @@ def measure(
 
 
 def _filled(stack: ExitStack, contestant: Contestant, folder: Path, rows: int) -> Place:
-    """A place with so many logins. Its store runs until the end of `stack`."""
+    """A place with `rows` logins. Its store runs until the end of `stack`."""
     place = Place(folder, folder / "valkey.sock", servers.free_port())
     folder.mkdir(parents=True)
     stack.enter_context(servers.running_store(place.store))
@@ -66,7 +67,7 @@ def _filled(stack: ExitStack, contestant: Contestant, folder: Path, rows: int) -
 
 
 def fill(contestant: Contestant, place: Place, first: int, last: int) -> None:
-    """Adds the logins number `first` to `last`, without that one. The contestant must not run."""
+    """Adds the logins number `first` to `last` - 1. The contestant must not run."""
     _run("benchmarks.filling", contestant, place, str(first), str(last))
 
 
@@ -79,7 +80,7 @@ def _run(module: str, contestant: Contestant, place: Place, *words: str) -> str:
 
 
 def housekeeping(contestant: Contestant, place: Place) -> dict[str, Any]:
-    """One turn: its milliseconds, those of each task, and the longest time in which nothing else could write."""
+    """Runs one turn. Returns its milliseconds, those of each task, and the longest time for which the lock was held."""
     with watching_lock(place.folder / "db.sqlite3") as watch:
         lines = _run("benchmarks.housekeeping_turn", contestant, place).splitlines()
     return {**json.loads(lines[-1]), "longest_lock": round(watch.longest * 1000, 1)}
@@ -87,9 +88,9 @@ def housekeeping(contestant: Contestant, place: Place) -> dict[str, Any]:
 
 @dataclass
 class LockWatch:
-    """What another connection saw of a database's write lock: `longest`, in seconds, that it was held in one piece.
+    """What another connection sees of a database's write lock: `longest` is the longest time in seconds it was held.
 
-    Two holds with less than `EVERY` between them are one piece; that is also how long the measured one may be off.
+    The lock is tried every `EVERY` seconds: a shorter break is not noticed, and `longest` can be wrong by that time.
     """
 
     longest: float = 0
@@ -124,7 +125,7 @@ def _is_free(database: sqlite3.Connection) -> bool:
 def watching_lock(file: Path) -> Iterator[LockWatch]:
     """Inside, a second connection watches the write lock of this SQLite database."""
     watch = LockWatch()
-    # It waits for nothing: a lock that another connection holds is to be noticed.
+    # With a timeout, the connection would wait for the lock and not notice that it is held.
     with closing(sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)) as database:
         thread = Thread(target=watch.watch, args=(database,))
         thread.start()
@@ -136,7 +137,7 @@ def watching_lock(file: Path) -> Iterator[LockWatch]:
 
 
 def _go_around(running: dict[int, Server], seconds: int) -> list[dict[str, Any]]:
-    """A row for each size and operation: the middle of what was seen on the way there and on the way back."""
+    """A row for each size and operation: the median of the load on the way there and the one on the way back."""
     found, name = [], next(iter(running.values())).contestant.key
     for kind, operations in OPERATIONS[name].items():
         targets = {rows: Target(server, _first_flow(server.contestant, kind)) for rows, server in running.items()}

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.housekeeping_turn`: does every task of housekeeping once, and prints the milliseconds as JSON.
+"""`python -m benchmarks.housekeeping_turn`: runs every task of housekeeping once and prints the milliseconds as JSON.
 
-For the site that the environment names. A task that waits for another server, as for mail, is left out: it would
-measure that server.
+The environment names the site. A task that waits for another server, such as the mail server, is left out, because its
+time would be that of the other server.
 """
 
 import json
@@ -27,7 +27,7 @@ def main() -> None:
     turn = round((time.perf_counter() - started) * 1000, 1)
     if missing := TASKS.keys() - took.keys():
         sys.exit(f"These tasks of housekeeping failed: {', '.join(missing)}")
-    # The tasks log to standard output, a line each; this is the last one.
+    # The tasks log to standard output too. The caller reads the last line.
     print(json.dumps({"turn": turn, "tasks": took}))
 
 

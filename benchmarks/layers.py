@@ -1,11 +1,11 @@
 """Where the time of one request goes: `make bench PROFILE=1`, or `python -m benchmarks.layers --requests 600`.
 
-Each target is asked in process, through `config.wsgi.application` as it is in production, with a store and a database
-of its own in a temporary folder. What `LAYERS` names is wrapped for half of the requests and as it is for the other
-half, in turn. A layer's time is its own, without that of the layers it calls, so that the layers of one request add up
-to the request. The wrappers cost time themselves: what they cost is measured first and taken off.
+The requests go to `config.wsgi.application` in this process, set up as in production, with a store and a database in a
+temporary folder. In half of the requests the functions of `wrapping.LAYERS` are wrapped, in the other half they are
+not, in turn. The time of a layer does not include the layers that it calls, so the layers of a request add up to the
+whole request. The wrappers take time themselves. That time is measured first and subtracted.
 
-The times are of one thread with nothing else to do. Only the ratios mean something on another machine.
+There is one thread and no other load. Only the ratios can be compared with another machine.
 """
 
 import argparse
@@ -28,14 +28,14 @@ from wsgiref.util import setup_testing_defaults
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.wrapping import LAYERS, REST, installed, middlewares
 
-# Requests in a row with or without wrappers, after some that are not counted: whatever a wrapper replaces, the
-# interpreter must look up anew before it is as fast as it was.
+# Requests in a row with or without wrappers, and requests before them that are not counted: after a function was
+# replaced, the interpreter needs some calls until it is as fast as before.
 BLOCK, WARM_UP = 10, 5
 SUMMARY = {
     "sum": "sum of the layers",
     "plain": "the same request without wrappers",
     "wrappers": "what the wrappers cost, not in the sum",
-    "spread": "halves of the run differ by at most, %",
+    "spread": "difference between the halves of the run, %",
 }
 LATEST = Path(__file__).parent / "results" / "latest.json"
 EMAIL, PASSWORD = "alice@example.com", "correct horse alice"
@@ -43,9 +43,9 @@ ORIGIN = "https://localhost"
 
 
 def main(words: list[str] | None = None) -> None:
-    """Sets up a site, measures and prints a table, or JSON with `--json`. Exits with a sentence when it cannot."""
+    """Sets up a site, measures, and prints a table, or JSON with `--json`. Raises as `profile` does."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.layers", description="Microseconds a layer.")
-    parser.add_argument("--requests", type=int, default=300, help="so many of each, with and without wrappers")
+    parser.add_argument("--requests", type=int, default=300, help="of each kind, with wrappers and again without")
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
     options = parser.parse_args(words)
     if options.requests < 2:
@@ -60,15 +60,15 @@ def main(words: list[str] | None = None) -> None:
 
 @contextmanager
 def site() -> Iterator[None]:
-    """Django set up as in production, on a store and a database that are gone afterwards. Once in a process."""
+    """Sets up Django as in production, with a temporary store and database. Can be used once in a process."""
     with tempfile.TemporaryDirectory(prefix="layers-") as folder, (Path(folder) / "log").open("w") as log:
-        # Nothing of this machine's own site: not its data, and not the proxies in front of it.
+        # Without these, this would use the data and the proxies of the site that is configured on this machine.
         for name in ("REDIS_URL", "DATABASE_URL", "TRUSTED_PROXIES", "HTTPS"):
             os.environ.pop(name, None)
         keys = {name: os.urandom(32).hex() for name in ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
         os.environ.update(keys, ENV_FILE=os.devnull, DEMO="0", ALLOWED_HOSTS="localhost", SITE_URL=ORIGIN)
         os.environ.update(VAR_DIR=folder, EMAIL_URL="smtp://localhost", DJANGO_SETTINGS_MODULE="config.settings")
-        # The log takes standard output as it finds it.
+        # The log writes to the standard output that it finds when it is set up.
         with redirect_stdout(log):
             from config import command, run
 
@@ -79,7 +79,10 @@ def site() -> Iterator[None]:
 
 @contextmanager
 def _second_connection() -> Iterator[None]:
-    """Holds the database open, as the site's housekeeping does: the last to close it must clear up its log."""
+    """Holds the database open, as the site's housekeeping does.
+
+    Without it, a request would close the last connection, and SQLite would clear up the write-ahead log each time.
+    """
     from django.conf import settings
 
     with closing(sqlite3.connect(settings.DATABASES["default"]["NAME"], uri=True)) as database:
@@ -88,17 +91,17 @@ def _second_connection() -> Iterator[None]:
 
 
 def profile(requests: int) -> dict[str, Any]:
-    """Microseconds a layer of each target: so many requests with wrappers, and as many without.
+    """Microseconds of each layer, for each target: `requests` with wrappers, and as many without.
 
-    Needs a store, and the user Alice in the database. Raises `LookupError` when the table names what is gone, and
-    `RuntimeError` for an answer that is no success.
+    Needs a store, and the user Alice in the database. Raises `LookupError` if the table of layers names a function
+    that does not exist, and `RuntimeError` if an answer is not a 2xx.
     """
     targets = log_in()
     measured = {target.name: Measured() for target in targets}
     watch = Stopwatch()
     watch.calibrate()
     for done in range(0, requests, BLOCK):
-        # Another target comes first in each block, and each kind of request in every second one.
+        # Each block begins with another target, and takes the wrapped requests first in every second block.
         at, counted = done // BLOCK % len(targets), min(BLOCK, requests - done)
         for target in targets[at:] + targets[:at]:
             for wrapped in (at % 2 == 0, at % 2 == 1):
@@ -109,7 +112,7 @@ def profile(requests: int) -> dict[str, Any]:
 
 @dataclass
 class Target:
-    """A request to ask again and again. `rotates`: it sends the refresh token that the answer before has given."""
+    """A request that is sent again and again. With `rotates`, it sends the refresh token of the previous answer."""
 
     name: str
     method: str
@@ -119,7 +122,7 @@ class Target:
     rotates: bool = False
 
     def environ(self) -> dict[str, Any]:
-        """What a server would call the application with."""
+        """The WSGI environ that a server would pass to the application."""
         environ: dict[str, Any] = {"REQUEST_METHOD": self.method, "PATH_INFO": self.path, "HTTP_HOST": "localhost"}
         environ |= {"REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "https", **self.headers}
         if self.body is not None:
@@ -130,7 +133,7 @@ class Target:
         return environ
 
     def take(self, answer: "Answer") -> None:
-        """Looks at an answer. Raises `RuntimeError` unless it is a 2xx."""
+        """Checks an answer, and takes the refresh token of it. Raises `RuntimeError` unless it is a 2xx."""
         if not answer.status.startswith("2"):
             raise RuntimeError(f"{self.name} was answered {answer.status}: {answer.body[:200]!r}")
         if self.rotates:
@@ -147,7 +150,7 @@ class Answer:
 
 
 def log_in() -> list[Target]:
-    """What is measured, each with a credential of Alice that was issued just now."""
+    """The targets, each with a new credential of Alice."""
     credentials = {"email": EMAIL, "password": PASSWORD}
     token_login = Target("token login", "POST", "/jwt/auth/login", body=credentials | {"transport": "body"})
     tokens = json.loads(ask(token_login).body)
@@ -177,14 +180,14 @@ def _cookies(answer: Answer) -> dict[str, str]:
 
 
 def ask(target: Target) -> Answer:
-    """One answer, looked at by the target."""
+    """Sends the request of the target once. The target checks the answer."""
     answer = serve(target.environ())
     target.take(answer)
     return answer
 
 
 def serve(environ: dict[str, Any]) -> Answer:
-    """What a server does with a request that it has read: calls the application, takes its answer, closes it."""
+    """Does what a server does after it has read a request: calls the application, takes its answer, closes it."""
     from config import wsgi
 
     head: list[Any] = []
@@ -196,15 +199,15 @@ def serve(environ: dict[str, Any]) -> Answer:
 
 @dataclass
 class Measured:
-    """The requests of one target, in nanoseconds: each one without wrappers, and each one with them."""
+    """Nanoseconds of each request of one target, without wrappers and with them. `costs` is what was subtracted."""
 
     plain: list[int] = field(default_factory=list)
     wrapped: list[dict[str, int]] = field(default_factory=list)
     costs: list[int] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """Medians in µs. `wrappers` is what was taken off; `spread` says by how many percent of the whole the two
-        halves of the run differ at most, in the sum of the layers or in the plain request."""
+        """Medians in µs. `wrappers` is what was subtracted for the wrappers. `spread` is the difference between the two
+        halves of the run in percent: the larger one of the sum of the layers and of the plain request."""
         half = len(self.plain) // 2
         plain, total = _median(self.plain), _median([sum(times.values()) for times in self.wrapped])
         sums = [_median([sum(times.values()) for times in part]) for part in (self.wrapped[:half], self.wrapped[half:])]
@@ -228,7 +231,7 @@ def _median(nanoseconds: list[int]) -> float:
 def _run_block(target: Target, measured: Measured, counted: int, watch: Stopwatch | None) -> None:
     from jwt_demo.housekeeping import keep_complete
 
-    # The site's housekeeping renews the denylist's lease each second; without that, a request would.
+    # The site's housekeeping renews the denylist's lease each second. Without this, a request would have to.
     keep_complete()
     with installed(watch) if watch else nullcontext():
         for turn in range(-WARM_UP, counted):
@@ -255,9 +258,9 @@ def _ask_timed(target: Target, watch: Stopwatch | None) -> int:
 
 
 def server_time() -> dict[str, Any]:
-    """What gunicorn adds to a request: processor time in µs, of the last whole run's bare WSGI application.
+    """What gunicorn adds to a request: the processor time in µs of `bare-gunicorn` in the last run of `make bench`.
 
-    `None` where there was no such run.
+    `cpu` is `None` if there was no such run.
     """
     rows = json.loads(LATEST.read_text())["speed"] if LATEST.exists() else []
     found = [row for row in rows if row["operation"] == "nothing" and row["contestant"] == "bare-gunicorn"]
@@ -265,7 +268,7 @@ def server_time() -> dict[str, Any]:
 
 
 def as_table(report: dict[str, Any]) -> str:
-    """Layers down, targets across. A layer that no request of a target came to has a dash."""
+    """A row for each layer, a column for each target. A dash: the target's requests do not use the layer."""
     columns = report["targets"].values()
     order = [REST, *middlewares(), *LAYERS]
     rows = [[name, *(column["layers"].get(name) for column in columns)] for name in order]
@@ -290,7 +293,7 @@ def _cell(value: Any) -> str:
 
 def _server_line(server: dict[str, Any]) -> str:
     if server["cpu"] is None:
-        return "What the server adds is not known here: it is measured by `make bench`."
+        return "The server's own time is not known. `make bench` measures it."
     return f"The server adds {server['cpu']} µs of processor time to a request ({server['source']})."
 
 

@@ -1,6 +1,6 @@
--- What wrk sends, and what it makes of the answers. The first argument names a file with `requests`, whole texts, and
--- how they are used: again and again in turn; `once`; or each made of an answer by `next`.
--- For one thread only: its connections share what stands here.
+-- What wrk sends, and what it does with the answers. The first argument names a file with the `requests` as texts, and
+-- how they are used: again and again in turn, `once`, or with `next`, which makes a request from each answer.
+-- For one thread only: its connections share these variables.
 local ffi = require("ffi")
 ffi.cdef [[ typedef struct { long seconds; long nanoseconds; } time; int clock_gettime(int clock, time *now); ]]
 local MONOTONIC, NEVER = 1, 1e9
@@ -17,7 +17,7 @@ init = function(args)
    work = dofile(file)
    total = #work.requests
    if work.once then
-      -- A connection for which nothing is left waits until the others have their answers.
+      -- A connection without a request waits until the others have their answers.
       delay = function()
          return position < total and 0 or NEVER
       end
@@ -32,7 +32,7 @@ end
 
 request = function()
    if not looked_at then
-      -- wrk makes one request before the first, to see whether it is one, and does not send it.
+      -- wrk asks for one request before the first, to check it, and does not send it.
       looked_at = true
       return work.requests[1]
    end
@@ -50,7 +50,7 @@ request = function()
    return text
 end
 
--- A refresh token is good for one request; the answer has the next.
+-- Makes the next request from an answer, which contains the next refresh token: each token works once.
 local function following(headers, body)
    local place = work.next.cookie and (headers["Set-Cookie"] or headers["set-cookie"] or "") or body
    local found = place:match(work.next.pattern)
@@ -76,11 +76,11 @@ response = function(status, headers, body)
       if not text then
          fail("an answer without the next token: " .. body:sub(1, 300))
       end
-      -- A connection must send something, and what failed ends the run.
+      -- A connection must send something. The failure ends the run afterwards.
       table.insert(work.requests, text or work.next.head .. "Content-Length: 0\r\n\r\n")
    end
    if work.once and answered == total then
-      -- wrk goes on until its time is over, or until who started it sees this file.
+      -- wrk goes on until its time is over, unless load.py sees this file and interrupts it.
       ended = clock()
       io.open(file .. ".done", "w"):close()
    end

@@ -1,6 +1,6 @@
-"""What is asked of a server: wrk's requests, bounded in time, and what came of them.
+"""Sends requests to a server with wrk, for a limited time, and measures the answers.
 
-Every answer that is counted was a 2xx of the process that was started; anything else ends the run.
+Every answer that is counted is a 2xx of the process that was started. Any other answer ends the run.
 """
 
 import json
@@ -17,18 +17,18 @@ from benchmarks.servers import OTHER_CORES, Server, pinned
 
 CONNECTIONS = 16
 SCRIPT = Path(__file__).with_name("load.lua")
-MISSING = "There is no wrk on the PATH, which makes the requests. On Debian: apt install wrk"
-# Seconds in which a script that is sent once must be answered.
+MISSING = "There is no wrk on the PATH. It sends the requests. On Debian: apt install wrk"
+# Seconds within which a script that is sent once must be answered.
 ONCE = 60
-# Seconds of processor time. The kernel tells it in hundredths, so that less would be off by more than a twentieth.
+# Seconds of processor time. The kernel counts in hundredths: a smaller value would be wrong by more than 5 %.
 MEASURABLE = 0.2
-# Stands for a token in a request that is yet to be made.
+# The placeholder for a token in the template of a request.
 TOKEN = "TOKEN"  # noqa: S105
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request, of which wrk is given the bytes."""
+    """One request. `str` of it is what wrk sends."""
 
     method: str
     path: str
@@ -37,7 +37,7 @@ class Request:
 
     @property
     def head(self) -> str:
-        """The head without what says how long the body is, which may hold a token."""
+        """The head without `Content-Length`, because the body may have a placeholder for a token."""
         lines = [f"{self.method} {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in self.headers.items())]
         return "\r\n".join([*lines, ""])
 
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Next:
-    """The request, with `TOKEN` in it, that is made of an answer; and the cookie or JSON field that has the token."""
+    """The next request, with `TOKEN` in it, and the cookie or JSON field of an answer that contains the token."""
 
     request: Request
     cookie: str = ""
@@ -57,14 +57,14 @@ class Next:
 
     @property
     def pattern(self) -> str:
-        """What finds the token, in Lua's own kind of regular expressions."""
+        """The Lua pattern that finds the token in an answer."""
         name = re.sub(r"(\W)", r"%\1", self.cookie or self.field)
         return f"{name}=([^;]+)" if self.cookie else f'"{name}"%s*:%s*"([^"]+)"'
 
 
 @dataclass(frozen=True)
 class Script:
-    """Whole requests, sent in turn by all connections: again and again, `once`, or each followed by its `next`."""
+    """Requests that all connections send in turn: again and again, each `once`, or each followed by its `next`."""
 
     requests: tuple[Request, ...]
     once: bool = False
@@ -83,10 +83,10 @@ class Script:
 
 @dataclass(frozen=True)
 class Load:
-    """What one run saw.
+    """The result of one run.
 
-    Requests, requests a second, three percentiles in milliseconds, and µs of processor time of the server a request,
-    `None` where there were too few requests for it.
+    The number of requests, requests a second, three percentiles in milliseconds, and the server's processor time for
+    each request in µs, `None` if the run was too short to measure it.
     """
 
     requests: int
@@ -98,9 +98,10 @@ class Load:
 
 
 def run(server: Server, script: Script, seconds: int) -> Load:
-    """Sends the script for so many seconds, or all of it `once`.
+    """Sends the script for `seconds`, or, with `once`, until all of it is answered.
 
-    Raises `RuntimeError` when an answer was no 2xx, a connection failed, or another process listens on the port.
+    Raises `RuntimeError` if an answer is not a 2xx, a connection fails, another process listens on the port, or the
+    server is still busy long after the last answer.
     """
     server.assert_listens_alone()
     before = server.cpu()
@@ -108,7 +109,7 @@ def run(server: Server, script: Script, seconds: int) -> Load:
     server.settle()
     used = server.cpu() - before
     server.assert_listens_alone()
-    # When the time is over, every connection waits for an answer, which the server still makes.
+    # When the time is over, the server still answers one request of each connection, which wrk does not count.
     answered = found.requests + (0 if script.once else CONNECTIONS)
     return replace(found, cpu=used / answered * 1e6 if used >= MEASURABLE else None)
 
@@ -130,12 +131,12 @@ def _wrk(server: Server, script: Script, seconds: int) -> list[str]:
 
 
 def _wait(process: subprocess.Popen[bytes], done: Path, seconds: int) -> None:
-    """Until it has ended; it is ended when everything is answered, and by force after so many seconds."""
+    """Waits until wrk has ended. Interrupts it when the file `done` exists, and kills it after `seconds`."""
     end = time.monotonic() + seconds
     try:
         while process.poll() is None and time.monotonic() < end:
             if done.exists():
-                # More than once: at its very start wrk ignores it.
+                # Sent again and again, because wrk ignores the signal while it starts.
                 process.send_signal(signal.SIGINT)
             time.sleep(0.02)
     finally:
@@ -155,12 +156,12 @@ def _measured(lines: list[str], script: Script) -> Load:
 
 
 def _quoted(text: str) -> str:
-    """As a Lua string. JSON's form is also Lua's, as long as every character is printable ASCII or a line's end."""
+    """A Lua string. JSON's notation is also Lua's if every character is printable ASCII, CR or LF."""
     if not re.fullmatch(r"[\r\n\x20-\x7e]*", text):
         raise ValueError(f"not plain ASCII: {text!r}")
     return json.dumps(text)
 
 
 def is_available() -> bool:
-    """Whether there is a wrk to run."""
+    """Whether wrk is installed."""
     return shutil.which("wrk") is not None

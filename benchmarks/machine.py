@@ -1,4 +1,4 @@
-"""What a run ran on: the machine, without its name, which is private, and the version of each part."""
+"""The machine of a run and the version of each part. The name of the machine is private and is left out."""
 
 import os
 import platform
@@ -22,7 +22,7 @@ PACKAGES = {
 
 
 def describe() -> dict[str, str | int]:
-    """Processor, cores, memory, system."""
+    """Processor, cores, memory and system."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count() or 1,
@@ -32,7 +32,7 @@ def describe() -> dict[str, str | int]:
 
 
 def versions() -> dict[str, str]:
-    """Of the interpreters, the packages and the servers."""
+    """The versions of the interpreters, the packages and the servers."""
     found = {"Python": platform.python_version()} | {name: version(package) for name, package in PACKAGES.items()}
     found |= {"SQLite": sqlite3.sqlite_version, "Valkey": _first_number([str(get_binary_path()), "--version"])}
     if shutil.which("node"):
@@ -47,7 +47,7 @@ def _processor() -> str:
 
 
 def _first_number(command: list[str]) -> str:
-    # wrk tells its version and ends with status 1.
+    # The status is not checked: wrk prints its version and ends with status 1.
     said = subprocess.run(command, capture_output=True, text=True).stdout
     found = re.search(r"\d+(\.\d+)+", said)
     return found[0] if found else "?"

@@ -1,4 +1,4 @@
-"""What is measured: each operation goes around the servers (A B A B …), and every round starts them anew."""
+"""Measures each operation at all servers in turn (A B A B …). Every round starts the servers again."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -19,20 +19,20 @@ from benchmarks.servers import CORES, SERVER_CORES, Server
 
 OPERATIONS = ("nothing", "whoami", "profile", "login", "refresh", "logout")
 READS = ("nothing", "whoami", "profile")
-# Users whose requests alternate.
+# The number of users whose requests alternate.
 READERS = 8
-# Users of one measurement: each logs in once, refreshes again and again, or logs out once.
+# How many users log in once, refresh again and again, or log out once in one measurement.
 LOGGED_IN, REFRESHED, LOGGED_OUT = 32, CONNECTIONS, 24
-# What others are compared with: this project as it is by default; and what does nothing, with all that does more.
+# The row that others are compared with, by flow: this project with its default settings.
 YARDSTICK: dict[str, tuple[str, str]] = {"session": ("ours", ""), "token": ("ours", "denylist"), "": ("ours", "")}
-# What differs from the rest only there: by the check of a token, its signature, the trace of a request, or by how the
-# key is kept.
+# Variants, and the only operations in which each differs: by the check of a token, its signature, the trace of a
+# request, or by how the key is kept. They are measured only there.
 ALIKE_BUT_FOR = {
     **dict.fromkeys(("ours-expiry", "ours-version", "ours-demo"), ("whoami",)),
     **dict.fromkeys(("ours-eddsa", "ours-es256"), ("whoami", "refresh")),
     "KeyObject": ("whoami", "profile"),
 }
-# Both workers have both cores, and so does what asks them.
+# Two workers may use all cores. One of them is also that of the load generator.
 WITH_TWO_WORKERS, DONE_BY_TWO = ("ours", "stock", "express"), ("whoami", "login")
 Key = tuple[str, str, str, str]
 
@@ -45,14 +45,14 @@ class Target:
     flow: Flow
 
     def does(self, operation: str) -> bool:
-        """Whether there is such a request. What differs in its reads alone is not measured at anything else."""
+        """Whether this operation is measured: the flow has it, and the variant differs from the rest in it."""
         if operation == "nothing" or not self.flow.kind:
             return operation == "nothing" and not self.flow.kind
         parts = ALIKE_BUT_FOR.get(self.server.contestant.key) or ALIKE_BUT_FOR.get(self.flow.variant) or OPERATIONS
         return operation in parts and bool(getattr(self.flow, operation))
 
     def script(self, operation: str) -> Script:
-        """What is sent. What is good for one request only is made here, by as many logins."""
+        """The requests of this operation. Credentials that work once are made here, by as many logins."""
         if operation == "nothing":
             headers = client.common_headers(self.server)
             return Script((Request("GET", self.server.contestant.nothing, headers),))
@@ -66,10 +66,10 @@ class Target:
         return Script(tuple(login.get(getattr(self.flow, operation)) for login in self.readers))
 
     def load(self, operation: str, seconds: int) -> Load:
-        """What one load of it sees."""
+        """Runs one load of this operation."""
         script = self.script(operation)
         if operation in READS:
-            load.run(self.server, script, 1)  # what is compiled and cached at first use is not measured
+            load.run(self.server, script, 1)  # warms up: what is made at first use is not measured
         return load.run(self.server, script, seconds)
 
     @cached_property
@@ -85,7 +85,7 @@ class Target:
 
 @dataclass
 class Row:
-    """One operation by one flow at one contestant, and what each round saw."""
+    """One operation in one flow at one contestant, and the load of each round."""
 
     operation: str
     contestant: Contestant
@@ -93,12 +93,12 @@ class Row:
     loads: list[Load] = field(default_factory=list)
 
     def ratios(self, yardstick: "Row") -> list[float]:
-        """In each round, how many times as many requests a second as the yardstick."""
+        """For each round, the requests a second divided by those of the yardstick."""
         pairs = zip(self.loads, yardstick.loads, strict=True)
         return [mine.rate / other.rate for mine, other in pairs]
 
     def as_json(self, yardstick: "Row") -> dict[str, Any]:
-        """The middle of the rounds, and the rate of each."""
+        """The medians of the rounds, and the rate of each round."""
         middle = {name: round(median(getattr(load, name) for load in self.loads), 3) for name in ("p50", "p95", "p99")}
         cpu = [load.cpu for load in self.loads]
         rates = [round(load.rate, 1) for load in self.loads]
@@ -114,13 +114,13 @@ class Row:
             "ratios": [round(ratio, 3) for ratio in ratios],
             "ratio": round(median(ratios), 3),
             **middle,
-            # Without a round that was too short to be told, only the long ones would count.
+            # If one round was too short to measure, the median would be that of the longer rounds only.
             "cpu": None if None in cpu else round(median(cpu)),  # type: ignore[type-var, arg-type]
         }
 
 
 class Bench:
-    """One run: where it takes place, and what it has found so far."""
+    """One run of the bench: the places of the contestants, and the results so far."""
 
     def __init__(self, folder: Path, seconds: int, names: list[str], say: Callable[[str], None]) -> None:
         self.folder, self.seconds, self.say = folder, seconds, say
@@ -132,7 +132,7 @@ class Bench:
         self.pairs: dict[Key, list[Load]] = {}
 
     def prepare(self) -> dict[str, str]:
-        """Makes databases and users. Gives, by its key, why a contestant cannot run; it is then left out.
+        """Makes databases and users. Returns, by key, why a contestant cannot run; it is then left out.
 
         Raises `CannotRun` for this project, with which all others are compared.
         """
@@ -150,7 +150,7 @@ class Bench:
         return reasons
 
     def round(self) -> None:
-        """Starts all of them, each on the first core, and takes every operation around."""
+        """Starts all contestants on the first core, and measures every operation at each of them."""
         with ExitStack() as stack:
             started = [self._start(stack, name) for name in self.places]
             targets = [Target(server, flow) for server in started for flow in server.contestant.flows or (Flow(""),)]
@@ -166,7 +166,7 @@ class Bench:
                     self.session_bytes[target.server.contestant.result_key] = self._size_of_session(target)
 
     def round_of_two_workers(self) -> None:
-        """Some contestants and operations with one worker and with two, one after the other."""
+        """Measures some contestants and operations with one worker and with two."""
         with ExitStack() as stack:
             names = [name for name in WITH_TWO_WORKERS if name in self.places]
             started = [self._start(stack, name, workers) for name in names for workers in (1, 2)]
@@ -178,7 +178,7 @@ class Bench:
                         self.pairs.setdefault(key, []).append(self._load(operation, target))
 
     def flood(self, number: int) -> list[dict[str, Any]]:
-        """What others notice of many logins at once. Each server is started anew: nothing has waited in it before."""
+        """Measures whoami during many logins at once. Each server is started again, so that earlier loads do not count."""
         found = []
         for name in WITH_TWO_WORKERS:
             if name in self.places:
@@ -202,7 +202,7 @@ class Bench:
     def _go_around(self, operation: str, targets: list[Target]) -> list[Server]:
         """Measures each target that has the operation, and returns the servers that were busy.
 
-        Every second time it goes the other way around: what slows down meanwhile must not always be the last.
+        Every second time the order is reversed: if the machine becomes slower, it must not always be at the same target.
         """
         chosen = [target for target in targets if target.does(operation)]
         rows = [self._row(operation, target) for target in chosen]

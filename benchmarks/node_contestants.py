@@ -29,7 +29,7 @@ NODE = 18  # the one in Debian 12
 
 
 def no_node() -> str:
-    """Why nothing of Node.js can run here, "" if it can."""
+    """Why Node.js cannot run here, or "" if it can."""
     if not shutil.which("node"):
         return "There is no node on the PATH."
     shown = subprocess.run(["node", "-v"], capture_output=True, text=True).stdout.strip()
@@ -40,16 +40,16 @@ def no_node() -> str:
 
 
 def no_npm() -> str:
-    """Why Express cannot run here, "" if it can."""
+    """Why Express cannot run here, or "" if it can."""
     return no_node() or ("" if shutil.which("npm") else "There is no npm on the PATH.")
 
 
 def install_packages() -> None:
-    """Installs what benchmarks/express/package-lock.json names, if it has changed since. Raises `CannotRun`."""
+    """Installs the packages of benchmarks/express/package-lock.json if that file has changed. Raises `CannotRun`."""
     folder = HERE / "express"
     installed = folder / "node_modules" / ".package-lock.json"
     with (folder / "package-lock.json").open() as lock:
-        # npm empties the folder first: of two at once, one would remove what the other has just installed.
+        # npm empties the folder first. Without the lock, a second npm would remove what the first has just installed.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if installed.exists() and installed.stat().st_mtime >= os.fstat(lock.fileno()).st_mtime:
             return

@@ -1,4 +1,4 @@
-"""The site's own settings, with another check of access tokens: a setting for which the site reads no variable."""
+"""The site's settings with another `JWT_REVOCATION`, which the site does not read from the environment."""
 
 import os
 

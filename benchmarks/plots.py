@@ -1,8 +1,8 @@
-"""The results of `make bench` as bars, in SVG. A plot has one scale, and the scale begins at zero.
+"""The results of `make bench` as bar charts in SVG. A plot has one scale, and the scale begins at zero.
 
-The text keeps its size and the bars follow the width, for the positions are percentages: a plot is readable on a phone
-and on a wide page. Colours are attributes first, because the site's content security policy lets no `<style>` work in
-a picture that is opened by itself; the style only adds the dark theme.
+Positions are percentages: the bars follow the width and the text keeps its size, so a plot is readable on a phone and
+on a wide page. Colours are attributes, because the site's content security policy blocks `<style>` in a picture that is
+opened by itself. The style only adds the dark theme.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ COLOURS = {
     "token": ("oklch(0.485 0.2 293)", "oklch(0.79 0.125 298)"),
 }
 DARK = "".join(f".{key}{{fill:{dark}}}.{key}-line{{stroke:{dark}}}" for key, (_, dark) in COLOURS.items())
-# Per cent of the width: where bars begin, and how long the longest one is. Its value stands behind it, and would be cut
-# behind a longer one on a phone, where a plot is 288 px wide.
+# Per cent of the width: where bars begin, and the length of the longest one. A longer bar would push its value out of
+# the plot on a phone, where a plot is 288 px wide.
 LEFT, LONGEST = 4, 50
 # Pixels.
 TOP, HEADING, BAR, STEP, BOTTOM = 64, 34, 14, 46, 12
@@ -65,7 +65,7 @@ def plots(results: Results) -> list[Plot]:
 
 
 def svg(plot: Plot) -> str:
-    """The picture. Its title and description say the same to a screen reader."""
+    """The plot as SVG. Its title and description tell a screen reader the same."""
     longest = max(max(bar.value, bar.high or 0) for bars in plot.groups.values() for bar in bars) or 1
     body, y = [], TOP
     for heading, bars in plot.groups.items():
@@ -91,7 +91,7 @@ def svg(plot: Plot) -> str:
 
 
 def _bar(bar: Bar, y: int, scale: float) -> str:
-    """Its name, below that the bar, and behind the bar its value. Only this project's bars are full."""
+    """The name, below it the bar, and to the right of the bar the value. Only this project's bars are full."""
     colour, opacity = COLOURS[bar.kind][0], "1" if bar.is_ours else ".3"
     end = LEFT + max(bar.value, bar.high or 0) * scale
     parts = [

@@ -1,6 +1,7 @@
-"""The site as `benchmarks.candidates` has it served, by WSGI and by ASGI, with three addresses beside it.
+"""The site as `benchmarks.candidates` serves it, by WSGI and by ASGI, with three more addresses.
 
-They show what a server makes of a request, wait, and do nothing. Never part of the site.
+One answers with the request's fields as the application sees them, one waits, and one does nothing. They are never
+part of the site.
 """
 
 import json
@@ -29,7 +30,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
 
 
 async def asgi(scope: Any, receive: Any, send: Any) -> None:
-    """The site by ASGI, where Django itself makes the names of WSGI of what the server hands on."""
+    """The site by ASGI. Django itself turns the names of the fields into those of WSGI."""
     answer = ANSWERS.get(scope.get("path", ""))
     if answer is None:
         await site(scope, receive, send)

@@ -1,6 +1,6 @@
-"""How this project stood before it was made faster, beside how it stands: results that were kept then, and the last.
+"""Compares the results from before this project was made faster with the latest results.
 
-The first are of one machine, and so this table is for the documents of the project and not for the lab's page.
+The old results are those of one machine. That is why the table is in the project's documents and not on the lab's page.
 """
 
 import json
@@ -35,7 +35,7 @@ EXPLAINED = (
 
 
 def caption(after: Results) -> str:
-    """When and where both were measured, and how the table is read."""
+    """When and where both results were measured, and how to read the table."""
     first, last = (_origin(results) for results in (json.loads(BEFORE.read_text()), after))
     return f"Before: {first}. After: {last}. {EXPLAINED}"
 
@@ -47,7 +47,7 @@ def _origin(results: Results) -> str:
 
 
 def table(after: Results) -> Table:
-    """What both results have, in numbers that the project is judged by. Raises `OSError` without the first ones."""
+    """The measures of the latest results beside the old ones. Raises `OSError` if the old results are missing."""
     before = json.loads(BEFORE.read_text())
     first, last = dict(_lines(before)), dict(_lines(after))
     rows = [(name, first.get(name, "–"), value) for name, value in last.items()]

@@ -1,4 +1,4 @@
-"""A stopwatch for nested functions, which leaves out what it costs itself. Needs nothing of the site."""
+"""A stopwatch for nested functions, which subtracts the time that it takes itself. Needs nothing of the site."""
 
 import time
 from collections import defaultdict
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class Stopwatch:
-    """Own times of nested functions, in nanoseconds: what each layer took, without what the layers it called took.
+    """Own times of nested functions in nanoseconds: the time of each layer, without the layers that it called.
 
-    `inside` and `outside` are what a wrapper itself costs, in its own layer's time and in its caller's; `cost` is what
-    was taken off for that.
+    `inside` and `outside` are the cost of one wrapper, in its own layer's time and in its caller's. `cost` is what was
+    subtracted for the wrappers.
     """
 
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
@@ -23,11 +23,11 @@ class Stopwatch:
         """Forgets what was measured."""
         self.times: dict[str, int] = defaultdict(int)
         self.cost = 0
-        # Nanoseconds of the layers called so far, for each function that has not returned.
+        # For each function that has not returned: nanoseconds of the layers that it has called so far.
         self.called: list[int] = []
 
     def wrap(self, layer: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function`, whose own time goes to `layer`."""
+        """`function`, wrapped so that its own time is added to `layer`."""
         clock = self.clock
 
         def timed(*args: Any, **options: Any) -> Any:
@@ -46,13 +46,13 @@ class Stopwatch:
         return timed
 
     def calibrate(self, calls: int = 2000, samples: int = 15) -> None:
-        """Measures what a wrapper costs, by a function that does nothing: the medians of some samples."""
+        """Measures the cost of a wrapper with a function that does nothing: the medians of `samples`."""
         plain, whole, own = [], [], []
         wrapped = self.wrap("nothing", _nothing)
         for _ in range(samples):
             plain.append(_time(_nothing, calls, self.clock))
             self.begin()
-            # Called by a wrapped function, as almost every layer is.
+            # As if a wrapped function called it, which is so for almost every layer.
             self.called.append(0)
             whole.append(_time(wrapped, calls, self.clock))
             own.append(self.times["nothing"] / calls)

@@ -1,4 +1,4 @@
-"""The layers of a request: which functions each has, and how they are wrapped for a while."""
+"""The layers of a request: the functions of each layer, and the wrappers that measure them."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,9 +9,9 @@ from unittest import mock
 
 from benchmarks.stopwatch import Stopwatch
 
-# What is in none of the layers below: the server's part of WSGI is not in it.
+# The time that is in none of the layers below. The server's own time is not part of it.
 REST = "Django: handler, request, response"
-# Each layer with the functions that are its own. A middleware is a layer by itself and not listed.
+# Each layer with its functions. Each middleware is a layer too, and is not listed.
 LAYERS = {
     "config: WSGI entry": ("config.wsgi.application",),
     "request and response signals": (
@@ -22,7 +22,7 @@ LAYERS = {
     "URL resolution": ("django.core.handlers.base.BaseHandler.resolve_request",),
     "DRF: dispatch": (
         "rest_framework.views.APIView.dispatch",
-        # `method_decorator` has made them anew, around the method as it was then.
+        # `method_decorator` has replaced these by new functions, which do not call a wrapped `APIView.dispatch`.
         "jwt_demo.views.Refresh.dispatch",
         "jwt_demo.views.Login.dispatch",
     ),
@@ -96,7 +96,7 @@ LAYERS = {
 
 @contextmanager
 def installed(watch: Stopwatch) -> Iterator[None]:
-    """Inside, all layers are wrapped. Raises `LookupError` for a name in the table that is gone."""
+    """Wraps all layers inside the block. Raises `LookupError` if a function of the table does not exist."""
     with ExitStack() as stack:
         for layer, names in (LAYERS | middlewares()).items():
             for name in names:
@@ -118,7 +118,7 @@ def _layer_of(middleware: str) -> str:
 
 
 def find(name: str) -> tuple[Any, str]:
-    """The object that has what this dotted name means, and its attribute. Raises `LookupError` if there is none."""
+    """The owner and the attribute that a dotted name stands for. Raises `LookupError` if there is none."""
     words = name.split(".")
     for length in range(len(words) - 1, 0, -1):
         try:
@@ -133,7 +133,7 @@ def find(name: str) -> tuple[Any, str]:
 
 @contextmanager
 def _wrapped_view_middlewares(watch: Stopwatch) -> Iterator[None]:
-    # Django bound these methods when it built the chain, so that a new attribute of their class changes nothing.
+    # Django bound these methods when it built the chain. To replace the attribute of their class would change nothing.
     from config import wsgi
 
     methods = vars(wsgi.site)["_view_middleware"]

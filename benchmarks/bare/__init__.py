@@ -1,1 +1,1 @@
-"""The servers alone, without a framework: what no application on them can be faster than."""
+"""The servers without a framework. No application on them can be faster."""

@@ -1,4 +1,4 @@
-// node:http without a framework: answers one small JSON to everything.
+// node:http without a framework: answers every request with the same small JSON.
 const cluster = require("node:cluster");
 const { createServer } = require("node:http");
 

@@ -1,4 +1,4 @@
-"""A WSGI application that answers one small JSON to everything."""
+"""A WSGI application that answers every request with the same small JSON."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,6 +7,6 @@ BODY = b'{"status": "ok"}'
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """The least that an application can do."""
+    """Does the least that an application can do."""
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))])
     return [BODY]

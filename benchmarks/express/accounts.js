@@ -1,11 +1,11 @@
-// Finds users, and says who they are.
+// Finds users, and makes the answers about them.
 import { database } from "./database.js";
 import { verify } from "./passwords.js";
 
 export const findUserById = database.prepare("SELECT * FROM users WHERE id = ?");
 const findUserByEmail = database.prepare("SELECT * FROM users WHERE email = ?");
 
-// The user whose name and password these are, or null.
+// The user with this e-mail address and password, or null.
 export async function userOf({ email, password }) {
   const user = findUserByEmail.get(email);
   return user && (await verify(password, user.password)) ? user : null;

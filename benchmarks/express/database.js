@@ -5,7 +5,7 @@ export const database = new Database(process.env.DATABASE_FILE);
 database.pragma("journal_mode = WAL");
 database.pragma("synchronous = NORMAL");
 database.pragma("busy_timeout = 5000");
-// The two columns of refresh tokens: one for each of the two sets of routes that are compared.
+// Each of the two compared sets of routes has a column of its own for refresh tokens.
 database.exec(`
   CREATE TABLE IF NOT EXISTS users (
     id INTEGER PRIMARY KEY,

@@ -1,5 +1,5 @@
-// How passwords are hashed. HASH=argon2 is as hard to guess as the site's own hash (security/hashers.py: 19 MiB,
-// 2 passes, 1 lane), so that logins are compared at equal resistance. HASH=bcrypt is what the usual tutorial has.
+// How passwords are hashed. HASH=argon2 has the costs of the site's own hash (security/hashers.py: 19 MiB, 2 passes,
+// 1 lane), so that the logins can be compared. HASH=bcrypt is what the usual tutorial has.
 import argon2 from "argon2";
 import bcrypt from "bcrypt";
 

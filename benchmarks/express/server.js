@@ -1,4 +1,4 @@
-// What the usual tutorial for Express has: sessions, and tokens beside them. Our own code, for `make bench` alone.
+// Sessions and tokens as the usual tutorials for Express have them. Written for `make bench`, not copied.
 import cluster from "node:cluster";
 import { createSecretKey } from "node:crypto";
 
@@ -6,12 +6,12 @@ const workers = Number(process.env.WORKERS);
 const { ACCESS_TOKEN_SECRET, REFRESH_TOKEN_SECRET } = process.env;
 
 async function serve() {
-  // Only here: the process that starts the others needs no database and no store.
+  // Imported here, because the process that starts the workers needs no database and no store.
   const { default: express } = await import("express");
   const { sessions } = await import("./sessions.js");
   const { tokenRoutes } = await import("./tokens.js");
   const app = express();
-  // Or the session's cookie, which is only for https, would not be set behind a proxy.
+  // Without this, express-session would not set its cookie behind a proxy: the cookie is only for https.
   app.set("trust proxy", 1);
   app.use(express.json());
   app.get("/healthz", (request, response) => response.json({ status: "ok" }));

@@ -27,7 +27,7 @@ sessions.use(
 sessions.post("/login", async (request, response, next) => {
   const user = await userOf(request.body);
   if (!user) return response.status(401).json({ error: "Invalid credentials" });
-  // A new id, against session fixation.
+  // A new session id prevents session fixation.
   request.session.regenerate((error) => {
     if (error) return next(error);
     request.session.userId = user.id;

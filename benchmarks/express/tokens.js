@@ -1,5 +1,5 @@
-// Access and refresh tokens by jsonwebtoken. One refresh token is kept for each user, as the usual tutorial has it: a
-// second login of a user takes the place of the first, and an access token lives on after the logout.
+// Access and refresh tokens by jsonwebtoken. One refresh token is kept for each user, as in the usual tutorial: a second
+// login of a user replaces the first, and an access token works until it expires, also after the logout.
 import { randomUUID } from "node:crypto";
 
 import express from "express";
@@ -26,7 +26,7 @@ export function tokenRoutes(accessSecret, refreshSecret, column) {
   function issue(user) {
     const subject = String(user.id);
     const accessToken = jwt.sign({ role: user.role }, accessSecret, { subject, expiresIn: "15m" });
-    // Without an id, the next token in the same second would be the same.
+    // Without an id, two tokens of the same second would be equal.
     const refreshToken = jwt.sign({}, refreshSecret, { subject, expiresIn: "7d", jwtid: randomUUID() });
     keep.run(refreshToken, user.id);
     return { accessToken, refreshToken };

@@ -1,4 +1,4 @@
-// Adds the bench's users, all with one password and one hash of it.
+// Adds the bench's users. All have the same password and the same hash.
 import { database } from "./database.js";
 import { hash } from "./passwords.js";
 
