@@ -178,7 +178,7 @@ class Bench:
                         self.pairs.setdefault(key, []).append(self._load(operation, target))
 
     def flood(self, number: int) -> list[dict[str, Any]]:
-        """Measures whoami during many logins at once. Each server is started again, so that earlier loads do not count."""
+        """Measures whoami during many logins at once. Each server is started again for it."""
         found = []
         for name in WITH_TWO_WORKERS:
             if name in self.places:
@@ -202,7 +202,7 @@ class Bench:
     def _go_around(self, operation: str, targets: list[Target]) -> list[Server]:
         """Measures each target that has the operation, and returns the servers that were busy.
 
-        Every second time the order is reversed: if the machine becomes slower, it must not always be at the same target.
+        Every second time the order is reversed: a machine that becomes slower must not always slow the same target.
         """
         chosen = [target for target in targets if target.does(operation)]
         rows = [self._row(operation, target) for target in chosen]

@@ -1,4 +1,4 @@
-"""Sends raw requests to a server under test, byte for byte, and reads what comes back.
+"""Sends raw requests to a server under test, byte for byte, and reads the answers.
 
 Needs nothing of the site but its addresses. `benchmarks/raw_checks.py` and `raw_slow.py` have the checks.
 """
@@ -33,24 +33,24 @@ class Server(Protocol):
         """What it has written to standard output and standard error."""
 
     def store(self) -> psutil.Process:
-        """The server of its store."""
+        """The process of its store."""
 
 
 class Start(Protocol):
-    """Starts one more: `wait` until it serves, `tls`, and variables of the environment."""
+    """Starts another server with these variables in its environment. With `wait`, it serves when the block begins."""
 
     def __call__(
         self, wait: bool = True, tls: bool = False, **environment: str
     ) -> contextlib.AbstractContextManager[Server]:
-        """The server, which ends with the block. Raises `NotServing` when it does not begin to serve."""
+        """The server, which ends with the block. Raises `NotServing` if it does not begin to serve."""
 
 
 class NotServing(Exception):
-    """It ended, or did not answer in time; says why."""
+    """The server ended, or did not answer in time. The message says why."""
 
 
 def connect(server: Server, patience: float) -> socket.socket:
-    """A connection, over TLS without a look at the certificate where the server has one."""
+    """A connection to the server. Over TLS, the certificate is not verified."""
     plain = socket.create_connection(("127.0.0.1", server.port), timeout=patience)
     if not server.tls:
         return plain
@@ -60,12 +60,12 @@ def connect(server: Server, patience: float) -> socket.socket:
 
 
 def ask(server: Server, request: bytes, patience: float = PATIENCE) -> bytes:
-    """All that is answered until the server closes, or `patience` ends. Nothing is mended on the way."""
+    """Sends these bytes. Returns all that is answered until the server closes, or `patience` seconds are over."""
     return ask_until_closed(server, request, patience)[0]
 
 
 def ask_until_closed(server: Server, request: bytes, patience: float = PATIENCE) -> tuple[bytes, bool]:
-    """What `ask` returns, and whether the server closed the connection before `patience` ended."""
+    """What `ask` returns, and whether the server closed the connection in time."""
     answer, end = b"", time.monotonic() + patience
     with contextlib.suppress(OSError), connect(server, patience) as connection:
         try:
@@ -88,7 +88,7 @@ def statuses(answer: bytes) -> list[int]:
 
 
 def log_in(server: Server) -> bytes:
-    """The `Cookie` line of a session of Alice."""
+    """Logs Alice in, and returns the `Cookie` line of the session. Raises `NotServing` if the login fails."""
     token = b"t" * 32
     body = json.dumps({"email": "alice@example.com", "password": "demo-only-alice"}).encode()
     head = b"POST /session/auth/login HTTP/1.1\r\n" + CLOSE + b"Content-Type: application/json\r\n"

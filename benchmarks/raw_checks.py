@@ -1,7 +1,7 @@
-"""What a server in front of Django must do with raw requests, each as a check: the bytes, and what is right.
+"""What a server in front of Django must do with raw requests, one check for each demand.
 
-A check returns "" for right, or what happened instead in a few words. `REQUESTS` need a running server, `PROCESSES`
-start servers of their own. Needs nothing of the site but its addresses.
+A check returns "" if the server passes, or in a few words what it did instead. `REQUESTS` need a running server,
+`PROCESSES` start servers of their own. Needs nothing of the site but its addresses.
 """
 
 import contextlib
@@ -45,14 +45,14 @@ from benchmarks.raw_slow import (
 
 
 def foreign_cookie(server: Server) -> str:
-    """A byte that is not ASCII in another site's cookie takes nothing from ours."""
+    """A byte that is not ASCII in another site's cookie does not remove the site's own cookie."""
     found = seen(server, b"Cookie: theirs=\xe9\x80; ours=1\r\n")
     cookie = found if isinstance(found, int) else found.get("HTTP_COOKIE", "")
     return "" if "ours=1" in str(cookie) else f"{cookie!r} instead of the cookies"
 
 
 def cookie_lines(server: Server) -> str:
-    """Two lines become one list, or are refused."""
+    """Two `Cookie` lines are joined to one list, or refused."""
     found = seen(server, b"Cookie: a=1\r\nCookie: b=2\r\n")
     if isinstance(found, int):
         return "" if 400 <= found < 500 else f"status {found}"
@@ -61,7 +61,7 @@ def cookie_lines(server: Server) -> str:
 
 
 def seen(server: Server, fields: bytes, method: bytes = b"GET") -> dict[str, str] | int:
-    """What Django is given of a request with these fields, or the status of the refusal; 0 without an answer."""
+    """The fields that Django sees of a request with `fields`, or the status of the refusal; 0 without an answer."""
     answer = ask(server, method + b" /probe/seen HTTP/1.1\r\n" + CLOSE + fields + b"\r\n")
     if statuses(answer) != [200]:
         return (statuses(answer) or [0])[0]
@@ -80,7 +80,7 @@ NAMES = (
 
 
 def disguised_names(server: Server) -> str:
-    """No field becomes another one by `_` or `.` in its name."""
+    """A field with `_` or `.` in its name is not taken for another field."""
     wrong = []
     for name in NAMES:
         found = seen(server, f"{name}: 7\r\n".encode())
@@ -99,14 +99,14 @@ LONG_HEADS = {
 
 
 def long_heads(server: Server) -> str:
-    """Heads above 8 KB in a field, above 50 fields, above 32 KB in all."""
+    """Refuses heads with a field above 8 KB, with more than 50 fields, or above 32 KB in all."""
     requests = {name: b"GET /probe/nothing HTTP/1.1\r\n" + head + b"\r\n" for name, head in LONG_HEADS.items()}
     requests["an address of 9 KB"] = b"GET /probe/nothing?" + b"x" * 9000 + b" HTTP/1.1\r\n" + CLOSE + b"\r\n"
     return taken(server, requests)
 
 
 def taken(server: Server, requests: dict[str, bytes]) -> str:
-    """Which of these are not refused, and what they are answered."""
+    """Which of these requests are not refused, and how they are answered."""
     with ThreadPoolExecutor(8) as pool:
         answers = dict(zip(requests, pool.map(partial(ask_until_closed, server), requests.values()), strict=True))
     wrong = [f"{name}: {said}" for name, answer in answers.items() if (said := not_refused(*answer))]
@@ -114,7 +114,7 @@ def taken(server: Server, requests: dict[str, bytes]) -> str:
 
 
 def not_refused(answer: bytes, closed: bool) -> str:
-    """ "" for one answer 4xx, 501 or 505, or a connection that was closed without one; else what it was."""
+    """What was answered instead of a refusal. One 4xx, 501 or 505 is a refusal, and so is a close without an answer."""
     found = [status for status in statuses(answer) if status != 100]
     if len(found) > 1:
         return f"{len(found)} answers"
@@ -140,14 +140,14 @@ BROKEN = {
 
 
 def broken_http(server: Server) -> str:
-    """What is no HTTP is refused, without a 500."""
+    """Requests that are not valid HTTP are refused, and not with a 500."""
     requests = {name: request + b"\r\n" for name, request in BROKEN.items()}
     return taken(server, requests | {"bare line feeds": NOTHING.replace(b"\r", b"")})
 
 
-# A last chunk of 5 bytes, and what must not be taken for a request.
+# A last chunk of five bytes, and a request that the server must not see as one.
 BEHIND = b"0\r\n\r\n" + NOTHING
-# One flaw each: a second one would have it refused where the first is taken.
+# One flaw each: a server could accept the first flaw and refuse the request for the second.
 FRAMINGS = {
     "a length and chunks": b"Content-Length: 5\r\nTransfer-Encoding: chunked",
     "chunks and a length": b"Transfer-Encoding: chunked\r\nContent-Length: 5",
@@ -155,24 +155,24 @@ FRAMINGS = {
     "chunked, identity": b"Transfer-Encoding: chunked, identity",
     "xchunked": b"Transfer-Encoding: xchunked",
     "VT before chunked": b"Transfer-Encoding: \x0bchunked",
-    # Where the name is not believed, all is a body, and the site refuses it for no JSON.
+    # A server that ignores this name takes all of it for the body, which the site refuses because it is not JSON.
     "Transfer_Encoding": b"Transfer_Encoding: chunked\r\nContent-Length: %d" % len(BEHIND),
     "two lengths": b"Content-Length: 5\r\nContent-Length: 6",
     "+5": b"Content-Length: +5",
 }
 
 
-# It answers 200 without a token, so that a refusal is one of the framing.
+# The site answers a logout without a token with 200, so a refusal can only be because of the framing.
 LOGOUT = b"POST /jwt/auth/logout HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
 
 
 def smuggled(server: Server) -> str:
-    """A body whose end is said in two ways is refused, and nothing behind it is a request."""
+    """A body with two different ends is refused, and what follows is not taken for a second request."""
     return taken(server, {name: LOGOUT + framing + b"\r\n\r\n" + BEHIND for name, framing in FRAMINGS.items()})
 
 
 def chunks(server: Server) -> str:
-    """The site reads no body that does not say its length, and says so; the next request is answered."""
+    """A chunked body is answered with 411: the site reads only bodies with a length. A next request may follow."""
     found = statuses(ask(server, LOGOUT + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" + NOTHING))
     return "" if found in ([411], [411, 200]) else f"{found}"
 
@@ -181,7 +181,7 @@ def chunks(server: Server) -> str:
 
 
 def health(server: Server) -> str:
-    """`/healthz` while all threads wait for a store that hangs."""
+    """`/healthz` answers while all threads wait for a store that hangs."""
     whoami = b"GET /session/api/whoami HTTP/1.1\r\n" + CLOSE + log_in(server) + b"\r\n"
     if statuses(ask(server, whoami)) != [200]:
         return "whoami is not 200"
@@ -202,7 +202,7 @@ def health(server: Server) -> str:
 
 @contextlib.contextmanager
 def stopped(process: psutil.Process) -> Iterator[None]:
-    """A process that hangs meanwhile."""
+    """Stops the process for the time of the block, as if it hung."""
     process.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -211,7 +211,7 @@ def stopped(process: psutil.Process) -> Iterator[None]:
 
 
 def output(server: Server) -> str:
-    """A line of JSON for a good request and for one that is no HTTP, and nothing else."""
+    """The output is a line of JSON for a good request and for one that is not HTTP, and nothing else."""
     since = len(server.written())
     ask(server, HEALTHZ)
     ask(server, b"GET / HTP/1.1\r\n" + CLOSE + b"\r\n", PROMPT)
@@ -235,7 +235,7 @@ def _is_object(line: str) -> bool:
 
 
 def refused_setting(start: Start) -> str:
-    """A setting that the site refuses ends the start, with the one sentence and a status that is not 0."""
+    """If the site refuses a setting, the server ends with the site's sentence and a status that is not 0."""
     with start(wait=False, SECRET_KEY="") as server:
         try:
             status = server.process.wait(20)
@@ -266,14 +266,14 @@ def sigterm(start: Start) -> str:
 
 
 def _works(process: psutil.Process) -> bool:
-    """Whether it is more than an ended process that its new parent has not yet asked for."""
+    """Whether the process still runs: it is not a zombie, whose new parent has not yet read its status."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     return False
 
 
 def sigkill(start: Start) -> str:
-    """The end of the first process, which cannot tell the others, is theirs too."""
+    """If the first process is killed, and so cannot tell the others, they end too."""
     with start() as server:
         others = server.process.children(recursive=True)
         server.process.kill()
@@ -286,7 +286,7 @@ def sigkill(start: Start) -> str:
 
 
 def tls(start: Start) -> str:
-    """It serves over TLS; clients that say nothing hold up no other; a handshake that stops is ended."""
+    """The server answers over TLS, silent clients do not delay others, and a handshake that stops is ended."""
     with start(tls=True) as server:
         if statuses(ask(server, HEALTHZ)) != [200]:
             return "no answer over TLS"

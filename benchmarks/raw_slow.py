@@ -8,7 +8,7 @@ from benchmarks.raw import CLOSE, NOTHING, PATIENCE, Server, ask, statuses
 
 # Seconds: for others while clients are slow, and until a slow client is ended.
 PROMPT, BOUND = 2.0, 20.0
-# More than any candidate here has threads.
+# The number of slow clients: more than any candidate has threads.
 CROWD = 24
 
 
@@ -36,12 +36,12 @@ def silent(server: Server) -> str:
 
 
 def staying(server: Server) -> str:
-    """Clients that have their answer and do not close."""
+    """Clients that have received their answer and do not close the connection."""
     return slow(server, NOTHING)
 
 
 def slow(server: Server, begun: bytes, more: bytes = b"") -> str:
-    """Begins so on many connections and goes on with `more`: do others wait, and does it end?"""
+    """Sends `begun` on many connections, then `more` again and again. Says if others wait or connections stay open."""
     waited = 0.0
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(plain(server.port)) for _ in range(CROWD)]
@@ -59,14 +59,14 @@ def slow(server: Server, begun: bytes, more: bytes = b"") -> str:
 
 
 def plain(port: int) -> socket.socket:
-    """A connection without TLS. With a time-out, a look whether it is open would wait for it and take it for closed."""
+    """A connection without TLS that does not block. Otherwise `is_open` would wait, and take a timeout for the end."""
     client = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
     client.setblocking(False)
     return client
 
 
 def _seconds(server: Server) -> float:
-    """How long another client waits, 0 for less than `PROMPT`."""
+    """Seconds that another client waits, or 0 if these are less than `PROMPT`."""
     started = time.monotonic()
     if not statuses(ask(server, NOTHING, BOUND + PATIENCE)):
         return BOUND + PATIENCE
@@ -83,7 +83,7 @@ def is_open(client: socket.socket, more: bytes) -> bool:
 
 
 def _ended(client: socket.socket) -> bool:
-    """Whether the server has closed it. What it said before is read, for there may be an answer before the end."""
+    """Whether the server has closed the connection. Reads what it sent before: an answer can come before the end."""
     try:
         while client.recv(4096):
             pass

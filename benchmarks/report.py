@@ -1,6 +1,6 @@
-"""Writes what `make bench` measured: the numbers, the plots, the documents, and what the lab's page shows.
+"""Writes the results of `make bench`: the numbers, the plots, the documents, and the data of the lab's page.
 
-`python -m benchmarks.report` writes all but the numbers again, from the numbers, without measuring.
+`python -m benchmarks.report` writes the rest again from the numbers in `latest.json`, without measuring.
 """
 
 import json
@@ -21,7 +21,7 @@ LEGEND = (
     "A full bar is this project's, a pale one another contestant's. The thin line goes from the slowest round to the "
     "fastest."
 )
-# What stands between them in a document is written here.
+# The part of a document between these markers is generated.
 BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
 
 
@@ -38,8 +38,8 @@ def main() -> int:
 def write(results: Results, folder: Path = RESULTS, documents: Path = ROOT) -> None:
     """Writes the results and the plots into `folder`, and the tables into the project's `documents`.
 
-    `page.json` is for the lab's page, which may not import this package. Raises ValueError if a document has lost its
-    markers, and KeyError if the results lack something; neither leaves half of it written.
+    `page.json` is for the lab's page, which may not import this package. Raises `ValueError` if a document does not
+    have its markers, and `KeyError` if the results are incomplete. Nothing is written then.
     """
     files = {folder / file: picture for file, picture in plots(results).items()}
     files[folder / "latest.json"] = as_lines(results)
@@ -59,7 +59,7 @@ def plots(results: Results) -> dict[str, str]:
 
 
 def as_lines(results: Results) -> str:
-    """JSON with a row to a line, so that a difference between two runs can be read."""
+    """JSON with one row on each line, so that a diff of two runs is readable."""
     parts = []
     for key, value in results.items():
         text = json.dumps(value, ensure_ascii=False)
@@ -70,7 +70,7 @@ def as_lines(results: Results) -> str:
 
 
 def page(results: Results) -> dict[str, Any]:
-    """What the lab's page shows, as text that needs no more than a template."""
+    """The data of the lab's page, as texts that a template can show unchanged."""
     return {
         "command": results["command"],
         "caption": caption(results),
@@ -85,7 +85,7 @@ def page(results: Results) -> dict[str, Any]:
 
 
 def markdown(results: Results) -> str:
-    """The generated part of docs/benchmarks.md: what the numbers mean, the plots, the tables."""
+    """The generated part of docs/benchmarks.md: the meaning of the numbers, the plots, the tables."""
     shown = page(results)
     return "\n\n".join(
         [
@@ -105,7 +105,7 @@ def markdown(results: Results) -> str:
 
 
 def summary(results: Results) -> str:
-    """The generated part of the README: `whoami` in both flows, and where it was measured."""
+    """The generated part of the README: `whoami` in both flows, and how it was measured."""
     found = [speed_table(results, "whoami", flow) for flow in ("session", "token")]
     return "\n\n".join(
         [
@@ -116,14 +116,14 @@ def summary(results: Results) -> str:
 
 
 def markdown_table(table: Table) -> str:
-    """The table, numbers to the right. Several values of one cell stand in one line."""
+    """A Markdown table. Columns of numbers are aligned right. Several values of one cell are put in one line."""
     is_number = [all(cell[:1] in "0123456789–" for cell in column) for column in zip(*table.rows, strict=True)]
     lines = [table.columns, ["---:" if right else "---" for right in is_number], *table.rows]
     return "\n".join(f"| {' | '.join(text(cell) for cell in line)} |" for line in lines)
 
 
 def text(value: str) -> str:
-    """Escaped: a name with `|` would make a column, and one with `<` an element."""
+    """Escaped text. Otherwise a `|` in a name would begin a column, and a `<` an element."""
     return escape(" / ".join(value.split("\n")), quote=False).replace("|", "\\|")
 
 

@@ -17,7 +17,7 @@ from benchmarks.tables import (
 )
 
 COMPARED = ("whoami", "profile", "login", "refresh", "logout")
-# The server without a framework, and the contestant that stands on it.
+# Each server without a framework, and the contestant that runs on it.
 BARE = {"bare-gunicorn": OURS, "bare-node": "express"}
 
 
@@ -30,11 +30,12 @@ def caption(results: Results) -> list[str]:
         f"Measured by “{results['command']}” on {made.day} {made:%B %Y} at {made:%H:%M} UTC, in "
         f"{results['seconds'] / 60:.0f} minutes, on {where}.",
         f"In each of {method['rounds']} rounds the contestants ran in turn, {method['connections']} connections for "
-        f"{method['seconds']} s each; or {method['logins']} logins, or {method['logouts']} logouts. A number is the "
-        "median of the rounds. The ratio is the median of each round's requests a second, divided by this project's in "
-        "the same round; of an answer without any work, by those of its whoami with a session.",
+        f"{method['seconds']} s each, or until {method['logins']} logins or {method['logouts']} logouts were answered. "
+        "A number is the median of the rounds. For the ratio, each round's requests a second are divided by those of "
+        "this project in the same round. For an answer without any work, they are divided by those of this project's "
+        "whoami with a session.",
         "Two workers and a turn of housekeeping are measured once, each size of the tables twice.",
-        "A ratio can be compared between machines. Requests a second, milliseconds and MiB are those of this one.",
+        "A ratio can be compared between machines. Requests a second, milliseconds and MiB are those of this machine.",
         f"Versions: {', '.join(' '.join(item) for item in results['versions'].items())}.",
         *(f"Not measured: {contestant_name(results, one['key'])}. {one['reason']}" for one in results["skipped"]),
     ]
@@ -55,7 +56,7 @@ def sentences(results: Results) -> list[str]:
 
 
 def ours(results: Results, operation: str, flow: str) -> dict[str, Any] | None:
-    """This project's own row; of several variants the one that the ratios are taken against."""
+    """This project's own row. Of several variants it is the one that the ratios refer to."""
     found = select(results, "speed", operation=operation, flow=flow, contestant=OURS)
     return next((row for row in found if row["variant"] in ("", "denylist")), None)
 
@@ -90,7 +91,7 @@ def _processor_time(results: Results) -> list[str]:
 
 
 def _against_others(results: Results, mine: dict[str, Any]) -> list[str]:
-    """One part of a sentence for each contestant that is somebody else's code; its variants make a span."""
+    """A phrase for each contestant that is not this project. The variants of a contestant become a range."""
     times: dict[str, list[float]] = {}
     for row in fastest_first(results, mine["operation"], mine["flow"]):
         if not row["contestant"].startswith(OURS) and row["cpu"]:
@@ -124,8 +125,8 @@ def _workers(results: Results) -> list[str]:
         called = inside(contestant_name(results, row["contestant"]))
         times.setdefault(called, []).append(row["two"] / row["one"])
     return [
-        f"With two workers, on cores that the generator uses as well, {called} answers {_span(found)} times as "
-        "many requests a second."
+        f"With two workers, on all cores, one of which the generator uses too, {called} answers {_span(found)} times "
+        "as many requests a second."
         for called, found in times.items()
     ]
 

@@ -1,4 +1,4 @@
-"""Starts what is measured, each on a core of its own, and tells what it used of it.
+"""Starts contestants and stores on fixed cores, and tells how much processor time and memory a contestant uses.
 
 Needs `taskset` (util-linux) and psutil.
 """
@@ -21,19 +21,19 @@ from config.environment import ROOT
 from config.store import options
 
 CORES = sorted(os.sched_getaffinity(0))
-# The server has the first core; what asks it and what it asks have the last.
+# The contestant runs on the first core. The load generator, the store and housekeeping run on the last.
 SERVER_CORES, OTHER_CORES = CORES[:1], CORES[-1:]
-# Seconds.
+# Seconds within which a server must answer, and must be idle or have ended.
 START, END = 60, 15
-# Seconds of processor time in a tenth of a second: the launcher of the demo always does a little.
+# A server is idle below these seconds of processor time in a tenth of a second. The demo's launcher always uses some.
 IDLE = 0.02
 MIB = 2**20
-# Sockets that are bound and never listen. A closed one would give its port back.
+# Sockets that are bound and never listen. Closing one would free its port.
 RESERVED: list[socket.socket] = []
 
 
 class Server:
-    """One contestant's processes. `base` is its address. What runs beside it, as housekeeping does, is not counted."""
+    """The processes of one contestant. `base` is its address. Those `beside` it, such as housekeeping, do not count."""
 
     def __init__(self, contestant: Contestant, place: Place, process: subprocess.Popen[bytes]) -> None:
         self.contestant, self.place, self.process = contestant, place, process
@@ -65,12 +65,12 @@ class Server:
         return max(process.memory_info().rss for process in _family(self.process)) / MIB
 
     def assert_listens_alone(self) -> None:
-        """Raises `RuntimeError` when a process that is not its own listens on the port, and so would be measured."""
+        """Raises `RuntimeError` unless its own processes, and no others, listen on the port."""
         if not listens_alone(self.process, self.place.port):
             raise RuntimeError(f"Port {self.place.port} is not served by {self.contestant.key} alone")
 
     def is_ready(self) -> bool:
-        """Whether it answers. Raises `RuntimeError` with the end of its log when it has ended instead."""
+        """Whether it answers. Raises `RuntimeError` with the end of its log if it has ended."""
         if self.process.poll() is not None:
             raise RuntimeError(f"{self.contestant.key} did not start: {log_of(self.place).read_text()[-2000:]}")
         request = urllib.request.Request(self.base + self.contestant.nothing, headers=self.contestant.headers)
@@ -82,7 +82,10 @@ class Server:
 
 @contextmanager
 def running(contestant: Contestant, place: Place, cores: list[int] = SERVER_CORES) -> Iterator[Server]:
-    """Starts a prepared contestant on these cores, and ends all of its processes."""
+    """Starts a prepared contestant on these cores. Ends all of its processes after the block.
+
+    Raises `RuntimeError` if it does not answer in time, or if another process answers on its port.
+    """
     environment = contestant.environment(place)
     with log_of(place).open("ab") as log, ExitStack() as stack:
         for command in contestant.beside(place):
@@ -97,7 +100,7 @@ def running(contestant: Contestant, place: Place, cores: list[int] = SERVER_CORE
 
 @contextmanager
 def running_store(path: Path) -> Iterator[None]:
-    """The one Valkey, on this Unix socket, with a database for every contestant."""
+    """Runs Valkey on this Unix socket, with databases for every contestant."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [str(get_binary_path()), *options(path), "--databases", str(STORE_DATABASES)]
     store = _launch(command, OTHER_CORES, None, subprocess.DEVNULL)
@@ -122,7 +125,7 @@ def free_port(port: int = 0) -> int:
 
 
 def listens_alone(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Whether all that listens on the port is the process or its children, and something does."""
+    """Whether the process or its children listen on the port, and nothing else does."""
     listeners = {
         connection.pid
         for connection in psutil.net_connections("tcp")
@@ -132,7 +135,7 @@ def listens_alone(process: subprocess.Popen[bytes], port: int) -> bool:
 
 
 def log_of(place: Place) -> Path:
-    """Where the contestant's output goes, as a log collector's would."""
+    """The file that takes the contestant's output."""
     return place.folder / "log"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 Results = dict[str, Any]
 OURS = "ours"
-# It checks passwords by a weaker hash, and so stands below those that do the same work.
+# It has a weaker password hash, and is therefore listed last.
 WEAKER = "express-bcrypt"
 OPERATIONS = ("whoami", "profile", "login", "refresh", "logout", "nothing")
 FLOWS = {"session": "with a session", "token": "with a token", "": ""}
@@ -71,13 +71,13 @@ def select(results: Results, part: str, **wanted: Any) -> list[dict[str, Any]]:
 
 
 def name(results: Results, row: dict[str, Any]) -> str:
-    """How the contestant of a row is called, with the variant of it."""
+    """The name of a row's contestant, with its variant."""
     contestant = contestant_name(results, row["contestant"])
     return f"{contestant} ({row['variant']})" if row.get("variant") else contestant
 
 
 def contestant_name(results: Results, key: str) -> str:
-    """How a contestant is called: by its key, if it was left out and has no name."""
+    """The name of a contestant; its key, if it was left out and has no name."""
     return next((one["name"] for one in results["contestants"] if one["key"] == key), key)
 
 
@@ -137,7 +137,7 @@ def _growth(results: Results) -> Table:
 
 
 def by_operation(results: Results) -> dict[str, list[dict[str, Any]]]:
-    """The rows of `growth`, the smallest table first, under the contestant and what it was asked."""
+    """The rows of `growth` by contestant and operation, the smallest table first."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in sorted(results.get("growth", []), key=lambda row: row["rows"]):
         found.setdefault(f"{name(results, row)}: {act(row['operation'], row['flow'])}", []).append(row)

@@ -10,10 +10,10 @@ from benchmarks.contestant import PASSWORD, USERS, email
 
 
 def main() -> None:
-    """Adds those who are missing."""
+    """Adds the users that are missing."""
     django.setup()
     model: Any = get_user_model()
-    # For all of them: a hash takes longer than everything else here.
+    # One hash for all users: to compute it takes longer than everything else here.
     password = make_password(PASSWORD)
     own_name = "name" if hasattr(model, "name") else "first_name"
     users = [

@@ -1,4 +1,4 @@
-"""The same answers by DRF, a class for each way to authenticate."""
+"""The endpoints with DRF: a class for each way to authenticate."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from benchmarks.stock import users
 
 @method_decorator(csrf_protect, name="dispatch")
 class SessionLogin(APIView):
-    """Name and password in, cookie out. Guarded by the CSRF check, as DRF's documentation asks of a login."""
+    """Takes name and password, sets the session's cookie. DRF's documentation asks for the CSRF check of a login."""
 
     def post(self, request: Request) -> Response:
         body: Any = request.data
@@ -41,7 +41,7 @@ class SessionLogout(APIView):
 
 
 class SessionWhoami(APIView):
-    """By the session; Django reads the user's row."""
+    """Answers by the session. Django reads the user's row."""
 
     authentication_classes = [SessionAuthentication]
     permission_classes = [IsAuthenticated]
@@ -51,26 +51,26 @@ class SessionWhoami(APIView):
 
 
 class SessionProfile(SessionWhoami):
-    """Likewise."""
+    """Answers by the session. Django reads the user's row."""
 
     def get(self, request: Request) -> Response:
         return Response(users.profile(request.user))
 
 
 class TokenWhoami(SessionWhoami):
-    """By an access token; SimpleJWT reads the user's row."""
+    """Answers by an access token. SimpleJWT reads the user's row."""
 
     authentication_classes = [JWTAuthentication]
 
 
 class TokenProfile(SessionProfile):
-    """Likewise."""
+    """Answers by an access token. SimpleJWT reads the user's row."""
 
     authentication_classes = [JWTAuthentication]
 
 
 class StatelessWhoami(APIView):
-    """By an access token alone."""
+    """Answers by an access token alone, without the user's row."""
 
     authentication_classes = [JWTStatelessUserAuthentication]
     permission_classes = [IsAuthenticated]

@@ -1,4 +1,4 @@
-"""Django's Argon2id with other costs, as its documentation says to set them."""
+"""Django's Argon2id with other costs, set as its documentation says."""
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
@@ -6,7 +6,7 @@ from security import hashers
 
 
 class Argon2id(Argon2PasswordHasher):
-    """As hard to guess as a hash of this project: logins are compared at equal resistance."""
+    """The costs of this project's own hash, so that the logins can be compared."""
 
     memory_cost = hashers.Argon2id.memory_cost
     time_cost = hashers.Argon2id.time_cost

@@ -9,7 +9,7 @@ from benchmarks.stock import users
 
 
 def session_whoami(request: HttpRequest) -> JsonResponse:
-    """From the session's record alone."""
+    """Answers from the session's record alone."""
     user_id = request.session.get(auth.SESSION_KEY)
     if user_id is None:
         return _refused("Not authenticated")
@@ -21,14 +21,14 @@ def _refused(error: str) -> JsonResponse:
 
 
 def session_profile(request: HttpRequest) -> JsonResponse:
-    """From the user's row."""
+    """Answers from the user's row."""
     if not request.user.is_authenticated:
         return _refused("Not authenticated")
     return JsonResponse(users.profile(request.user))
 
 
 def token_whoami(request: HttpRequest) -> JsonResponse:
-    """From the access token alone."""
+    """Answers from the access token alone."""
     scheme, _, raw = request.headers.get("Authorization", "").partition(" ")
     try:
         token = AccessToken(raw if scheme == "Bearer" else "")  # type: ignore[arg-type]
@@ -38,5 +38,5 @@ def token_whoami(request: HttpRequest) -> JsonResponse:
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
-    """What a request costs of which nothing is asked."""
+    """Answers without any work."""
     return JsonResponse({"status": "ok"})

@@ -1,6 +1,6 @@
 """What `startproject` writes, the deployment checklist, and what the documentation of the packages says to add.
 
-Where this differs from the documentation, so that both do the same work, a comment says so.
+Comments mark where this differs from the documentation, so that both projects do the same work.
 """
 
 import os
@@ -67,7 +67,7 @@ CACHES = {
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 SESSION_CACHE_ALIAS = "default"
 
-# The same costs as in security/hashers.py. By Django's own a guess costs more, and so does a login.
+# The same costs as in security/hashers.py. Django's own costs are higher, and a login would take longer.
 PASSWORD_HASHERS = ["benchmarks.stock.hashers.Argon2id"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -76,7 +76,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 SIMPLE_JWT = {
-    # By default five minutes: a round of the bench can come later than that after the login.
+    # With the default of five minutes, a token could expire during a round of the bench.
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,

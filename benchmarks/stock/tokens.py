@@ -1,4 +1,4 @@
-"""Access tokens that say the role too, so that a view can answer it without the user's row."""
+"""Access tokens with the user's role, so that a view can answer without the user's row."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the views say of a user: the same as the endpoints of this project."""
+"""What the views answer about a user: the same as this project's endpoints."""
 
 from typing import Any
 
