@@ -1,4 +1,4 @@
-"""Who takes a client's word for who it is: gateways and servers, as they are usually set up and as they should be.
+"""Which gateways and servers let a client say who it is: in the usual set-up and in a strict one.
 
-`python -m benchmarks.zoo` sends each of them the same requests, as bytes, and prints what arrived as tables.
+`python -m benchmarks.zoo` sends each of them the same requests, byte for byte, and prints tables of what arrived.
 """

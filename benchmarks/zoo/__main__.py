@@ -12,13 +12,13 @@ from benchmarks.zoo import gateways, servers, tables
 
 DOCUMENT = ROOT / "docs" / "gateways.md"
 BEGIN, END = "<!-- make zoo: begin -->", "<!-- make zoo: end -->"
-# The one that every installation has, from its wheel.
+# The gateway that servers are tried behind. Every installation has it, from its wheel.
 BEFORE = "Caddy, strict"
 
 
 def main() -> None:
-    """Tries everything. Exits with a sentence when a program is missing, or one does not start."""
-    # A SIGTERM must end the servers too.
+    """Tries everything. Exits with a sentence if a program is missing, or if a gateway does not start."""
+    # Without this, a SIGTERM would leave the servers running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     every = gateways.all_gateways()
     if missing := sorted({it.program for it in every if not gateways.is_there(it)}):
@@ -40,13 +40,13 @@ def all_tables(every: list[gateways.Gateway]) -> str:
 
 
 def try_gateway(gateway: gateways.Gateway) -> tables.Line:
-    """Its line of the table."""
+    """The gateway's line of the table. Raises `RuntimeError` if it does not start."""
     print(gateway.name, "…", file=sys.stderr)
     return tables.Line(gateway.name, gateways.release(gateway), gateways.faults(gateway))
 
 
 def try_servers(every: list[gateways.Gateway]) -> str:
-    """All servers that install, alone and behind a strict gateway."""
+    """The tables of all servers that can be installed: alone and behind a strict gateway."""
     [before] = [it for it in every if it.name == BEFORE]
     there, absent = servers.available()
     with Ground() as ground, ThreadPoolExecutor(4) as pool:
@@ -56,7 +56,7 @@ def try_servers(every: list[gateways.Gateway]) -> str:
 
 
 def try_server(ground: Ground, before: gateways.Gateway, candidate: Candidate) -> tables.Line | tuple[str, str]:
-    """Its line of the table, or its name and why it does not start."""
+    """The server's line of the table, or its name and why it does not start."""
     print(candidate.name, "…", file=sys.stderr)
     try:
         with Running(ground, candidate) as server:

@@ -1,6 +1,6 @@
-"""The requests: what a client may write so that somebody behind takes it for an identity, a path or a second request.
+"""The requests: what a client can send so that a service behind takes it for an identity, a path or a second request.
 
-Needs nothing. The user who is logged in is 7. The client writes 1, and no service may take it for user 1.
+The user who is logged in is 7. The client writes 1, and no service may take it for user 1.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import jwt
 
 USER = "7"
-# What the tables call it, and the lines that a client adds to its own.
+# The name of each case in the tables, and the lines that the client adds.
 HEADERS: dict[str, tuple[bytes, ...]] = {
     "none": (),
     "plain": (b"X-User-ID: 1",),
@@ -24,7 +24,7 @@ HEADERS: dict[str, tuple[bytes, ...]] = {
     "bare LF": (b"X-Harmless: 1\nX-User-ID: 1",),
     "bare CR": (b"X-Harmless: 1\rX-User-ID: 1",),
 }
-# What `Connection` lists is for the next hop alone: a gateway may drop it, the identity it has just written included.
+# A gateway may drop the fields that `Connection` lists, and so the identity that it has just written.
 CONNECTION: dict[str, tuple[bytes, ...]] = {
     "listed": (b"Connection: close, X-User-ID",),
     "sent and listed": (b"X-User-ID: 1", b"Connection: close, X-User-ID"),
@@ -32,7 +32,7 @@ CONNECTION: dict[str, tuple[bytes, ...]] = {
 CLOSE = b"Connection: close"
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: localhost\r\nX-User-ID: 1\r\nConnection: close\r\n\r\n"
 EMPTY = b"0\r\n\r\n"
-# The lines that say how long a body is. After them come five bytes, which are no chunks at all, and a second request.
+# Lines that say how long a body is. Five bytes follow, which are an empty chunked body, and a second request.
 LENGTHS: dict[str, tuple[bytes, ...]] = {
     "chunked and length": (b"Transfer-Encoding: chunked", b"Content-Length: 5"),
     "5 and 0": (b"Content-Length: 5", b"Content-Length: 0"),
@@ -58,23 +58,23 @@ PATHS: dict[str, bytes] = {
     "..;": b"/open/..;/closed",
     "absolute": b"http://localhost/closed",
 }
-# A gateway that verifies tokens itself does so with this key.
+# The key of the gateways that verify tokens themselves.
 SECRET = secrets.token_hex(32)
 
 
 def credentials(session: str, **claims: str) -> tuple[bytes, ...]:
-    """The lines of a client that the gateway lets in: a cookie for `auth`, and a token."""
+    """The lines of a client that the gateway lets in: a cookie for the service `Auth`, and a token."""
     token = jwt.encode(claims, SECRET, "HS256").encode()
     return (b"Cookie: session=" + session.encode(), b"Authorization: Bearer " + token)
 
 
-# Both are let in. For the second `auth` names no user, and the token has no `sub`.
+# The gateway lets both in. For the second, `Auth` names no user, and the token has no `sub`.
 LOGGED_IN, NOBODY = credentials("good", sub=USER), credentials("nobody", scope="read")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One request. `arrives`: it has nothing wrong, and a gateway that refuses it is no gateway."""
+    """One request. With `arrives`, it is valid, and a gateway must not refuse it."""
 
     group: str
     name: str
@@ -83,7 +83,7 @@ class Case:
 
 
 def requests() -> list[Case]:
-    """All that is sent to a gateway."""
+    """All requests that are sent to a gateway."""
     right = _request(b"POST /closed", *LOGGED_IN, CLOSE, b"Content-Length: 5") + b"right"
     found = [Case("lengths", "right", right, True)]
     for group, path, own in GROUPS:
@@ -110,9 +110,9 @@ def _request(start: bytes, *lines: bytes) -> bytes:
 
 
 def fault(case: Case, received: list[bytes]) -> str:
-    """What is wrong with what arrived behind the gateway, in a few words; "" for right.
+    """What is wrong with what arrived behind the gateway, in a few words; "" if it is right.
 
-    Right is a refusal, or a request with the identity that the gateway was told of and no other.
+    A refusal is right, and so is a request with the identity that the gateway was told and no other.
     """
     if not received:
         return "does not arrive" if case.arrives else ""
@@ -131,7 +131,7 @@ def fault(case: Case, received: list[bytes]) -> str:
 
 
 def ambiguous(arrived: bytes) -> str:
-    """The lines by which two programs may see two different ends of the body; "" if they are clear."""
+    """The lines from which two programs may read different ends of the body; "" if there are none."""
     lengths, encodings = fields(arrived, "content-length"), fields(arrived, "transfer-encoding")
     right = [("content-length", value) for _, value in lengths if value.isdigit()]
     right += [("transfer-encoding", "chunked") for _, value in encodings if value.lower() == "chunked"]
@@ -142,12 +142,12 @@ def ambiguous(arrived: bytes) -> str:
 
 
 def in_code(name: str, value: str) -> str:
-    """A header field as the tables have it. An empty value could not be seen."""
+    """A header field as the tables show it. An empty value is said in words."""
     return f"`{name}: {value}`" if value else f"`{name}:` without a value"
 
 
 def fields(arrived: bytes, wanted: str) -> list[tuple[str, str]]:
-    """Names and values of all header fields that some server takes for this one: it reads `_` or `.` as `-`."""
+    """Names and values of all header fields that a server may take for this one, if it reads `_` or `.` as `-`."""
     head = arrived.partition(b"\r\n\r\n")[0].decode("latin-1")
     lines = [line.partition(":") for line in re.split(r"\r\n|\n|\r", head)[1:]]
     found = [(name.strip(), value.strip()) for name, _, value in lines]

@@ -1,4 +1,4 @@
-"""The configurations: usual ones as the documentation of each gateway has them, and strict ones.
+"""The configurations of the gateways: the usual ones, as the documentation of each has them, and strict ones.
 
 `@name@` is filled in when the gateway is started. The paths below /open/ need no login.
 """
@@ -54,7 +54,7 @@ FORWARD_AUTH = """			forward_auth 127.0.0.1:@auth@ {
 				copy_headers X-User-ID
 			}
 """
-# What `forward_auth` stands for, but the identity is copied only if there is one.
+# `forward_auth` written out, except that the identity is copied only if there is one.
 WRITTEN_OUT = """			reverse_proxy 127.0.0.1:@auth@ {
 				method GET
 				rewrite /check
@@ -171,7 +171,7 @@ HAPROXY_MENDS = {
 
 @dataclass(frozen=True)
 class SetUp:
-    """A usual set-up, the strict one unless another line has it, and by group what that has and this one has not."""
+    """A usual set-up, and the strict one unless another entry has it. `mends` says by group what only that one has."""
 
     program: str
     arguments: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Gateways, each as it is usually set up and as it should be, with a server behind that keeps the bytes it was sent.
+"""Gateways in the usual and in a strict set-up, in front of a service that keeps the bytes that it receives.
 
 Needs the programs: Caddy of the wheel, and Caddy, nginx and HAProxy of the system.
 """
@@ -24,15 +24,15 @@ from benchmarks.servers import free_port
 from benchmarks.zoo import configurations
 from benchmarks.zoo.cases import SECRET, USER, Case, fault, requests
 
-# Seconds: for the end of an answer, and until a gateway must listen.
+# Seconds within which an answer must have ended, and within which a gateway must listen or have ended.
 PATIENCE, START = 5, 15
-# How long a server waits for what may still follow a body.
+# Seconds for which the service waits for more bytes after a body.
 REST = 0.3
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """One set-up. `mends` is by group what the set-up `mended_by` has and this one has not; a strict one has none."""
+    """One set-up. `mends` says by group what only the set-up `mended_by` has; it is empty for a strict one."""
 
     name: str
     program: str
@@ -56,7 +56,7 @@ def all_gateways() -> list[Gateway]:
 def _path(program: str) -> str:
     if program == "wheel":
         return str(Path(sysconfig.get_path("scripts")) / "caddy")
-    # Debian puts the others where only root looks. The virtual environment's Caddy is another.
+    # Debian installs some of these where only root's PATH looks. The PATH may have the virtual environment's Caddy.
     return shutil.which(program, path="/usr/bin:/usr/local/bin:/usr/sbin:/usr/local/sbin") or f"/usr/bin/{program}"
 
 
@@ -66,7 +66,7 @@ def is_there(gateway: Gateway) -> bool:
 
 
 class Behind(socketserver.ThreadingTCPServer):
-    """The service: keeps what it was sent, and answers each connection once."""
+    """The service behind the gateway: keeps what it receives, and answers each connection once."""
 
     daemon_threads, allow_reuse_address, request_queue_size = True, True, 64
 
@@ -92,7 +92,7 @@ class _Keep(socketserver.BaseRequestHandler):
 
 
 class Auth(ThreadingHTTPServer):
-    """Lets two sessions in. For one it names the user; for the other it says 200 and names nobody."""
+    """The service that the gateway asks. It lets two sessions in, and names the user for only one of them."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
@@ -113,9 +113,9 @@ class _Answer(BaseHTTPRequestHandler):
 
 @contextmanager
 def running(gateway: Gateway, port_behind: int = 0) -> Iterator[tuple[int, Behind]]:
-    """The port of the gateway, and the service behind it, unless another one listens on `port_behind`.
+    """Runs the gateway. Gives its port, and the service behind it, which `port_behind` replaces by another one.
 
-    Raises `RuntimeError` when it does not start.
+    Raises `RuntimeError` if the gateway does not start.
     """
     with Behind() as behind, Auth() as auth, tempfile.TemporaryDirectory() as name:
         for server in (behind, auth):
@@ -134,7 +134,7 @@ def running(gateway: Gateway, port_behind: int = 0) -> Iterator[tuple[int, Behin
 
 def _start(gateway: Gateway, folder: str, ports: dict[str, int]) -> "subprocess.Popen[bytes]":
     file = Path(folder) / "configuration"
-    # Started by root, its workers would be another user, who cannot open the folder.
+    # If root starts nginx, its workers run as another user, who cannot open the folder.
     user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
     values = {"folder": folder, "file": file, "secret": SECRET, "user": user, **ports}
 
@@ -165,7 +165,7 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, name: str) -> None:
 
 
 def faults(gateway: Gateway) -> dict[tuple[str, str], str]:
-    """What is wrong with what arrived of each case, by group and name: "" for right. Raises as `running` does."""
+    """What is wrong with each case, by group and name; "" if it is right. Raises as `running` does."""
     found = {}
     with running(gateway) as (port, behind):
         for case in requests():
@@ -174,14 +174,14 @@ def faults(gateway: Gateway) -> dict[tuple[str, str], str]:
 
 
 def arrived(port: int, behind: Behind, case: Case) -> list[bytes]:
-    """What the service was sent, connection by connection, until the gateway had closed the client's."""
+    """What the service received by each connection until the gateway closed that of the client."""
     behind.received.clear()
     send(port, case.raw)
     return list(behind.received)
 
 
 def send(port: int, raw: bytes, patience: float = PATIENCE) -> bytes:
-    """All that is answered until the gateway closes, or `patience` ends."""
+    """Sends these bytes. Returns all that is answered until the gateway closes, or `patience` seconds are over."""
     received, end = b"", time.monotonic() + patience
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), patience) as connection:
         connection.sendall(raw)
@@ -194,7 +194,7 @@ def send(port: int, raw: bytes, patience: float = PATIENCE) -> bytes:
 
 
 def release(gateway: Gateway) -> str:
-    """The version that the program says it is."""
+    """The version that the program prints."""
     argument = "version" if gateway.program.endswith("caddy") else "-v"
     done = subprocess.run([gateway.program, argument], capture_output=True, text=True)
     found = re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)

@@ -1,6 +1,6 @@
-"""Servers for Python, each behind a gateway that has written `X-User-ID: 7`: whom the application sees.
+"""Python servers behind a gateway that has written `X-User-ID: 7`: which user the application sees.
 
-Needs what `make servers` needs. Each server is installed into a folder of its own, as there.
+Needs what `make servers` needs, and installs each server into a folder of its own in the same way.
 """
 
 import json
@@ -16,13 +16,13 @@ from benchmarks.zoo.cases import CLOSE, CONNECTION, EMPTY, HEADERS, LENGTHS, LOG
 from benchmarks.zoo.gateways import Gateway, running, send
 
 OWN = f"X-User-ID: {USER}".encode()
-# What a setting mends, by server and group, and the line of the table that shows it.
+# For a server and a group: the setting that mends it, and the line of the table that shows this.
 MENDS = {
     ("cheroot", "other names"): ("a `HeaderReader` that drops `_`", "cheroot, a reader that drops _"),
     ("gunicorn, header_map = dangerous", "other names"): ('`header_map = "drop"`, the default', "gunicorn"),
 }
 NAME = "HTTP_X_USER_ID"
-# What no field can hold.
+# Values that no field can have.
 NOTHING, REFUSED = "\0nothing", "\0refused"
 GROUPS: dict[str, tuple[str, ...]] = {
     "same name": ("plain", "case", "doubled"),
@@ -32,7 +32,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "nobody": ("none",),
     "lengths": tuple(LENGTHS),
 }
-# cheroot has a reader of its own for this, which fails with a TypeError in 11.1.2.
+# cheroot's own reader for this fails with a TypeError in 11.1.2.
 DROPS = """
 from cheroot.server import HeaderReader, HTTPRequest
 class Reader(HeaderReader):
@@ -43,7 +43,7 @@ server.safe_start()
 """
 CHEROOT_STRICT = CHEROOT.replace("server.safe_start()\n", DROPS)
 BY_NAME = {it.name: it for it in CANDIDATES}
-# What a setting makes of a server, for the worse and for the better.
+# Servers with one setting changed, for the worse or for the better.
 MORE = (
     gunicorn_with("gunicorn, header_map = dangerous", 'header_map = "dangerous"'),
     gunicorn_with("gunicorn, header_map = refuse", 'header_map = "refuse"'),
@@ -52,7 +52,7 @@ MORE = (
 
 
 def available() -> tuple[list[Candidate], dict[str, str]]:
-    """Those that install, and why the others do not."""
+    """The servers that can be installed, and why the others cannot."""
     absent = {it.name: why for it in (*CANDIDATES, *MORE) if (why := install(it))}
     return [it for it in (*CANDIDATES, *MORE) if it.name not in absent], absent
 
@@ -65,7 +65,7 @@ def release(candidate: Candidate) -> str:
 
 @dataclass(frozen=True)
 class Way:
-    """How a client comes to the server: the port, and the lines that are there because user 7 is logged in."""
+    """How a client reaches the server: the port, and the lines that are there because user 7 is logged in."""
 
     port: int
     own: tuple[bytes, ...]
@@ -73,21 +73,21 @@ class Way:
 
 
 def faults(server: Running, groups: tuple[str, ...] = tuple(GROUPS)) -> dict[tuple[str, str], str]:
-    """What the application sees of each case, by group and name, behind a gateway that strips nothing: "" for right."""
+    """What is wrong in each case behind a gateway that removes nothing, by group and name; "" if it is right."""
     return _faults(Way(server.port, (OWN,)), groups)
 
 
 def faults_behind(
     gateway: Gateway, server: Running, groups: tuple[str, ...] = tuple(GROUPS)
 ) -> dict[tuple[str, str], str]:
-    """The same through a real gateway. Raises `RuntimeError` when it does not start."""
+    """The same through a real gateway. Raises `RuntimeError` if it does not start."""
     with running(gateway, server.port) as (port, _):
         return _faults(Way(port, LOGGED_IN, NOBODY), groups)
 
 
 def _faults(way: Way, groups: tuple[str, ...]) -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
-    # As many as each server has threads: most requests are a wait for an answer that must not come.
+    # As many as each server has threads, because most requests wait for an answer that must not come.
     with ThreadPoolExecutor(8) as pool:
         for group in groups:
             names = GROUPS[group]
@@ -97,16 +97,16 @@ def _faults(way: Way, groups: tuple[str, ...]) -> dict[tuple[str, str], str]:
 
 
 def mistaken(way: Way, name: str, group: str) -> str:
-    """Whom the application takes the user for, when it must not; "" if it sees 7, nobody, or refuses.
+    """The wrong users that the application sees; "" if it sees 7 or nobody, or refuses.
 
-    A client's lines stand before the gateway's own, after them, and where a gateway writes nothing, for it is nobody.
+    The client's lines are sent before the gateway's own, after them, and where the gateway writes none.
     """
     if name == "none" and seen(way, way.own) != USER:
         return "the gateway's own is not seen"
     lines = CONNECTION[name] if group == "Connection" else HEADERS[name]
     wrong = {seen(way, (*way.own, *lines)), seen(way, (*lines, *way.own))} - {REFUSED, USER}
     if group == "same name":
-        # Two lines of one name are one list (RFC 9110 section 5.3), and a list is no user. A gateway lets one through.
+        # Two lines of one name are one list (RFC 9110 section 5.3), and a list is no user. A gateway passes one line.
         wrong = {value for value in wrong if USER not in value}
     else:
         wrong |= {seen(way, (*way.nobody, *lines))} - {REFUSED, NOTHING}
@@ -114,7 +114,7 @@ def mistaken(way: Way, name: str, group: str) -> str:
 
 
 def seen(way: Way, lines: tuple[bytes, ...]) -> str:
-    """The identity that the application sees, NOTHING without one, or REFUSED."""
+    """The identity that the application sees: NOTHING if there is none, REFUSED if it is not asked."""
     closing = () if any(line.startswith(b"Connection") for line in lines) else (CLOSE,)
     request = b"\r\n".join([b"GET /probe/seen HTTP/1.1", b"Host: localhost", *closing, *lines, b"", b""])
     answer = send(way.port, request, raw.PATIENCE)
@@ -125,7 +125,7 @@ def seen(way: Way, lines: tuple[bytes, ...]) -> str:
 
 
 def hidden(way: Way, name: str) -> str:
-    """Whether a second request, which has no session, is answered behind the body of the first."""
+    """ "a second request" if the server answers the request that is hidden behind the body of the first; else ""."""
     request = b"GET /probe/seen HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     own = way.own if way.nobody else ()
     head = b"\r\n".join([b"POST /probe/nothing HTTP/1.1", b"Host: localhost", *own, *LENGTHS[name], b"", b""])

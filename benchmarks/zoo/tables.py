@@ -1,4 +1,4 @@
-"""The tables of `make zoo`, and the part of docs/gateways.md that they are written into."""
+"""The tables of `make zoo`, which are the generated part of docs/gateways.md."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from benchmarks.zoo.gateways import Gateway
 from benchmarks.zoo.servers import GROUPS, MENDS
 
 Faults = Mapping[tuple[str, str], str]
-# A cell names no more cases than these; the table below it names all.
+# A cell names at most so many cases. The second table names all of them.
 FEW = 3
 
 
 @dataclass(frozen=True)
 class Line:
-    """What was found of one set-up or server."""
+    """The result for one set-up or server."""
 
     name: str
     release: str
     faults: Faults
-    # Of a server: the same through a strict gateway.
+    # Only of a server: the faults that are left behind a strict gateway.
     behind: Faults | None = None
 
     @property
@@ -69,7 +69,7 @@ def server_tables(lines: list[Line], absent: dict[str, str], gateway: str) -> st
 
 
 def mend(line: Line, group: str, lines: list[Line], gateway: str) -> str:
-    """What mends a group of a server: only what has passed it."""
+    """What mends a group of a server. Only settings that passed the group are named."""
     setting, shown_by = MENDS.get((line.name, group), ("", ""))
     found = [setting for it in lines if it.name == shown_by and not in_words(it.faults, group)]
     found += [f"“{gateway}” in front"] if line.behind and not in_words(line.behind, group) else []
@@ -96,7 +96,7 @@ def count(faults: Faults | None) -> str:
 
 
 def in_words(faults: Faults, group: str) -> str:
-    """What went wrong in a group, each with the cases of which it came; "" if nothing did."""
+    """What went wrong in a group, each fault with its cases; "" if nothing did."""
     by_text: dict[str, list[str]] = {}
     for (kind, name), said in faults.items():
         if kind == group and said:
