@@ -1,4 +1,4 @@
-"""A small server for the tests of the load: `python answering.py PORT`. Its refresh tokens are good once."""
+"""A small server for the tests of the load: `python answering.py PORT`. Each of its refresh tokens works once."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 
 class Answering(BaseHTTPRequestHandler):
-    """Answers by its own rules, and says nothing of it."""
+    """Answers by the rules below, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
     numbers, lock, good = count(1), Lock(), {f"first-{number}" for number in range(100)}
@@ -40,7 +40,7 @@ class Answering(BaseHTTPRequestHandler):
             self.answer(200, {} if self.path == "/end" else {"access": "x", "refresh": token})
 
     def wait_for_others(self) -> None:
-        """At sixteen they are answered by one of them, so fast that a client sees many at once."""
+        """Holds sixteen requests and answers them all at the sixteenth, so that a client sees many answers at once."""
         with self.lock:
             self.waiting.append(self.wfile)
             if len(self.waiting) == 16:
@@ -57,7 +57,7 @@ class Answering(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+        """Logs nothing."""
 
 
 if __name__ == "__main__":

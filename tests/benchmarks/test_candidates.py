@@ -1,4 +1,4 @@
-"""The checks of servers: right for ours, and each of them wrong for a server that is set up wrongly."""
+"""The checks of servers: the site's server passes each, and a server that is set up wrongly fails it."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from benchmarks.zoo.__main__ import BEFORE
 pytestmark = pytest.mark.exhaustive
 OURS, STOCK = (next(it for it in CANDIDATES if it.name == name) for name in ("gunicorn", "gunicorn, stock worker"))
 CHECKS = [*raw_checks.REQUESTS, *raw_checks.PROCESSES]
-# One client after another, in a process whose parent does not care for it.
+# Serves one client after another, in a child process that the parent does not end.
 ONE_BY_ONE = """
 import os, sys
 from wsgiref.simple_server import make_server
@@ -40,8 +40,8 @@ UNCHUNKED = """
 def pre_request(worker, req):
     req.headers = [("CONTENT-LENGTH", "2") if it[0] == "TRANSFER-ENCODING" else it for it in req.headers]
 """
-# Believes each way to say the end of a body, and chunks before a length. The site's own worker ends a connection after
-# chunks, and nothing that comes behind them is a request.
+# Accepts each way to say the end of a body, and prefers chunks to a length. It needs gthread: the site's own worker
+# closes a connection after chunks, and would not read a second request.
 BELIEVING = """
 worker_class = "gthread"
 import re
@@ -92,10 +92,10 @@ def ours(ground: Ground) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def wrong(ground: Ground) -> dict[str, str]:
-    """What each check says of the server that is wrong in this."""
+    """The result of each check for the server that is set up wrongly in this point."""
     with ThreadPoolExecutor(4) as pool:
         said = {name: pool.submit(check, ground, WRONG[name], name) for name in CHECKS if name != "health"}
-    # Alone, for it stops the store of all.
+    # Alone, because this check stops the store, which all servers share.
     return {name: it.result() for name, it in said.items()} | {"health": check(ground, STOCK, "health")}
 
 
@@ -116,7 +116,7 @@ def test_each_framing_is_found_where_it_is_believed(wrong: dict[str, str], frami
 
 
 def test_a_client_passes_for_another_user_only_where_a_setting_lets_it(ground: Ground) -> None:
-    """What `make zoo` finds of servers: here, because they need the same ground."""
+    """`make zoo` does this with servers. The test is here because it needs the same fixture."""
     with Running(ground, OURS) as server:
         assert not any(servers.faults(server).values())
     with Running(ground, WRONG["disguised names"]) as server:
@@ -132,7 +132,7 @@ def test_a_client_passes_for_another_user_only_where_a_setting_lets_it(ground: G
 
 
 class Mute:
-    """Accepts, never answers and never closes: the queue of a listener does all of it."""
+    """Accepts, never answers and never closes: the listener's queue alone behaves so."""
 
     tls = False
 
@@ -140,13 +140,13 @@ class Mute:
         self.port = port
 
     def written(self) -> str:
-        """Nothing."""
+        """The output of the server, which has none."""
         return ""
 
 
 @pytest.fixture(scope="module")
 def of_mute() -> Iterator[dict[str, str]]:
-    """What each check of requests says of it."""
+    """The result of each check in `REQUESTS` for the mute server."""
     with socket.create_server(("127.0.0.1", 0), backlog=1000) as listener, ThreadPoolExecutor(20) as pool:
         server = Mute(listener.getsockname()[1])
         said = {name: pool.submit(say, request, server) for name, request in raw_checks.REQUESTS.items()}
@@ -175,7 +175,7 @@ def test_a_connection_that_is_closed_without_an_answer_is_refused_and_one_that_s
 
 
 def test_each_request_that_must_be_refused_is_valid_but_for_one_thing(ground: Ground) -> None:
-    """Else it would be refused for something else."""
+    """Otherwise another flaw could be the reason for the refusal."""
     with Running(ground, OURS) as server:
         assert raw.statuses(raw.ask(server, raw.NOTHING)) == [200]
         logout = raw_checks.LOGOUT + b"Content-Length: 2\r\n\r\n{}"

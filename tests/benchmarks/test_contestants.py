@@ -1,4 +1,4 @@
-"""Each contestant of `make bench` does what is measured of it: logs users in, says who they are, renews, logs out."""
+"""Each contestant of `make bench` does what is measured: logs users in, says who they are, refreshes, logs out."""
 
 import contextlib
 import json
@@ -36,14 +36,14 @@ from tests.running import ROOT, Store, free_port, until
 
 pytestmark = pytest.mark.exhaustive
 
-# What a logout leaves: these access tokens work until they expire.
+# Contestants whose access tokens work until they expire, also after a logout.
 OUTLIVES_LOGOUT = {"ours-expiry", "ours-version", "stock", "express"}
 FLOWS = [(key, flow) for key, contestant in CONTESTANTS.items() for flow in contestant.flows if flow.login]
 IDS = [f"{key}-{flow.kind}-{flow.variant}" for key, flow in FLOWS]
 
 
 class WideStore(Store):
-    """The store of the bench: with more databases than the site asks for."""
+    """The store of the bench, with more databases than the site needs."""
 
     def start(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,10 +91,10 @@ class Running:
 
 
 class Client:
-    """Keeps cookies whatever their attributes: a proxy that speaks https would stand between."""
+    """Keeps cookies whatever their attributes are, as if an https proxy were in front of the contestant."""
 
     def __init__(self, url: str, headers: dict[str, str]) -> None:
-        # A server that ends waits for connections that are kept open.
+        # A server that ends would wait for connections that are kept open.
         limits = httpx.Limits(max_keepalive_connections=0)
         self.http = httpx.Client(base_url=url, headers=headers, timeout=20, limits=limits)
         self.cookies: dict[str, str] = {}
@@ -178,7 +178,7 @@ def running(valkey: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def asked(contestant: Contestant, flow: Flow, path: str) -> list[str]:
-    """The addresses that a credential of this login is for, those of other variants too."""
+    """The addresses that take a credential of this login, also those of other variants."""
     flows = [flow, *(it for it in contestant.flows if it.kind == flow.kind and it.log_in_by == flow.variant)]
     return [address for it in flows if (address := getattr(it, path))]
 
@@ -227,7 +227,7 @@ def test_a_refresh_token_is_replaced(running: Callable[[str], Running], key: str
     assert client.refresh(flow, second).status_code == 200
     assert len({first, second, client.refresh_token}) == 3
     assert client.get(flow.whoami).status_code == 200
-    # This project takes a token again within seconds while its successor is unused: so two uses later.
+    # In the grace period, this project takes a token again while its successor is unused. Here the successor is used.
     assert client.refresh(flow, first).status_code == 401
 
 

@@ -1,4 +1,4 @@
-"""What is filled in is what real logins leave behind, and the watch sees what is held."""
+"""The added rows are those of real logins, and the watch sees for how long a lock is held."""
 
 import json
 import sqlite3
@@ -49,7 +49,7 @@ def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def own_socket(tmp_path: Path) -> Iterator[Path]:
-    """A store of the test's own, for one that counts: others add their sessions to the common one."""
+    """A store for one test that counts keys. Other tests add sessions to the shared store."""
     with servers.running_store(tmp_path / "valkey.sock"):
         yield tmp_path / "valkey.sock"
 
@@ -63,7 +63,7 @@ def prepared(name: str, folder: Path, store: Path) -> Place:
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory, socket: Path) -> Place:
-    """This project with a thousand logins, of which housekeeping has heard nothing."""
+    """This project with a thousand added logins, before a turn of housekeeping."""
     place = prepared("ours", tmp_path_factory.mktemp("growth"), socket)
     fill(OURS, place, 0, 1000)
     return place
@@ -80,10 +80,10 @@ def keys(place: Place, number: int) -> int:
 
 
 def inside(place: Place, code: str) -> Any:
-    """What this code, run in the site's own environment, leaves in `found`."""
+    """Runs this code in the site's environment. Returns the value of `found`."""
     code = f"import json, django; django.setup(); {code}; print(json.dumps(found))"
     command = [sys.executable, "-c", code]
-    # What is logged stands before it.
+    # The lines of the log come before it.
     lines = subprocess.check_output(command, cwd=ROOT, env=OURS.environment(place), text=True).splitlines()
     return json.loads(lines[-1])
 
@@ -110,7 +110,7 @@ def test_exactly_so_many_rows_and_sessions_are_added(tmp_path: Path, own_socket:
 
 @pytest.mark.exhaustive
 def test_an_added_session_is_as_good_as_a_real_one(ours: Place) -> None:
-    """Also past the minute after which its rows are asked: the versions and digests in them are right."""
+    """Also after the time for which the rows are not read again: its token_version and its hash are right."""
     with servers.running(OURS, ours) as server:
         answer = whoami(server.base, 7)
         assert (answer.status_code, answer.json()) == (200, {"userId": str(BASE + 7), "role": "member"})
@@ -179,7 +179,7 @@ def test_each_size_is_measured() -> None:
 
 
 def test_each_load_goes_around_the_sizes_and_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """On a machine that becomes slower by the minute, no size is the slower for it."""
+    """On a machine that becomes slower and slower, all sizes have the same result."""
     asked: list[tuple[str, int]] = []
 
     def slower_each_time(target: Target, operation: str, seconds: int) -> Load:
@@ -203,7 +203,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def hold(database: sqlite3.Connection, seconds: float) -> float:
-    """Holds the lock; for how long it was in fact."""
+    """Holds the lock. Returns for how many seconds it was really held."""
     database.execute("BEGIN IMMEDIATE")
     began = time.perf_counter()
     database.execute("INSERT INTO t VALUES (1)")

@@ -1,4 +1,4 @@
-"""Where the time of a request goes: the arithmetic, and that watching changes nothing. No time is compared."""
+"""Where the time of a request goes: the arithmetic is right, and measuring changes no answer. No time is compared."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from tests.running import ROOT
 
 
 class Clock:
-    """A clock that only moves when it is told to."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -142,12 +142,12 @@ def test_each_layer_occurs_where_it_must(alice: Any) -> None:
     assert sql | token <= found["token profile"]
     assert sql | signature | token | {"token: rotation"} <= found["refresh"]
     assert {name for name, names in found.items() if "password hash" in names} == {"token login"}
-    # Nothing in the table is there for nothing. In memory, a database has no connection to open.
+    # Each layer of the table is used. A database in memory opens no connection.
     assert set(LAYERS) - {"SQL: connection opened, closed"} <= set().union(*found.values())
 
 
 def _shape(answer: Answer) -> tuple[Any, ...]:
-    """What is the same in two answers, of which each may hold tokens of its own and say how long it took."""
+    """What is the same in two answers, although each may contain other tokens and another time."""
     names = [name for name, _ in answer.headers]
     steady = [header for header in answer.headers if header[0] not in ("Server-Timing", "Content-Length")]
     return answer.status, names, steady, sorted(json.loads(answer.body))
@@ -180,7 +180,7 @@ def _is_wrapper(function: Any) -> bool:
 
 
 def test_what_was_not_there_before_is_not_there_afterwards(watch: Stopwatch) -> None:
-    """A method that a middleware inherits is put on its own class, and must not stay as a copy."""
+    """The wrapper of a method that a middleware inherits is set on its own class, and must not stay there as a copy."""
     owners = [find(name)[0] for group in (LAYERS | middlewares()).values() for name in group]
     before = [dict(vars(owner)) for owner in owners]
     with installed(watch):

@@ -51,7 +51,7 @@ def test_good_answers_are_counted_with_what_they_cost(server: Server) -> None:
     assert seen.requests > 50
     assert 0 < seen.p50 <= seen.p95 <= seen.p99
     assert seen.rate == pytest.approx(seen.requests, rel=0.3)
-    # One core can work for one second a second.
+    # One core gives at most one second of processor time in a second.
     assert seen.cpu is None or 0 < seen.cpu * seen.rate < 1_500_000
 
 
@@ -62,7 +62,7 @@ def test_an_answer_that_is_no_2xx_ends_the_run(server: Server, path: str) -> Non
 
 
 def test_each_refresh_takes_the_token_of_an_answer_before(server: Server) -> None:
-    # The server takes every token once: a token that came twice, or a wrong Content-Length, would be a 401 here.
+    # The server takes every token once: a token that is sent twice, or a wrong Content-Length, is answered with 401.
     first = tuple(posting("/refresh", number) for number in range(16))
     template = Next(Request("POST", "/refresh", HEADERS, '{"refresh": "TOKEN"}'), field="refresh")
     assert load.run(server, Script(first, next=template), 1).requests > 16
@@ -93,7 +93,7 @@ def test_what_is_sent_once_is_sent_once(server: Server) -> None:
 
 
 def test_it_ends_with_the_last_answer_when_many_came_at_once(server: Server) -> None:
-    # More connections are free than requests are left.
+    # At the end, more connections are free than requests are left.
     paths = ["/together"] * 16 + ["/"] * 4
     script = Script(tuple(Request("GET", path, HEADERS) for path in paths), once=True)
     assert load.run(server, script, 1).rate > 3 * len(paths) / load.ONCE

@@ -1,4 +1,4 @@
-"""What `make bench` asks of which contestant, and how it compares rounds."""
+"""Which operations `make bench` measures at which contestant, and how it compares rounds."""
 
 import tempfile
 from dataclasses import replace
@@ -16,7 +16,7 @@ from benchmarks.measures import OPERATIONS, Bench, Row, Target
 
 
 class Standing:
-    """A server of which nothing is asked."""
+    """A server that gets no request."""
 
     def __init__(self, key: str) -> None:
         self.contestant = CONTESTANTS[key]
@@ -131,7 +131,7 @@ def test_what_cannot_be_prepared_is_left_out_with_the_reason(tmp_path: Path, mon
 @pytest.mark.exhaustive
 @pytest.mark.skipif(not load.is_available(), reason=load.MISSING)
 def test_a_round_measures_everything_of_this_project() -> None:
-    # A Unix socket's path is short.
+    # Short: the path of a Unix socket has at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         bench = Bench(Path(folder), 4, ["ours", "bare-gunicorn"], lambda text: None)
         with servers.running_store(bench.store):
@@ -146,7 +146,7 @@ def test_a_round_measures_everything_of_this_project() -> None:
     wanted += [("refresh", "token"), ("logout", "session"), ("logout", "token")]
     assert [(it["operation"], it["flow"]) for it in speed] == wanted
     assert all(it["requests"] > 5 and 0 < it["p50"] <= it["p95"] <= it["p99"] for it in speed)
-    # Few logouts take too little of the processor to be told.
+    # A few logouts take too little processor time to measure it.
     assert all(it["cpu"] > 0 for it in speed if it["operation"] != "logout")
     [memory], [session] = bench.memory(), bench.stored()
     assert 20 < memory["before"] < 2000

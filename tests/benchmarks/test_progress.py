@@ -1,4 +1,4 @@
-"""What is said to have become faster is in the results, before and after."""
+"""The table of what became faster has the numbers of both results."""
 
 import json
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""What is said of the results is what was measured: in tables, plots, sentences and documents."""
+"""Tables, plots, sentences and documents say what was measured."""
 
 import json
 import platform
@@ -219,7 +219,7 @@ def test_without_results_that_can_be_read_the_command_says_so(
 
 
 def test_the_documents_and_plots_are_those_of_the_results() -> None:
-    """Or numbers stand there that were not measured."""
+    """Otherwise the documents could have numbers that were not measured."""
     results = json.loads(LATEST.read_text())
     for name, generated in (("docs/benchmarks.md", report.markdown(results)), ("README.md", report.summary(results))):
         document = (ROOT / name).read_text()

@@ -1,4 +1,4 @@
-"""The suite of spoofed identities: what it calls wrong, that strict gateways pass it, and that usual ones do not."""
+"""The suite of spoofed identities: what it calls a fault, that strict gateways pass it, and that usual ones do not."""
 
 import os
 import re
@@ -18,7 +18,7 @@ STRICT = [name for name, it in EVERY.items() if not it.mends]
 TABLES = DOCUMENT.read_text().partition(BEGIN)[2].partition(END)[0]
 HEAD, REST = b"GET /closed HTTP/1.1\r\nHost: localhost\r\n", b"\r\n\r\n"
 OWN = b"X-User-ID: 7"
-# The group, the case, what arrived, and what is wrong with it.
+# The group, the case, what arrived, and the fault in it.
 RECORDED = [
     ("names", "plain", [HEAD + OWN + REST], ""),
     ("names", "plain", [HEAD + b"x-user-id:7" + REST], ""),
@@ -62,7 +62,7 @@ RECORDED = [
 
 
 def needed(name: str) -> gateways.Gateway:
-    """In CI each gateway must be there: nothing there is to be skipped."""
+    """A gateway, which must be installed in CI: no test may be skipped there."""
     if not gateways.is_there(EVERY[name]):
         says = f"There is no {EVERY[name].program}. On Debian: apt install caddy nginx-light haproxy"
         pytest.fail(says) if os.environ.get("CI") else pytest.skip(says)
@@ -145,7 +145,7 @@ def test_strict_gateways_pass_and_usual_ones_fail(lines: list[tables.Line]) -> N
 
 @pytest.mark.exhaustive
 def test_the_document_says_what_fails_here(lines: list[tables.Line]) -> None:
-    """The versions may be others: a package is updated, and what it passes on is the same."""
+    """The versions are not compared: an updated package must pass on the same."""
     generated = tables.gateway_tables(lines, list(EVERY.values()))
     expected = TABLES.partition("### Gateways\n")[2].partition("### Servers\n")[0]
     assert without_releases(generated) == without_releases(expected)
@@ -155,7 +155,7 @@ def without_releases(text: str) -> list[str]:
     return [re.sub(r"^(\| [A-Za-z ]+) \d[\d.]*", r"\1", line) for line in text.strip().splitlines()]
 
 
-# What each strict set-up has and the usual one has not. The first of the two Caddys does some of it by itself.
+# What only the strict set-up has. The wheel's Caddy does some of this by itself.
 DEFENCES = {
     "Caddy of Debian, strict": (
         "\t\trespond @odd 400\n",
