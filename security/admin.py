@@ -1,4 +1,4 @@
-"""Security events and pending revocations in Django's admin, and what other large tables have in common."""
+"""Django admin for security events and pending revocations, and base classes for other large tables."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ class CappedPaginator(Paginator):
 
 
 class LargeTableAdmin(admin.ModelAdmin):
-    """For tables with many rows: no full count, no facets, 50 a page, no look-up but those offered."""
+    """For tables with many rows: no full count, no facets, 50 rows a page, and only the look-ups of `list_filter`."""
 
     paginator = CappedPaginator
     show_full_result_count = False
@@ -35,8 +35,8 @@ class LargeTableAdmin(admin.ModelAdmin):
     list_per_page = 50
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        # Stock code takes any look-up on any column: a regular expression over 100 000 rows, a year
-        # that no database has, each a 5xx.
+        # Django allows any look-up on any column. A regular expression over 100 000 rows, or a year that the
+        # database does not know, would end in a 5xx.
         field, _, comparison = lookup.partition("__")
         if lookup in [getattr(offered, "parameter_name", None) for offered in self.list_filter]:
             return True
@@ -45,9 +45,9 @@ class LargeTableAdmin(admin.ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Stock code's, and what is found by the form in which e-mail addresses are compared."""
+        """Django's results, and the results for the normal form of the search terms as e-mail addresses."""
         rows, twice = super().get_search_results(request, queryset, search_term)
-        # A domain, or a part of one, is stored in ASCII; the first @ has a bare `münchen` taken for a domain.
+        # Domains are stored in ASCII. The `@` in front makes Django normalise a bare `münchen` as a domain.
         normalise = get_user_model().normalize_username
         words = [normalise(f"@{word}").removeprefix("@") for word in search_term.split()]
         if words == search_term.split():
@@ -56,20 +56,20 @@ class LargeTableAdmin(admin.ModelAdmin):
         return rows | others, twice or twice_there
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        # Stock code hands the ids of an action to the database, which fails on what can be none.
+        # Django passes the ids of an action to the database unchecked. An id of the wrong form would be a 500.
         key = self.model._meta.pk
         try:
             for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
                 key.to_python(chosen)
         except ValidationError:
-            raise SuspiciousOperation("an action on rows that cannot be") from None
+            raise SuspiciousOperation("an action on rows with an invalid id") from None
         return super().changelist_view(request, extra_context)
 
 
 class ActionsAdmin(LargeTableAdmin):
-    """To read, and to act on by actions: rows that the code alone writes.
+    """For rows that only code writes: administrators can view them and run actions on them, but not edit them.
 
-    `owner` is the look-up of the user a row is about; rows can be searched for by the name that user logs in by.
+    `owner` is the look-up from a row to its user. Rows can be searched by that user's login name.
     """
 
     owner = ""
@@ -82,19 +82,19 @@ class ActionsAdmin(LargeTableAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Django offers actions to every user who may view. Without this, a read-only account could end something.
+        # The actions require this permission, without a row. Otherwise a read-only account could end sessions.
         return obj is None and super().has_change_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def reason(self, request: HttpRequest) -> str:
-        """What a registry says about an end."""
+        """The reason that is stored when this administrator ends a row."""
         return f"ended by administrator {request.user.pk}"
 
 
 class ByState(admin.SimpleListFilter):
-    """Live, or ended or expired. The model's query set says which are `live()`."""
+    """Filters for live rows, or for ended and expired ones. `live()` of the model's query set decides which."""
 
     title = "state"
     parameter_name = "state"
@@ -110,7 +110,7 @@ class ByState(admin.SimpleListFilter):
 
 
 class ByName(admin.SimpleListFilter):
-    """The names there are, from the code: asking the table for them would read all of it."""
+    """Filters by event name. The names come from the code: a query for them would read the whole table."""
 
     title = "name"
     parameter_name = "name"
@@ -124,7 +124,7 @@ class ByName(admin.SimpleListFilter):
 
 @admin.register(SecurityEvent)
 class SecurityEventAdmin(LargeTableAdmin):
-    """What happened, newest first. To read only."""
+    """Security events, newest first, read-only."""
 
     list_display = ["at", "name", "email", "user_key", "address", "browser"]
     list_filter = [ByName, "at"]
@@ -149,7 +149,7 @@ class SecurityEventAdmin(LargeTableAdmin):
 
 @admin.register(PendingRevocation)
 class PendingRevocationAdmin(ActionsAdmin):
-    """Revocations that wait for a store. Empty, except in an outage."""
+    """Revocations that are not carried out yet. Rows stay here only while a store is away."""
 
     list_display = ["user_key", "reason", "token_version", "created", "due"]
     ordering = ["pk"]

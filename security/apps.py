@@ -1,14 +1,14 @@
-"""What both ways to log in share."""
+"""The app that both login flows share."""
 
 from django.apps import AppConfig
 
 
 class SecurityConfig(AppConfig):
-    """The proof of passwords, revocation, devices, events and housekeeping, for any user model."""
+    """Password checks, revocation, devices, events and housekeeping, for any user model."""
 
     name = "security"
     verbose_name = "Security"
-    # A project with another default of its own would be asked for migrations of this app.
+    # Without it a project with another `DEFAULT_AUTO_FIELD` would be asked to make migrations for this app.
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -1,8 +1,9 @@
-"""Arriving from another site: the browser withholds our cookies, and a page would treat its user as a stranger.
+"""A page that is opened by a link on another site: the browser does not send this site's cookies.
 
-They are SameSite=Strict. A browser that follows a link in a mail has them and does not send them; the answer would
-replace the CSRF cookie, and each form that is open in another tab would be refused. So the first answer only goes on to
-the same address from here, where they are sent. Needs Django and the template `security/bounce.html`.
+They are SameSite=Strict. A browser that follows a link in a mail has them but does not send them, so the user would
+seem to be logged out. The answer would also replace the CSRF cookie, and forms that are open in other tabs would be
+refused. So the first answer only makes the browser request the same address again from this site, with the cookies.
+Needs Django and the template `security/bounce.html`.
 """
 
 from collections.abc import Callable
@@ -17,10 +18,10 @@ from security.cookies import named
 
 
 class ArrivalMiddleware:
-    """Answers a page that another site's link opens with one that asks for it again, and sets no cookie.
+    """Answers a link from another site with a page that requests the same address again, and sets no cookie.
 
-    It stands before sessions and CSRF. A browser that sends no `Sec-Fetch-Site` (Safari before 16.4, any browser on
-    plain http that is not loopback) cannot be distinguished from one that has no cookies.
+    Place it before the middleware for sessions and CSRF. It does nothing for a browser that sends no `Sec-Fetch-Site`
+    (Safari before 16.4, any browser on plain http that is not loopback): it looks like a browser without cookies.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -31,8 +32,8 @@ class ArrivalMiddleware:
 
 
 def arrives(request: HttpRequest) -> bool:
-    """Whether another site's link opened this page, and the browser may have cookies of ours that it does not send."""
-    # Not `request.headers`, which Django makes of all headers of a request when one is asked for.
+    """Whether a link on another site opened this page, and the browser may have cookies that it did not send."""
+    # Not `request.headers`: Django would copy all headers of the request to give one.
     sent = request.META
     return (
         sent.get("HTTP_SEC_FETCH_SITE") == "cross-site"
@@ -45,13 +46,13 @@ def arrives(request: HttpRequest) -> bool:
 
 
 def _exempt() -> tuple[str, ...]:
-    """The beginnings of paths that are no pages: `ARRIVALS_EXEMPT`, or `STATIC_URL` in a project without it."""
+    """Prefixes of paths that are not pages: `ARRIVALS_EXEMPT`, or `STATIC_URL` in a project without that setting."""
     return tuple(getattr(settings, "ARRIVALS_EXEMPT", [settings.STATIC_URL]))
 
 
 def _bounce(request: HttpRequest) -> HttpResponse:
-    # Of two slashes at its beginning the browser would make the name of another host.
+    # A browser takes what follows two slashes at the beginning of an address for the name of another host.
     address = escape_leading_slashes(request.get_full_path())
-    # Without the request: context processors would read the session, which is not there yet.
+    # Rendered without the request: context processors would read the session, which no middleware has set yet.
     page = render_to_string("security/bounce.html", {"address": address})
     return HttpResponse(page, headers={"Cache-Control": "no-store", "Vary": "Cookie, Sec-Fetch-Site, Sec-Fetch-Mode"})

@@ -18,19 +18,19 @@ from security.users import access_of, get_user, has_field, role_of
 
 
 class Unavailable(exceptions.APIException):
-    """503: a store is away, so whether the credential still counts is not known. It stays good."""
+    """503: a store is away, so the server cannot check the credential. The credential stays valid."""
 
     status_code, default_code = 503, "unavailable"
     default_detail = "Unavailable for a moment"
-    # DRF's own exception handler makes the header Retry-After of it.
+    # DRF's exception handler sends it as `Retry-After`.
     wait = OUTAGE_RETRY_AFTER
 
 
 class Revoked(exceptions.AuthenticationFailed, BadRequest):
-    """401: the credential is good by itself, and was revoked. `challenge` is the value of `WWW-Authenticate`.
+    """401: the credential itself is valid, but was revoked. `challenge` is the value of `WWW-Authenticate`.
 
-    A middleware that asks for more of the user than the view did is past DRF. Django would make a 500 of any exception
-    there but its own `BadRequest`, which is a 400.
+    It is a `BadRequest` for a middleware that is the first to load the user, where DRF handles no exception: Django
+    answers a `BadRequest` with 400, and most other exceptions with 500.
     """
 
     def __init__(self, refusal: str, challenge: str) -> None:
@@ -39,14 +39,14 @@ class Revoked(exceptions.AuthenticationFailed, BadRequest):
 
 
 class TokenUser(SimpleLazyObject):
-    """The user that a credential names, as `request.user`.
+    """`request.user`: the user that a credential names.
 
-    `pk`, `role` and `auth_time` (when the password was last proved, in seconds since 1970, UTC) are the credential's
-    and cost nothing. Everything else is the user's row, read by one statement when it is first asked for. That raises
-    what `revoked` gives where the row is gone, inactive or at another version than the credential. In an outage it
+    `pk`, `role` and `auth_time` (when the password was last checked, in seconds since 1970, UTC) are in the credential
+    and need no query. Any other attribute loads the user's row, by one query. Loading raises the exception that
+    `revoked` returns if the row is gone, inactive or at another `token_version` than the credential. In an outage it
     raises `Unavailable`.
 
-    `role` is the row's too where the model has a field of that name that means something else: see `_has_own_role`.
+    `role` too is the row's if the model has a field of that name with another meaning: see `_has_own_role`.
     """
 
     is_authenticated, is_anonymous = True, False
@@ -74,7 +74,7 @@ class TokenUser(SimpleLazyObject):
     def __bool__(self) -> bool:
         return True
 
-    # Templates ask for both before an attribute, and so `{{ user.pk }}` would read the row.
+    # A template uses these two before it reads an attribute. Django's own would load the row for `{{ user.pk }}`.
 
     @property  # type: ignore[misc]  # as in Django's lazy object, whose types say otherwise
     def __class__(self) -> Any:
@@ -87,7 +87,7 @@ class TokenUser(SimpleLazyObject):
 
 
 def _has_own_role() -> bool:
-    """Whether `user.role` is no text, or not what `SECURITY_ROLE` gives: a project counts on its own field."""
+    """Whether the model's `role` is not text, or not what `SECURITY_ROLE` returns. The project expects its own field."""
     if not has_field("role"):
         return False
     field = get_user_model()._meta.get_field("role")
@@ -104,7 +104,7 @@ def _read(pk: Any, token_version: int, revoked: Callable[[], Revoked]) -> Any:
 
 @contextmanager
 def outage_is_503() -> Iterator[None]:
-    """Inside, an outage of a store raises `Unavailable`, which every DRF view answers, and not a 500."""
+    """Inside, an outage of a store raises `Unavailable`, which every DRF view answers with 503 instead of 500."""
     try:
         yield
     except OUTAGES as error:
@@ -112,7 +112,7 @@ def outage_is_503() -> Iterator[None]:
 
 
 def row_of(user: Any) -> Any:
-    """The row behind `request.user`, for code that keeps it. Raises as `TokenUser` does."""
+    """The user's row behind `request.user`, for code that needs the instance itself. Raises what `TokenUser` raises."""
     if not isinstance(user, TokenUser):
         return user
     if user._wrapped is empty:
@@ -121,5 +121,5 @@ def row_of(user: Any) -> Any:
 
 
 def credential_role(user: Any) -> str:
-    """The role that a credential says; of a user who came another way, as by `force_authenticate`, the row's."""
+    """The role in the credential. For a user from elsewhere, such as `force_authenticate`, the role of the row."""
     return str(user.__dict__["_role"]) if isinstance(user, TokenUser) else role_of(user)

@@ -1,8 +1,8 @@
-"""The one place where a password is proved, for every caller: a form, an API, the admin.
+"""The one place that checks passwords, for every caller: forms, the APIs and the admin.
 
-`verify()` is what a login calls. Django's own forms call `authenticate()` and so come through the
-backend here, with the same throttle and the same record. It works for every user model.
-List it first in `AUTHENTICATION_BACKENDS`; others may follow, for users whose password is not kept here.
+A login calls `verify()`. Django's own forms call `authenticate()`, which uses the backend in this module, with the same
+throttle and the same events. The backend works for every user model. List it first in `AUTHENTICATION_BACKENDS`. Other
+backends may follow, for users whose password is not stored here.
 """
 
 import logging
@@ -50,18 +50,18 @@ from security.users import (
 
 logger = logging.getLogger("site.security")
 
-# The refusal by the throttle: Django's `authenticate` turns every refusal of a backend into `None`.
+# The throttle's refusal. Django's `authenticate` turns it into `None`.
 THROTTLED: ContextVar[Throttled | None] = ContextVar("throttled", default=None)
-# An attempt that this backend refused, as long as a later backend may still know the password.
+# An attempt that this backend refused, until it is known whether a later backend accepts the password.
 UNSETTLED: ContextVar[tuple[throttle.Attempt, Any, str, Client] | None] = ContextVar("unsettled", default=None)
 
 
 class InvalidCredentials(Exception):
-    """Unknown, wrong or inactive: the caller does not learn which (ASVS 6.3.8)."""
+    """Unknown user, wrong password or inactive user: the caller does not learn which (ASVS 6.3.8)."""
 
 
 def verify(request: HttpRequest, identifier: str, password: str) -> Any:
-    """The user who has this password, asked of every backend in turn.
+    """The user with this identifier and password. Asks every backend in turn.
 
     Raises `InvalidCredentials`, or `Throttled` before any hash is computed. Call it outside a transaction: SQLite's
     write lock must not be held while a hash is computed.
@@ -80,7 +80,7 @@ def verify(request: HttpRequest, identifier: str, password: str) -> Any:
 
 @contextmanager
 def throttled_is_raised() -> Iterator[None]:
-    """Around Django's `authenticate`, which says `None` to a throttled attempt: raises `Throttled` instead."""
+    """For use around Django's `authenticate`, which returns `None` for a throttled attempt. Raises `Throttled`."""
     token = THROTTLED.set(None)
     try:
         yield
@@ -92,14 +92,14 @@ def throttled_is_raised() -> Iterator[None]:
 
 
 def record_login(user: Any, client: Client, **detail: Any) -> int:
-    """What every login begins with, inside the transaction that records it. Returns the version it is made at.
+    """The first step of every login, inside the transaction that stores it. Returns the login's `token_version`.
 
-    Raises `InvalidCredentials` when the user was banned, or had all access revoked, since the user's row was read: a
-    login that overlaps a revocation loses, however long its hash took.
+    Raises `InvalidCredentials` if the user was deactivated or all access was revoked after the user's row was read. So
+    a login that overlaps a revocation is refused, however long its hash took.
     """
     key, access, now = user_key(user.pk), access_of(user), fingerprints_of(user)
     if changed := changed_fields(user, access.guarded):
-        # A change past the signals, noticed here first: what was issued before it must not go on.
+        # Something changed the row without a signal, such as SQL. What was issued before must stop working.
         revoke_access(user, f"{', '.join(changed)} changed")
         access = access_of(user)
     if not _may_enter(user, key, access, now):
@@ -112,9 +112,10 @@ def record_login(user: Any, client: Client, **detail: Any) -> int:
 
 
 def note_last_login(user: Any) -> None:
-    """Django's `last_login`, for a model that has it: call it after `record_login`, in the same transaction.
+    """Sets Django's `last_login`, if the model has it. Call it after `record_login`, in the same transaction.
 
-    In a transaction of its own it could fail alone, and leave half a login. Not a save: it changes nothing that counts.
+    In a transaction of its own it could fail alone and leave half a login. It uses `update()`, so that no signal is
+    sent: no guarded field changes.
     """
     if has_field("last_login"):
         user.last_login = timezone.now()
@@ -125,17 +126,17 @@ def _may_enter(user: Any, key: str, access: Access, guarded: dict[str, str]) -> 
     fence = at_version(key, access.token_version).filter(Exists(active_users().filter(pk=user.pk)))
     if fence.update(guarded=guarded):
         return True
-    # The first login ever of a user who is older than these apps.
+    # The first login of a user who was created before these apps were installed.
     return access.guarded is None and UserAccess.begin(key, guarded, 0) and fence.update(guarded=guarded) == 1
 
 
 class PasswordBackend(ModelBackend):
-    """Django's backend, throttled and recorded, and as slow for a stranger as for an owner."""
+    """Django's `ModelBackend` with a throttle and events. It takes as long for an unknown user as for a known one."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> Any:
-        """The active user with this password, or `None` after a hash was computed all the same."""
+        """The active user with this password, or `None`. A hash is computed in both cases."""
         if username is None:
             username = kwargs.get(get_user_model().USERNAME_FIELD)
         if username is None or password is None:
@@ -146,7 +147,7 @@ class PasswordBackend(ModelBackend):
         try:
             fits = _password_fits(user, password) and self.user_can_authenticate(user)
         except OUTAGES:
-            # Whether it was right is not known, and an owner must not be locked out by that.
+            # The password may have been right, and an outage must not lock the user out.
             with suppress(*OUTAGES):
                 attempt.settle(failed=False)
             raise
@@ -159,11 +160,11 @@ class PasswordBackend(ModelBackend):
         return with_session_hash(user)
 
     def get_user(self, user_id: Any) -> Any:
-        """The user of a session, in one statement. A session of an earlier version of the user's access is refused."""
+        """The user of a session, in one query. Django refuses a session of an earlier `token_version`."""
         user = get_user(user_id)
         return with_session_hash(user) if user is not None and self.user_can_authenticate(user) else None
 
-    # Django's own twins of these two ask neither the throttle nor for the version of the user's access.
+    # Django's own versions of these two use neither the throttle nor `token_version`.
 
     async def aauthenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
@@ -175,27 +176,27 @@ class PasswordBackend(ModelBackend):
 
 
 def with_session_hash(user: Any) -> Any:
-    """`user`, whose sessions Django knows by the version of the user's access and not by the stored hash.
+    """Returns `user`, changed so that Django ties its sessions to `token_version` and not to the password hash.
 
-    That one changes with new parameters, taken up at one login, and would log out every other device.
+    A login also replaces the hash if its parameters are outdated, and that would log out every other device.
     """
-    # Not lambdas: a project may keep its users in a cache, and pickle them for it.
+    # Not lambdas: a project may pickle users to keep them in a cache.
     user.get_session_auth_hash = partial(session_hash, user)
     user.get_session_auth_fallback_hash = partial(fallback_hashes, user)
     return user
 
 
 def fallback_hashes(user: Any) -> Iterator[str]:
-    """The session hashes of `user` by the keys that `SECRET_KEY` has replaced."""
+    """The session hashes of `user` under each of `SECRET_KEY_FALLBACKS`."""
     return (session_hash(user, key) for key in settings.SECRET_KEY_FALLBACKS)
 
 
 def bind_session(session: Any, user: Any) -> None:
-    """Has `session` know its user by the version that the user's access has now."""
+    """Stores in `session` the session hash for the present `token_version` of `user`."""
     if isinstance(load_backend(session[BACKEND_SESSION_KEY]), PasswordBackend):
         session[HASH_SESSION_KEY] = session_hash(user)
     elif HASH_SESSION_KEY in session:
-        # That backend reads its users itself, and they have the hash of their class.
+        # Another backend loads its users itself, and Django asks them for the hash of their class.
         session[HASH_SESSION_KEY] = user.__class__.get_session_auth_hash(user)
 
 
@@ -213,7 +214,8 @@ def _refuse(request: HttpRequest | None, attempt: throttle.Attempt, user: Any, i
         attempt.settle(failed=True)
         events.login_failed(user, identifier, Client.of(request))
     else:
-        # A later backend may know the password, and then this was no failure. An earlier attempt here was none either.
+        # A later backend may accept the password, and then this was no failure. One did so for an earlier attempt that
+        # is still unsettled: without one, `user_login_failed` would have settled it.
         _settle(failed=False)
         UNSETTLED.set((attempt, user, identifier, Client.of(request)))
 
@@ -229,22 +231,22 @@ def _settle(failed: bool) -> None:
 
 @receiver(user_login_failed, dispatch_uid="security.settle")
 def settle_failure(sender: object, **kwargs: Any) -> None:
-    """No backend knows the password."""
+    """No backend accepted the password."""
     _settle(failed=True)
 
 
 @receiver(got_request_exception, dispatch_uid="security.settle")
 def settle_error(sender: object, **kwargs: Any) -> None:
-    """A later backend, or a receiver of the project's, raised: a guess that is not counted could be tried for ever."""
+    """A later backend or a receiver raised an error. Without a count, an attacker could guess without limit."""
     with suppress(*OUTAGES):
         _settle(failed=True)
 
 
 @receiver(user_logged_in, dispatch_uid="security.settle")
 def settle_success(sender: object, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
-    """A later backend knows the password, for a login form of the project's own, which does not call `verify()`.
+    """A later backend accepted the password, in a login form of the project that does not call `verify()`.
 
-    The user may be one that no backend of ours has read, as after a registration. There may be no session: some
+    The user may not come from the backend here, for example after a registration. There may be no session: some
     libraries send the signal for logins by a token.
     """
     _settle(failed=False)
@@ -253,13 +255,13 @@ def settle_success(sender: object, request: HttpRequest | None, user: Any, **kwa
 
 
 def has_session(request: HttpRequest | None) -> bool:
-    """Whether this request has logged a user in by a session."""
+    """Whether the session of this request has a logged-in user."""
     return BACKEND_SESSION_KEY in getattr(request, "session", ())
 
 
 @receiver(request_finished, dispatch_uid="security.settle")
 def settle_rest(sender: object, **kwargs: Any) -> None:
-    """A later backend knows the password, and no login follows, as with DRF's `BasicAuthentication`.
+    """A later backend accepted the password, and no login follows, as with DRF's `BasicAuthentication`.
 
     Django sends no signal for such a success.
     """
@@ -269,13 +271,13 @@ def settle_rest(sender: object, **kwargs: Any) -> None:
 
 
 def _password_fits(user: Any, password: str) -> bool:
-    # JSON can carry half a surrogate pair, which cannot be hashed, and which is in no password.
+    # JSON can carry half of a surrogate pair. It cannot be hashed, so no stored password has one.
     hashable = not any("\ud800" <= c <= "\udfff" for c in password)
     if user is None or not ModelBackend().user_can_authenticate(user) or not hashable:
-        # Refused in any case. An address that is refused sooner would show which users have an account here.
+        # Refused in any case, but only after a hash: a faster answer would show that the address has no account.
         user, password = get_user_model()(), password if hashable else ""
     work, due = old_hashes.work(), list[str]()
-    # A known and an unknown user wait once, in the same line. A statement inside would keep all who wait behind it.
+    # Known and unknown users wait once, in the same queue. A query inside would delay all requests in the queue.
     with hashing.turn():
         if not (found := _matches(user, password, due)):
             old_hashes.make_up_for(password, user.password, work)
@@ -290,7 +292,7 @@ def _matches(user: Any, password: str, due: list[str]) -> bool:
     except OUTAGES:
         raise
     except Exception as error:
-        # Each hasher has errors of its own for a hash that it cannot read. It fits no password.
+        # Hashers raise different errors for a hash that they cannot read. Such a hash fits no password.
         extra = {"user_key": user_key(user.pk), "error": type(error).__name__}
         logger.error("password hash cannot be read", extra=extra)
         return False

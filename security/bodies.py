@@ -1,7 +1,7 @@
-"""The length of a body.
+"""The length of a request body.
 
-Gives `BodyGate`, a middleware that refuses a body that nothing would read, and `body_length`, for views of a project
-without it.
+Gives `BodyGate`, a middleware that refuses a body that Django would not read, and `body_length`, for views of a project
+without that middleware.
 """
 
 import re
@@ -13,13 +13,13 @@ from django.http.response import HttpResponseBase
 from security.refusals import Refused, refusal
 
 LENGTH = re.compile(r"[0-9]{1,18}")
-# A request with one of these methods and one of these types has a body, over HTTP/2 without any Transfer-Encoding.
+# A request with one of these methods and content types has a body. HTTP/2 has no Transfer-Encoding that says so.
 SENDING = ("POST", "PUT", "PATCH")
 READ = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class BodyGate:
-    """Refuses a body without a usable length. It stands before the CSRF check, which would find no token in it."""
+    """Refuses a body without a usable length. Place it before the CSRF check, which would find no token in the body."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -33,9 +33,9 @@ class BodyGate:
 
 
 def body_length(request: HttpRequest) -> int:
-    """How many bytes of body follow, 0 for none.
+    """The length of the body in bytes, 0 for none.
 
-    Django and DRF read no body without a Content-Length, so a token in it would be ignored and a logout do nothing.
+    Django and DRF do not read a body without a Content-Length: a token in it would be ignored and a logout do nothing.
     Raises `Refused`: 411 for a body without a length (RFC 9110 section 15.5.12), 400 for a length that is no number.
     """
     length = request.META.get("CONTENT_LENGTH", "")

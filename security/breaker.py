@@ -1,7 +1,7 @@
-"""Waits for a silent server once. Further calls are refused at once, until it answers again.
+"""A circuit breaker: after one call to a silent server, further calls are refused at once until it answers again.
 
-Without this, each request to a hung store holds a thread for the full wait, and what needs no store waits for a
-thread. The libraries for this either let every thread try again at once or hold a lock during each call.
+Without this, each request to a hung store holds a thread for the full wait, and requests that need no store wait for a
+thread. Existing libraries either let all threads try again at the same time or hold a lock during each call.
 """
 
 import threading
@@ -12,7 +12,7 @@ PAUSE = 1
 
 
 class Breaker:
-    """Guards one server in one process. `wait` is the longest that a call can take, in seconds."""
+    """Guards one server in one process. `wait` is the longest time that a call can take, in seconds."""
 
     def __init__(self, wait: float) -> None:
         self.wait = wait
@@ -20,7 +20,7 @@ class Breaker:
         self._next_try: float | None = None
 
     def allows(self) -> bool:
-        """Whether the server may be asked. While it is silent, one caller at a time may."""
+        """Whether the caller may ask the server. While the server is silent, only one caller at a time may."""
         if self._next_try is None:
             return True
         with self._lock:
@@ -28,7 +28,7 @@ class Breaker:
             if self._next_try is not None and now < self._next_try:
                 return False
             if self._next_try is not None:
-                # The others are refused until this caller has found out.
+                # Refuses the others until this caller knows whether the server answers.
                 self._next_try = now + self.wait + PAUSE
             return True
 

@@ -1,6 +1,7 @@
-"""Django believes any charset that Python has a codec for, rot13 too, and fails at reading the address with it.
+"""Django accepts any charset that Python has a codec for, even rot13, and then fails to decode the query string.
 
-That is before there is anything that could answer an error. Gives `drop_foreign`, for a WSGI application in front.
+It fails while it builds the request, before any code that turns an error into an answer. Gives `drop_foreign`, which a
+WSGI application in front of Django calls.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ UTF8 = ("utf-8", "utf8", "us-ascii")
 
 
 def drop_foreign(environ: dict[str, Any]) -> None:
-    """Takes a charset other than UTF-8 out of `environ`, with all other parameters of the content type."""
+    """Removes all parameters of the content type from `environ` if they name a charset other than UTF-8."""
     content_type = environ.get("CONTENT_TYPE", "")
     if ";" in content_type and not _is_utf8(content_type):
         environ["CONTENT_TYPE"] = content_type.partition(";")[0]
