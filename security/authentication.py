@@ -87,7 +87,7 @@ class TokenUser(SimpleLazyObject):
 
 
 def _has_own_role() -> bool:
-    """Whether the model's `role` is not text, or not what `SECURITY_ROLE` returns. The project expects its own field."""
+    """Whether the model's `role` is not text, or not what `SECURITY_ROLE` returns. The project expects its own."""
     if not has_field("role"):
         return False
     field = get_user_model()._meta.get_field("role")

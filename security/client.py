@@ -1,6 +1,6 @@
 """The client of a request, as far as a server can know it: an address and a user agent.
 
-Needs Django. Gives `Client`, a frozen value that rows copy from; nothing keeps the request.
+Needs Django. Gives `Client`, a frozen value that is copied into rows, so that nothing has to keep the request.
 """
 
 import hashlib
@@ -19,16 +19,16 @@ from security.conf import conf
 logger = logging.getLogger("site.client")
 
 USER_AGENT_LENGTH = 256
-# As proxies write an address (RFC 7239, section 6): IPv6 in brackets, and either with a port.
+# An address as proxies may write it (RFC 7239, section 6): IPv6 in brackets, and IPv4 or IPv6 with a port.
 WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]{1,5})?")
 BLANKS_AND_QUOTES = ' \t"'
-# Seconds between two warnings of one process, and characters of what could not be read.
+# Seconds between two warnings of one process, and how many characters of the unreadable address they show.
 WARN_EVERY, LOGGED_LENGTH = 60, 40
 UNREADABLE = (
-    "A client's address cannot be read, so that the throttle does without. TRUSTED_PROXIES must be the number of your "
+    "A client's address cannot be read, so the throttle works without it. TRUSTED_PROXIES must be the number of your "
     "proxies, and each must append the address it sees to X-Forwarded-For."
 )
-# The first that is found decides: Edge and Opera also say Chrome, Chrome says Safari, Android says Linux.
+# The first match decides: Edge and Opera also say Chrome, Chrome says Safari, Android says Linux.
 BROWSERS = {
     "Edg": "Edge",
     "OPR/": "Opera",
@@ -53,9 +53,10 @@ SYSTEMS = {
 
 @dataclass(frozen=True)
 class Client:
-    """One caller. `address` is "" where none can be read (a Unix socket, a management command, `unknown`).
+    """One caller. `address` is "" if none can be read (a Unix socket, a management command, `unknown`).
 
-    "" is no address that clients share: nothing may count by it. See `security.throttle.login_limits`.
+    Clients with the address "" have nothing in common, so nothing may be counted by it. See
+    `security.throttle.login_limits`.
     """
 
     address: str = ""
@@ -73,25 +74,25 @@ class Client:
 
     @property
     def user_agent_hash(self) -> str:
-        """What a browser keeps between visits: 64 hex digits over its user agent, not its address."""
+        """The SHA-256 of the user agent, in 64 hex digits. It recognises a browser that comes from a new address."""
         return hashlib.sha256(self.user_agent.encode(errors="replace")).hexdigest()
 
     @property
     def network(self) -> str:
-        """The address to count by, "" for none. One IPv6 customer holds a /64, and so 2^64 addresses to fail from."""
+        """What to count by, "" for none: an IPv4 address, or the /64 of an IPv6 one, because a customer gets a /64."""
         if ":" not in self.address:
             return self.address
         return str(ipaddress.ip_network(f"{self.address}/64", strict=False))
 
 
 def name_of(user_agent: str) -> str:
-    """Browser and system, for a list; the beginning of a user agent that names neither."""
+    """Browser and system, for a list. Of a user agent that names neither, the first 60 characters."""
     found = [next((name for mark, name in marks.items() if mark in user_agent), "") for marks in (BROWSERS, SYSTEMS)]
     return " on ".join(filter(None, found)) or user_agent[:60] or "unknown"
 
 
 def address_of(request: HttpRequest) -> str:
-    """The address of the client in its one form; "" for what is none."""
+    """The address of the client in normal form; "" if it cannot be read."""
     entry = _entry(request)
     address = _read(entry)
     if not address:
@@ -100,10 +101,10 @@ def address_of(request: HttpRequest) -> str:
 
 
 def _entry(request: HttpRequest) -> str:
-    """Each proxy of ours appended the peer it saw; what stands left of those was written by the client.
+    """The entry of our outermost proxy. Each of our proxies appends the peer it saw; the client may write the rest.
 
-    Places count, blank ones too: a proxy that sees no address may append nothing, and the entry before that
-    is the client's own. With fewer entries than proxies the peer is a proxy, whose address stands for everyone.
+    Blank entries count too: a proxy that sees no address may append an empty one, and the client wrote the entry
+    before it. If there are fewer entries than proxies, the peer is a proxy, and its address would stand for everyone.
     """
     if not conf.TRUSTED_PROXIES:
         return str(request.META.get("REMOTE_ADDR", ""))
@@ -111,7 +112,7 @@ def _entry(request: HttpRequest) -> str:
     return entries[-conf.TRUSTED_PROXIES] if len(entries) >= conf.TRUSTED_PROXIES else ""
 
 
-# Each request asks, and most come from few addresses. A client can write what stands here: it has a bound.
+# Each request asks, and most come from few addresses. The cache has a bound, because clients can write entries.
 @lru_cache(maxsize=256)
 def _read(entry: str) -> str:
     text = entry.strip(BLANKS_AND_QUOTES)
@@ -126,13 +127,13 @@ def _read(entry: str) -> str:
 
 
 class _Warned:
-    """When this process last warned, by a clock that cannot be set."""
+    """When this process last warned, by the monotonic clock."""
 
     at: float | None = None
 
 
 def _warn(entry: str) -> None:
-    # Once in a while: every request would come with it, and a client can write such an entry.
+    # Not for each request: all of them may have such an entry, and a client can write one on purpose.
     now = time.monotonic()
     if _Warned.at is None or now - _Warned.at >= WARN_EVERY:
         _Warned.at = now

@@ -7,7 +7,7 @@ from django.utils.functional import empty
 
 
 class Conf:
-    """Settings by name: the project's, or the default that was given here."""
+    """Settings by name: the project's value, or else the default that was given here."""
 
     def __init__(self, **defaults: Any) -> None:
         self._defaults = defaults
@@ -19,10 +19,10 @@ class Conf:
 
 
 def setting(name: str, default: Any) -> Any:
-    """The project's setting, as it is now, or `default`.
+    """The project's present setting, or `default`.
 
-    Past Django's `LazySettings`, which raises two exceptions for a setting that is not there: ten of those would be a
-    tenth of a request.
+    It bypasses Django's `LazySettings`, which raises two exceptions for a setting that is not there: ten such settings
+    would take a tenth of a request's time.
     """
     wrapped = object.__getattribute__(settings, "_wrapped")
     return getattr(settings if wrapped is empty else wrapped, name, default)
@@ -31,20 +31,20 @@ def setting(name: str, default: Any) -> Any:
 DEFAULT_ROLE = "security.users.default_role"
 
 conf = Conf(
-    # Called with a user; gives the role that sessions and tokens carry.
+    # The path of a function that takes a user and returns the role that sessions and tokens carry.
     SECURITY_ROLE=DEFAULT_ROLE,
-    # The fields whose change revokes a user's access, as far as the user model has them. The fields that name the
-    # user and take mail are always guarded.
+    # The fields whose change revokes a user's access, as far as the user model has them. The login name and the e-mail
+    # address are always guarded.
     SECURITY_GUARDED_FIELDS=("password", "is_active", "is_staff", "is_superuser", "role"),
-    # How many proxies of yours stand in front; so many entries of X-Forwarded-For are believed.
+    # How many proxies of yours stand in front. As many entries of X-Forwarded-For are trusted.
     TRUSTED_PROXIES=0,
     # The cache, in Redis, where failed logins and mails are counted.
     THROTTLE_CACHE_ALIAS="throttle",
-    # Failures allowed in so many seconds; security/throttle.py says what each one stops.
+    # How many failures are allowed, and in how many seconds. security/throttle.py says what each limit stops.
     THROTTLE_ACCOUNT_AND_ADDRESS=(10, 5 * 60),
     THROTTLE_ADDRESS=(100, 5 * 60),
     THROTTLE_ACCOUNT_FROM_UNKNOWN_CLIENTS=(50, 60 * 60),
-    # Mails in so many seconds, counted whether the address is known here or not.
+    # How many mails are sent, and in how many seconds. They are counted for unknown addresses too.
     THROTTLE_MAIL_TO_ADDRESSEE=(5, 60 * 60),
     THROTTLE_MAIL_FROM_ADDRESS=(20, 60 * 60),
 )

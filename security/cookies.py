@@ -1,8 +1,8 @@
-"""A cookie of ours counts only under its exact name, and only once in a request.
+"""A cookie of ours is read only under its exact name, and only if it occurs once in a request.
 
-A browser lets no sibling host set `__Host-sessionid`, but lets it set that name behind U+2000, and Django's parser
-strips the U+2000. So the server must keep the promise of the prefix as well (RFC 6265bis section 4.1.3). Needs Django.
-Gives one middleware, which stands before everything that reads cookies.
+A browser does not let a sibling host set `__Host-sessionid`, but it lets it set that name with U+2000 in front, and
+Django's parser strips the U+2000. So the server must enforce the prefix as well (RFC 6265bis section 4.1.3). Needs
+Django. Gives one middleware. Place it before everything that reads cookies.
 """
 
 import re
@@ -16,30 +16,31 @@ from django.http.response import HttpResponseBase
 
 from security.checks import refuse_mistakes
 
-# In any case, as browsers compare them.
+# Compared without regard to case, as in browsers.
 PREFIXES = ("__host-", "__secure-")
-# Browsers and Django read the same name of such a cookie, whatever its value.
+# From a cookie of this form browsers and Django read the same name, whatever its value.
 PLAIN = re.compile(r"[ \t]*([\w!#$%&'*+.^`|~-]+)=", re.ASCII)
 
 
 def is_ours(name: str) -> bool:
-    """Whether this site gives a cookie of this name a meaning: a setting names it, or it has one of the prefixes."""
+    """Whether a cookie of this name has a meaning here: a setting names it, or it has one of the prefixes."""
     return bool(name) and (name in named() or name.lower().startswith(PREFIXES))
 
 
 def named() -> tuple[str, ...]:
-    """The cookies that a setting names."""
+    """The names of the cookies that a setting names."""
     refresh = getattr(settings, "JWT_REFRESH_COOKIE_NAME", "__Host-refresh")
     return settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, refresh
 
 
 class ExactCookiesMiddleware:
-    """Takes out of the request what Django would read as a cookie of ours and is none, or stands there twice.
+    """Removes from the request cookies that Django would mistake for ours, and cookies of ours that occur twice.
 
-    Takes out of the answer a CSRF cookie that the request had already. Django repeats it with each form, to move its
-    expiry, and so an answer from before a login would undo the new one, and each form since would be refused.
+    Removes from the answer a CSRF cookie that the request had already. Django sends it again with each form, to move
+    its expiry. If a login replaces the cookie meanwhile, such an answer would restore the old one, and forms would be
+    refused.
 
-    It cannot be made under a configuration that the checks refuse, so that no server starts.
+    Creating it runs the system checks, so a server with an error in its settings does not start.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -49,7 +50,7 @@ class ExactCookiesMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "HTTP_COOKIE" in request.META:
             request.META["HTTP_COOKIE"] = exact(request.META["HTTP_COOKIE"])
-            # A middleware of the project that read cookies before this one has left all of them there.
+            # If a middleware before this one has read the cookies, Django has kept all of them here.
             request.__dict__.pop("COOKIES", None)
         response, name = self.get_response(request), settings.CSRF_COOKIE_NAME
         if name in response.cookies and response.cookies[name].value == request.COOKIES.get(name):
@@ -60,7 +61,7 @@ class ExactCookiesMiddleware:
 def exact(line: str) -> str:
     """A `Cookie` header (its bytes as Latin-1, as WSGI has it) without the cookies that only look like ours.
 
-    Of two with the same name neither is kept: which of them the browser meant cannot be known.
+    Of two cookies with the same name neither is kept: the server cannot know which one is genuine.
     """
     parts = line.split(";")
     plain = {found[1] for part in parts if (found := PLAIN.match(part))}
@@ -76,12 +77,12 @@ def exact(line: str) -> str:
 
 
 def _raw_name(chunk: str) -> str:
-    # Only what a browser strips (RFC 6265bis section 5.6): any other blank is part of the name.
+    # Strips only what a browser strips (RFC 6265bis section 5.6): any other white space is part of the name.
     name, separator, _ = chunk.partition("=")
     return name.strip(" \t") if separator else ""
 
 
 def _read_names(chunk: str) -> set[str]:
-    """What Django reads as the name under WSGI, which decodes the header, and under ASGI, which does not."""
+    """The names that Django reads under WSGI, where it decodes the header, and under ASGI, where it does not."""
     decoded = chunk.encode("latin-1").decode(errors="replace")
     return {name for text in (chunk, decoded) for name in parse_cookie(text)}

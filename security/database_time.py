@@ -1,7 +1,7 @@
 """One clock for all machines: the database's.
 
-Two web machines' clocks differ by seconds, and so do a web machine's and housekeeping's. Where seconds decide, the
-database is asked, in the statement that reads or writes the row. Gives `database_now`.
+The clocks of two machines that run web processes or housekeeping may differ by seconds. Where seconds decide, the
+statement that reads or writes the row uses the database's clock. Gives `database_now`.
 """
 
 from django.db import connection
@@ -13,6 +13,6 @@ from django.utils import timezone
 def database_now() -> Expression:
     """The database's present time, for an annotation, a filter or an UPDATE.
 
-    SQLite is on this machine and has this machine's clock.
+    SQLite runs in this process and uses this machine's clock, as `timezone.now()` does.
     """
     return Value(timezone.now(), output_field=DateTimeField()) if connection.vendor == "sqlite" else Now()

@@ -1,4 +1,4 @@
-"""The devices a user is logged in on, across both flows, and the one way to end them all.
+"""The devices a user is logged in on, in both flows, and the interface by which they are listed and ended.
 
 Gives `Flow`, what each flow registers in its `AppConfig.ready`, and `FLOWS`.
 """
@@ -25,11 +25,11 @@ class Device:
 
     @property
     def name(self) -> str:
-        """What it is called in a list."""
+        """Its name in a list of devices."""
         return name_of(self.user_agent)
 
     def as_json(self, current: str | None) -> dict[str, Any]:
-        """Its form in both APIs; `current` is the id of the device that asks."""
+        """The device as both APIs send it; `current` is the id of the device that asks."""
         return {
             "id": str(self.id),
             "current": str(self.id) == current,
@@ -43,7 +43,7 @@ class Device:
 
 
 class Flow(Protocol):
-    """What `security` asks of a way to log in. `name` is what it calls many of its devices."""
+    """What `security` needs from a login flow. `name` is what its devices are called, in the plural."""
 
     name: str
 
@@ -51,12 +51,12 @@ class Flow(Protocol):
         """The live devices of a user, the latest first."""
 
     def end(self, user: Any, device: UUID, reason: str) -> bool:
-        """Ends one device of this user; whether there was one. Raises the store's error when it is away."""
+        """Ends one device of this user. Returns whether there was one. Raises the store's error if it is away."""
 
     def end_all(self, key: str, token_version: int, reason: str, keep: Any = None) -> int:
-        """Ends what was issued to a user before the `token_version`, and returns how many devices that was.
+        """Ends what was issued to a user before this `token_version`. Returns the number of devices it ended.
 
-        Raises the store's error when it is away.
+        Raises the store's error if it is away.
         The flow to which `keep` belongs gives it a new key instead of ending it; the other flow ignores it.
         """
 

@@ -1,7 +1,7 @@
-"""What happened to a user's access: a row that stays, and a log line for a program that watches now.
+"""Security events: each is stored as a row and written as a log line.
 
-Names follow the OWASP logging vocabulary. No password, token, cookie or session id is ever passed in
-here, and no address that no user here has: people type passwords into the wrong field.
+Names follow the OWASP logging vocabulary. No password, token, cookie or session id is ever passed in here. A login
+name that no user has is not stored either: people type passwords into the wrong field.
 """
 
 import logging
@@ -30,16 +30,16 @@ def record(name: SecurityEvent.Name, user: Any, client: Client, **detail: Any) -
 
 
 def log(name: str, client: Client, level: int = logging.INFO, **detail: Any) -> None:
-    """The log line alone, for what happens too often to keep."""
+    """Writes only the log line, for events that are too frequent to store."""
     extra = {"event": name, "address": client.address, "user_agent": client.user_agent, **detail}
     logger.log(level, name, extra=extra)
 
 
 def login_failed(user: Any, identifier: str, client: Client) -> None:
-    """One refused login. For a name that no user has, only a keyed digest is kept, to see a series by."""
+    """Records one refused login. Of a name that no user has it stores only a keyed digest, to recognise repetitions."""
     if user is not None:
         record(SecurityEvent.Name.LOGIN_FAIL, user, client, inactive=not getattr(user, "is_active", True))
         return
-    # Without the key, a reader of the log could try passwords against the digest of a mistyped one.
+    # Without the key, a reader of the log could try passwords against the digest of one that was typed as a name.
     digest = salted_hmac("security.events", identifier).hexdigest()[:16]
     record(SecurityEvent.Name.LOGIN_FAIL, None, client, unknown=digest)

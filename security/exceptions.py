@@ -1,4 +1,4 @@
-"""Every refusal of a JSON endpoint in one form: the exception handler of `JsonView`."""
+"""The exception handler of `JsonView`: every refusal of a JSON endpoint has one form."""
 
 from typing import Any
 
@@ -27,12 +27,12 @@ SENTENCES = {
 }
 
 
-# DRF's own refusals of a body, and the check that each stands for.
+# DRF's own exceptions for a body, and the name of each check in the log.
 CHECKS = {exceptions.UnsupportedMediaType: "media type", exceptions.ParseError: "json"}
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """`{"error": …}` for every refusal, also 503 while a store is away; `None` for a fault of the code."""
+    """`{"error": …}` for every refusal, also 503 while a store is away. `None` for an error in the code: 500."""
     if isinstance(error, OUTAGES):
         set_rollback()
         return Response({"error": UNAVAILABLE}, 503, headers={"Retry-After": str(OUTAGE_RETRY_AFTER)})

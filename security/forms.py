@@ -1,4 +1,4 @@
-"""A login form for Django's admin that does not hide how long a throttled user must wait."""
+"""A login form for Django's admin that says how long a throttled user must wait."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from security.backends import throttled_is_raised
 
 
 class ThrottledAuthenticationForm(AdminAuthenticationForm):
-    """Set it as `admin.site.login_form`. Without it the admin says "wrong" to a throttled attempt."""
+    """Set it as `admin.site.login_form`. Without it the admin calls a throttled attempt a wrong password."""
 
     def clean(self) -> Any:
         """Raises `Throttled`, for the project to answer with 429."""
