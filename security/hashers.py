@@ -1,4 +1,4 @@
-"""How passwords are hashed."""
+"""The password hashers: Argon2id, and Argon2id over an old PBKDF2 hash."""
 
 import base64
 import hashlib
@@ -24,9 +24,9 @@ COLUMN = 128
 def normal_form(password: str) -> str:
     """The text that is hashed: `password` in NFKC (NIST SP 800-63B-4 section 3.1.1.2 names NFKC and NFKD).
 
-    One keyboard sends `é` as one character, another as two, and a password must fit on both. Of the two forms
-    this is the composed one, as most keyboards send it: what is typed is then in normal form already, costs one
-    hash, and fits hashes that were made of the text as typed.
+    One keyboard sends `é` as one character, another as two, and a password must fit from both. NFKC is the composed
+    form, which most keyboards send. Such text is in normal form already: it costs one hash, and it fits hashes that
+    were made of the text as typed.
     """
     return unicodedata.normalize("NFKC", password)
 
@@ -34,8 +34,9 @@ def normal_form(password: str) -> str:
 class Argon2id(Argon2PasswordHasher):
     """Argon2id with OWASP's parameters: 19 MiB, 2 passes, 1 lane (Password Storage Cheat Sheet).
 
-    Django's default takes 100 MiB and 8 lanes for each guess; ten guesses at once are a gigabyte, and
-    the login form becomes a way to bring the server down. A rise here is taken up by each user's next login.
+    Django's default takes 100 MiB and 8 lanes for each guess. Ten guesses at once would take a gigabyte, and an
+    attacker could bring the server down through the login form. After a rise here, each user's next login stores a new
+    hash.
     """
 
     memory_cost = 19 * 1024  # KiB
@@ -47,39 +48,39 @@ class Argon2id(Argon2PasswordHasher):
         return str(compute(self.encode_here, password, salt))
 
     def encode_here(self, password: str, salt: str) -> str:
-        """Likewise, in the thread that calls it."""
+        """Like `encode`, but in the calling thread."""
         return super().encode(normal_form(password), salt)
 
     def verify(self, password: str, encoded: str) -> bool:
-        """Whether the password fits: in normal form, or as typed, for a hash of before there was a normal form.
+        """Whether the password fits in normal form, or as typed: older hashes were made of the text as typed.
 
-        Computes two hashes at most, and one for a password that is in normal form. Raises `Busy`.
+        Computes one hash for a password that is in normal form, and at most two for others. Raises `Busy`.
         """
         return bool(compute(self.verify_here, password, encoded))
 
     def verify_here(self, password: str, encoded: str) -> bool:
-        """Likewise, in the thread that calls it."""
+        """Like `verify`, but in the calling thread."""
         normal = normal_form(password)
         return super().verify(normal, encoded) or (normal != password and super().verify(password, encoded))
 
 
 class Argon2idOverPBKDF2(BasePasswordHasher):
-    """Argon2id over the result of PBKDF2: what `manage.py wrap_password_hashes` makes of a hash by PBKDF2.
+    """Argon2id over a PBKDF2 hash: what `manage.py wrap_password_hashes` stores.
 
-    A password that fits is stored by plain Argon2id from then on, as every hasher that is not the first in
-    `PASSWORD_HASHERS` has it. Stored are `algorithm$iterations$costs$salt$hash`, with the salt of the PBKDF2 hash,
-    in less than the 128 characters of Django's column.
+    At the next login Django replaces it with a plain Argon2id hash, as it does for every hasher that is not the first
+    in `PASSWORD_HASHERS`. The form is `algorithm$iterations$costs$salt$hash`, with the salt of the PBKDF2 hash. It
+    fits in the 128 characters of Django's column.
     """
 
     algorithm = "argon2_pbkdf2_sha256"
     inner = PBKDF2PasswordHasher()
 
     def encode(self, password: str, salt: str) -> str:
-        """The hash of `password` as typed, for that is what the old one was made of."""
+        """The hash of `password` as typed, because the old hash was made of that."""
         return self.wrap(self.inner.encode(password, salt))
 
     def wrap(self, encoded: str) -> str:
-        """`encoded`, a hash by PBKDF2, wrapped. Raises `ValueError` for one that cannot be read or is too long."""
+        """Wraps `encoded`, a PBKDF2 hash. Raises `ValueError` if it cannot be read, or the result is too long."""
         _, iterations, _, _ = encoded.split("$", 3)
         costs = f"m={Argon2id.memory_cost},t={Argon2id.time_cost},p={Argon2id.parallelism}"
         wrapped = self._over(encoded, costs)
@@ -92,7 +93,7 @@ class Argon2idOverPBKDF2(BasePasswordHasher):
         memory, passes, lanes = (int(cost.partition("=")[2]) for cost in costs.split(","))
         hashed = hash_secret_raw(
             inner.encode(),
-            # Argon2 takes no salt under eight bytes, and some old ones are shorter.
+            # Argon2 needs a salt of at least eight bytes, and some old salts are shorter.
             hashlib.sha256(salt.encode()).digest()[:16],
             time_cost=passes,
             memory_cost=memory,

@@ -1,9 +1,9 @@
-"""The threads in which passwords are hashed: as many as this process has cores to itself, and at least one.
+"""The threads that hash passwords: one for each core in this process's share, and at least one.
 
-Needs Django. Gives `compute` for one hash, and `turn` around what one login hashes, with one wait for all.
+Needs Django. Gives `compute` for one hash, and `turn` around all hashes of one login, so that it waits only once.
 
-A hash takes 19 MiB and a core. In the server's own threads as many logins as there are threads would be hashed at once,
-every one of these threads would keep the memory, and all other requests would wait for a core.
+A hash takes 19 MiB and a core. If the server's own threads hashed, there would be as many hashes at once as threads,
+each of these threads would keep the memory, and all other requests would wait for a core.
 """
 
 import os
@@ -22,24 +22,24 @@ from security.waits import WAITS, Busy
 
 # Seconds that a request waits for its turn.
 PATIENCE = 5
-# Microseconds of processor time, and in how many; "max" for no limit.
+# A container's limit: microseconds of processor time, and in how many microseconds; "max" for no limit.
 LIMIT = Path("/sys/fs/cgroup/cpu.max")
-# How far hashing stands back behind what else the machine has to do.
+# The niceness of the threads that hash: other work on the machine comes first.
 NICE = 10
 
 
 class Pool:
-    """The threads of one process, and the requests that wait for one, in the order they came."""
+    """The hashing threads of one process, and the requests that wait for one, in order of arrival."""
 
     def __init__(self) -> None:
         self._lock, self._taken = threading.Lock(), 0
         self._queue: deque[Any] = deque()
-        # Of the thread of a request: whether it has its turn. Of a thread that hashes: that it is one.
+        # In the thread of a request, `turn`: whether it has its turn. In a hashing thread, `hashes`: True.
         self._here = threading.local()
 
     @cached_property
     def size(self) -> int:
-        """How many hashes are computed at once. Not told before the first, when all processes are there."""
+        """How many hashes are computed at once. Read at the first hash, when all processes of the server have begun."""
         return max(1, _cores() // _processes())
 
     @cached_property
@@ -48,15 +48,15 @@ class Pool:
 
     def _begin_thread(self) -> None:
         self._here.hashes = True
-        # Where this is no thread of its own, as under gevent, or a thread has no priority of its own, as on macOS, the
-        # whole process would stand back.
+        # Under gevent this is not a thread of its own, and on macOS a thread has no priority of its own. There the
+        # whole process would get the lower priority.
         if sys.platform == "linux" and threading.get_native_id() != os.getpid():
             with suppress(OSError):
                 os.nice(NICE)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Has one of the threads free for what is computed inside. Raises `Busy`."""
+        """Reserves one of the threads for what is computed inside. Raises `Busy`."""
         if self._has_turn():
             yield
             return
@@ -77,7 +77,7 @@ class Pool:
                 self._wait()
 
     def _takes_free_one(self, waiters: Iterable[Any]) -> bool:
-        """Whether a thread was free, which is the caller's now. Otherwise `waiters` are in the queue."""
+        """Takes a thread for the caller if one is free, and returns whether it was. Otherwise it queues `waiters`."""
         with self._lock:
             if self._taken < self.size:
                 self._taken += 1
@@ -91,7 +91,7 @@ class Pool:
         if self._takes_free_one([waiter]) or waiter.acquire(timeout=PATIENCE):
             return
         with self._lock:
-            # Who is no longer there was called at the last moment.
+            # If the waiter is no longer in the queue, it got its turn at the last moment.
             if waiter in self._queue:
                 self._queue.remove(waiter)
                 raise Busy(f"No password could be hashed within {PATIENCE} s.")
@@ -104,7 +104,7 @@ class Pool:
                 self._taken -= 1
 
     def compute(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        # A second thread may not be free before this one is.
+        # A hashing thread must not wait for another one: with one thread it would wait for itself.
         if getattr(self._here, "hashes", False):
             return work(*arguments)
         with self.turn():
@@ -117,17 +117,17 @@ POOL = Pool()
 
 
 def turn() -> AbstractContextManager[None]:
-    """Around what one login hashes: it waits once. Raises `Busy`."""
+    """For use around all hashes of one login, which then waits only once. Raises `Busy`."""
     return POOL.turn()
 
 
 def compute(work: Callable[..., Any], *arguments: Any) -> Any:
-    """What `work` gives or raises, in a thread that hashes, with the caller's context. Raises `Busy`."""
+    """Runs `work` in a hashing thread, in the caller's context, and returns or raises what it does. Raises `Busy`."""
     return POOL.compute(work, *arguments)
 
 
 def _renew() -> None:
-    """A forked process has none of the threads, and the locks as one of them may have held them."""
+    """A forked process has none of the threads, and one of them may have held a lock when it was forked."""
     global POOL
     POOL = Pool()
 
@@ -139,7 +139,7 @@ def _cores() -> int:
     if sys.platform != "linux":
         return os.cpu_count() or 1
     cores = len(os.sched_getaffinity(0))
-    # Of a container: all cores of the machine can be there, and few of them be allowed.
+    # A container may see all cores of the machine and be allowed to use only a few.
     with suppress(OSError, ValueError):
         allowed, period = LIMIT.read_text().split()
         cores = min(cores, int(allowed) // int(period))
@@ -147,20 +147,20 @@ def _cores() -> int:
 
 
 def _processes() -> int:
-    """How many processes share the cores: what `WEB_CONCURRENCY` says, as for gunicorn and uvicorn themselves.
+    """How many processes share the cores: the value of `WEB_CONCURRENCY`, which gunicorn and uvicorn read too.
 
-    Without it, the children that the parent has of this same program, of which a server's workers are some.
+    Without it, the number of the parent's children that run this same program, such as a server's workers.
     """
     said = os.environ.get("WEB_CONCURRENCY", "")
     if said.isdecimal() and int(said):
         return int(said)
-    with suppress(OSError):  # no Linux
+    with suppress(OSError):  # not Linux
         return max(1, sum(map(_is_like_this, Path("/proc").glob("[0-9]*"))))
     return 1
 
 
 def _is_like_this(process: Path) -> bool:
-    with suppress(OSError):  # it has ended, or is another user's
+    with suppress(OSError):  # the process has ended, or belongs to another user
         parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
         return int(parent) == os.getppid() and (process / "exe").samefile("/proc/self/exe")
     return False

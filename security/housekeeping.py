@@ -1,7 +1,7 @@
-"""Work that no request waits for: one loop, run by `manage.py housekeeping`.
+"""Background work, done in one loop by `manage.py housekeeping`.
 
-Gives `task`, a decorator by which an app adds work; `Turn`, for work on many rows; `run_due`, one turn of the loop;
-`report`, what `/readyz` answers.
+Gives `task`, a decorator by which an app adds work; `Turn`, for work on many rows; `run_due`, one pass of the loop; and
+`report`, which `/readyz` answers with.
 """
 
 import logging
@@ -21,30 +21,30 @@ from security.outages import OUTAGES
 
 logger = logging.getLogger("site.housekeeping")
 
-# Seconds between two notes of an uneventful task; each note is a write.
+# Seconds after which the run of a task with nothing to do is stored again. Each time is a write.
 NOTE_EVERY = 10
-# The rows that a task changes in a turn, and the seconds after each batch in which it leaves the database to others.
-# Who waits for SQLite's lock looks for it only now and then, and would miss a shorter gap. A longer turn would also
-# keep the denylist waiting for its own: its lease would run out, and each request would read the list anew.
+# The most rows that a task changes in a turn, and the seconds after each batch in which it leaves the database to
+# others. A writer that waits for SQLite's lock tries only now and then, and would miss a shorter pause. A longer turn
+# would also delay the task of the denylist: its lease would expire, and a request would have to rebuild the list.
 ROWS, PAUSE = 250, 0.02
 
 
 class Unfinished(str):
-    """What a task returns that has more to do: it is due again at once."""
+    """The result of a task that has more to do. The task is due again at once."""
 
     __slots__ = ()
 
 
 class Turn:
-    """What a task changes in one turn, in batches: no request waits long for a lock, and no other task for this one."""
+    """Splits the work of a task into turns and batches, so that requests and other tasks do not wait long for it."""
 
     def __init__(self) -> None:
         self.left = ROWS
 
     def batches(self, rows: QuerySet[Any], size: int) -> Iterator[list[Any]]:
-        """The keys of so many of these rows at a time. What the caller does with them takes them out of `rows`.
+        """Yields the keys of at most `size` rows at a time. The caller must change each batch so that it leaves `rows`.
 
-        An index must find `rows`, in their order; or each batch would read the whole table.
+        `rows` needs an index for its filter and order. Otherwise each batch would read the whole table.
         """
         while keys := list(rows.values_list("pk", flat=True)[: min(size, self.left)]):
             self.left -= len(keys)
@@ -52,17 +52,17 @@ class Turn:
             time.sleep(PAUSE)
 
     def outcome(self, text: str) -> str:
-        """What the task returns."""
+        """The result that the task must return: `Unfinished` if the turn has used up its rows."""
         return text if self.left else Unfinished(text)
 
 
 @dataclass
 class Task:
-    """A function to call every so many seconds. It returns what it did in a few words, "" for nothing.
+    """A function to call every `every` seconds. It returns in a few words what it did, "" for nothing.
 
-    One that returns `Unfinished` is called again at the next turn of the loop.
+    If it returns `Unfinished`, it is called again in the next pass of the loop.
 
-    `waits`: for a server that may hang, and no other task may wait with it.
+    `waits` is for a task whose server may hang: it runs in a thread apart, so that no other task waits with it.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Task:
     turn: Future[None] | None = None
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it is time again."""
+        """Whether it is time to run the task again."""
         return self.last is None or now - self.last >= timedelta(seconds=self.every)
 
 
@@ -92,9 +92,9 @@ def task(name: str, every: int, waits: bool = False) -> Callable[[Callable[[], s
 
 
 def run_due(apart: ThreadPoolExecutor | None = None) -> None:
-    """Runs each task whose time has come. One that fails is logged and tried again; the others go on.
+    """Runs each task that is due. If a task fails, this is logged, the task is tried again later, and the others run.
 
-    `apart` runs those that wait, if it is given; one that has not come back is not begun again.
+    `apart`, if given, runs the tasks with `waits`. A task that is still running is not started again.
     """
     for entry in TASKS.values():
         if entry.is_due(timezone.now()) and (entry.turn is None or entry.turn.done()):
@@ -105,7 +105,7 @@ def run_due(apart: ThreadPoolExecutor | None = None) -> None:
 
 
 def is_unfinished() -> bool:
-    """Whether a task has more to do, after a turn of the loop."""
+    """Whether a task has more to do after a pass of the loop."""
     return any(entry.last is None for entry in TASKS.values())
 
 
@@ -120,7 +120,7 @@ def _run(entry: Task) -> None:
     except OUTAGES as error:
         logger.warning("housekeeping task failed", extra={"task": entry.name, "error": type(error).__name__})
     except Exception:
-        # Whatever it was, the other tasks must go on and this one must be tried again.
+        # Any other error must not end the loop: the other tasks must run, and this one must be tried again.
         logger.exception("housekeeping task failed", extra={"task": entry.name})
     else:
         if done:

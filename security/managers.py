@@ -1,4 +1,4 @@
-"""A query set for user models whose `update()` ends access as a save does."""
+"""A query set for user models whose `update()` revokes access as a save does."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from security.users import guarded_fields, stored_users
 
 
 class RevokingQuerySet(models.QuerySet[Any]):
-    """For the manager of a user model: `update()` revokes access where a save would.
+    """For the manager of a user model: `update()` revokes access if a save would.
 
-    `bulk_update` comes through here, and raw SQL does not. A session notices such a change within a minute of use,
-    and a token at its next refresh.
+    `bulk_update()` uses it too, but raw SQL does not. A change by raw SQL is noticed within a minute of a session's
+    use, and at the next refresh of a token.
     """
 
     def update(self, **fields: Any) -> int:
-        """Django's. In the same transaction it revokes the access of each user whose guarded fields it changed."""
+        """Updates the rows. In the same transaction it revokes the access of users whose guarded fields changed."""
         if not fields.keys() & set(guarded_fields()):
             return super().update(**fields)
         with write_transaction():

@@ -1,4 +1,4 @@
-"""What both flows note: the clients that users came from, what happened, and what is still to be done."""
+"""The tables of both flows: users' access, pending revocations, known clients, events and housekeeping runs."""
 
 import json
 from typing import Any, Self
@@ -10,10 +10,10 @@ from security.client import USER_AGENT_LENGTH, Client
 
 
 class UserAccess(models.Model):
-    """What was issued to a user counts as long as it says this `token_version`. One row a user.
+    """The `token_version` of a user. Sessions and tokens of an earlier version are invalid. One row for each user.
 
-    It is never deleted and never set back: a user who is made later with the same key would revive old tokens. No row
-    reads as version 0.
+    A row is never deleted or reset: old tokens would become valid again for a later user with the same key. A user
+    without a row has version 0.
     """
 
     user_key = models.CharField(max_length=255, unique=True)
@@ -28,7 +28,7 @@ class UserAccess(models.Model):
 
     @classmethod
     def begin(cls, key: str, guarded: dict[str, str], token_version: int) -> bool:
-        """Makes the row of a user who has none yet; whether there was none. One statement, and no race to lose."""
+        """Creates the row of a user who has none. Returns whether it did. It is one statement, so there is no race."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO security_useraccess (user_key, token_version, guarded) VALUES (%s, %s, %s)"
@@ -39,7 +39,7 @@ class UserAccess(models.Model):
 
     @classmethod
     def raise_version(cls, key: str, guarded: dict[str, str]) -> int:
-        """Raises a version by one, notes these digests, and returns the new version. Call it in a transaction."""
+        """Raises the version by one, stores these digests, and returns the new version. Call it in a transaction."""
         cls.begin(key, {}, 0)
         row = cls.objects.select_for_update().get(user_key=key)
         row.token_version += 1
@@ -49,16 +49,16 @@ class UserAccess(models.Model):
 
 
 class PendingRevocation(models.Model):
-    """A revocation that is committed and not yet carried out everywhere. No row outlives the work it stands for."""
+    """A revocation that is committed but not yet carried out in both flows. Its row is deleted once it is."""
 
-    # No foreign key: the user may be the one who was deleted.
+    # No foreign key: the user may have been deleted.
     user_key = models.CharField(max_length=255, db_index=True)
     token_version = models.PositiveIntegerField("void before this version")
     reason = models.CharField(max_length=100)
     created = models.DateTimeField(default=timezone.now)
     due = models.DateTimeField("when housekeeping takes it over", default=timezone.now, db_index=True)
 
-    # What each flow ended, by its name; `None` until all of them could. Not stored.
+    # How much each flow ended, by the flow's name; `None` until all flows have succeeded. Not stored.
     ended: dict[str, int] | None = None
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ class PendingRevocation(models.Model):
 
 
 class KnownClient(models.Model):
-    """A client from which a user has logged in before: it distinguishes the owner from a stranger."""
+    """A client from which a user has logged in before. It helps to distinguish the user from a stranger."""
 
     user_key = models.CharField(max_length=255)
     user_agent_hash = models.CharField(max_length=64)
@@ -80,7 +80,7 @@ class KnownClient(models.Model):
 
     @classmethod
     def remember(cls, key: str, client: Client) -> bool:
-        """Whether `client` is new to this user, who knows it from now on. One statement, and no race to lose."""
+        """Stores `client` for this user. Returns whether it was new. It is one statement, so there is no race."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO security_knownclient (user_key, user_agent_hash, first_seen) VALUES (%s, %s, %s)"
@@ -91,7 +91,7 @@ class KnownClient(models.Model):
 
 
 class AppendOnly(models.QuerySet[Any]):
-    """Rows that are never changed: an intruder would otherwise hide what happened."""
+    """Refuses to change or delete rows. Otherwise an intruder could hide what happened."""
 
     def update(self, **fields: Any) -> int:
         raise TypeError("Security events are written once and never changed.")
@@ -103,7 +103,7 @@ class AppendOnly(models.QuerySet[Any]):
 class SecurityEvent(models.Model):
     """One thing that happened to a user's access. Append-only.
 
-    The user is plain columns, not a foreign key: deleting a user must change no history.
+    The user is stored in plain columns, not as a foreign key: deleting a user must not change history.
     Names are those of the OWASP logging vocabulary where it has one.
     """
 
@@ -161,5 +161,5 @@ class HousekeepingRun(models.Model):
 
     @classmethod
     def finished(cls, task: str, outcome: str) -> Self:
-        """Notes that `task` has run now."""
+        """Stores that `task` has run now."""
         return cls.objects.update_or_create(task=task, defaults={"at": timezone.now(), "outcome": outcome[:200]})[0]

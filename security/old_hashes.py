@@ -1,7 +1,7 @@
-"""Password hashes by PBKDF2, which users of an earlier Django project may have, bare or wrapped in Argon2id.
+"""PBKDF2 hashes, which users of an earlier Django project may have, bare or wrapped in Argon2id.
 
-Gives `make_up_for`, which hides from a stranger which users have one; `bare` and `wrap`, for the command.
-Other old hashes (scrypt, Argon2 with other costs) are replaced at the next login like these, and are not hidden.
+Gives `make_up_for`, so that the time of an answer does not show which users have one; `bare` and `wrap`, for the
+command. Other old hashes (scrypt, Argon2 with other costs) are replaced at the next login too, but the time shows them.
 """
 
 import time
@@ -18,20 +18,21 @@ from security.hashing import compute
 from security.outages import DATABASE_OUTAGES
 from security.users import active_users, store_hash, stored_users
 
-# By the name of the hasher that made the old hash.
+# The keys are the algorithms of the old hashes.
 WRAPPERS = {wrapper.inner.algorithm: wrapper for wrapper in (Argon2idOverPBKDF2(), Argon2idOverPBKDF2SHA1())}
 BARE = Q(*[("password__startswith", f"{name}$") for name in WRAPPERS], _connector=Q.OR)
 WRAPPED = Q(*[("password__startswith", f"{wrapper.algorithm}$") for wrapper in WRAPPERS.values()], _connector=Q.OR)
-# Seconds. The question reads the complete table of users.
+# Seconds between two queries. Each one reads the complete table of users.
 ASK_EVERY = 60
-# Iterations. Django has had a million or so; a hash that says many more is none, and would stop every refused login.
+# Iterations. Django uses about a million. A hash that says many more is corrupt, and every refused login would take as
+# long as that one.
 MOST = 10_000_000
 BATCH = 500
 
 
 @dataclass
 class Asked:
-    """The most iterations that a hash in use has, by algorithm, and when that was asked (a monotonic clock)."""
+    """The most iterations of any hash in use, by algorithm, and when the database was asked (monotonic clock)."""
 
     work: dict[str, int]
     at: float
@@ -41,16 +42,16 @@ ASKED: Asked | None = None
 
 
 def make_up_for(password: str, encoded: str, most_work: dict[str, int]) -> None:
-    """Computes what a failed check of `password` against `encoded` lacks of the most work that a check can be.
+    """Computes as much as a failed check of `password` against `encoded` took less than the longest check.
 
-    So a refused login is the same work for an unknown user and for one with a hash by Argon2id, by PBKDF2 or
-    wrapped: one Argon2id hash, or two for a password that is not in normal form; and, while there are such hashes,
-    as many iterations of PBKDF2 as the largest one has: `most_work` is what `work` gave. Call it in the `turn` of the
-    check: a second wait would show which of the two it was.
+    So a refused login takes the same work for an unknown user and for one with a hash by Argon2id, by PBKDF2 or
+    wrapped. It is one Argon2id hash, or two for a password that is not in normal form, and, while there are PBKDF2
+    hashes, as many iterations as the largest one has. `most_work` is the result of `work`. Call it in the `turn` of the
+    check: a second wait would show which case it was.
     """
     name, _, rest = encoded.partition("$")
     hashes = 1 if normal_form(password) == password else 2
-    # For a hash that nothing fits Django itself computes one of Argon2id.
+    # The check of a wrapped hash has computed one Argon2id hash. For an unusable hash Django itself computes one.
     computed = hashes if name == Argon2id.algorithm else int(name not in WRAPPERS)
     for _ in range(hashes - computed):
         compute(make_password, password)
@@ -62,13 +63,13 @@ def make_up_for(password: str, encoded: str, most_work: dict[str, int]) -> None:
 
 
 def work() -> dict[str, int]:
-    """The most iterations in use, by algorithm; {} when no user who can log in has such a hash."""
+    """The most iterations in use, by algorithm; {} if no user who can log in has a PBKDF2 hash."""
     global ASKED
     if ASKED is None or time.monotonic() - ASKED.at >= ASK_EVERY:
         try:
             found = _most_iterations()
         except DATABASE_OUTAGES:
-            # A table too large to be read in time must not make each refused login an error.
+            # If the table is too large to be read in time, refused logins must still be answered.
             found = ASKED.work if ASKED else {}
         ASKED = Asked(found, time.monotonic())
     return ASKED.work
@@ -77,7 +78,7 @@ def work() -> dict[str, int]:
 def _most_iterations() -> dict[str, int]:
     first = StrIndex("password", Value("$"))
     second = StrIndex(Substr("password", first + 1), Value("$"))
-    # Algorithm and number of iterations, without the salt: a handful of rows, however many users there are.
+    # Algorithm and number of iterations, without the salt: the result is a few rows, however many users there are.
     heads = active_users().filter(BARE | WRAPPED).annotate(head=Left("password", first + second))
     most: dict[str, int] = {}
     for head in heads.values_list("head", flat=True).distinct():
@@ -90,19 +91,19 @@ def _most_iterations() -> dict[str, int]:
 
 
 def bare() -> QuerySet[Any]:
-    """The users whose hash is not wrapped."""
+    """The users with a PBKDF2 hash that is not wrapped."""
     return stored_users().filter(BARE)
 
 
 def can_be_read() -> bool:
-    """Whether `PASSWORD_HASHERS` names what reads a wrapped hash: without it no user with one could log in."""
+    """Whether `PASSWORD_HASHERS` has the hashers for wrapped hashes. Without them no user with one could log in."""
     return {wrapper.algorithm for wrapper in WRAPPERS.values()} <= {hasher.algorithm for hasher in get_hashers()}
 
 
 def wrap() -> Counter[str]:
-    """Wraps every bare hash; how many were wrapped, changed meanwhile, or left because they cannot be read.
+    """Wraps every bare hash. Returns how many were `wrapped`, `changed` meanwhile, or `left` because that is impossible.
 
-    It can be ended and begun again at any time, and ends no session and no token: the passwords are the same.
+    It can be interrupted and run again at any time. No session or token ends, because the passwords are the same.
     """
     done: Counter[str] = Counter(wrapped=0, changed=0, left=0)
     rest = bare().order_by("pk").values_list("pk", "password")
@@ -119,5 +120,5 @@ def _wrap(pk: Any, encoded: str) -> str:
         wrapped = WRAPPERS[encoded.partition("$")[0]].wrap(encoded)
     except ValueError:
         return "left"
-    # Only over the hash that was read: the user may have logged in, or set a new password, meanwhile.
+    # Replaces only the hash that was read: the user may have logged in, or set a new password, meanwhile.
     return "wrapped" if store_hash(pk, encoded, wrapped) else "changed"

@@ -1,8 +1,8 @@
-"""The origin gate: no other site makes a browser change anything here.
+"""The origin gate: another site cannot make a browser change anything here.
 
-Needs Django. Gives one middleware, which stands before sessions and views, so that it also guards
-what has no CSRF token: login, refresh, logout. A view whose body says whether cookies play a part is marked with
-`decides_origin`, and calls `decide`.
+Needs Django. Gives one middleware. Place it before sessions, so that it also guards requests without a CSRF token:
+login, refresh, logout. If only the body of a request says whether cookies are used, mark the view with
+`decides_origin` and call `decide` in it.
 """
 
 from collections.abc import Callable
@@ -23,19 +23,20 @@ from security.waits import Busy
 
 CHECK = "origin gate"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
-# The schemes that a browser sends by itself, to whatever page it is that asks.
+# The schemes that a browser sends by itself, also if another site's page makes the request.
 SENT_BY_BROWSERS = {"basic", "digest", "negotiate", "ntlm"}
 UNTRUSTED = "CSRF_TRUSTED_ORIGINS does not name this Origin."
 TOO_MANY = "Too many people log in at once. Try again shortly."
 
 
 class OriginGate:
-    """Refuses an unsafe request that a browser says came from elsewhere, with 403.
+    """Refuses with 403 an unsafe request that, by the browser's headers, comes from another origin.
 
-    Sibling subdomains and other ports are elsewhere too: SameSite cookies go along from there. Exempt is what carries
-    no cookie of ours under a bearer token, or to a view that decides by itself. Its answer sets and clears none.
+    Sibling subdomains and other ports are other origins too: the browser sends SameSite cookies from there. A request
+    with no cookie of ours is exempt if it has a bearer token or if its view decides by itself. The answer to an exempt
+    request sets and clears no cookie of ours.
 
-    It cannot be made under a configuration that the checks refuse, so that no server starts.
+    Creating it runs the system checks, so a server with an error in its settings does not start.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -49,15 +50,15 @@ class OriginGate:
             return refusal(request, _refused(request))
         response = self.get_response(request)
         for name in named():
-            # From a view that forgets to decide, it would log the browser in to an account that another site chose.
+            # If a view forgets to decide, a cookie would log the browser in to an account that another site chose.
             response.cookies.pop(name, None)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """401 or 503 for what a template asked of `request.user` after its view had answered, past DRF's own handler.
+        """401 or 503 for an error of `request.user` in a template, which is rendered after DRF handles exceptions.
 
-        503 for a password that could not be hashed in time, in whatever form: the project's own pages know nothing of
-        the line in which it waited. It stands here because each project that has taken a part has this middleware.
+        503 for a password that could not be hashed in time, because a project's own forms do not catch `Busy`. This is
+        done here because every project that uses one of the flows has this middleware.
         """
         if isinstance(exception, Busy):
             return _refused_with(request, Refused(503, "passwords", TOO_MANY), "Retry-After", str(OUTAGE_RETRY_AFTER))
@@ -77,11 +78,11 @@ def _refused_with(request: HttpRequest, refused: Refused, header: str, value: st
 
 
 def came_from_here(request: HttpRequest) -> bool:
-    """Whether a page of ours or of a trusted origin, the user's address bar or bookmark, or no browser at all sent it.
+    """Whether it comes from a page of ours or of a trusted origin, an address bar or bookmark, or not from a browser.
 
-    `Origin` alone decides for those that `CSRF_TRUSTED_ORIGINS` names; then `Sec-Fetch-Site` where it is present:
-    scripts can set neither. Older browsers send `Origin` with every unsafe request; without both it is no browser, and
-    has no cookies it was not given.
+    An `Origin` that `CSRF_TRUSTED_ORIGINS` names is enough. Otherwise `Sec-Fetch-Site` decides if it is present, and
+    `Origin` if not. Scripts can set neither. Older browsers send `Origin` with every unsafe request. So a request
+    without both is not from a browser, and has only cookies that its sender was given.
     """
     site, origin = request.META.get("HTTP_SEC_FETCH_SITE"), request.META.get("HTTP_ORIGIN")
     if origin in settings.CSRF_TRUSTED_ORIGINS:
@@ -96,9 +97,9 @@ def _has_our_cookies(request: HttpRequest) -> bool:
 
 
 def is_under_bearer(request: HttpRequest) -> bool:
-    """Whether the credential of `request` is one that only a script of the client sends: a bearer token.
+    """Whether `request` carries a bearer token, which only a script of the client sends.
 
-    Other sites' scripts cannot, unless CORS lets them. SimpleJWT's own settings name the header and the schemes.
+    Scripts of other sites cannot send one unless CORS allows it. SimpleJWT's settings name the header and the schemes.
     """
     own = getattr(settings, "SIMPLE_JWT", None) or {}
     kinds = own.get("AUTH_HEADER_TYPES", ())
@@ -128,7 +129,7 @@ def _refused(request: HttpRequest, instead: str = "") -> Refused:
 
 
 def _is_same_host(request: HttpRequest) -> bool:
-    # Another port or scheme of this host: a proxy that does not pass them on looks like this.
+    # Only the port or the scheme differs: probably a proxy does not pass them on.
     try:
         return urlsplit(request.headers["Origin"]).hostname == urlsplit(address(request)).hostname
     except ValueError:
@@ -136,15 +137,16 @@ def _is_same_host(request: HttpRequest) -> bool:
 
 
 def decides_origin(view: Any) -> Any:
-    """Marks a view that calls `decide`, for which the gate would have to read a body. For `dispatch` of a class too."""
+    """Marks a view that calls `decide`, because the gate does not read bodies. Works for `dispatch` of a class too."""
     view.decides_origin = True
     return view
 
 
 def decide(request: HttpRequest, exempt: bool, instead: str = "") -> None:
-    """Refuses what came from elsewhere, as the gate does, unless it is exempt and carries no cookie of ours.
+    """Raises `Refused` for a request from another origin, unless it is exempt and carries no cookie of ours.
 
-    `exempt` says that the answer neither sets nor clears one; `instead`, what to send for that. Raises `Refused`.
+    `exempt` says that the answer neither sets nor clears a cookie; `instead` is a sentence that says what to send for
+    that.
     """
     if not came_from_here(request) and (_has_our_cookies(request) or not exempt):
         raise _refused(request, instead)

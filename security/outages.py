@@ -1,4 +1,4 @@
-"""What the libraries raise when a store is away, and what is answered likewise: 503 with `Retry-After`."""
+"""The exceptions that libraries raise when a store is away, and `Busy`. The answer to all is 503 with `Retry-After`."""
 
 from django.db import InterfaceError, InternalError, OperationalError
 from django_redis.exceptions import ConnectionInterrupted
@@ -6,14 +6,14 @@ from redis.exceptions import RedisError, ResponseError
 
 from security.waits import Busy
 
-# A database that takes no writes says so by an InternalError (psycopg's `ReadOnlySqlTransaction`).
+# A database that takes no writes raises an InternalError (psycopg's `ReadOnlySqlTransaction`).
 DATABASE_OUTAGES = (OperationalError, InterfaceError, InternalError)
-# Seconds a client is asked to wait out an outage.
+# Seconds that a client is asked to wait in an outage.
 OUTAGE_RETRY_AFTER = 5
 OUTAGES = (*DATABASE_OUTAGES, RedisError, ConnectionInterrupted, Busy)
 
 
 def refuses(error: BaseException) -> bool:
-    """Whether Redis answered, and refused what was asked: it is a replica, full, or may not write to its disk."""
+    """Whether Redis answered but refused the command: it is a replica, is full, or cannot write to its disk."""
     cause = error.__cause__ if isinstance(error, ConnectionInterrupted) else error
     return isinstance(cause, ResponseError)

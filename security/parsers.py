@@ -9,10 +9,10 @@ from rest_framework.renderers import JSONRenderer
 
 
 class JSONParser(BaseParser):
-    """JSON in UTF-8 (RFC 8259 section 8.1). DRF's answers a body nested too deep with a 500."""
+    """Parses JSON in UTF-8 (RFC 8259 section 8.1). DRF's own parser answers a body nested too deep with a 500."""
 
     media_type = "application/json"
-    # Without it a form of the browsable API is empty, and does not say which fields there are.
+    # Without it a form of the browsable API is empty and shows no fields.
     renderer_class = JSONRenderer
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
@@ -28,7 +28,7 @@ def _refuse(constant: str) -> None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Of two fields of one name, one reader may take the first and another the second, and use what was not checked.
+    # If a name occurs twice, one program may read the first value and another the second, which was not checked.
     if len(found := dict(pairs)) < len(pairs):
         raise ValueError("a name twice")
     return found
