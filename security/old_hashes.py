@@ -101,7 +101,7 @@ def can_be_read() -> bool:
 
 
 def wrap() -> Counter[str]:
-    """Wraps every bare hash. Returns how many were `wrapped`, `changed` meanwhile, or `left` because that is impossible.
+    """Wraps every bare hash. Returns how many were `wrapped`, `changed` meanwhile, or `left` as not readable.
 
     It can be interrupted and run again at any time. No session or token ends, because the passwords are the same.
     """

@@ -1,4 +1,4 @@
-"""What a password may be, and what else happens when one is replaced."""
+"""The rules for passwords, and what happens when one is replaced."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ MAXIMUM_LENGTH = 1024
 
 
 class MaximumLengthValidator:
-    """Refuses an endless password instead of truncating it."""
+    """Refuses a password that is too long instead of truncating it."""
 
     def validate(self, password: str, user: object = None) -> None:
         """Raises `ValidationError` when `password` is too long."""
@@ -33,7 +33,7 @@ class MaximumLengthValidator:
 
 
 class CommonPasswordValidator(password_validation.CommonPasswordValidator):
-    """Django's, on the text that is hashed: in full-width letters, a common password is the same one."""
+    """Django's validator, applied to the text that is hashed: full-width letters do not make a password less common."""
 
     def validate(self, password: str, user: Any = None) -> None:
         """Raises `ValidationError` when `password` is on the list."""
@@ -41,10 +41,10 @@ class CommonPasswordValidator(password_validation.CommonPasswordValidator):
 
 
 class UserAttributeSimilarityValidator(password_validation.UserAttributeSimilarityValidator):
-    """Django's, on the text that is hashed, for the same reason."""
+    """Django's validator, applied to the text that is hashed, for the same reason."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        """Raises `ValidationError` when `password` is much like something that is known of `user`."""
+        """Raises `ValidationError` when `password` is too similar to an attribute of `user`."""
         super().validate(normal_form(password), user)
 
 
@@ -54,16 +54,16 @@ def choose(user: Any, password: str) -> None:
     Raises Django's `ValidationError` when it is not good enough, and `Busy`.
     """
     validate_password(password, user)
-    # The project's own hasher may be one that does not ask for a turn itself.
+    # A hasher of the project's own may not wait for a turn itself.
     with turn():
         user.set_password(password)
 
 
 def replace(user: Any, client: Client, keep: Any = None, by_mail: bool = False) -> None:
-    """Stores the new hash that `user` already carries, records who set it, and sends the signal `password_changed`.
+    """Stores the new hash that was set on `user`, records the event, and sends the signal `password_changed`.
 
-    Everything else the user has open ends; `keep` stays, under a new key.
-    The hash was computed before the transaction opens: SQLite's write lock must not wait for it.
+    All sessions and token families of the user end, except `keep`, which gets a new key. The hash is computed before
+    the transaction begins: SQLite's write lock must not be held meanwhile.
     """
     name = SecurityEvent.Name.PASSWORD_RESET if by_mail else SecurityEvent.Name.PASSWORD_CHANGE
     with transaction.atomic(), keeping(keep):

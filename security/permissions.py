@@ -10,17 +10,17 @@ from security.authentication import TokenUser, credential_role
 
 
 class IsAdmin(IsAuthenticated):
-    """Lets users with the role `admin` pass, and no others. It reads no row: the credential says the role."""
+    """Allows only users with the role `admin`. It reads no row: the role is in the credential."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return super().has_permission(request, view) and credential_role(request.user) == "admin"
 
 
 class RecentlyAuthenticated(IsAuthenticated):
-    """Lets users pass who proved the password within the last `within` seconds (ASVS 7.5.3, RFC 9470 section 1).
+    """Allows users who proved the password within the last `within` seconds (ASVS 7.5.3, RFC 9470 section 1).
 
-    Others get a 403; after a call of `reauthenticate` they pass. A user of another authentication class, or of
-    `force_authenticate`, has no such proof.
+    Others get a 403 and must call `reauthenticate` first. It refuses users of another authentication class, or of
+    `force_authenticate`, because there is no time of a proof.
     """
 
     within = 5 * 60

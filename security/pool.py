@@ -1,4 +1,4 @@
-"""Connections to Redis that do not wait for a silent server again and again, and a short way to read from it.
+"""Connections to Redis that do not wait for a silent server again and again, and a fast path for reading.
 
 Needs redis-py. Gives `GuardedPool` for `CACHES[…]["OPTIONS"]["CONNECTION_POOL_CLASS"]` of django-redis, and `fetch` for
 what each request reads. Each server has one breaker in each process, whatever the number of caches on it.
@@ -21,11 +21,11 @@ class StoreSilent(TimeoutError):
 
 
 def fetch(client: Redis, *command: Any) -> Any:
-    """The answer to one command that changes nothing, by the short way if the client has a `GuardedPool`.
+    """The answer to one command that changes nothing, by the fast path if the client has a `GuardedPool`.
 
-    Before each command redis-py looks whether the server has closed the connection, and afterwards it measures and
-    notifies. Here a closed connection is found by its use, and the command is then given to redis-py, which sends it
-    once more. Raises what redis-py raises.
+    Before each command redis-py checks whether the server has closed the connection, and after it redis-py collects
+    metrics. Here a closed connection is noticed when it is used. Then redis-py sends the command once more, so the
+    command must change nothing. Raises what redis-py raises.
     """
     pool = client.connection_pool
     if not isinstance(pool, GuardedPool):
@@ -38,7 +38,7 @@ def fetch(client: Redis, *command: Any) -> Any:
 
 
 class GuardedConnection:
-    """A connection that notes for the breaker whether its server answers."""
+    """A connection that tells the breaker whether its server answers."""
 
     breaker: Breaker
 
@@ -62,7 +62,7 @@ class GuardedConnection:
         if isinstance(error, TimeoutError):
             self.breaker.silent()
         else:
-            # Refused, closed, an error of the server's: the next caller may try at once.
+            # The connection was refused or closed, or the server sent an error: the next caller may try at once.
             self.breaker.answered()
 
 
@@ -74,19 +74,19 @@ class GuardedPool(ConnectionPool):
             options.get("path") or f"{options.get('host')}:{options.get('port')}",
             max(options.get("socket_timeout") or 0, options.get("socket_connect_timeout") or 0),
         )
-        # redis-py gives a connection its new password when the connection is released.
+        # With a credential provider no connection rests: redis-py gives it a new password only when it is released.
         self.rests = options.get("credential_provider") is None
         bases, more = (GuardedConnection, connection_class), {"breaker": self.breaker}
         super().__init__(connection_class=type(f"Guarded{connection_class.__name__}", bases, more), **options)
 
     def reset(self) -> None:
         """Forgets all connections, as redis-py does in a process that was forked."""
-        # Those that rest between two calls of `fetch`. For redis-py they are in use, so that it counts and closes them.
+        # Connections that rest between two calls of `fetch`. redis-py counts and closes them as connections in use.
         self.resting: list[Any] = []
         super().reset()
 
     def take(self) -> Any:
-        """A connection for `ask`: one whose every answer was read, or else one that redis-py has looked at."""
+        """A connection for `ask`: one that rests, with all answers read, or else one that redis-py has checked."""
         if self.pid != os.getpid():
             return self.get_connection()
         self._refuse_while_silent()
@@ -96,12 +96,12 @@ class GuardedPool(ConnectionPool):
             return super().get_connection()
 
     def ask(self, connection: Any, command: tuple[Any, ...]) -> Any:
-        """The answer to this command on this connection, which then rests, unless redis-py has work to do on it."""
+        """The answer to this command on this connection. The connection then rests, unless redis-py must renew it."""
         try:
             connection.send_command(*command)
             answer = connection.read_response()
         except BaseException as error:
-            # The answer may be still to come, and the next caller would take it for its own: another user's session.
+            # The answer may still come, and the next caller would take it for its own: another user's session.
             connection.disconnect()
             self.release(connection)
             if isinstance(error, ConnectionError):
@@ -115,7 +115,7 @@ class GuardedPool(ConnectionPool):
 
     def get_connection(self, *args: Any, **options: Any) -> Any:
         self._refuse_while_silent()
-        self._wake(1)  # no second connection where one rests
+        self._wake(1)  # a resting connection is used before another one is opened
         return super().get_connection(*args, **options)
 
     def disconnect(self, inuse_connections: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""Receivers of Django's signals about users who are saved, deleted or regrouped: they revoke access."""
+"""Receivers of Django's signals that revoke access: a user is saved or deleted, or gets other groups or permissions."""
 
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from security.users import access_of, fingerprints_of, guarded_fields, stored_us
 
 
 def connect() -> None:
-    """Listens to the user model, its proxies and its subclasses, and to no other model."""
+    """Listens to the user model, its proxies and its subclasses, and to its groups and permissions."""
     user = get_user_model()
     for model in apps.get_models():
         if issubclass(model, user):
@@ -30,10 +30,10 @@ def connect() -> None:
 def revoke_from_changed(
     sender: object, instance: Any, created: bool, raw: bool, update_fields: Any, **kwargs: Any
 ) -> None:
-    """Revokes the access of a user whose guarded fields have changed, and begins that of a new one.
+    """Revokes the access of a user whose guarded fields have changed, and creates the `UserAccess` of a new user.
 
-    Not of a user that `loaddata` stores: a backup brings the versions of the time it was made. `m2m_changed`, which
-    follows with the same instance, does not say so.
+    It does nothing for a user that `loaddata` stores: a backup has the versions of its own time. `_is_loaded` says so
+    to the receiver of `m2m_changed`, which follows with the same instance and without `raw`.
     """
     instance._is_loaded = raw
     if raw or (update_fields is not None and not {*update_fields} & {*guarded_fields()}):
@@ -43,14 +43,14 @@ def revoke_from_changed(
     else:
         revoke_if_changed([instance.pk], keep=KEPT_CREDENTIAL.get())
         instance.__dict__.pop("_access", None)
-        # Read now: an async view that has set a new password asks where no statement can be made.
+        # Read now: an async view that has set a new password needs it where Django allows no query.
         access_of(instance)
-    # Or `update_session_auth_hash` and `login`, which are given this one, would put Django's hash into the session.
+    # Without this, `update_session_auth_hash` and `login` would store Django's own hash of this user in the session.
     with_session_hash(instance)
 
 
 def revoke_from_deleted(sender: object, instance: Any, **kwargs: Any) -> None:
-    """Ends everything a user had open, in the transaction that removes the user; an admin's action deletes by query."""
+    """Revokes the access of a deleted user, in the same transaction. `QuerySet.delete()` sends the signal too."""
     revoke_access(instance, "deleted")
 
 
@@ -67,13 +67,13 @@ def revoke_from_regrouped(sender: Any, instance: Any, action: str, pk_set: Any, 
         instance.__dict__.pop("_access", None)
     users = stored_users().filter(pk__in={instance.pk} if of_user else pk_set or set())
     if action == "pre_clear":
-        # It leaves what it is in, which may be nothing.
+        # `clear()` names no keys. A user without groups or permissions loses nothing.
         users = users.exclude(**{name: None}) if of_user else stored_users().filter(**{name: instance})
     _revoke_regrouped(users, name)
 
 
 def _revoke_from_removed(name: str, sender: object, instance: Any, **kwargs: Any) -> None:
-    # Its rows go along with a group or a permission, without a signal of their own.
+    # When a group or a permission is deleted, its users lose it without `m2m_changed`.
     _revoke_regrouped(stored_users().filter(**{name: instance}), name)
 
 

@@ -1,7 +1,7 @@
-"""A request that is refused before anything is done for it: which check refused it, for the client and for the log.
+"""Refused requests: the client and the log learn which check refused the request.
 
-Needs Django and DRF. Gives `Refused` for views, `refusal` for middleware, and `csrf_refusal`, which says in words
-why Django's CSRF check said no. A sentence quotes at most one header, cut to `LONGEST`, and never a secret.
+Needs Django and DRF. Gives `Refused` for views, `refusal` for middleware, and `csrf_refusal`, which says in words why
+Django's CSRF check refused. A sentence quotes at most one header, cut to `LONGEST`, and never a secret.
 """
 
 import json
@@ -32,9 +32,9 @@ BAD_ORIGIN = REASON_BAD_ORIGIN.partition("%s")[0]
 
 
 class Refused(APIException):
-    """The check `check` refuses, with this status; `detail` says which header or field decided and what to send.
+    """The check `check` refuses, with this status. `detail` says which header or field decided, and what to send.
 
-    `deployment` says that a proxy in front of this server is at fault, and not the client.
+    `deployment` means that a proxy in front of this server is at fault, not the client.
     """
 
     def __init__(self, status: int, check: str, detail: str, deployment: bool = False) -> None:
@@ -48,9 +48,9 @@ class Refused(APIException):
 
 
 class Refusal(HttpResponse):
-    """The answer of a middleware that refuses: one sentence, as JSON or as text, for the site to dress as a page.
+    """The answer of a middleware that refuses: one sentence, as JSON or as text. A site may show it as a page.
 
-    It is JSON if `request` holds or asks for JSON. Clients that take anything, as scripts do, get JSON too.
+    It is JSON if `request` sends or asks for JSON. Clients that accept anything, as scripts do, get JSON too.
     """
 
     def __init__(self, refused: Refused, request: HttpRequest | None = None) -> None:
@@ -70,20 +70,20 @@ def _wants_json(request: HttpRequest) -> bool:
 
 
 def refusal(request: HttpRequest, refused: Refused) -> Refusal:
-    """What a middleware answers, after a line in the log."""
+    """Logs the refusal and returns the answer of a middleware."""
     log(request, refused.check, refused.sentence, refused.deployment)
     return Refusal(refused, request)
 
 
 def log(request: HttpRequest, check: str, reason: str, deployment: bool = False) -> None:
-    """One line: the check and its reason; a warning if a person who runs a proxy has to do something."""
+    """Logs one line with the check and its reason. It is a warning if the operator of a proxy must change something."""
     level = logging.WARNING if deployment else logging.INFO
     events.log("request_refused", Client.of(request), level, check=check, reason=reason)
 
 
 def csrf_refusal(request: HttpRequest, reason: str) -> Refused:
-    """`reason` is Django's; the sentence says the same, and what to send instead."""
-    # A browser that says same-origin has seen one address, and Django another: the proxy changed Host or scheme.
+    """Django's `reason` as a sentence that also says what to send instead."""
+    # The browser says same-origin, but Django sees another address: a proxy changed the host or the scheme.
     proxy = reason.startswith(BAD_ORIGIN) and request.headers.get("Sec-Fetch-Site") == "same-origin"
     return Refused(403, "csrf", _csrf_sentence(request, reason, proxy), deployment=proxy)
 
@@ -113,10 +113,10 @@ def _csrf_header() -> str:
 
 
 def address(request: HttpRequest) -> str:
-    """What this server takes for its own origin: the scheme and the host that it was asked for."""
+    """This server's own origin, according to the request: the scheme and the host."""
     return f"{request.scheme}://{request.get_host()}"
 
 
 def printable_header(request: HttpRequest, header: str) -> str:
-    """The value of a header, as much of it as an answer and the log can repeat."""
+    """The printable characters of a header, at most `LONGEST`, for an answer or the log."""
     return "".join(c for c in request.headers.get(header, "") if c.isprintable())[:LONGEST]

@@ -1,8 +1,9 @@
-"""Revoking access: whatever was issued to a user before this moment is void, in both flows.
+"""Revoking access: everything that was issued to a user before becomes invalid, in both flows.
 
-A change of a guarded field revokes, however it was made: see `revoke_if_changed`. "Log out everywhere" and an
-administrator call `revoke_access`. First `token_version` is raised and the work is noted, in the transaction of the
-change; the flows end what they own after the commit. Housekeeping does what an outage has left undone.
+A change of a guarded field revokes access, however it was made: see `revoke_if_changed`. "Log out everywhere" and an
+administrator call `revoke_access`. The transaction of the change raises `token_version` and stores a
+`PendingRevocation`. After the commit the flows end their sessions and token families. If a store is away,
+housekeeping does so later.
 """
 
 import logging
@@ -26,20 +27,21 @@ from security.users import changed_fields, fingerprints_of, key_expression, stor
 
 logger = logging.getLogger("site.revocation")
 
-# Housekeeping leaves a revocation to the process that made it for so long, because it knows of no session to keep:
-# a user who changes the password would be logged out. Longer than any wait for a store.
+# Housekeeping leaves a revocation to the process that made it for this time, longer than any wait for a store.
+# Housekeeping does not know which session to keep, so it would log out a user who changes the password.
 OWN_TIME = timedelta(seconds=10)
 # Users read at a time when many are changed at once.
 BATCH = 500
-# The session or the token family from which a password is being changed: it stays, under a new key.
+# The session or the token family from which a password is being changed. It is kept and gets a new key.
 KEPT_CREDENTIAL: ContextVar[Any] = ContextVar("kept", default=None)
 
 
 def revoke_access(user: Any, reason: str, keep: Any = None) -> PendingRevocation:
-    """Voids everything that was issued to `user` so far, and returns the row that stands for what is still to be done.
+    """Revokes everything that was issued to `user` so far. Returns the row that says what is still to be done.
 
     `keep` is one session or token family that gets a new key instead of being ended. After the commit the row's `ended`
-    says how much each flow ended; `None`, while a store is away. A login that is under way is refused in any case.
+    says how much each flow ended; it is `None` while a store is away. A login that is still running is refused either
+    way.
     """
     return _revoke(user, reason, keep, {})
 
@@ -55,11 +57,11 @@ def keeping(credential: Any) -> Iterator[None]:
 
 
 def revoke_if_changed(pks: Iterable[Any], keep: Any = None) -> set[Any]:
-    """Revokes the access of those of these users whose guarded fields are not as they were when last looked at.
+    """Revokes the access of those of these users whose guarded fields have changed since the last check.
 
-    It is called whenever a user is saved, once a minute for a user with a session, and at each refresh of a token. So
-    a change past the signals, by `update()` or by SQL, is noticed too. `keep` is for the request that makes the change
-    itself, and stays if only the password changed. Returns the keys of the users concerned.
+    It is called when a user is saved, once a minute for a user with a session, and at each refresh of a token. So it
+    also notices changes without a signal, by `update()` or by SQL. `keep` is the session or token family of the request
+    that makes the change. It is kept if only the password changed. Returns the keys of the users with a change.
     """
     pks, changed = list(pks), set()
     access = UserAccess.objects.filter(user_key=OuterRef("security_key")).values("guarded")
@@ -73,7 +75,8 @@ def revoke_if_changed(pks: Iterable[Any], keep: Any = None) -> set[Any]:
 
 def _revoke_if_changed(user: Any, stored: dict[str, str] | None, keep: Any) -> bool:
     if stored is None:
-        # Nothing was issued to this user yet. The version rises, so that a first login under way is refused.
+        # Nothing was issued to this user yet. The row begins with version 1, which refuses a first login that is
+        # still running.
         changed = fingerprints_of(user)
         if UserAccess.begin(user_key(user.pk), changed, 1):
             return False
@@ -96,15 +99,15 @@ def _revoke(user: Any, reason: str, keep: Any, guarded: dict[str, str]) -> Pendi
     transaction.on_commit(lambda: carry_out(pending, keep))
     send_after_commit(access_revoked, user=user, user_key=key, reason=reason, token_version=token_version)
     if hasattr(user, "_access"):
-        del user._access  # of `request.user` this is the row's, whatever lazy object stands before it
+        del user._access  # the lazy `request.user` passes this on to the row
     return pending
 
 
 def carry_out(pending: PendingRevocation, keep: Any = None) -> bool:
-    """Has each flow end what it owns; whether all of them could. Notes on `pending` how much that was."""
+    """Makes each flow end its devices. Returns whether all flows could, and sets `pending.ended` to how many."""
     ended, failed = {}, ""
     for flow in devices.FLOWS:
-        # Each of them tries: what one flow cannot do now must not keep another from what it can.
+        # If one flow fails, the other must still end its devices.
         try:
             ended[flow.name] = flow.end_all(pending.user_key, pending.token_version, pending.reason, keep)
         except OUTAGES as error:
@@ -120,15 +123,15 @@ def carry_out(pending: PendingRevocation, keep: Any = None) -> bool:
 
 
 def summary(ended: dict[str, int], pending: int) -> str:
-    """What revocations have done, in a sentence for the administrator: what was ended, how many wait for a store."""
+    """A text for the administrator: how much the revocations ended, and how many of them wait for a store."""
     counts = ", ".join(f"{number} {name}" for name, number in ended.items()) or "nothing"
-    late = f" {pending} wait for a store that is away, and end on its return." if pending else ""
+    late = f" Not done yet: {pending}. A store is away, and housekeeping goes on when it is back." if pending else ""
     return f"Access revoked. Ended: {counts}.{late}"
 
 
 @task("revocations", every=1)
 def carry_out_pending() -> str:
-    """Does what an outage left undone, the oldest first."""
+    """Carries out the revocations that an outage has delayed, the oldest first."""
     done = [
         carry_out(pending)
         for pending in PendingRevocation.objects.filter(due__lte=database_now()).order_by("due")[:100]

@@ -1,4 +1,4 @@
-"""Strict fields, and the bodies that the JSON endpoints of both flows take and answer."""
+"""Strict fields, and the bodies of requests and answers of the JSON endpoints of both flows."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from security.users import login_field
 
 
 class Text(serializers.CharField):
-    """A JSON string as it is. DRF would take 42 for "42" and trim a password."""
+    """A JSON string, unchanged. DRF would accept 42 as "42" and trim a password."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
@@ -19,7 +19,7 @@ class Text(serializers.CharField):
 
 
 class Flag(serializers.BooleanField):
-    """A JSON boolean. DRF would take "yes" for one."""
+    """A JSON boolean. DRF would accept "yes" as one."""
 
     def to_internal_value(self, data: Any) -> bool:
         return data if isinstance(data, bool) else self.fail("invalid", input=data)
@@ -32,7 +32,7 @@ class Message(serializers.Serializer):
 
 
 class LoginBody(serializers.Serializer):
-    """The name of the user, in the field that `login_field` names and read as `identifier`, and the password."""
+    """The login name, in the field that `login_field` names and read as `identifier`, and the password."""
 
     password = Text(max_length=MAXIMUM_LENGTH)
     remember = Flag(default=False)
@@ -48,7 +48,7 @@ class ReauthenticateBody(serializers.Serializer):
 
 
 class PasswordBody(serializers.Serializer):
-    """The password, and the one that replaces it."""
+    """The present password, and the new one."""
 
     current = Text(max_length=MAXIMUM_LENGTH)
     new = Text(max_length=MAXIMUM_LENGTH)

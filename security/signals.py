@@ -1,6 +1,7 @@
-"""Signals from these apps to the project, for example so that it can write to its users.
+"""Signals from these apps to the project, for example so that it can send mail to its users.
 
-Each is sent after the commit, with `sender` the user model. Django logs a receiver that raises; it undoes nothing.
+Each is sent after the commit, with the user model as `sender`. If a receiver raises, Django logs it and nothing is
+rolled back.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ new_client_seen = Signal()
 access_revoked = Signal()
 # A refresh token was used twice. Arguments: user, client, everything (whether all access of the user was revoked).
 token_reuse_detected = Signal()
-# The owner of a password has set a new one. Arguments: user, client, by_mail (whether by a link in a mail).
+# A user has set a new password. Arguments: user, client, by_mail (whether by a link in a mail).
 password_changed = Signal()
 
 

@@ -1,7 +1,7 @@
-"""Statements that are not built anew each time, for what requests ask most often.
+"""Statements that are built once and kept, for the most frequent queries.
 
-Django builds the tree of a query and writes its SQL anew for each read. For the row of a user that takes ten times as
-long as the database does. What differs between two runs must be a `Slot`: everything else is part of the statement.
+Django builds a query and its SQL anew for each read. For the row of a user that takes ten times as long as the
+database does. A value that differs between two runs must be a `Slot`. Everything else is part of the statement.
 """
 
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from django.db import connections, router
 from django.db.models import Expression, Field, QuerySet
 from django.db.models.sql import Query
 
-# What a project may change in a query set of its own without changing what is read.
+# The methods that a project may override in its query set without changing what is read.
 WRITES = {"create", "bulk_create", "get_or_create", "update", "update_or_create", "bulk_update", "delete"}
 CLASS_BODY = {*vars(type("Empty", (), {})), "__orig_bases__", "__parameters__", "__annotations__", "__firstlineno__"}
 HARMLESS = CLASS_BODY | {"__static_attributes__"} | WRITES | {f"a{name}" for name in WRITES}
 
 
 class Slot(Expression):
-    """The place of a value that is given at each run, in the form of `field`."""
+    """The place of a value that is given at each run and converted by `field`."""
 
     def __init__(self, name: str, field: "Field[Any, Any]") -> None:
         super().__init__(output_field=field)
         self.name = name
 
     def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """A placeholder, for which the slot itself stands among the parameters."""
+        """A placeholder, with the slot itself as its parameter."""
         return "%s", [self]
 
     def value(self, given: Any, connection: Any) -> Any:
-        """What this database takes for `given`. Raises as a filter by `given` does."""
+        """`given` in the form that this database takes. Raises what a filter by `given` raises."""
         return self.output_field.get_db_prep_value(given, connection, prepared=False)
 
 
@@ -39,14 +39,14 @@ class Statement:
 
     sql: str
     parameters: tuple[Any, ...]
-    # Those whose values are not as Python has them, with their places.
+    # The columns whose values must be converted for Python, with their positions.
     converted: tuple[tuple[int, Any], ...]
 
     @classmethod
     def of(cls, rows: QuerySet[Any]) -> Self:
         """The statement of a `values_list`, for the database that it would ask."""
-        # `get_compiler`, `as_sql` and `select` of Django's compiler are not documented. Without one of them every login
-        # fails, and the tests of this module first.
+        # `get_compiler`, and `as_sql` and `select` of the compiler, are not documented by Django. If a new version
+        # changes them, every login fails; the tests of this module show it first.
         compiler = rows.query.get_compiler(rows.db)
         sql, parameters = compiler.as_sql()
         columns = enumerate(column for column, _, _ in compiler.select)
@@ -69,14 +69,14 @@ class Statement:
 
 
 def _converters(column: Any, connection: Any) -> list[Any]:
-    # In the order of Django's compiler. Those of the database hold the connection, and cannot be kept.
+    # In the order of Django's compiler. The database's converters hold the connection, so they cannot be kept.
     return [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
 
 
 def insert(model: Any, values: dict[str, Any], unless_there: bool = False) -> bool:
-    """Inserts a row by the attributes of its fields, and sends no signal; whether it did.
+    """Inserts a row with these values, by field name, and sends no signal. Returns whether it did.
 
-    Raises `IntegrityError` for a row like another one, or with `unless_there` does nothing.
+    Raises `IntegrityError` if there is such a row already; with `unless_there` it then does nothing.
     """
     connection, quote = _writer(model)
     columns = ", ".join(quote(model._meta.get_field(name).column) for name in values)
@@ -86,7 +86,7 @@ def insert(model: Any, values: dict[str, Any], unless_there: bool = False) -> bo
 
 
 def update(model: Any, where: dict[str, Any], values: dict[str, Any]) -> int:
-    """`filter(**where).update(**values)` for plain values, of which `None` is NULL. How many rows it was."""
+    """Does `filter(**where).update(**values)` for plain values; `None` means NULL. Returns the number of rows."""
     connection, quote = _writer(model)
     columns = {name: quote(model._meta.get_field(name).column) for name in [*values, *where]}
     changes = ", ".join(f"{columns[name]} = %s" for name in values)
@@ -113,13 +113,13 @@ def _write(connection: Any, sql: str, model: Any, *given: dict[str, Any]) -> int
 
 
 def is_everything(rows: QuerySet[Any]) -> bool:
-    """Whether a model's manager gives all rows of the table, as Django's own manager does.
+    """Whether these rows of a model's manager are all rows of the table, as with Django's own manager.
 
-    Its statement is then the same each time. A manager may hide rows by what changes, such as the tenant of a request:
-    a statement of it that was kept would show the rows of one tenant to another.
+    Only then is the statement the same each time. A manager may hide rows by something that changes, such as the tenant
+    of a request. A kept statement would then show the rows of one tenant to another.
     """
     fresh: QuerySet[Any] = QuerySet(rows.model)
-    # `_query` is a private name. With another one no two sets are alike, and each read builds its statement anew.
+    # `_query` is a private name of Django's. If it changes, no two query sets are equal, and nothing is kept.
     alike = vars(rows) | {"_query": None} == vars(fresh) | {"_query": None}
     plain = type(rows.query) is Query and vars(rows.query) == vars(fresh.query)
     return alike and plain and not _overridden(type(rows))

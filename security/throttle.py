@@ -1,22 +1,22 @@
-"""How many failures are allowed, and from where.
+"""Limits on failed logins, and on mails.
 
 Needs the Redis cache that `THROTTLE_CACHE_ALIAS` names. Gives `login_limits` with `begin`, and `mail_limits` with
 `attempt`.
 
-An attempt to prove a password is under way until it is settled. While one is, it takes the place of a
-failure, so that of a hundred guesses sent at once no more are hashed than the limit allows; but nothing is
-refused on its account, because it may turn out right. An attempt that finds the places taken by others under way waits
-until some are settled. Exactly this holds:
+An attempt is one check of a password. It is open until it is settled, as a failure or not. An open attempt takes the
+place of a failure: of a hundred guesses sent at once no more are hashed than the limit allows. But no attempt is
+refused because others are open, since their passwords may be right. If failures and open attempts together have reached
+a limit, a new attempt waits until some are settled. Exactly this holds:
 
-- Failures and attempts under way together never exceed a limit. So in any window no more wrong passwords are
-  hashed than the limit says, however many come at once.
-- The full `Retry-After` is given only when failures alone have reached a limit. Right passwords never add to
-  them while they are under way, nor afterwards if the store answers when they are settled.
-- An attempt that has begun is not refused any more. One that waits is refused if failures reach the limit
-  meanwhile, as an attempt that begins a moment later would be.
+- Failures and open attempts together never exceed a limit. So in any window no more wrong passwords are hashed than the
+  limit allows, however many come at once.
+- The full `Retry-After` is given only when failures alone have reached a limit. Right passwords are never counted as
+  failures while they are open, nor afterwards if the store answers when they are settled.
+- An attempt that has begun is not refused any more. An attempt that waits is refused if failures reach the limit
+  meanwhile, as a new attempt would be.
 - Refused attempts are not counted: a client that waits for `Retry-After` gets in.
 
-An attempt whose process died is a failure once `LEASE` is over: it may have been a guess.
+If the process of an attempt dies, the attempt is a failure after `LEASE` seconds: it may have been a guess.
 """
 
 import hashlib
@@ -36,17 +36,17 @@ from security.conf import conf
 from security.users import normal_identifier
 from security.waits import WAITS
 
-# Seconds. Above the time a hash takes on a busy machine, and the half minute by which clocks of two machines may
-# differ: a right password that seems to take longer counts as a failure until it is settled.
+# Seconds. More than a hash takes on a busy machine, plus the half minute by which the clocks of two machines may
+# differ. A right password that seems to take longer counts as a failure until it is settled.
 LEASE = 45
 # Seconds an attempt waits for others to be settled.
 PATIENCE = 5
-# Seconds between two looks; each waiting attempt takes its own, so that they do not all look at once.
+# Seconds between two tries of a waiting attempt. Each takes a random time, so that they do not all try at once.
 LOOK_AGAIN = (0.025, 0.05)
 
-# Two sorted sets for each limit, failures and attempts under way, by when each began. One script is one
-# command: no other attempt comes between looking and counting. It answers with milliseconds to wait, 0 for an
-# attempt that was noted, or BUSY.
+# Each limit has two sorted sets, failures and open attempts, sorted by when each began. Redis runs a script as one
+# command: no other attempt comes between the check and the count. It answers with milliseconds to wait, 0 for an
+# attempt that was stored, or BUSY.
 BUSY = -1
 BEGIN = """
 local now, member, lease, noted = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -111,17 +111,16 @@ class Limit:
 
 
 def login_limits(identifier: str, client: Client, client_is_known: bool) -> list[Limit]:
-    """The limits on one attempt to prove a password.
+    """The limits on one check of a password.
 
-    The first stops guessing one account from one place, the second trying one password on every
-    account, the third a guess from everywhere at once. The third leaves out clients the user has
-    logged in from: otherwise anyone could lock an owner out by failing on purpose.
+    The first stops guesses at one account from one address. The second stops one address from trying a password on
+    every account. The third stops guesses at one account from everywhere at once. The third does not apply to clients
+    the user has logged in from: otherwise anyone could lock the user out by failing on purpose.
 
-    A client whose address cannot be read has none of the second kind, and in the first its user agent stands
-    for its place: under one address for all such clients, strangers would lock out every user. An attacker
-    without a readable address gains that one password may be tried on any number of accounts, and that a new
-    user agent is a new place. Each account still has the third limit; under a user agent its owner has logged
-    in with, the first.
+    A client whose address cannot be read does not have the second limit, and in the first its user agent replaces the
+    address: under one address for all such clients, strangers would lock out every user. So an attacker without a
+    readable address can try one password on any number of accounts, and can avoid the first limit with a new user
+    agent. Each account still has the third limit, or, under a user agent that its user has logged in with, the first.
     """
     account, place = _digest(identifier), client.network or f"agent:{client.user_agent_hash[:32]}"
     limits = [Limit(f"throttle:login:{account}:{place}", *conf.THROTTLE_ACCOUNT_AND_ADDRESS)]
@@ -133,10 +132,11 @@ def login_limits(identifier: str, client: Client, client_is_known: bool) -> list
 
 
 def mail_limits(kind: str, email: str, client: Client) -> list[Limit]:
-    """The limits on having a mail sent: a mailbox must not be flooded through this site.
+    """The limits on mail: this site must not be used to flood a mailbox.
 
-    Each `kind` has its own: otherwise a stranger who registers an owner's address often keeps the owner from a reset.
-    A client whose address cannot be read is held by the mailbox's limit alone: it can have mail sent to more mailboxes.
+    Each `kind` of mail has its own. Otherwise a stranger who registers a user's address again and again would keep the
+    user from a password reset. A client whose address cannot be read has only the mailbox's limit, so it can have mail
+    sent to more mailboxes.
     """
     limits = [Limit(f"throttle:mail:{kind}:{_digest(email)}:", *conf.THROTTLE_MAIL_TO_ADDRESSEE)]
     if client.network:
@@ -146,14 +146,14 @@ def mail_limits(kind: str, email: str, client: Client) -> list[Limit]:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt under way. `began` is in milliseconds since 1970."""
+    """One open attempt. `began` is in milliseconds since 1970."""
 
     limits: list[Limit]
     member: str
     began: int
 
     def settle(self, failed: bool) -> None:
-        """Makes it a failure of the time it began, or takes it back. Raises redis-py's errors."""
+        """Counts the attempt as a failure at the time it began, or removes it. Raises redis-py's errors."""
         windows = [limit.seconds * 1000 for limit in self.limits]
         _run(SETTLE, self.limits, self.began, self.member, int(failed), *windows)
 
@@ -161,9 +161,8 @@ class Attempt:
 def begin(limits: list[Limit]) -> Attempt:
     """Begins one attempt under every limit, or under none and raises `Throttled`. The caller must settle it.
 
-    Waits up to `PATIENCE` seconds for others to be settled, so hold no transaction and no lock. Raises `Busy` when too
-    many wait already, and redis-py's errors when the store is away: with an open throttle an attacker could guess
-    without a limit.
+    Waits up to `PATIENCE` seconds for others to be settled, so hold no transaction and no lock. Raises `Busy` if too
+    many wait already, and redis-py's errors if the store is away: without them an attacker could guess without a limit.
     """
     member = secrets.token_hex(8)
     if not (began := _noted(OPEN, limits, member)):
@@ -182,13 +181,13 @@ def _noted_in_time(limits: list[Limit], member: str) -> int:
 
 
 def attempt(limits: list[Limit]) -> None:
-    """Counts what needs no proof, such as asking for a mail. Raises as `begin` does, and never waits."""
+    """Counts a request without a password, such as one for a mail. Raises as `begin` does, but never waits."""
     if not _noted(FAILED, limits, secrets.token_hex(8)):
         raise Throttled(1)
 
 
 def _noted(place: int, limits: list[Limit], member: str) -> int:
-    """When an attempt was noted, in milliseconds; 0 if others under way take all the room. Raises `Throttled`."""
+    """Stores an attempt and returns its time in ms, or 0 if open attempts fill a limit. Raises `Throttled`."""
     now = int(timezone.now().timestamp() * 1000)
     numbers = [number for limit in limits for number in (limit.most, limit.seconds * 1000)]
     wait = int(_run(BEGIN, limits, now, member, LEASE * 1000, place, *numbers))
