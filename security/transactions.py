@@ -19,11 +19,11 @@ WAIT = 5.0
 
 @contextmanager
 def write_transaction(durable: bool = False) -> Iterator[None]:
-    """`transaction.atomic`, which on SQLite has the write lock from its beginning.
+    """`transaction.atomic`, which on SQLite takes the write lock at its beginning.
 
-    SQLite gives the lock at the first write, unless a project sets `transaction_mode`. If another transaction has
-    written since this one read, no waiting helps, and the request is a 503: so would be most of a few refreshes of
-    tokens at once. Inside another transaction it is a savepoint, and changes nothing of that.
+    Otherwise SQLite takes it at the first write, unless a project sets `transaction_mode`. If another transaction has
+    written since this one read, SQLite fails at once and the request is a 503. Of a few token refreshes at once most
+    would fail. Inside another transaction this is only a savepoint, and takes no lock.
     """
     connection: Any = connections["default"]
     if connection.vendor != "sqlite" or connection.in_atomic_block:
@@ -31,13 +31,13 @@ def write_transaction(durable: bool = False) -> Iterator[None]:
             yield
     else:
         with _lock_at_once(connection), _turn(connection) as end, transaction.atomic(durable=durable):
-            transaction.on_commit(end)  # first, for what follows the commit may write as well
+            transaction.on_commit(end)  # registered first, because later callbacks may write as well
             yield
 
 
 @contextmanager
 def _lock_at_once(connection: Any) -> Iterator[None]:
-    connection.ensure_connection()  # it reads the setting when it connects
+    connection.ensure_connection()  # connecting sets `transaction_mode` from the settings
     late = connection.transaction_mode is None
     if late:
         connection.transaction_mode = "IMMEDIATE"
@@ -50,11 +50,11 @@ def _lock_at_once(connection: Any) -> Iterator[None]:
 
 @contextmanager
 def _turn(connection: Any) -> Iterator[Callable[[], None]]:
-    """Until the end, or a call of what it gives, no other thread of this process has a write transaction on this file.
+    """Only one thread of this process is inside at a time for this file. It can end its turn early by calling `end`.
 
-    SQLite lets a writer that has to wait sleep for up to 100 ms, while others come and get the lock: among sixteen
-    threads some waited for seconds. Raises `OperationalError` after the time that SQLite itself would have waited; a
-    thread whose turn came may then wait as long again, for another process.
+    A writer that waits for SQLite's lock sleeps for up to 100 ms, and others take the lock meanwhile: of sixteen
+    threads some waited for seconds. Raises `OperationalError` after the time that SQLite itself would have waited. A
+    thread that gets its turn may then wait as long again, for another process.
     """
     settings = connection.settings_dict
     queue = _queue(str(settings["NAME"]))
@@ -79,7 +79,7 @@ class Queue:
         self._mutex, self._waiting, self._is_held = Lock(), deque[Lock](), False
 
     def acquire(self, timeout: float) -> bool:
-        """Waits so many seconds for this thread's turn, and returns whether it came. Then call `release`."""
+        """Waits at most `timeout` seconds for this thread's turn. Returns whether it came; then call `release` later."""
         turn = Lock()
         with self._mutex:
             if not self._is_held:
@@ -93,7 +93,7 @@ class Queue:
             if turn in self._waiting:
                 self._waiting.remove(turn)
                 return False
-        return True  # it was given the turn at the last moment
+        return True  # the turn came at the last moment
 
     def release(self) -> None:
         """Gives the turn to the thread that has waited longest."""
@@ -109,5 +109,5 @@ def _queue(name: str) -> Queue:
     return Queue()
 
 
-# The threads that hold a turn or wait for one are not in a child.
+# A forked process has none of the threads that hold a turn or wait for one.
 os.register_at_fork(after_in_child=_queue.cache_clear)

@@ -1,8 +1,8 @@
-"""A user of any model: its key as text, its role, the fields that guard it, and the version of its access.
+"""Users of any model: the key as text, the role, the guarded fields and `token_version`.
 
-Needs `settings.AUTH_USER_MODEL` and nothing of that model but what Django asks of every user model. A key may be an
-integer, a UUID or text. What is noted about a user is noted under the text of `user_key`, without a foreign key, so
-that it outlives the user.
+Needs `settings.AUTH_USER_MODEL`, and of that model only what Django requires of every user model. A primary key may be
+an integer, a UUID or text. Rows about a user have the text of `user_key` and no foreign key, so that they remain when
+the user is deleted.
 """
 
 import hashlib
@@ -34,15 +34,15 @@ from security.statements import Slot, Statement, is_everything
 def user_key(pk: Any) -> str:
     """The text that stands for this primary key in every table of these apps.
 
-    A UUID is written without its hyphens, as SQLite stores it: so the databases can compare the two themselves.
+    A UUID is written without hyphens, as SQLite stores it, so that a query can compare the two.
     """
     return pk.hex if isinstance(pk, UUID) else str(pk)
 
 
 def pk_of(key: str) -> Any:
-    """The primary key that this text stands for, also as `sub` of a token has it.
+    """The primary key that this text stands for: a `user_key` or the `sub` of a token.
 
-    Raises `ValidationError` for a text that no user of this model can have as a key.
+    Raises `ValidationError` if no user of this model can have such a key.
     """
     field = get_user_model()._meta.pk
     pk = field.to_python(key)
@@ -53,30 +53,30 @@ def pk_of(key: str) -> Any:
 
 
 def role_of(user: Any) -> str:
-    """The role that a session's record and an access token say: what the setting `SECURITY_ROLE` calls gives."""
+    """The role for a session's record and an access token: what the function named by `SECURITY_ROLE` returns."""
     return str(import_string(conf.SECURITY_ROLE)(user))
 
 
 def default_role(user: Any) -> str:
-    """`user.role` where the model has one; else `admin` for a superuser, and `member`."""
+    """`user.role` if the user has one; otherwise `admin` for a superuser, and `member` for others."""
     if role := getattr(user, "role", None):
         return str(role)
     return "admin" if getattr(user, "is_superuser", False) else "member"
 
 
 def email_of(user: Any) -> str:
-    """The user's e-mail address, "" for a model that has none."""
+    """The user's e-mail address, "" if there is none."""
     return str(getattr(user, user.get_email_field_name(), "") or "")
 
 
 def login_field() -> str:
-    """The name of the field that names the user in a login: `email` where users log in by it, else `username`."""
+    """The field of a login body that has the login name: `email` if users log in by it, otherwise `username`."""
     model: Any = get_user_model()
     return "email" if model.USERNAME_FIELD == "email" else "username"
 
 
 def profile(user: Any) -> dict[str, str]:
-    """What the JSON endpoints say of a user, from the user's row."""
+    """What the JSON endpoints send about a user, from the user's row."""
     name = getattr(user, "get_full_name", str)() or str(user.get_username())
     return {"id": str(user.pk), "email": email_of(user), "name": name, "role": role_of(user)}
 
@@ -97,32 +97,32 @@ def guarded_fields() -> list[str]:
 
 
 def fingerprints(values: dict[str, Any]) -> dict[str, str]:
-    """What is kept of guarded fields to see later whether they changed.
+    """Digests of guarded fields, which are stored to notice later that a field has changed.
 
-    Digests without a key: they show no more than the user's own row does, and a new `SECRET_KEY` is no change.
+    They have no key: they show no more than the user's row does, and a new `SECRET_KEY` must not look like a change.
     """
     return {name: hashlib.sha256(str(value).encode()).hexdigest()[:16] for name, value in values.items()}
 
 
 def fingerprints_of(user: Any) -> dict[str, str]:
-    """Likewise for the fields as `user` has them, in the form in which the database gives them back."""
+    """The digests of the guarded fields of `user`, each value in the form in which the database returns it."""
     model: Any = get_user_model()
     fields = [model._meta.get_field(name) for name in guarded_fields()]
     return fingerprints({field.name: field.to_python(getattr(user, field.attname)) for field in fields})
 
 
 def changed_fields(user: Any, stored: dict[str, str] | None) -> dict[str, str]:
-    """The fields whose digest is another one than was stored, with the new digests."""
+    """The fields whose digest differs from the stored one, with the new digests."""
     return {name: new for name, new in fingerprints_of(user).items() if new != (stored or {}).get(name, new)}
 
 
 def stored_users() -> QuerySet[Any]:
-    """All users, past any manager of the model that hides some of them."""
+    """All users, also those that a manager of the model hides."""
     return QuerySet(get_user_model())
 
 
 def active_users() -> QuerySet[Any]:
-    """Those who may log in: active, and not hidden by the model's manager, as after a soft deletion."""
+    """The users who may log in: active, and not hidden by the model's manager, as after a soft deletion."""
     users = get_user_model()._default_manager.all()
     return users.filter(is_active=True) if has_field("is_active") else users
 
@@ -139,7 +139,7 @@ def at_version(key: str, token_version: Any) -> QuerySet[UserAccess]:
 
 @dataclass(frozen=True)
 class Access:
-    """What was read of a user's access together with the user. `guarded` is `None` before anything was issued."""
+    """A user's access, as read together with the user. `guarded` is `None` if there is no `UserAccess` row yet."""
 
     token_version: int = 0
     guarded: dict[str, str] | None = None
@@ -147,24 +147,24 @@ class Access:
 
 
 def find_user(identifier: str, client: Client) -> Any:
-    """The user who logs in by this name, with what `access_of` gives, or `None`.
+    """The user with this login name, or `None`. Also reads what `access_of` returns.
 
-    One statement, or two for a model whose manager has a `get_by_natural_key` of its own.
+    One query, or two for a model whose manager has its own `get_by_natural_key`.
     """
     model: Any = get_user_model()
     if not identifier.isprintable():
-        return None  # NUL and halves of surrogate pairs are errors to a database, and in no name
+        return None  # NUL and half of a surrogate pair are errors in a database, and no name has them
     try:
         if type(model._default_manager).get_by_natural_key is BaseUserManager.get_by_natural_key:
             return _with_access(model.USERNAME_FIELD, identifier, client)
         found = model._default_manager.get_by_natural_key(identifier)
     except (model.DoesNotExist, ValueError, ValidationError):
-        return None  # also where users log in by a number, and this is none
+        return None  # also if users log in by a number and this is not a number
     return _with_access("pk", found.pk, client)
 
 
 def get_user(pk: Any) -> Any:
-    """The user with this key, likewise."""
+    """The user with this primary key, or `None`. Also reads what `access_of` returns."""
     return _with_access("pk", pk, Client())
 
 
@@ -179,7 +179,7 @@ def _with_access(name: str, value: Any, client: Client) -> Any:
     try:
         row = statement.first(users.db, value=value, user_agent_hash=client.user_agent_hash)
     except OverflowError:
-        return None  # a number that SQLite has no place for, as Django's own look-up answers
+        return None  # the number is too large for SQLite; Django's own look-up finds nothing either
     if row is None:
         return None
     fields = [field.attname for field in model._meta.concrete_fields]
@@ -192,7 +192,7 @@ def _noted(user: Any, token_version: int | None, guarded: dict[str, str] | None,
 
 
 def _is_compared_as_it_is(model: Any, name: str) -> bool:
-    """Whether no look-up of the project's own stands between a value and this field."""
+    """Whether this field compares by Django's own look-up, and not by one of the project."""
     field = _meta_field(model, name)
     return field.get_lookup("exact") in (Exact, IntegerFieldExact, RelatedExact)
 
@@ -203,7 +203,7 @@ def _meta_field(model: Any, name: str) -> Any:
 
 @lru_cache(maxsize=32)
 def _statement(model: Any, name: str, using: str, kind: Any) -> Statement:
-    """What `_with_access` asks of this kind of database."""
+    """The statement of `_with_access` for this kind of database."""
     users = _annotated(QuerySet(model, using=using), Slot("user_agent_hash", models.CharField()))
     users = users.filter(**{name: Slot("value", _meta_field(model, name))})
     fields = [field.attname for field in model._meta.concrete_fields]
@@ -223,17 +223,17 @@ def _annotated(users: QuerySet[Any], user_agent_hash: Any) -> QuerySet[Any]:
 
 
 def key_expression(column: Any = "pk") -> Any:
-    """`user_key` of each user's primary key, as the database computes it; `column` names that key in another table."""
+    """`user_key` as an expression of the database. `column` is the name of the primary key, also in another table."""
     text = Cast(column, models.CharField(max_length=255))
     field: Any = get_user_model()._meta.pk
     while field.remote_field:
-        field = field.target_field  # the key of a model that inherits its table is that of its parent
+        field = field.target_field  # the primary key of a child model is the one of its parent
     is_uuid = isinstance(field, models.UUIDField)
     return Replace(text, Value("-"), Value("")) if is_uuid else text
 
 
 def access_of(user: Any) -> Access:
-    """What was read of this user's access with the user; read now for a user who came by another way."""
+    """The user's access, as read together with the user. If it was not, it is read now."""
     if not hasattr(user, "_access"):
         row = UserAccess.objects.filter(user_key=user_key(user.pk)).first()
         user._access = Access(row.token_version, row.guarded) if row else Access()
@@ -242,9 +242,9 @@ def access_of(user: Any) -> Access:
 
 
 def check_password(user: Any, password: str) -> bool:
-    """Whether this is the user's password. Stores it under new hash parameters if those are due. Raises `Busy`.
+    """Whether this is the user's password. Replaces a hash with outdated parameters. Raises `Busy`.
 
-    Not `user.check_password`: that one saves the user, and a new hash would look like a new password.
+    Use this and not `user.check_password`, which saves the user: a new hash would look like a new password.
     """
     due: list[str] = []
     found = matches(user, password, due)
@@ -254,7 +254,7 @@ def check_password(user: Any, password: str) -> bool:
 
 
 def matches(user: Any, password: str, due: list[str]) -> bool:
-    """Likewise, but a hash with new parameters that is due is left in `due`, for `take_hash`. Raises `Busy`."""
+    """Like `check_password`, but it only appends a new hash that is due to `due`, for `take_hash`. Raises `Busy`."""
     wanted: list[str] = []
     with turn():
         found = bool(compute(fits, password, user.password, wanted.append))
@@ -263,16 +263,16 @@ def matches(user: Any, password: str, due: list[str]) -> bool:
 
 
 def take_hash(user: Any, hashed: str) -> None:
-    """Stores this hash of the same password, and has `user` know it."""
+    """Stores this new hash of the same password, and sets it on `user`."""
     before, user.password = user.password, hashed
     if store_hash(user.pk, before, hashed) and (access := access_of(user)).guarded:
         user._access = replace(access, guarded=access.guarded | fingerprints({"password": hashed}))
 
 
 def store_hash(pk: Any, before: str, after: str) -> bool:
-    """Stores another hash of the same password over the one that was read, and revokes no access.
+    """Replaces the hash that was read with another hash of the same password, and revokes no access.
 
-    Gives whether that one was still there: a new password may have been set meanwhile.
+    Returns whether the hash was still there: a new password may have been set meanwhile.
     """
     with transaction.atomic():
         stored = stored_users().filter(pk=pk, password=before).update(password=after)
@@ -284,17 +284,17 @@ def store_hash(pk: Any, before: str, after: str) -> bool:
 
 
 def normal_identifier(identifier: str) -> str:
-    """The form in which failed logins are counted by account: one for every spelling of one name."""
+    """The form of a login name by which failed logins are counted: the same for every spelling of the name."""
     return str(get_user_model().normalize_username(identifier)).casefold()
 
 
 def session_hash(user: Any, secret: str | bytes | None = None) -> str:
-    """What a session says of the version of its user's access, for Django to compare at each request."""
+    """The hash of `token_version` in a session, which Django compares at each request."""
     try:
         token_version: int | None = access_of(user).token_version
     except SynchronousOnlyOperation:
-        # An async login of a user who came by no backend, as after a registration. The receivers of the login put the
-        # right hash in its place.
+        # An async login of a user whom no backend has loaded, for example after a registration. The receivers of
+        # `user_logged_in` replace this hash with the right one.
         token_version = None
     text = f"{user_key(user.pk)}:{token_version}"
     return salted_hmac("security.session_hash", text, secret=secret, algorithm="sha256").hexdigest()

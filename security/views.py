@@ -22,25 +22,25 @@ from security.parsers import JSONParser
 from security.refusals import Refused
 from security.users import login_field
 
-# "cookies" would take the other flow's credential from the browser and leave it alive on the server.
+# "cookies" would also delete the other flow's cookie in the browser, while its credential stays valid on the server.
 CLEAR = {"Clear-Site-Data": '"cache"'}
 
 
 # For views that write before they refuse. With ATOMIC_REQUESTS a 401 would roll back the record of a failed login, and
-# what a replayed token had ended. Not for all of `JsonView`: a project that extends it expects the rollback.
+# the end of a family whose token was replayed. Not for all of `JsonView`: a project that extends it expects a rollback.
 non_atomic = method_decorator(transaction.non_atomic_requests, name="dispatch")
 
 
 class JsonView(APIView):
     """A view that reads and writes JSON about a user's access.
 
-    `unauthenticated` is the sentence of its 401.
+    `unauthenticated` is the text of its 401.
     """
 
     unauthenticated = "Not authenticated"
     parser_classes = [JSONParser]
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer]
-    # Failed logins are counted by `security.throttle`, whatever a project limits besides.
+    # `security.throttle` counts failed logins. DRF's throttles of the project do not apply here.
     throttle_classes = []
     versioning_class = None
     # For the browsable API: what the field of a login is called.
@@ -51,7 +51,7 @@ class JsonView(APIView):
         return exception_handler
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Checks the kind of body, then the user, then what the body says."""
+        """Checks the length and type of the body, then the user, then whether the body is good JSON."""
         length = body_length(request._request)
         if length:
             _refuse_kind(request, length)
@@ -60,7 +60,7 @@ class JsonView(APIView):
             request.data  # noqa: B018  (a body that the view does not read must be good JSON too)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Nothing here may be kept by a cache (RFC 6750 section 5.3, ASVS 14.3.2)."""
+        """No cache may store the answer (RFC 6750 section 5.3, ASVS 14.3.2)."""
         response = super().finalize_response(request, response, *args, **kwargs)
         response["Cache-Control"] = "no-store"
         return response
@@ -77,5 +77,5 @@ def _refuse_kind(request: Request, length: int) -> None:
     if most is not None and length > most:  # DRF reads a body of any size
         raise Refused(413, "body size", f"The body has {length} bytes; this address accepts {most}.")
     if request._request.content_type != "application/json":
-        # Other sites' forms can send the other types; the CSRF check would read such a body first.
+        # Forms of other sites can send the other types, and the CSRF check would read such a body first.
         raise exceptions.UnsupportedMediaType(request.content_type)

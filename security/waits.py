@@ -1,8 +1,8 @@
-"""Requests that wait for other requests: how many may, and what the server does with their threads meanwhile.
+"""Requests that wait for other requests: how many may wait, and what the server does with their threads meanwhile.
 
-Needs Django. A login waits for a thread that hashes (`hashing.py`), or for attempts of the same account to be settled
-(`throttle.py`). `config/worker.py` lets another request be handled meanwhile. Under another server such a request keeps
-its thread: give it more threads than one flood of logins should take.
+Needs Django. A login waits for a thread that hashes (`hashing.py`), or until attempts on the same account are settled
+(`throttle.py`). Under `config/worker.py` another request is handled meanwhile. Under another server the request keeps
+its thread: give that server more threads than a flood of logins may take.
 """
 
 import os
@@ -12,7 +12,7 @@ from threading import Lock
 
 from django.db import connections
 
-# Requests of one process: what one thread hashes within the seconds that each may wait, at 75 ms a hash.
+# Waiting requests of one process: as many as one thread can hash for in the 5 s that each may wait, at 75 ms a hash.
 MOST = 64
 
 
@@ -21,7 +21,7 @@ class Busy(Exception):
 
 
 class Waits:
-    """The requests of this process that wait. `aside` is entered by the thread of each while it does."""
+    """Counts the requests of this process that wait. The thread of each is inside `aside` meanwhile."""
 
     def __init__(self) -> None:
         self._lock, self.number = Lock(), 0
@@ -29,7 +29,7 @@ class Waits:
 
     @contextmanager
     def one_more(self) -> Iterator[None]:
-        """Around a wait. Raises `Busy` at once where `MOST` requests wait."""
+        """For use around a wait. Raises `Busy` at once if `MOST` requests wait already."""
         with self._lock:
             if self.number >= MOST:
                 raise Busy("Too many requests wait for others.")
@@ -44,12 +44,12 @@ class Waits:
 
 
 def _let_go() -> None:
-    """Closes this thread's connections to databases: those of all who wait could be more than the database has."""
+    """Closes this thread's database connections: all waiting requests together could take more than there are."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()
 
 
 WAITS = Waits()
-# A forked process has none of the threads that wait, and the lock as one of them may have held it.
+# A forked process has none of the threads that wait, and one of them may have held the lock when it was forked.
 os.register_at_fork(after_in_child=WAITS.__init__)  # type: ignore[misc]

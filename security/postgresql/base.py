@@ -1,9 +1,9 @@
-"""Django's backend for PostgreSQL, with an end to every wait. Set `ENGINE` to "security.postgresql".
+"""Django's backend for PostgreSQL, with a limit on every wait. Set `ENGINE` to "security.postgresql".
 
-`statement_timeout` and `lock_timeout` are the server's own, and a server that hangs keeps neither; psycopg would wait
-for it without an end. Needs psycopg 3. In `OPTIONS`, in seconds: `connect_timeout`, the longest wait for anything; and
-`statement_wait`, after which the server itself gives up a statement or a lock. Give it less, so that its answer comes
-first. It is set after connecting, for PgBouncer takes it in no other way.
+The server enforces `statement_timeout` and `lock_timeout`. If the server hangs it does not, and psycopg would wait for
+ever. Needs psycopg 3. In `OPTIONS`, in seconds: `connect_timeout`, the longest wait for anything; and `statement_wait`,
+after which the server itself gives up a statement or a wait for a lock. Make `statement_wait` the shorter one, so that
+the server's error comes first. It is set after connecting, because PgBouncer accepts it only then.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from psycopg import errors
 
 from security.breaker import Breaker
 
-# Seconds, where the settings name no `connect_timeout`.
+# Seconds, if the settings have no `connect_timeout`.
 WAIT = 5
 
 
 class SchemaEditor(DatabaseSchemaEditor):
-    """A statement of a migration has no limit. Its wait for a lock that others hold has one, as everywhere."""
+    """A statement of a migration has no time limit. Its wait for a lock has one, as everywhere."""
 
     connection: Any
 
@@ -66,7 +66,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.limit_statements(self.statement_wait)
 
     def limit_statements(self, seconds: float) -> None:
-        """Has the server give up each statement of this connection after so long; 0 is never."""
+        """Makes the server give up each statement of this connection after `seconds`; 0 means never."""
         with self.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{seconds}s"])
 
@@ -83,7 +83,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             breaker.answered()
             raise
         breaker.answered()
-        # What every statement of this connection waits by.
+        # Each statement of this connection waits in this function.
         connection.wait = self._bounded(connection, connection.wait, breaker)
         return connection
 
@@ -93,7 +93,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _bounded(self, connection: Any, wait: Callable[..., Any], breaker: Breaker) -> Callable[..., Any]:
         def bounded(generator: Any, *args: Any, **options: Any) -> Any:
-            # A transaction that has begun goes on: the server may answer it, and only another connection be dead.
+            # A transaction that has begun goes on: maybe only another connection is dead, and the server answers.
             if not self.in_atomic_block and not breaker.allows():
                 raise errors.OperationalError("The database did not answer a moment ago.")
             options.setdefault("timeout", self.wait)
@@ -101,7 +101,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 answer = wait(generator, *args, **options)
             except errors._WaitTimeout:
                 breaker.silent()
-                # Its answer, should one come, would be taken for that of the next statement.
+                # A late answer would be taken for the answer to the next statement.
                 connection.pgconn.finish()
                 raise errors.OperationalError(f"The database did not answer within {self.wait} s.") from None
             except errors.Error:

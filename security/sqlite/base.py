@@ -1,17 +1,17 @@
 """Django's backend for SQLite, with connections that can be kept. Set `ENGINE` to "security.sqlite".
 
-To open the file anew takes longer than all that a request asks of it. With `"CONN_MAX_AGE": None` and
-`"CONN_HEALTH_CHECKS": True` each thread keeps one connection. What Django leaves open for SQLite is done here:
+Opening the file takes longer than all queries of a request. With `"CONN_MAX_AGE": None` and
+`"CONN_HEALTH_CHECKS": True` each thread keeps one connection. This backend does what Django does not do for SQLite:
 
-- Before its first use in a request, a connection is given up if its file was moved, deleted or replaced. It would go
-  on to write to a file that no other process sees.
-- A request leaves no transaction behind, and no statement with rows that were not fetched: the next request of the
-  thread would read what was true then.
+- Before its first use in a request, a connection is closed if its file was moved, deleted or replaced. Otherwise it
+  would write to a file that no other process sees.
+- A request leaves no transaction behind, and no statement with rows that were not fetched. Otherwise the next request
+  of the thread would read old data.
 - A child of `fork` never uses or closes a connection of its parent. It opens its own.
 
-A process that opens the file by other means, and closes it again, loses all of SQLite's locks on it. So copy it with
-another process. A copy that is to take its place takes its name, and the old `-wal` and `-shm` go before: to write
-into a file that is open, or to delete its `-wal` alone, destroys it.
+A process that opens the file by other means and closes it again loses all of SQLite's locks on it. So copy the file
+with another process. To replace the file, delete the old `-wal` and `-shm` first, then rename the copy. Writing into a
+file that is open, or deleting only its `-wal`, destroys it.
 """
 
 import ctypes
@@ -30,7 +30,7 @@ Identity = tuple[int, int]
 
 
 class Cursor(base.SQLiteCursorWrapper):
-    """Django's, which its connection knows of until it is closed."""
+    """Django's cursor, which its connection remembers until the cursor is closed."""
 
     unclosed: "WeakSet[Cursor]"
 
@@ -40,11 +40,11 @@ class Cursor(base.SQLiteCursorWrapper):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """One thread's connection, and what is to be known of the file that it has open."""
+    """One thread's connection, and the identity of the file that it has open."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # Of a database in memory there is neither.
+        # Both stay `None` for a database in memory.
         self.path: Path | None = None
         self.opened: Identity | None = None
         self.process, self.thread = os.getpid(), threading.get_ident()
@@ -56,10 +56,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.is_in_memory_db():
             return super().get_new_connection(conn_params)
         self.path = path_of(conn_params["database"])
-        # A file that is replaced while it is opened counts as the one of before, and is given up at the next request.
+        # If the file is replaced while it is opened, `opened` is the old file, so the next request opens it again.
         before = identity(self.path)
         if before in INHERITED:
-            raise OperationalError("This process was forked from a thread that was not alone with the database.")
+            raise OperationalError("This process was forked while its parent had the database open.")
         connection = super().get_new_connection(conn_params)
         self.process, self.thread, self.opened = os.getpid(), threading.get_ident(), before or identity(self.path)
         return connection
@@ -71,13 +71,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return cursor
 
     def is_usable(self) -> bool:
-        """Whether this process opened it, and the file still has its name. To open the file would drop its locks."""
+        """Whether this process opened it and the file still has its name. Opening the file would drop its locks."""
         if self.path is None:
             return True
         return self.process == os.getpid() and self.opened is not None and self.opened == identity(self.path)
 
     def close_if_unusable_or_obsolete(self) -> None:
-        """Django's, at the beginning and at the end of each request."""
+        """Also ends cursors and transactions that were left open. Django calls it before and after each request."""
         if self.connection is not None and self.path and not self.in_atomic_block:
             for cursor in list(self.unclosed):
                 cursor.close()
@@ -92,7 +92,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             super()._close()  # type: ignore[misc]  # the stubs leave it out
 
     def before_fork(self) -> None:
-        """Closes it if this is its thread, which does not need it just now."""
+        """Closes the connection if it belongs to this thread and is not in use."""
         if self.connection is None or self.path is None or self.thread != threading.get_ident():
             return
         if not (self.in_atomic_block or self.unclosed or self.connection.in_transaction):
@@ -100,13 +100,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 def path_of(name: Any) -> Path:
-    """The file that `NAME` says: a path, or an address as SQLite reads it."""
+    """The file that `NAME` names: a path, or a URI as SQLite accepts it."""
     name = os.fspath(name)
     return Path(unquote(urlsplit(name).path) if name.startswith("file:") else name)
 
 
 def identity(path: Path) -> Identity | None:
-    """Which file has this name now, if any."""
+    """Which file has this name now, or `None`."""
     try:
         found = path.stat()
     except OSError:
@@ -115,17 +115,17 @@ def identity(path: Path) -> Identity | None:
 
 
 def never_free(connection: Any) -> None:
-    """Keeps it from being closed: Python closes what is no longer used, and all that is left at its end."""
+    """Keeps the connection from being closed: Python closes it when nothing refers to it, or when the process ends."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
-# Held while this process is forked: no wrapper appears meanwhile.
+# Held while this process is forked, so that no wrapper is added meanwhile.
 LOCK = threading.Lock()
 WRAPPERS: WeakSet[DatabaseWrapper] = WeakSet()
-# Those whose connection a child inherits.
+# The wrappers whose connection a child inherits.
 OPEN: list[DatabaseWrapper] = []
-# The files that this process inherited open. SQLite takes the locks that its parent had for this process's own, and
-# would write without any.
+# The files that this process inherited open. SQLite takes the parent's locks for its own in this process, and would
+# write without a lock.
 INHERITED: set[Identity] = set()
 
 
@@ -133,7 +133,7 @@ def _before_fork() -> None:
     LOCK.acquire()
     for wrapper in WRAPPERS:
         wrapper.before_fork()
-    # Named here, or Python would close the other threads' before it calls the child's function.
+    # Without this reference Python would close the connections of other threads before it calls the child's function.
     OPEN.extend(wrapper for wrapper in WRAPPERS if wrapper.path and wrapper.connection is not None)
 
 

@@ -234,7 +234,8 @@ def test_the_command_says_what_it_ended(alice: User, store: Store) -> None:
     )
     store.kill()
     call_command("revoke_access", alice.email, reason="again", stdout=told)
-    assert told.getvalue().endswith(" Not done yet: 1. A store is away, and housekeeping goes on when it is back.\n")
+    later = "Not done yet: 1. A store is away, and housekeeping goes on when it is back."
+    assert told.getvalue().endswith(f"Ended: nothing. {later}\n")
     store.start()
 
 

@@ -1,4 +1,4 @@
-"""`manage.py housekeeping`: the loop, until SIGTERM."""
+"""`manage.py housekeeping`: runs the background work in a loop, until SIGTERM."""
 
 import signal
 import threading
@@ -14,9 +14,9 @@ from security.checks import refuse_mistakes
 
 
 class Command(BaseCommand):
-    """Runs what no request waits for."""
+    """Runs the tasks of `security.housekeeping`."""
 
-    # `--skip-checks` would pass by Django's own call of them.
+    # `handle` runs the checks, because `--skip-checks` would skip Django's own call of them.
     requires_system_checks = []
     help = "Sends mail and does the other work that no request waits for, until it gets SIGTERM or SIGINT."
 

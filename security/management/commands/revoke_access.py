@@ -11,9 +11,9 @@ from security.users import find_user
 
 
 class Command(BaseCommand):
-    """What an administrator at a terminal has instead of the admin's action. It does not deactivate."""
+    """The admin's action "Revoke access" for a terminal. It does not deactivate the user."""
 
-    help = "Ends everything a user has open, in both flows. The user can log in again; to ban one, deactivate the user."
+    help = "Ends all sessions and tokens of a user. The user can log in again. To prevent that, deactivate the user."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="the name that the user logs in by")

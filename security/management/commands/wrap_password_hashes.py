@@ -9,7 +9,7 @@ from security import old_hashes
 
 
 class Command(BaseCommand):
-    """For an administrator who takes over users. Run it again at any time: it does what is left."""
+    """For a project that takes over users. It can be run again at any time and then wraps what is left."""
 
     help = "Wraps password hashes by PBKDF2 in Argon2id. Passwords stay the same, and no user is logged out."
 

@@ -9,7 +9,7 @@ class PasswordField extends HTMLElement {
     this.button = document.createElement("button");
     this.button.type = "button";
     this.button.addEventListener("click", () => this.show(this.input.type === "password"));
-    // A browser remembers the content of a text field and offers it to the next user.
+    // A browser remembers what is in a text field when the form is sent, and offers it to the next person.
     this.input.form.addEventListener("submit", () => this.show(false));
     this.append(this.button);
     this.show(false);
