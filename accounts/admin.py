@@ -1,4 +1,4 @@
-"""Users and security events in Django's admin."""
+"""Users in Django's admin. Each change that is made here is recorded as a security event."""
 
 from collections import Counter
 from typing import Any
@@ -23,19 +23,19 @@ from security.models import SecurityEvent
 from security.revocation import revoke_access, summary
 from security.users import access_of, user_key
 
-# Users read at a time when an action concerns many, and named when the page asks for the reason.
+# How many users an action reads at a time, and how many the page that asks for the reason lists.
 BATCH, LISTED = 500, 20
 
 
 class UserForm(DjangoUserChangeForm):
-    """Django's, with the address as given in the one field for it."""
+    """Django's form. Its e-mail field shows the address as given."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["email"] = self.instance.email_as_given
 
     def full_clean(self) -> None:
-        # What is stored was taken once. A newer rule must not keep an administrator from banning the user.
+        # Unchanged values are not validated again: a newer rule must not keep an administrator from banning the user.
         for name in self._unchanged():
             self.fields[name].validators = []
         super().full_clean()
@@ -49,7 +49,7 @@ class UserForm(DjangoUserChangeForm):
 
 @admin.register(User)
 class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
-    """Create, change role, deactivate, set a password."""
+    """To create and deactivate users, change roles, set passwords and revoke access."""
 
     form = UserForm
     list_display = ["email_as_given", "name", "role", "is_active", "last_login", "created"]
@@ -68,7 +68,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
 
     @admin.display(description="token version")
     def token_version(self, user: User) -> int:
-        """The version of the user's access: what was issued at an earlier one is void."""
+        """The user's `token_version`. What was issued at an earlier one is invalid."""
         return access_of(user).token_version
 
     @admin.display(description="compared as")
@@ -81,7 +81,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         return [path("<id>/revoke/", view, name="accounts_user_revoke"), *super().get_urls()]
 
     def revoke_one(self, request: HttpRequest, id: str) -> HttpResponse:
-        """Asks for the reason, from a user's own page."""
+        """Asks for the reason. The admin page of a user links to it."""
         user = self.get_object(request, unquote(id))
         if user is None:
             raise Http404
@@ -91,7 +91,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
 
     @admin.action(description="Revoke access", permissions=["change"])
     def revoke_access_of(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
-        """Ends everything these users have open; asks why first."""
+        """Revokes the access of these users, after asking for a reason."""
         reason = request.POST.get("reason", "").strip()
         if not reason:
             chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
@@ -121,7 +121,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         return TemplateResponse(request, "admin/accounts/user/revoke.html", context)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
-        # This page does not ask for the current password: with it, a stolen session would be the account.
+        # This page does not ask for the current password, so a thief of the session could take over the account.
         if self.get_object(request, unquote(id)) == request.user:
             return redirect("accounts:password_change")
         return super().user_change_password(request, id, form_url)

@@ -1,4 +1,4 @@
-"""What must be true of the configuration before users get mail from this site. A refusal says what to write where."""
+"""System checks: what must be true of the settings before users get mail from this site. Errors say what to write."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ def _hosts() -> Iterator[Error]:
     hosts = settings.ALLOWED_HOSTS
     if not hosts or "*" in hosts:
         yield Error(
-            "ALLOWED_HOSTS must name the hosts of this site, without *: any other name could be put into our answers.",
+            "ALLOWED_HOSTS must name the hosts of this site, without *: a client could put another into our answers.",
             hint="Write for example ALLOWED_HOSTS=login.example.org.",
             id="accounts.E001",
         )
     demo = getattr(settings, "DEMO", False)
     if demo and not all(_is_loopback(host) for host in hosts):
         yield Error(
-            "DEMO=1 has known passwords and an open mailbox, and ALLOWED_HOSTS names a host that is not loopback.",
+            "DEMO=1 has known passwords and an open mailbox, but ALLOWED_HOSTS names a host that is not loopback.",
             hint="Write DEMO=0, or ALLOWED_HOSTS=localhost.",
             id="accounts.E002",
         )
@@ -49,7 +49,7 @@ def _is_address(url: str, schemes: tuple[str, ...]) -> bool:
         site = urlsplit(url)
         return site.scheme in schemes and bool(site.hostname) and site.port != 0
     except ValueError:
-        return False  # a bracket that is not closed, a port that is no number
+        return False  # such as a bracket that is not closed, or a port that is not a number
 
 
 def _is_loopback(host: str) -> bool:
@@ -58,7 +58,7 @@ def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        return False  # also 127.0.0.1.example.org, which is wherever its owner wants
+        return False  # also for 127.0.0.1.example.org, which its owner can point to any address
 
 
 def _mail() -> Iterator[Error]:
@@ -68,12 +68,12 @@ def _mail() -> Iterator[Error]:
         sentence = "EMAIL_URL is missing: no user could register, reset a password or be warned."
         yield Error(sentence, hint=hint, id="accounts.E004")
     elif url and urlsplit(url).scheme not in MAIL_SCHEMES:
-        # The parser takes any other word for plain SMTP, also one that was meant to ask for TLS.
-        sentence = f"EMAIL_URL must begin with {', '.join(MAIL_SCHEMES)}: no mail could be sent as it was meant."
+        # The parser takes any other word for plain SMTP, even one that was meant to ask for TLS.
+        sentence = f"EMAIL_URL must begin with {', '.join(MAIL_SCHEMES)}: any other word would mean plain SMTP."
         yield Error(sentence, hint=hint, id="accounts.E004")
     sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
     if not sender.isascii() or not (urlsplit(url).hostname or "").isascii():
-        # Python and Django encode a name by IDNA 2003, which makes `strasse` of `straße`: a domain of another owner.
+        # Python and Django encode a domain by IDNA 2003, which turns `straße` into `strasse`: another owner's domain.
         sentence = "EMAIL_URL and the address in DEFAULT_FROM_EMAIL must name their domains in ASCII."
         yield Error(sentence, hint=IN_ASCII, id="accounts.E004")
 
@@ -81,7 +81,7 @@ def _mail() -> Iterator[Error]:
 def _preload() -> Iterator[Error]:
     if settings.SECURE_HSTS_PRELOAD and not settings.SECURE_HSTS_INCLUDE_SUBDOMAINS:
         yield Error(
-            "HSTS_PRELOAD is set without HSTS_INCLUDE_SUBDOMAINS: the list takes no host without its subdomains.",
+            "HSTS_PRELOAD is set without HSTS_INCLUDE_SUBDOMAINS: the list accepts no host without its subdomains.",
             hint="Write HSTS_INCLUDE_SUBDOMAINS=1, or HSTS_PRELOAD=0.",
             id="accounts.E005",
         )

@@ -7,7 +7,7 @@ from accounts.models import User
 
 @dataclass(frozen=True)
 class DemoUser:
-    """One of them."""
+    """One user of the demo."""
 
     email: str
     role: User.Role

@@ -1,7 +1,7 @@
 """E-mail addresses: one form to compare them by, another to send to.
 
 Needs Django and the package `idna`. Gives `normalise`, `deliverable`, `validate_address`, a model field that
-cannot hold anything but the first form, and a form field.
+holds only the first form, and a form field.
 
 A domain has one ASCII form (IDNA 2008, RFC 5891, with the mapping of UTS 46, non-transitional): browsers send
 `jo@münchen.example` as `jo@xn--mnchen-3ya.example`, and both are one mailbox.
@@ -20,20 +20,19 @@ from django.db import models
 
 # Characters: RFC 5321 section 4.5.3.1.3 allows 256 octets with the angle brackets.
 MAXIMUM_LENGTH = 254
-# Control and format characters (bidi controls among them), surrogates, line and paragraph separators; but for
-# the two joiners, which Persian and Indic names are written with. A domain has its own rule for those.
+# Control and format characters (bidi controls among them), surrogates, line and paragraph separators. The two joiners
+# are allowed, because Persian and Indic names need them. A domain has its own rule for joiners.
 INVISIBLE, JOINERS = ("Cc", "Cf", "Cs", "Zl", "Zp"), "\u200c\u200d"
 
 
 def normalise(address: str) -> str:
-    """`address` as it is compared and looked up, without blanks around it.
+    """`address` in the form in which it is compared and looked up, without blanks around it.
 
     Two spellings of one mailbox must not become two accounts. The part before the @ is NFKC and case-folded, so
-    compatibility characters (full-width letters) compare as the plain ones, and `ß` as `ss`: such an address is
-    compared, but none is taken, see `validate_address`. The domain is its ASCII form, where `ß` and `ss` are two
-    domains with two owners. A domain without an ASCII form is folded like the rest, so that a login with one is
-    refused and not an error. What cannot be stored at all (a NUL, half a surrogate pair) becomes "", which is
-    the address of no user.
+    full-width letters equal plain ones, and `ß` equals `ss`. Such an address can be looked up but not registered, see
+    `validate_address`. The domain is in its ASCII form, in which `ß` and `ss` are two domains with two owners. A
+    domain without an ASCII form is folded like the rest, so that a login with it is refused without an error. A text
+    that cannot be stored (a NUL, half a surrogate pair) becomes "", which is the address of no user.
     """
     text = unicodedata.normalize("NFKC", address).strip()
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
@@ -48,24 +47,24 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text.casefold()).strip()
 
 
-@lru_cache(maxsize=1000)  # the same few domains again and again, at each login and each refresh
+@lru_cache(maxsize=1000)  # each login and each refresh needs one of the same few domains
 def _ascii(domain: str) -> str | None:
-    """The ASCII form of `domain`; `None` where there is none."""
+    """The ASCII form of `domain`; `None` if there is none."""
     with suppress(UnicodeError):
         return idna.encode(domain, uts46=True, std3_rules=True).decode()
     return None
 
 
 def as_given(address: str) -> str:
-    """`address` as it is kept, to send to: without blanks around it, "" for what cannot be stored."""
+    """`address` as it is stored for sending: without blanks around it, "" if it cannot be stored."""
     return address.strip() if normalise(address) else ""
 
 
 def deliverable(address: str) -> str:
-    """`address` as it is handed to a mail server: the part before the @ as given, the domain in ASCII.
+    """`address` as a mail server gets it: the part before the @ as given, the domain in ASCII.
 
-    Django would encode the domain by IDNA 2003, which makes `strasse.example` of `straße.example`: the domain of
-    another owner. Raises `ValueError` for an address that cannot be mailed to from here.
+    Django would encode the domain by IDNA 2003, which turns `straße.example` into `strasse.example`: the domain of
+    another owner. Raises `ValueError` if this site cannot send mail to the address.
     """
     local, _, domain = address.strip().rpartition("@")
     written = _ascii(domain)
@@ -80,7 +79,7 @@ def validate_address(address: str) -> None:
     given = address.strip()
     validate_visible(given)
     if not given.rpartition("@")[0].isascii():
-        raise ValidationError("Before the @ only ASCII characters can be used: mail to others cannot be delivered.")
+        raise ValidationError("Use only ASCII characters before the @. Mail to other addresses cannot be delivered.")
     try:
         written = deliverable(given)
     except ValueError:
@@ -93,7 +92,7 @@ def validate_address(address: str) -> None:
 
 
 def validate_visible(text: str) -> None:
-    """Refuses characters that cannot be seen: they break a line of a mail, or show a text in another order.
+    """Refuses invisible characters: they can break a line of a mail, or show a text in another order.
 
     Raises `ValidationError` with a sentence.
     """
@@ -102,19 +101,19 @@ def validate_visible(text: str) -> None:
 
 
 class AddressField(forms.EmailField):
-    """An address as given, that mail can be sent to."""
+    """A form field for an address as given, to which mail can be sent."""
 
     default_validators = [validate_address]
 
 
 class NormalisedEmailField(models.EmailField):
-    """Normalises on the way in and in every look-up, `QuerySet.update` and `bulk_create` included.
+    """Normalises each value that is stored or looked up, also in `QuerySet.update` and `bulk_create`.
 
-    The address as given, to send to, is kept in the model's field of this name and `_as_given`, which must come
-    after this one: it follows at `full_clean`, `save` and `bulk_create`.
+    The address as given, for sending, is kept in the model's field of this name with `_as_given` at its end. That field
+    must come after this one. `full_clean`, `save` and `bulk_create` set it.
     """
 
-    # Of the address as given, by `clean`: what is normalised can be good although what was given is not.
+    # `clean` validates the address as given: its normalised form can be valid although the address is not.
     default_validators = []
 
     def to_python(self, value: Any) -> Any:
@@ -122,7 +121,7 @@ class NormalisedEmailField(models.EmailField):
         return normalise(value) if isinstance(value, str) else value
 
     def clean(self, value: Any, model_instance: models.Model | None) -> Any:
-        """The normalised address; without an instance to keep it in, the address as given."""
+        """The normalised address, or the address as given if there is no instance in which to keep it."""
         if model_instance is not None:
             self._keep(value, model_instance)
         cleaned = super().clean(value, model_instance)
@@ -137,7 +136,7 @@ class NormalisedEmailField(models.EmailField):
         return value
 
     def _keep(self, given: Any, model_instance: models.Model) -> None:
-        # A row that was read says nothing new: it holds the normalised address, in which the spelling is lost.
+        # A row from the database has the normalised address. It must not replace the spelling that the user gave.
         name = f"{self.attname}_as_given"
         kept = getattr(model_instance, name, "")
         if isinstance(given, str) and not given == normalise(given) == normalise(kept):

@@ -1,4 +1,4 @@
-"""The forms of this app. Each names its fields: any other field that is sent changes nothing."""
+"""The forms of this app. Each names its fields, and ignores any other field that is sent."""
 
 from typing import Any
 
@@ -32,28 +32,28 @@ class RegisterForm(forms.Form):
     )
 
     def save(self, request: HttpRequest) -> None:
-        """Has the mail sent, the same way for an address that is known. Raises `Throttled`."""
+        """Queues the mail, in the same way for a known address. Raises `Throttled`."""
         email = self.cleaned_data["email"]
         throttle.attempt(throttle.mail_limits("register", email, Client.of(request)))
         mail.queue("register", email, name=self.cleaned_data["name"])
 
 
 class PasswordResetForm(DjangoPasswordResetForm):
-    """Django's, with the question whether the address is known left to housekeeping."""
+    """Django's form, but only housekeeping looks whether the address is known."""
 
     email = AddressField(label="E-mail address", max_length=254, widget=forms.EmailInput({"autocomplete": "username"}))
 
     def save(self, *, request: HttpRequest | None = None, **options: Any) -> None:  # type: ignore[override]
-        """Has the mail sent. Raises `Throttled`."""
+        """Queues the mail. Raises `Throttled`."""
         email = self.cleaned_data["email"]
         throttle.attempt(throttle.mail_limits("password_reset", email, Client.of(request)))
         mail.queue("password_reset", email)
 
 
 class PasswordChangeForm(DjangoPasswordChangeForm):
-    """Django's, with the current password proved by `verify()`, so that the throttle counts it.
+    """Django's form, but `verify()` checks the current password, so that the throttle counts failures.
 
-    `request` is that of the page.
+    `request` is the request of the page.
     """
 
     def __init__(self, user: User, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
@@ -61,7 +61,7 @@ class PasswordChangeForm(DjangoPasswordChangeForm):
         self.request = request
 
     def clean_old_password(self) -> str:
-        """The current password. Raises `Throttled` too."""
+        """The current password. Raises `ValidationError` or `Throttled`."""
         current: str = self.cleaned_data["old_password"]
         try:
             verify(self.request, self.user.email, current)

@@ -1,8 +1,8 @@
-"""Mail that leaves after the commit.
+"""Mail that is sent after the commit.
 
-A request writes down that a mail is due, in its own transaction; housekeeping writes the text and
-hands it over. So a mail server that is slow or away changes no answer, an address that is unknown
-costs the request exactly what a known one does, and a rolled-back change is never announced.
+A request stores that a mail is due, in its own transaction. Housekeeping writes the text and sends it. So a mail server
+that is slow or away does not affect the request, an unknown address costs the request exactly what a known one does,
+and no mail announces a change that was rolled back.
 
 Gives `queue` and the housekeeping task `deliver`.
 """
@@ -31,39 +31,39 @@ logger = logging.getLogger("site.mail")
 
 REGISTRATION_SALT = "accounts.registration"
 BATCH = 50
-# Then it is given up; with the doubling below that is after about two days.
+# After so many attempts a mail is given up. The pause between them doubles, so this is after about a day and a half.
 ATTEMPTS = 12
 FIRST_RETRY = timedelta(minutes=1)
 
 
 @receiver(password_changed)
 def tell_of_new_password(sender: object, user: User, **kwargs: Any) -> None:
-    """Mails the owner, because another person may have set it."""
+    """Tells the user by mail, because another person may have set the password."""
     queue("password_changed", user.email_as_given)
 
 
 @receiver(token_reuse_detected)
 def tell_of_reuse(sender: object, user: User, everything: bool, **kwargs: Any) -> None:
-    """Mails the owner whose access was revoked because two clients held one refresh token."""
+    """Tells the user by mail if all access was revoked because two clients had one refresh token."""
     if everything:
         queue("token_reuse", user.email_as_given)
 
 
 def queue(kind: str, to: str, **context: str) -> None:
-    """Notes that the mail `kind` is due to `to`, an address as given, in the caller's transaction."""
+    """Stores, in the caller's transaction, that the mail `kind` is due to `to`, an address as given."""
     OutgoingMail.objects.create(kind=kind, to=to, context=context)
 
 
 @task("mail", every=1, waits=True)
 def deliver() -> str:
-    """Hands over what is due; what fails is tried again later, each time after twice as long."""
+    """Sends the mails that are due. A mail that fails is tried again later, each time after twice as long."""
     due = OutgoingMail.objects.filter(due__lte=timezone.now()).order_by("due")[:BATCH]
     sent = sum(_deliver(mail) for mail in due)
     return f"{sent} handed over" if sent else ""
 
 
 def _deliver(mail: OutgoingMail) -> bool:
-    # The process that moves the date has the mail. Without this, a second one would send it again.
+    # Claims the mail by moving `due`. Otherwise a second process could send it again.
     later = timezone.now() + FIRST_RETRY * 2**mail.attempts
     mine = OutgoingMail.objects.filter(pk=mail.pk, due=mail.due).update(due=later, attempts=mail.attempts + 1)
     if not mine:
@@ -71,7 +71,7 @@ def _deliver(mail: OutgoingMail) -> bool:
     try:
         _hand_over(mail)
     except Exception as error:
-        # Not only what a server refuses: an address that cannot be encoded must not hold up the rest either.
+        # Any error: an address that cannot be encoded, for example, must not keep the other mails from being sent.
         last = mail.attempts + 1 >= ATTEMPTS
         logger.warning("mail failed", extra={"kind": mail.kind, "error": type(error).__name__, "given_up": last})
         if last:
@@ -82,7 +82,7 @@ def _deliver(mail: OutgoingMail) -> bool:
 
 
 def _hand_over(mail: OutgoingMail) -> None:
-    """Writes the text and passes it on. Raises what the server or the library raises."""
+    """Writes the text and sends it. Raises what the server or the library raises."""
     text = _TEXTS[mail.kind](mail)
     if text is None:
         return
@@ -101,7 +101,7 @@ Text = tuple[str, str, str, dict[str, Any]]
 
 def _registration(mail: OutgoingMail) -> Text:
     if user := User.objects.filter(email=mail.to).first():
-        # Not to what was typed: that only compares as the address of this account.
+        # Not to the address that was typed: it has the same normal form, but may be another mailbox.
         link = settings.SITE_URL + reverse("accounts:password_reset")
         return user.email_as_given, "You already have an account", "registered_already", {"link": link}
     token = signing.dumps({"email": mail.to, "name": mail.context["name"]}, salt=REGISTRATION_SALT)
@@ -116,7 +116,7 @@ def _password_reset(mail: OutgoingMail) -> Text | None:
     key = urlsafe_base64_encode(force_bytes(user.pk)), default_token_generator.make_token(user)
     link = settings.SITE_URL + reverse("accounts:password_reset_confirm", args=key)
     context = {"link": link, "name": user.get_full_name()}
-    # As above: not to what was typed.
+    # As above, not to the address that was typed.
     return user.email_as_given, "Set a new password", "password_reset", context
 
 

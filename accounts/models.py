@@ -14,17 +14,17 @@ from security.users import check_password
 
 
 class Users(RevokingQuerySet):
-    """Users. `update()` and `bulk_update()` revoke access where a save would."""
+    """Users. `update()` and `bulk_update()` revoke access if a save would."""
 
     def update(self, **fields: Any) -> int:
-        """Django's; the address as given follows the e-mail."""
+        """Sets `email_as_given` together with `email`."""
         if "email" in fields:
             given = fields["email"]
             fields.setdefault("email_as_given", as_given(given) if isinstance(given, str) else given)
         return super().update(**fields)
 
     def bulk_update(self, objs: Any, fields: Any, batch_size: int | None = None) -> int:
-        """Likewise."""
+        """Sets `email_as_given` together with `email`."""
         users, fields = list(objs), set(fields)
         if "email" in fields:
             fields.add("email_as_given")
@@ -34,12 +34,12 @@ class Users(RevokingQuerySet):
 
 
 class UserManager(BaseUserManager.from_queryset(Users)):  # type: ignore[misc]
-    """Makes users, and finds one by any spelling of the address."""
+    """Creates users, and finds a user by any spelling of the address."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """A stored user. Without a password it has none that could match.
+        """Creates a user and stores it. Without `password` no password fits.
 
-        Raises `ValueError` for an e-mail address that mail could not be sent to.
+        Raises `ValueError` for an e-mail address to which no mail could be sent.
         """
         try:
             validate_address(email)
@@ -56,7 +56,7 @@ class UserManager(BaseUserManager.from_queryset(Users)):  # type: ignore[misc]
 
 
 class Absent:
-    """In place of an inherited attribute: `hasattr` is false, for the class and for its instances."""
+    """Hides an inherited attribute: `hasattr` is false for the class and for its instances."""
 
     def __get__(self, instance: object, owner: type) -> Any:
         raise AttributeError("This attribute was taken away on purpose.")
@@ -69,7 +69,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         MEMBER = "member", "Member"
         ADMIN = "admin", "Administrator"
 
-    # What is compared, unique and looked up, and what mail is sent to: see accounts/email.py.
+    # `email` is unique and used for look-ups. Mail is sent to `email_as_given`. See accounts/email.py.
     email = NormalisedEmailField("e-mail address", unique=True)
     email_as_given = models.CharField("e-mail address as given", max_length=254, editable=False)
     name = models.CharField(max_length=150, blank=True, validators=[validate_visible])
@@ -91,8 +91,8 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(name="user_email_as_given_present", condition=~models.Q(email_as_given="")),
         ]
 
-    # Tokens, sessions and the history name a user by id. By a natural key `dumpdata` would leave the id out, and
-    # the restored user would get that of another; rows that outlive their user could not be dumped at all.
+    # Tokens, sessions and the history name a user by id. With a natural key `dumpdata` would leave the id out, and the
+    # restored user would get the id of another. Rows that outlive their user could not be dumped at all.
     natural_key = Absent()
 
     @classmethod
@@ -101,18 +101,18 @@ class User(AbstractBaseUser, PermissionsMixin):
         return normalise(username)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Stores the user and, in the same transaction, what `security` notes and ends when a guarded field changes."""
+        """Stores the user and, in the same transaction, the revocation if a guarded field has changed."""
         if "email" in (kwargs.get("update_fields") or ()):
             kwargs["update_fields"] = {*kwargs["update_fields"], "email_as_given"}
         with transaction.atomic():
             super().save(*args, **kwargs)
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Whether this is the password. Takes up new hash parameters, which is no change of the password."""
+        """Whether this is the password. Replaces a hash with outdated parameters, which does not revoke access."""
         return raw_password is not None and check_password(self, raw_password)
 
     async def acheck_password(self, raw_password: str | None) -> bool:
-        """Likewise."""
+        """Like `check_password`."""
         return await sync_to_async(self.check_password)(raw_password)
 
     @property
@@ -130,8 +130,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class OutgoingMail(models.Model):
-    """A mail that is due. It names what to say and to whom; the text, which may hold a link that is a
-    key, is written when the mail is handed over, so that no key rests here."""
+    """A mail that is due: its kind and its recipient. The text may have a link that works as a key, so it is
+    written only when the mail is sent, and not stored here."""
 
     kind = models.CharField(max_length=40)
     to = models.CharField(max_length=254)
@@ -145,7 +145,7 @@ class OutgoingMail(models.Model):
 
 
 class DemoMail(models.Model):
-    """The demo's mailbox: what was handed over where there is no mail server. Empty without `DEMO=1`."""
+    """The demo's mailbox: the mails that are not sent because there is no mail server. Empty without `DEMO=1`."""
 
     to = models.CharField(max_length=254)
     subject = models.CharField(max_length=254)

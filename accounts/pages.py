@@ -1,4 +1,4 @@
-"""The pages about a user's account. The open ones say so; the others ask for a login."""
+"""The pages about a user's account. Those marked with `open_page` need no login."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from security.client import Client
 from security.models import SecurityEvent
 
 open_page = method_decorator([login_not_required, never_cache], name="dispatch")
-# FormView takes PUT for POST.
+# Without PUT, which FormView handles as POST.
 METHODS = ["get", "post", "head", "options"]
 
 
@@ -45,7 +45,7 @@ class Register(FormView):
 
 @open_page
 class RegisterConfirm(FormView):
-    """Step two: the reader of the mail sets the password, and only then is there an account."""
+    """Step two: the user opens the link in the mail and sets the password. Only this creates the account."""
 
     http_method_names = METHODS
     template_name = "accounts/register_confirm.html"
@@ -77,13 +77,13 @@ class RegisterConfirm(FormView):
 
 
 def link_is_dead(request: HttpRequest) -> HttpResponse:
-    """410 for a link that was used, is too old, or was never ours. The page does not say which."""
+    """410 for a link that was used, is too old, or does not come from this site. The page does not say which."""
     return render(request, "accounts/link_dead.html", status=410)
 
 
 @method_decorator(never_cache, name="dispatch")
 class PasswordChange(auth.PasswordChangeView):
-    """A new password, for a user who knows the current one (ASVS 6.2.3). This session stays, under a new id."""
+    """A new password, for a user who knows the current one (ASVS 6.2.3). This session is kept, with a new id."""
 
     http_method_names = METHODS
     template_name = "accounts/password_change.html"
@@ -101,7 +101,7 @@ class PasswordChange(auth.PasswordChangeView):
 
 @open_page
 class PasswordReset(auth.PasswordResetView):
-    """Asks where to send the link."""
+    """Asks for the address to which the link is sent."""
 
     http_method_names = METHODS
     template_name = "accounts/password_reset.html"
@@ -111,7 +111,7 @@ class PasswordReset(auth.PasswordResetView):
 
 @open_page
 class PasswordResetConfirm(auth.PasswordResetConfirmView):
-    """Where the link leads. Django moves the token from the address into the session."""
+    """The page that the link opens. Django moves the token from the address into the session."""
 
     http_method_names = METHODS
     template_name = "accounts/password_reset_confirm.html"
@@ -128,7 +128,7 @@ class PasswordResetConfirm(auth.PasswordResetConfirmView):
 
 @open_page
 class DemoMailbox(ListView):
-    """What would have been sent, for everyone to read; 404 outside the demo."""
+    """The mails that would have been sent, which everyone can read. 404 outside the demo."""
 
     template_name = "accounts/mail.html"
     paginate_by = 20

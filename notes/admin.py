@@ -11,7 +11,7 @@ from security.admin import LargeTableAdmin
 
 @admin.register(Note)
 class NoteAdmin(LargeTableAdmin):
-    """To read, and to delete: a user who has notes could not be deleted here otherwise."""
+    """Notes can be read and deleted. Without the right to delete them, a user with notes could not be deleted."""
 
     list_display = ["text", "owner", "created"]
     list_select_related = ["owner"]

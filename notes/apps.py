@@ -1,9 +1,9 @@
-"""An example: notes, which their owner reads and writes with a session or with a token."""
+"""An example: notes that a user reads and writes with a session or with a token."""
 
 from django.apps import AppConfig
 
 
 class NotesConfig(AppConfig):
-    """What is installed with `DEMO=1` only."""
+    """Installed with `DEMO=1` only."""
 
     name = "notes"

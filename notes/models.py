@@ -6,7 +6,7 @@ from django.utils import timezone
 
 
 class Note(models.Model):
-    """A line of text that belongs to one user, and goes with the user."""
+    """A line of text that belongs to one user and is deleted with the user."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notes")
     text = models.CharField(max_length=200)

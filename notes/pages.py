@@ -13,7 +13,7 @@ from sessions_demo.pages import SessionPage
 
 
 class NoteForm(ModelForm):
-    """What the user types. The owner is the user, and no field."""
+    """The text of a note. The owner is not a field: it is always the user who sends the form."""
 
     class Meta:
         model = Note
@@ -38,10 +38,10 @@ class Notes(SessionPage, CreateView):
 
 
 class Delete(SessionPage):
-    """Removes one note of the user's."""
+    """Deletes one note of the user."""
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        # The login page leads here after a press of the button when the session was already over.
+        # If the session was over when the user pressed the button, the login page leads here.
         return redirect("notes:page")
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Addresses under `/notes/`. JSON has no slash at its end, pages have one."""
+"""Addresses under `/notes/`. A page and the list have a slash at their end, a note as JSON has none."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from notes import pages, views
 
 app_name = "notes"
 
-# A router of DRF would put the list at `/notes/api`, where no other root of this site is.
+# A router of DRF would put the list at `/notes/api`, but the other API roots of this site end with a slash.
 MANY: dict[str, Any] = {"get": "list", "post": "create"}
 ONE: dict[str, Any] = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
 

@@ -12,7 +12,7 @@ from security.views import JsonView
 from sessions_demo.authentication import SessionAuthentication
 
 
-# Without `JsonView` its refusals would have another form than those of the rest of the site.
+# With `JsonView` its errors have the same form as the other errors of this site.
 class NoteViewSet(JsonView, viewsets.ModelViewSet):
     """The notes of the user who asks. A note of another user is a 404 here."""
 

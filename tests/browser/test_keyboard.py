@@ -49,7 +49,7 @@ def test_a_visitor_registers_by_keyboard_alone(page: Page, site: Site) -> None:
     page.keyboard.type("Leo")
     tab_to(page, "Send me the link")
     page.keyboard.press("Space")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mail")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your mail")
 
 
 def test_nothing_moves_for_those_who_ask_for_stillness(visit: Callable[..., Page], site: Site) -> None:

@@ -112,7 +112,7 @@ def request_reset(page: Page, site: Site, email: str) -> None:
     page.goto(f"{site.url}/accounts/password/reset/")
     page.get_by_label("E-mail address").fill(email)
     page.get_by_role("button", name="Send me the link").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mail")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your mail")
 
 
 def set_new_password(page: Page) -> None:

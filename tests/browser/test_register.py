@@ -25,7 +25,7 @@ def test_a_visitor_registers_by_mail_and_sets_a_password(
     page.goto(site.url)
     page.get_by_role("link", name="Create an account").click()
     ask(page, email, "Carol")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mail")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your mail")
 
     link_in(open_mail(page, site, email, "Finish your registration")).click()
     set_password(page, PASSWORD, PASSWORD + "!")
