@@ -126,7 +126,7 @@ def wrong_values(conf: Conf, check: str, may_be_0: Collection[str] = ()) -> Iter
 
 def _kind(default: Any, least: int) -> tuple[str, Callable[[Any], bool]]:
     if isinstance(default, int):
-        says = f"a whole number from {least} to {LARGEST}, of seconds if it is a time"
+        says = f"a whole number from {least} to {LARGEST}, in seconds if it is a time"
         return says, lambda value: _is_number(value, least)
     if isinstance(default, str):
         return "a string", lambda value: isinstance(value, str)
@@ -236,7 +236,7 @@ def _origins() -> Iterator[Error]:
     for origin in found if _is_list(found) else [None]:
         if not (isinstance(origin, str) and ORIGIN.fullmatch(origin)):
             value = f'"{origin}"' if _is_list(found) else repr(found)
-            sentence = f"CSRF_TRUSTED_ORIGINS must be a list of origins as a browser sends them, and has {value}."
+            sentence = f"CSRF_TRUSTED_ORIGINS must be a list of origins as a browser sends them, but has {value}."
             hint = (
                 "Write each origin that you trust in your settings, without * and without a path: "
                 'CSRF_TRUSTED_ORIGINS = ["https://app.example.org", "http://localhost:3000"]'

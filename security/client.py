@@ -103,8 +103,9 @@ def address_of(request: HttpRequest) -> str:
 def _entry(request: HttpRequest) -> str:
     """The entry of our outermost proxy. Each of our proxies appends the peer it saw; the client may write the rest.
 
-    Blank entries count too: a proxy that sees no address may append an empty one, and the client wrote the entry
-    before it. If there are fewer entries than proxies, the peer is a proxy, and its address would stand for everyone.
+    Without proxies it is the peer. Blank entries count too: a proxy that sees no address may append an empty one, and
+    the client wrote the entry before it. If there are fewer entries than proxies, the peer is a proxy, and its address
+    would stand for everyone.
     """
     if not conf.TRUSTED_PROXIES:
         return str(request.META.get("REMOTE_ADDR", ""))

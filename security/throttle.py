@@ -181,7 +181,10 @@ def _noted_in_time(limits: list[Limit], member: str) -> int:
 
 
 def attempt(limits: list[Limit]) -> None:
-    """Counts a request without a password, such as one for a mail. Raises as `begin` does, but never waits."""
+    """Counts a request that needs no password, such as one for a mail, and never waits.
+
+    Raises `Throttled` and redis-py's errors.
+    """
     if not _noted(FAILED, limits, secrets.token_hex(8)):
         raise Throttled(1)
 

@@ -79,7 +79,7 @@ class Queue:
         self._mutex, self._waiting, self._is_held = Lock(), deque[Lock](), False
 
     def acquire(self, timeout: float) -> bool:
-        """Waits at most `timeout` seconds for this thread's turn. Returns whether it came; then `release` must follow."""
+        """Waits at most `timeout` seconds for this thread's turn. Returns whether it came. Then call `release`."""
         turn = Lock()
         with self._mutex:
             if not self._is_held:
