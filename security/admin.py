@@ -82,7 +82,7 @@ class ActionsAdmin(LargeTableAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # The actions on the list require this permission. Without it a read-only account could end sessions.
+        # The actions on a list require the change permission. Without this a read-only account could end sessions.
         return obj is None and super().has_change_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

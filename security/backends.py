@@ -214,8 +214,8 @@ def _refuse(request: HttpRequest | None, attempt: throttle.Attempt, user: Any, i
         attempt.settle(failed=True)
         events.login_failed(user, identifier, Client.of(request))
     else:
-        # A later backend may accept the password, and then this was no failure. One did so for an earlier attempt that
-        # is still unsettled: without one, `user_login_failed` would have settled it.
+        # A later backend may accept the password, and then this was no failure. If an earlier attempt is still
+        # unsettled, a later backend accepted it: otherwise `user_login_failed` would have settled it.
         _settle(failed=False)
         UNSETTLED.set((attempt, user, identifier, Client.of(request)))
 
@@ -237,7 +237,7 @@ def settle_failure(sender: object, **kwargs: Any) -> None:
 
 @receiver(got_request_exception, dispatch_uid="security.settle")
 def settle_error(sender: object, **kwargs: Any) -> None:
-    """A later backend or a receiver raised an error. Without a count, an attacker could guess without limit."""
+    """A later backend or a receiver raised an error. A failure that is not counted would allow unlimited guesses."""
     with suppress(*OUTAGES):
         _settle(failed=True)
 
