@@ -24,8 +24,8 @@ BARE = Q(*[("password__startswith", f"{name}$") for name in WRAPPERS], _connecto
 WRAPPED = Q(*[("password__startswith", f"{wrapper.algorithm}$") for wrapper in WRAPPERS.values()], _connector=Q.OR)
 # Seconds between two queries. Each one reads the complete table of users.
 ASK_EVERY = 60
-# Iterations. Django uses about a million. A hash that says many more is corrupt, and every refused login would take as
-# long as that one.
+# Iterations. Django uses about a million. A hash that says many more is corrupt: every refused login would have to take
+# as long as a check of it.
 MOST = 10_000_000
 BATCH = 500
 
@@ -42,7 +42,7 @@ ASKED: Asked | None = None
 
 
 def make_up_for(password: str, encoded: str, most_work: dict[str, int]) -> None:
-    """Computes as much as a failed check of `password` against `encoded` took less than the longest check.
+    """Pads a failed check of `password` against `encoded` to the work of the longest check.
 
     So a refused login takes the same work for an unknown user and for one with a hash by Argon2id, by PBKDF2 or
     wrapped. It is one Argon2id hash, or two for a password that is not in normal form, and, while there are PBKDF2
@@ -101,7 +101,7 @@ def can_be_read() -> bool:
 
 
 def wrap() -> Counter[str]:
-    """Wraps every bare hash. Returns how many were `wrapped`, `changed` meanwhile, or `left` as not readable.
+    """Wraps every bare hash. Returns how many were `wrapped`, `changed` meanwhile, or `left`: unreadable or too long.
 
     It can be interrupted and run again at any time. No session or token ends, because the passwords are the same.
     """

@@ -63,7 +63,7 @@ def replace(user: Any, client: Client, keep: Any = None, by_mail: bool = False) 
     """Stores the new hash that was set on `user`, records the event, and sends the signal `password_changed`.
 
     All sessions and token families of the user end, except `keep`, which gets a new key. The hash is computed before
-    the transaction begins: SQLite's write lock must not be held meanwhile.
+    the transaction begins: SQLite's write lock must not be held while a hash is computed.
     """
     name = SecurityEvent.Name.PASSWORD_RESET if by_mail else SecurityEvent.Name.PASSWORD_CHANGE
     with transaction.atomic(), keeping(keep):
