@@ -162,7 +162,8 @@ def begin(limits: list[Limit]) -> Attempt:
     """Begins one attempt under every limit, or under none and raises `Throttled`. The caller must settle it.
 
     Waits up to `PATIENCE` seconds for others to be settled, so hold no transaction and no lock. Raises `Busy` if too
-    many wait already, and redis-py's errors if the store is away: without them an attacker could guess without a limit.
+    many wait already, and redis-py's errors if the store is away. If an outage opened the throttle, an attacker could
+    guess without a limit.
     """
     member = secrets.token_hex(8)
     if not (began := _noted(OPEN, limits, member)):
