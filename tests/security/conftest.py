@@ -1,4 +1,4 @@
-"""What a hash costs is the subject of two files here, and of no other."""
+"""Hashes are cheap in these tests, except in the two files that test their cost."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A visit from another site changes no cookie of who is logged in (D9)."""
+"""A visit from another site changes no cookie of a user who is logged in (D9)."""
 
 import html
 import re
@@ -31,7 +31,7 @@ PAGES = [
 
 
 def arrive(path: str, method: str = "GET", cookies: dict[str, str] | None = None, **headers: str) -> Any:
-    """A page that a link on another site opens."""
+    """Opens a page by a link on another site. Returns the response."""
     client = Client(enforce_csrf_checks=True, headers=FROM_ELSEWHERE | headers)
     for name, value in (cookies or {}).items():
         client.cookies[name] = value
@@ -39,7 +39,7 @@ def arrive(path: str, method: str = "GET", cookies: dict[str, str] | None = None
 
 
 def address(answer: Any) -> str:
-    """Where the answer goes on to, by itself and by its link."""
+    """The address that the response leads to, by its refresh and by its link."""
     page = answer.content.decode()
     [refresh] = re.findall(r'<meta http-equiv="refresh" content="0;url=([^"]*)">', page)
     [link] = re.findall(r'<a class="button" href="([^"]*)">Continue</a>', page)
@@ -83,7 +83,7 @@ def test_a_page_that_another_site_opens_is_asked_for_once_more_from_here(path: s
 def test_it_leads_to_no_other_site(path: str) -> None:
     raw, _, query = path.partition("?")
     client = Client(headers=FROM_ELSEWHERE)
-    # As a server hands it over: Django's client would take the name of a host out of it.
+    # PATH_INFO as a server passes it: Django's test client would remove a host name from the path.
     answer = client.get("/", PATH_INFO=raw.encode().decode("latin-1"), QUERY_STRING=query.encode().decode("latin-1"))
     where = address(answer)
     assert urlsplit(urljoin("http://localhost/a/b", where)).netloc == "localhost"
@@ -121,7 +121,7 @@ def test_who_asks_from_here_or_for_no_page_is_answered_at_once(headers: dict[str
 
 @pytest.mark.parametrize("name", [SESSION, CSRF, jwt_conf.JWT_REFRESH_COOKIE_NAME])
 def test_a_browser_that_sends_a_cookie_of_ours_is_answered_at_once(name: str) -> None:
-    """Nothing was withheld, so it would be sent round for nothing, and perhaps for ever."""
+    """The browser has withheld no cookie. A second request would bring nothing, and could repeat without end."""
     assert b'http-equiv="refresh"' not in arrive("/session/login/", cookies={name: "a" * 32}).content
     assert b'http-equiv="refresh"' in arrive("/session/login/", cookies={"theirs": "1"}).content
 
@@ -138,7 +138,7 @@ def test_the_button_of_an_open_tab_works_after_a_visit_from_another_site(alice: 
     page = visitor.get("/session/profile/").content.decode()
     token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[0]
     before = {name: morsel.value for name, morsel in visitor.cookies.items()}
-    # The browser withholds its cookies, and keeps those of the answer.
+    # The browser sends none of its cookies, but stores those of the response.
     for name, morsel in arrive("/session/login/").cookies.items():
         visitor.cookies[name] = morsel.value
     assert {name: morsel.value for name, morsel in visitor.cookies.items()} == before

@@ -1,4 +1,4 @@
-"""One door, and the same answer behind it for everyone who does not get in."""
+"""Every login goes through one backend, and every refused login gets the same response."""
 
 import pickle
 import re
@@ -33,7 +33,7 @@ def request_() -> HttpRequest:
 
 @pytest.fixture
 def credentials(alice: User, bob: User, admin: User) -> dict[str, tuple[str, str]]:
-    """What is refused at the admin's login, by why."""
+    """Credentials that the admin's login refuses, by the reason."""
     User.objects.filter(pk=bob.pk).update(is_active=False)
     User.objects.create_user("carol@example.com")
     return {
@@ -60,7 +60,7 @@ def test_everyone_else_is_refused_in_the_same_words(
 
 
 def without_echo(body: bytes, email: str) -> bytes:
-    """The page without what differs by nature: the form's own token, and the address as it was typed."""
+    """The page without the parts that always differ: the form's CSRF token, and the e-mail address as it was typed."""
     body = re.sub(rb'name="csrfmiddlewaretoken" value="\w+"', b"", body)
     return body.replace(email.encode(), b"")
 
@@ -85,7 +85,7 @@ def test_a_refused_login_does_not_tell_why(
         }
     wrong = answers["wrong"]
     assert (wrong["status"], wrong["costs"][0]) == (200, (1, 2, 2))
-    # What is counted against "not staff" is taken back: her password is right, so there is nothing to find out.
+    # The costs differ for "not staff": the password is right, and the failure that was counted is taken back.
     assert answers["not staff"] | {"costs": None} == wrong | {"costs": None}
     for why in REFUSED[:-1]:
         assert answers[why] == wrong, why
@@ -174,7 +174,7 @@ def test_a_login_takes_a_hash_with_older_parameters_to_the_present_ones(
 
 
 def raised(request: HttpRequest, email: str, password: str) -> Any:
-    """As the admin's form asks."""
+    """Authenticates as the admin's form does, which gets `Throttled` raised."""
     with throttled_is_raised():
         return authenticate(request, username=email, password=password)
 
@@ -183,7 +183,7 @@ def test_the_door_is_throttled_whoever_asks(alice: User, request_: HttpRequest) 
     for _ in range(10):
         with pytest.raises(InvalidCredentials):
             verify(request_, alice.email, "wrong")
-    # Django's own, which a form of the project's calls, says no more than that it is wrong.
+    # A project's own form calls Django's `authenticate`, which returns None for every refusal.
     assert authenticate(request_, username=alice.email, password=RIGHT) is None
     for asks in (verify, raised):
         with pytest.raises(Throttled):
@@ -214,7 +214,7 @@ def test_an_inactive_user_is_out_at_the_next_request(admin: User, browser: Brows
 
 
 class Elsewhere(BaseBackend):
-    """Knows a password that is not kept here."""
+    """A backend that accepts a password which this database does not store."""
 
     def authenticate(self, request: HttpRequest | None, username: str = "", password: str = "", **_: Any) -> Any:
         return User.objects.get(email=username) if password == "kept elsewhere" else None
@@ -226,7 +226,7 @@ TWO = ["security.backends.PasswordBackend", "tests.security.test_backends.Elsewh
 @pytest.mark.django_db(transaction=True)
 @override_settings(AUTHENTICATION_BACKENDS=TWO)
 def test_a_password_that_another_backend_knows_is_no_failure(alice: User, store: Store, request_: HttpRequest) -> None:
-    """Without a login too: Django tells of none when an API is asked with the password itself."""
+    """This holds without a login too: an API that checks the password on each request sends no `user_logged_in`."""
     for _ in range(2):
         assert authenticate(request_, username=alice.email, password="kept elsewhere") == alice
     request_finished.send(None)
@@ -238,7 +238,7 @@ def test_a_password_that_another_backend_knows_is_no_failure(alice: User, store:
 
 
 class Broken(BaseBackend):
-    """A later backend whose own store is away."""
+    """A later backend that raises because its own store is down."""
 
     def authenticate(self, request: Any, username: Any = None, password: Any = None, **kwargs: Any) -> Any:
         raise ZeroDivisionError
@@ -249,7 +249,7 @@ class Broken(BaseBackend):
 def test_a_wrong_password_counts_although_a_later_backend_raises(
     alice: User, store: Store, request_: HttpRequest
 ) -> None:
-    """Otherwise it could be guessed without end, for a right one is let in by the first backend."""
+    """Otherwise passwords could be guessed without a limit: the first backend accepts the right one."""
     with pytest.raises(ZeroDivisionError):
         verify(request_, alice.email, "wrong")
     with pytest.raises(ZeroDivisionError):
@@ -269,7 +269,7 @@ def test_a_user_of_a_session_can_be_kept_in_a_cache(alice: User) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_session_outlives_that_django_is_given_the_user_by_another_way(admin: User, browser: Browser) -> None:
-    """As the admin does, where administrators change their own password, and a view after a registration."""
+    """The admin does so when administrators change their own password, and so may a view after a registration."""
     browser.force_login(User.objects.get(pk=admin.pk), TWO[0])
     assert browser.get("/admin/").status_code == 200
     request = HttpRequest()

@@ -104,7 +104,7 @@ FORM = "application/x-www-form-urlencoded"
     "kind", sampled([FORM, "multipart/form-data; boundary=x", "application/json", "text/plain"], ["application/json"])
 )
 def test_a_body_without_a_length_is_never_taken_for_no_body(db: None, browser: Browser, kind: str) -> None:
-    """At every address of the URLconf, before the CSRF check looks for a token in it."""
+    """At every address of the URLconf, and before the CSRF check reads the body to find a token."""
     chunked = {"headers": {"Transfer-Encoding": "chunked"}, "CONTENT_LENGTH": ""}
     for path in PATHS:
         for method in ("POST", "PUT", "PATCH", "DELETE"):

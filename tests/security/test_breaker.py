@@ -11,7 +11,7 @@ WAIT = 5
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """`at(seconds)` sets the clock that breakers go by."""
+    """`at(seconds)` sets the clock that breakers read."""
 
     def set_clock(seconds: float) -> None:
         monkeypatch.setattr(breaker.time, "monotonic", lambda: 1000 + seconds)
@@ -33,7 +33,7 @@ def test_a_silent_server_is_asked_by_one_caller_at_a_time(at: Callable[[float], 
     assert not guard.allows()
     at(PAUSE)
     assert [guard.allows() for _ in range(100)] == [True] + [False] * 99
-    # As long as that one may be waiting.
+    # The others are refused for as long as that caller may still wait.
     at(PAUSE + WAIT)
     assert not guard.allows()
     guard.silent()

@@ -71,7 +71,7 @@ def test_e001_a_key_that_can_be_guessed(settings: Settings, key: str) -> None:
 def test_e001_a_key_of_startproject_does_in_the_tests_of_a_project_with_debug(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, debug: bool
 ) -> None:
-    """Django's test runner has taken DEBUG away, and keeps what it was."""
+    """Django's test runner sets DEBUG to False, and keeps the project's value in `_TestState`."""
     from django.test.utils import _TestState
 
     monkeypatch.setattr(_TestState.saved_data, "debug", debug)
@@ -95,7 +95,7 @@ def test_e008_a_value_of_another_type_or_out_of_range(settings: Settings, name: 
     before = getattr(settings, name, security_conf._defaults[name])
     for value in values:
         setattr(settings, name, value)
-        # Nothing else is read: what follows from a wrong value is no news.
+        # The other checks do not run: their errors could be consequences of the wrong value.
         settings.SECRET_KEY, key = "short", settings.SECRET_KEY
         (error,) = checks.configuration(None)
         settings.SECRET_KEY = key
@@ -129,7 +129,7 @@ def test_e009_a_role_that_nothing_gives(settings: Settings, path: str) -> None:
 def test_e010_a_guard_that_guards_nothing(settings: Settings, name: str) -> None:
     assert ids(settings, SECURITY_GUARDED_FIELDS=(name,)) == {"security.E010"}
     assert ids(settings, SECURITY_GUARDED_FIELDS=("password", name)) == {"security.E010"}
-    # A column of this model, and one of the default that it lacks.
+    # `last_login` is a column of this model. `is_staff` is none, but is accepted because the default contains it.
     assert ids(settings, SECURITY_GUARDED_FIELDS=("password", "last_login", "is_staff", "is_superuser")) == set()
 
 
@@ -269,7 +269,7 @@ def test_e004_cookies_read_before_they_are_looked_at(settings: Settings, order: 
 @pytest.fixture
 def unchecked(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """This process has not run the checks yet."""
-    settings.ALLOWED_HOSTS = ["localhost"]  # Django's test environment adds one that no demo may have
+    settings.ALLOWED_HOSTS = ["localhost"]  # Django's test environment adds a host that a demo may not have
     monkeypatch.setattr(checks._Checked, "passed", False)
 
 
@@ -290,7 +290,7 @@ def test_no_middleware_of_a_part_is_made_under_what_the_checks_refuse(
         assert "JWT_ACCESS_KEYS" in lines[0]
     settings.JWT_ACCESS_KEYS, settings.SESSION_IDLE_LIFETIME = good
     middleware(nothing)
-    # A success is: a test or a server that makes a hundred handlers pays once.
+    # A success is remembered: a server or a test that makes a hundred handlers runs the checks once.
     settings.JWT_ACCESS_KEYS = ["secret"]
     middleware(nothing)
 
@@ -326,7 +326,7 @@ def test_a_check_that_breaks_passes_nothing(unchecked: None, monkeypatch: pytest
 
 
 class TheirGate(OriginGate):
-    """A gate with something added."""
+    """A project's own subclass of the gate."""
 
 
 def test_what_guards_a_part_stands_in_middleware(settings: Settings) -> None:
@@ -362,7 +362,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "E010": {"SECURITY_GUARDED_FIELDS": ("pasword",)},
     "E011": {"THROTTLE_ADRESS": (1, 1)},
 }
-# What there is to write, or to run.
+# What to write, or which command to run.
 INSTRUCTION = re.compile(r"^(Write|Set) .*\b(settings|Run:)|^Run: ")
 
 

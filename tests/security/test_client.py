@@ -49,7 +49,7 @@ def test_of_what_a_client_says_about_its_address_nothing_is_believed(
     assert Client.of(request(forwarded)).address == address
 
 
-# As nginx, HAProxy, IIS, Azure's gateways and RFC 7239 write it.
+# Addresses as nginx, HAProxy, IIS, Azure's gateways and RFC 7239 write them.
 WRITTEN = [
     ("203.0.113.9", "203.0.113.9"),
     ("203.0.113.9:51234", "203.0.113.9"),

@@ -1,4 +1,4 @@
-"""What a browser is called in a list."""
+"""The names of browsers in the list of devices."""
 
 import pytest
 

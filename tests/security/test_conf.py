@@ -1,4 +1,4 @@
-"""Settings are read as they are now: those that a project sets, and the defaults of those that it does not."""
+"""Each access reads the setting anew: the project's value, or the default without one."""
 
 import pytest
 from django.conf import settings as project_settings

@@ -1,4 +1,4 @@
-"""A cookie of ours counts only under its exact name, and only once in a request."""
+"""A cookie of the site is accepted only under its exact name, and only once in a request."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ EACH_BLANK = pytest.mark.parametrize("blank", BLANKS, ids=lambda blank: f"U+{ord
 
 
 def seen(line: str) -> dict[str, str]:
-    """The cookies of ours that the project's code is given for this `Cookie` header."""
+    """The site's own cookies as a view gets them for this `Cookie` header."""
     from security.cookies import ExactCookiesMiddleware, is_ours
 
     found: dict[str, str] = {}
@@ -28,7 +28,7 @@ def seen(line: str) -> dict[str, str]:
     def view(request: HttpRequest) -> HttpResponse:
         found.update(request.COOKIES)
         assert request.headers["Cookie"] == request.META["HTTP_COOKIE"]
-        # As an ASGI server's request reads it.
+        # An ASGI request parses the header again, and must find the same.
         for name, value in parse_cookie(request.META["HTTP_COOKIE"]).items():
             assert not is_ours(name) or found[name] == value
         return HttpResponse()
@@ -162,7 +162,7 @@ def test_a_planted_refresh_token_is_not_seen() -> None:
 
 @pytest.mark.usefixtures("db")
 def test_a_csrf_cookie_that_the_browser_has_is_not_set_again() -> None:
-    """An answer from before a login, late, would undo the new one."""
+    """Otherwise a response from before a login that arrives late would replace the login's new cookie."""
     browser = Browser()
     first = browser.get("/session/login/")
     assert first.cookies[CSRF].value

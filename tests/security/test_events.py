@@ -74,7 +74,7 @@ def test_an_address_nobody_has_is_nowhere_kept(alice: User, browser: Browser, lo
     assert json.dumps(typed)[1:-1] not in kept
     first, second = SecurityEvent.objects.all()
     assert (first.email, first.user_key) == ("", "")
-    # The series can still be seen.
+    # Both events have the same digest, which shows that they belong together.
     assert first.detail == second.detail
 
 

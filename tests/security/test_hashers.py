@@ -1,4 +1,4 @@
-"""Argon2id, read from what is stored and not from what is configured, of the one normal form of a password."""
+"""Passwords are normalized and hashed with Argon2id. The parameters are read from stored hashes, not from settings."""
 
 import io
 import re
@@ -13,7 +13,7 @@ from security.hashers import Argon2id
 from tests.conftest import PASSWORDS, Browser
 from tests.sampling import sampled
 
-# One password, as different keyboards and systems send it; the third has a ligature and a full-width letter.
+# One password as different systems send it. The third has a ligature and a full-width digit.
 COMPOSED, APART, WIDE = "\u00e9t\u00e9 office 1", "e\u0301te\u0301 office 1", "\u00e9t\u00e9 o\ufb03ce \uff11"
 SPELLINGS = (COMPOSED, APART, WIDE)
 
@@ -26,8 +26,8 @@ def test_a_stored_hash_is_argon2id_with_owasps_parameters(alice: User) -> None:
     assert memory >= 19 * 1024
     assert passes >= 2
     assert lanes == 1
-    assert len(found[4]) >= 22  # base64 of 16 bytes of salt
-    assert len(found[5]) >= 42  # base64 of 32 bytes of hash
+    assert len(found[4]) >= 22  # base64 of a salt of 16 bytes
+    assert len(found[5]) >= 42  # base64 of a hash of 32 bytes
 
 
 def test_the_same_password_is_stored_twice_in_two_ways(alice: User, bob: User) -> None:

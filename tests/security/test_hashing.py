@@ -1,4 +1,4 @@
-"""How many hashes are computed at once, who waits for that, and for how long."""
+"""How many hashes are computed at once, which requests wait, and for how long."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ EMAIL = "admin@example.com"
 
 @pytest.fixture(autouse=True)
 def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
-    """Two threads, whatever the machine."""
+    """A pool of two threads, however many processors the machine has."""
     pool = Pool()
     pool.size = 2
     monkeypatch.setattr(hashing, "POOL", pool)
@@ -42,7 +42,7 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
 
 @pytest.fixture
 def held(pool: Pool) -> Iterator[threading.Event]:
-    """Both threads compute until this is set."""
+    """An event. Both threads are busy until it is set."""
     end = threading.Event()
     with ThreadPoolExecutor(2) as requests:
         for _ in range(2):
@@ -59,7 +59,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def counted(monkeypatch: pytest.MonkeyPatch, hasher: type, method: str) -> Iterator[list[int]]:
-    """How many hashes were computed, by how many there were at once."""
+    """For each hash that was computed: how many were computed at that moment, itself included."""
     lock, running, seen, original = threading.Lock(), set[int](), list[int](), getattr(hasher, method)
 
     def hashed(*args: Any) -> Any:
@@ -124,7 +124,7 @@ def test_whoever_waits_in_vain_gets_the_same_503_and_no_failure_is_counted(
 def test_a_refused_login_waits_once_whatever_hash_its_user_has(
     alice: User, bob: User, pool: Pool, monkeypatch: pytest.MonkeyPatch, hasher: str | None
 ) -> None:
-    """While others wait, a second wait would show that the user has such a hash, or that there is no such user."""
+    """On a busy server a second wait would show which kind of hash the user has, or that there is no such user."""
     monkeypatch.setattr(PBKDF2PasswordHasher, "iterations", 1000)
     monkeypatch.setattr(old_hashes, "ASKED", None)
     User.objects.filter(pk=bob.pk).update(password=make_password("bob's", hasher="pbkdf2_sha256"))
@@ -240,7 +240,7 @@ def test_a_container_has_the_cores_that_it_may_use(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("said", ["", "x", "0"])
 def test_a_server_that_does_not_say_its_processes_is_asked_by_their_number(said: str) -> None:
-    """Three processes of one parent, as gunicorn's are; another program of the same parent is none of them."""
+    """Counts three processes of one parent, as gunicorn has them, and no other program of that parent."""
     code = """
 import os, subprocess
 from security.hashing import _processes

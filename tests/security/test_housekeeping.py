@@ -16,7 +16,7 @@ from tests.conftest import Clock
 
 @pytest.fixture
 def tasks(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Task]]:
-    """A loop with nothing to do yet."""
+    """The tasks of the loop, empty at first."""
     monkeypatch.setattr(housekeeping, "TASKS", {})
     yield housekeeping.TASKS
 
@@ -105,7 +105,7 @@ def test_once_does_what_is_due_and_stops(db: None) -> None:
 
 @pytest.mark.usefixtures("run_housekeeping")
 def test_the_loop_goes_on_until_it_is_told_to_stop(db: None, tasks: dict[str, Task], monkeypatch: Any) -> None:
-    """The signal's handler is called by the task, in place of the supervisor."""
+    """The task calls the signal handler itself, instead of a supervisor that sends the signal."""
     handlers: dict[int, Callable[..., None]] = {}
     monkeypatch.setattr("signal.signal", handlers.__setitem__)
     monkeypatch.setattr(threading.Event, "wait", lambda self, _=None: self.is_set())

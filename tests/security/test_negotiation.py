@@ -1,4 +1,4 @@
-"""What the JSON endpoints answer with: the same as DRF would choose and write, without DRF's work for most clients."""
+"""The JSON endpoints answer as DRF would, but skip DRF's content negotiation for most clients."""
 
 import json
 from datetime import UTC, datetime

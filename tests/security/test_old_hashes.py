@@ -1,4 +1,4 @@
-"""Users of an earlier project: they get in, and a stranger does not see who they are."""
+"""Users with hashes of an earlier project can log in, and a stranger cannot find out which users have such hashes."""
 
 import base64
 import hashlib
@@ -30,7 +30,7 @@ from tests.sampling import sampled
 
 RIGHT = PASSWORDS["alice@example.com"]
 FEW, MOST = 1000, 3000
-# "e" and an accent: two characters, and one in normal form.
+# "e" and an accent are two characters here, and one in normal form.
 APART = "cafe\u0301 latte"
 
 
@@ -46,7 +46,7 @@ def wrapped(password: str, iterations: int = FEW) -> str:
 
 def stock_argon2(password: str) -> str:
     hasher = django_hashers.Argon2PasswordHasher()
-    hasher.memory_cost = 1024  # as many lanes as Django's, and not its 100 MiB
+    hasher.memory_cost = 1024  # saves time: Django's own hasher takes 100 MiB
     return hasher.encode(password, "a salt of an earlier project")
 
 
@@ -66,7 +66,7 @@ def stored(user: User) -> str:
 
 
 def give(user: User, encoded: str) -> None:
-    """Stores the hash as an import would."""
+    """Stores this hash for the user, as an import of users would."""
     assert store_hash(user.pk, user.password, encoded)
     user.refresh_from_db()
 
@@ -78,13 +78,13 @@ def request_() -> HttpRequest:
 
 @pytest.fixture
 def asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that has not asked yet which hashes are in use."""
+    """This process has not asked yet which hashes are in use."""
     monkeypatch.setattr(old_hashes, "ASKED", None)
 
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """What is computed: Argon2id hashes by their number, PBKDF2 by iterations."""
+    """The work that was done: the number of Argon2id hashes, and the iterations of PBKDF2."""
     done: Counter[str] = Counter()
 
     def counting(kind: str, function: Callable[..., Any], amount: Callable[..., int]) -> Callable[..., Any]:
@@ -107,14 +107,14 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def refused(request: HttpRequest, email: str, password: str, work: Counter[str]) -> dict[str, int]:
-    """What a refused login computed."""
+    """The work of a refused login."""
     work.clear()
     with pytest.raises(InvalidCredentials):
         verify(request, email, password)
     return dict(work)
 
 
-# ── They get in ───────────────────────────────────────────────────────────────────────────────
+# ── Old users can log in ──────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("kind", OLD)
@@ -245,7 +245,7 @@ def test_which_hashes_are_in_use_is_asked_once_a_minute_and_not_while_a_hash_has
     assert not during
 
 
-# ── They are wrapped ──────────────────────────────────────────────────────────────────────────
+# ── Old hashes are wrapped ────────────────────────────────────────────────────────────────────
 
 
 def wrap(**options: Any) -> str:
@@ -318,7 +318,7 @@ def test_the_admin_shows_a_wrapped_hash_without_telling_it(admin: User, alice: U
     assert stored(alice).rpartition("$")[2] not in page
 
 
-# ── Until then ────────────────────────────────────────────────────────────────────────────────
+# ── Before old hashes are wrapped ─────────────────────────────────────────────────────────────
 
 
 def warnings() -> list[str]:
@@ -354,7 +354,7 @@ def test_w901_stops_no_start_without_a_table_or_a_database(db: None) -> None:
 
 
 def test_wrapped_is_argon2id_over_the_result_of_pbkdf2() -> None:
-    """Against the library itself, so that the stored form means what its name says."""
+    """Computed with the library itself, to prove that the stored form is what its name says."""
     name, iterations, costs, salt, hashed = wrapped("p", FEW).split("$")
     inner = django_hashers.pbkdf2("p", "salt", FEW, digest=hashlib.sha256)
     assert (name, iterations, salt) == ("argon2_pbkdf2_sha256", str(FEW), "salt")

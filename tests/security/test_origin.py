@@ -16,7 +16,7 @@ from tests.conftest import PASSWORDS, Browser
 
 HERE = "http://testserver"
 PASS, FOREIGN = True, False
-# Sec-Fetch-Site, Origin, whether it came from here. `None` is an absent header.
+# Sec-Fetch-Site, Origin, and whether the request came from this site. `None` is an absent header.
 REQUESTS = [
     ("same-origin", None, PASS),
     ("none", None, PASS),
@@ -134,7 +134,7 @@ def test_the_header_of_a_token_has_the_name_that_simplejwt_is_given(monkeypatch:
 
 
 def sets_all(request: HttpRequest) -> HttpResponse:
-    """A view that decides nothing, and sets cookies."""
+    """A view without an origin decision of its own that sets cookies."""
     answer = HttpResponse("done")
     for name in (configured.SESSION_COOKIE_NAME, configured.CSRF_COOKIE_NAME, "__Host-refresh", "theirs"):
         answer.set_cookie(name, "value")
@@ -143,7 +143,7 @@ def sets_all(request: HttpRequest) -> HttpResponse:
 
 @decides_origin
 def forgets(request: HttpRequest) -> HttpResponse:
-    """A view that is marked, and forgets to decide."""
+    """A view that is marked with `decides_origin`, but never decides."""
     return sets_all(request)
 
 
@@ -209,7 +209,7 @@ def test_an_origin_that_is_not_trusted_is_told_the_setting() -> None:
 def test_a_refusal_carries_the_headers_of_cors_that_a_project_has_set(
     db: None, settings: Settings, path: str, origin: str
 ) -> None:
-    """Without them a script could not read why it was refused. None of them is ours."""
+    """Without these headers a script could not read why it was refused. The gate adds none of its own."""
     settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware", *settings.MIDDLEWARE]
     settings.CORS_ALLOWED_ORIGINS, settings.CORS_ALLOW_CREDENTIALS = [TRUSTED], True
     answer = Browser().post(path, {}, "application/json", **headers("cross-site", origin))
@@ -279,7 +279,7 @@ def test_from_here_but_without_the_right_token_is_refused_too(alice: User, brows
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 def test_a_password_that_waited_in_vain_is_a_503_in_a_page_of_the_project_too(accept: str) -> None:
-    """Django's own login page, or the admin's, knows nothing of a line of hashes, and it would be a 500."""
+    """Django's own login page and the admin's do not catch `Busy`. Without the gate the response would be a 500."""
     request = RequestFactory().post("/admin/login/", HTTP_ACCEPT=accept)
     answer = OriginGate(lambda request: HttpResponse()).process_exception(request, Busy("in vain"))
     assert answer is not None

@@ -12,7 +12,7 @@ from tests.conftest import PASSWORDS, Browser
 
 
 def change(browser: Browser, user: User, new: str) -> int:
-    """The status of a password change through the page: 302 when it was taken, 200 when not."""
+    """The status of a password change through the page: 302 for an accepted password, 200 for a refused one."""
     browser.force_login(user)
     data = {"old_password": PASSWORDS[user.email], "new_password1": new, "new_password2": new}
     return int(browser.submit("/accounts/password/", data).status_code)
@@ -23,7 +23,7 @@ def change(browser: Browser, user: User, new: str) -> int:
     [
         "kqzvwxyj",  # eight letters of one case
         "vqkz wmrt",
-        "73915820463",  # digits alone would be refused as "entirely numeric"; they are not common, so they may
+        "73915820463",  # Django's NumericPasswordValidator is not used: digits are accepted if not common
         "\U0001f984\U0001f40c\U0001f996\U0001f9a5\U0001f9ad\U0001fab2\U0001fab8\U0001fabc",
         "ab" * 32,
         "correct horse battery staple " * 4,
@@ -40,7 +40,7 @@ def test_what_is_long_enough_and_not_common_may_be_a_password(alice: User, brows
 @pytest.mark.parametrize(
     "new",
     [
-        "kqzvwxy",  # seven
+        "kqzvwxy",  # seven letters
         "password",
         "PASSWORD123",
         "qwertyuiop",
@@ -48,7 +48,7 @@ def test_what_is_long_enough_and_not_common_may_be_a_password(alice: User, brows
         "iloveyou1",
         "alice@example.com",
         "alice@exampl",
-        "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44",  # "password" in full-width letters, hashed as that
+        "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44",  # "password" in full-width letters, hashed as "password"
         "\uff41\uff4c\uff49\uff43\uff45\uff20\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45.com",
         "",
         "z" * (passwords.MAXIMUM_LENGTH + 1),

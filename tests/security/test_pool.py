@@ -1,4 +1,4 @@
-"""A store that hangs is waited for once; and each caller of `fetch` gets the answer to its own command."""
+"""Only one caller waits for a store that hangs, and each caller of `fetch` gets the answer to its own command."""
 
 import contextlib
 import os
@@ -94,7 +94,7 @@ def test_a_store_that_is_dead_and_not_silent_is_asked_each_time(store: Store) ->
 
 
 def test_a_name_that_moves_to_another_server_is_followed_at_the_first_write(store: Store) -> None:
-    """The old server stays up and refuses writes, as a demoted one does; connections to it stay open."""
+    """The old server stays up and refuses writes, as a demoted server does. Connections to it stay open."""
     moved, other = store.path.with_suffix(".moved"), Store(store.path.parent / "other" / "valkey.sock")
     caches["sessions"].set("before", 1)
     other.start()
@@ -116,15 +116,15 @@ def test_a_name_that_moves_to_another_server_is_followed_at_the_first_write(stor
         other.kill()
 
 
-# ── The short way ─────────────────────────────────────────────────────────────────────────────
+# ── fetch ─────────────────────────────────────────────────────────────────────────────────────
 
 
-# The answer comes after redis-py has looked whether one is there that was not read.
+# This answer arrives after redis-py has looked for an unread answer on the connection.
 LATE = "for _ = 1, 1e7 do end return 'of Alice'"
 
 
 def test_an_answer_that_was_not_read_reaches_no_other_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would be the session of another user."""
+    """Otherwise a user could get the session of another user."""
     redis = get_redis_connection("sessions")
     redis.set("his", "of Bob")
     with monkeypatch.context() as patch:

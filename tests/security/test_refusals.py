@@ -1,4 +1,4 @@
-"""Every check that refuses says which check it is and what to send, in the answer and in the log."""
+"""Every refusal says which check refused and what to send instead, in the response and in the log."""
 
 import json
 from typing import Any
@@ -22,12 +22,12 @@ OTHER = f"CSRF check: the token does not match the cookie {CSRF}, which each log
 
 
 def refused(log: Any) -> list[dict[str, Any]]:
-    """The lines of the log about refusals."""
+    """The log lines about refusals."""
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     return [line for line in lines if line.get("event") == "request_refused"]
 
 
-# Check, status, the sentence, and how a visitor who is logged in comes by it.
+# The check, the status, the sentence, and the request of a logged-in visitor that is refused.
 JSON_REFUSALS: dict[str, tuple[str, int, str, dict[str, Any]]] = {
     "another site": (
         *("origin gate", 403, "Origin gate: Sec-Fetch-Site: cross-site is neither same-origin nor none."),
@@ -83,7 +83,7 @@ def test_a_refusal_in_json_says_which_check_it_was_and_what_to_send(
     assert sentence in line["reason"]
     for secret in (*PASSWORDS.values(), visitor.session_id, visitor.cookies[CSRF].value, "?secret"):
         assert secret not in answer.content.decode() + log.getvalue()
-    # The positive control: the same visitor, a good request.
+    # The positive control: a correct request of the same visitor is accepted.
     assert visitor.call("POST", LOGOUT).status_code == 200
 
 
@@ -205,7 +205,7 @@ def test_the_header_to_send_is_the_one_that_the_project_reads(settings: Settings
 def test_a_proxy_that_changes_the_host_is_named_as_the_cause(
     db: None, log: Any, path: str, host: str, seen: str
 ) -> None:
-    """The browser says same-origin, so that only something between it and this server can have changed the Host."""
+    """The browser says same-origin, so only a proxy between it and this server can have changed the Host."""
     visitor = Visitor()
     visitor.get(ROOT)
     answer = visitor.call("POST", path, {}, headers={"Host": host, "Origin": seen})
@@ -214,7 +214,7 @@ def test_a_proxy_that_changes_the_host_is_named_as_the_cause(
     assert sentence in answer.json()["detail"]
     (line,) = refused(log)
     assert (line["level"], line["check"], sentence in line["reason"]) == ("WARNING", "csrf", True)
-    # The positive control: a proxy that passes on both.
+    # The positive control: a proxy that passes on both headers unchanged.
     good = visitor.call("POST", path, {}, headers={"Host": host, "Origin": f"http://{host}"})
     assert good.status_code != 403
 

@@ -1,4 +1,4 @@
-"""Revoking access: at once, with the change that called for it, and after an outage when it is over."""
+"""Access is revoked at once, in the transaction of the change that requires it, and after an outage once it is over."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -38,7 +38,7 @@ USERS = "/admin/accounts/user/"
 
 
 def is_out(visitor: Visitor) -> bool:
-    """Out everywhere, or in everywhere; nothing between."""
+    """Whether the session is refused. It must be refused everywhere or accepted everywhere."""
     cookie = visitor.session_id
     statuses = (
         thief(cookie).whoami(),
@@ -62,7 +62,7 @@ def by_admin(**changed: Any) -> Callable[[User], Any]:
 
 
 def at_work() -> Visitor:
-    """An administrator in the admin."""
+    """An administrator who is logged in to the admin."""
     User.objects.create_superuser("admin@example.com", PASSWORDS["admin@example.com"])
     visitor = Visitor({"User-Agent": "admin/1.0"})
     assert visitor.log_in("admin@example.com").status_code == 302
@@ -84,7 +84,7 @@ def by_action(user: User) -> Any:
 
 
 def updated(**fields: Any) -> Callable[[User], Any]:
-    """By a query, past `save()`."""
+    """Changes these fields by a query, without `save()`."""
     return lambda user: User.objects.filter(email__endswith=".com", pk=user.pk).update(**fields) and None
 
 
@@ -309,7 +309,7 @@ def test_ones_own_password_page_spares_this_session_only(alice: User) -> None:
     assert [is_out(visitor) for visitor in (here, there, thief(old))] == [False, True, True]
 
 
-# ── With the change, or not at all ────────────────────────────────────────────────────────────
+# ── In the transaction of the change ──────────────────────────────────────────────────────────
 
 
 @committed
@@ -370,7 +370,7 @@ def test_taking_up_new_hash_parameters_revokes_nothing(alice: User, monkeypatch:
 
 
 def test_a_rehash_never_brings_an_old_password_back(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The password is changed while a login with the old one is taking up new parameters."""
+    """The password is changed while a login with the old password is storing its hash with new parameters."""
     stale = User.objects.get()
     alice.set_password(NEW)
     alice.save()
@@ -380,7 +380,7 @@ def test_a_rehash_never_brings_an_old_password_back(alice: User, monkeypatch: py
     assert not User.objects.get().check_password(PASSWORDS[alice.email])
 
 
-# ── Through an outage ─────────────────────────────────────────────────────────────────────────
+# ── During an outage ──────────────────────────────────────────────────────────────────────────
 
 
 @committed
@@ -417,7 +417,9 @@ def test_who_logs_in_after_the_revocation_stays_in_when_it_is_carried_out_late(a
 def test_housekeeping_leaves_a_revocation_its_own_time_whatever_its_clock_says(
     alice: User, clock: Clock, monkeypatch: pytest.MonkeyPatch, apart: int
 ) -> None:
-    """It knows of no session to keep: too early, it would log out a user who changes the password."""
+    """Housekeeping does not know which session to keep. If it ran too early, it would log out the user who changes
+    the password.
+    """
     by_database = {"now": NOON}
     now = lambda: Value(by_database["now"], output_field=DateTimeField())  # noqa: E731
     monkeypatch.setattr("security.revocation.database_now", now, raising=False)
@@ -433,7 +435,7 @@ def test_housekeeping_leaves_a_revocation_its_own_time_whatever_its_clock_says(
 
 
 class Broken:
-    """A flow whose store is away."""
+    """A flow whose store is down."""
 
     def end_all(self, *_: Any) -> int:
         from redis.exceptions import ConnectionError
@@ -506,7 +508,7 @@ def test_the_event_says_who_and_why(alice: User) -> None:
 def test_only_a_new_password_keeps_the_session_in_which_it_is_set(
     alice: User, more: dict[str, Any], stays: bool
 ) -> None:
-    """A project's own page may change more than that in one save."""
+    """A project's own page may change the password and other fields in one save."""
     from sessions_demo.store import SessionStore
 
     visitor = logged_in()

@@ -1,4 +1,4 @@
-"""The backend that keeps its connections to SQLite: none is used for too long, and none by another process."""
+"""The SQLite backend keeps its connections, but not once the file is replaced, and not in a forked process."""
 
 import contextlib
 import gc
@@ -24,7 +24,7 @@ from tests.conftest import counting
 
 @pytest.fixture
 def file(file_database: None) -> Path:
-    """The file of the database, with a connection of this thread."""
+    """The database file. This thread has a connection to it."""
     names()
     wrapper = connections["default"]
     assert isinstance(wrapper, base.DatabaseWrapper)
@@ -34,7 +34,7 @@ def file(file_database: None) -> Path:
 
 @contextlib.contextmanager
 def request() -> Iterator[None]:
-    """What Django does before and after a request."""
+    """Does what Django does before and after a request."""
     request_started.send(sender=None)
     try:
         yield
@@ -43,7 +43,7 @@ def request() -> Iterator[None]:
 
 
 def names() -> list[str]:
-    """What stands in the database, for a request."""
+    """The rows of the database, read in a request of its own."""
     with request():
         return sorted(HousekeepingRun.objects.values_list("task", flat=True))
 
@@ -54,13 +54,13 @@ def note(name: str) -> None:
 
 
 def others(file: Path, statement: str) -> list[Any]:
-    """What another connection gets, which does not wait for a lock."""
+    """The rows that another connection gets. It does not wait for a lock."""
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=0)) as other, other:
         return other.execute(statement).fetchall()
 
 
 def in_child(work: Callable[[], bool]) -> bool:
-    """What `work` returns in a child made by `fork`."""
+    """The result of `work` in a forked child process."""
     if (child := os.fork()) == 0:
         try:
             os._exit(0 if work() else 1)
@@ -70,7 +70,7 @@ def in_child(work: Callable[[], bool]) -> bool:
 
 
 def ready() -> None:
-    """One request to the site that asks the database."""
+    """Sends the site one request that reads the database."""
     answer = WSGIHandler()(RequestFactory()._base_environ(PATH_INFO="/readyz"), lambda *_: None)
     assert (answer.status_code, b'"database": "ok"' in answer.content) == (200, True)
     answer.close()
@@ -94,12 +94,12 @@ def test_a_thread_opens_the_file_once_however_many_requests_it_serves(
 
     descriptors = at_once(3, serve)
     assert len(opened) == 3
-    # The file and its log for each thread and for this one, and for all of them what they share.
+    # Each of the four threads has the file and its log open, and all of them share one more file.
     assert max(descriptors) <= 2 * 4 + 1
 
 
 def replaced(file: Path, folder: Path) -> Path:
-    """The database is moved, and an older copy takes its place. Returns where the newer one is."""
+    """Moves the database and puts an older copy in its place. Returns the new path of the newer one."""
     folder.mkdir()
     with contextlib.closing(sqlite3.connect(folder / "copy")) as copy, contextlib.closing(sqlite3.connect(file)) as old:
         old.backup(copy)
@@ -119,7 +119,7 @@ def test_a_file_that_took_the_place_is_used_from_the_next_request_on(file: Path,
         log = Path(f"{file}-wal")
         its = base.identity(log)
         assert names() == ["of others"]
-        # The old connection was the last to its file. SQLite must not take the new one's log for that of the old one.
+        # The old file's last connection is closed. SQLite must not remove the new file's log with it.
         assert base.identity(log) == its
         note("now")
     assert names() == ["now", "of others"]
@@ -155,7 +155,7 @@ def test_a_request_leaves_no_transaction_behind(file: Path, leave: Callable[[], 
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             others(file, "DELETE FROM security_housekeepingrun")
     others(file, "INSERT INTO security_housekeepingrun VALUES ('of others', '2026-03-01 12:00:00', '')")
-    # Where a view left Django's own block open, Django lets no statement through until it has ended.
+    # If a view left Django's own `atomic` block open, Django refuses every statement until it has ended.
     connections["default"].in_atomic_block = False
     connections["default"].connection = None
     assert names() == ["of others"]
@@ -173,7 +173,7 @@ def test_rows_that_a_request_left_unread_do_not_date_what_the_next_one_reads(fil
 
 
 def has_lock_of_its_own(file: Path) -> bool:
-    """Whether the system knows of a lock of this process on this file."""
+    """Whether the system lists a lock of this process on this file."""
     names()
     locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     return any(
@@ -188,7 +188,7 @@ def use_journal() -> None:
 
 @contextlib.contextmanager
 def uncommitted(file: Path, name: str) -> Iterator[Path]:
-    """Inside, a transaction of this thread has written. Gives its journal, which is gone when it was rolled back."""
+    """Runs the block in a transaction that has written. Yields its journal, which a rollback removes."""
     use_journal()
     with transaction.atomic():
         HousekeepingRun.objects.create(task=name, at="2026-03-01T12:00Z")
@@ -198,7 +198,7 @@ def uncommitted(file: Path, name: str) -> Iterator[Path]:
 
 
 def is_refused() -> bool:
-    """Whether this process may neither use what it inherited nor open the file."""
+    """Whether this process can neither use the inherited connection nor open the file."""
     with pytest.raises(DatabaseError):
         HousekeepingRun.objects.count()
     del connections["default"]

@@ -1,4 +1,4 @@
-"""The user's row by a statement that was compiled once: for each model the row that Django would give, and no other."""
+"""The user's row is read by a statement that is compiled once. It must be the row that Django's own query returns."""
 
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -41,7 +41,7 @@ KEYS: dict[str, tuple[Any, Any]] = {
 
 
 def user_model(key: Any = models.BigAutoField, manager: Any = BaseUserManager) -> Any:
-    """A user model with such a key, and with another that inherits its table."""
+    """A user model with this kind of key and this manager, and a model that inherits from it."""
 
     class Person(AbstractBaseUser):
         id = key(primary_key=True)
@@ -66,7 +66,7 @@ def user_model(key: Any = models.BigAutoField, manager: Any = BaseUserManager) -
 
 @pytest.fixture
 def take(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> Iterator[Any]:
-    """`take(...)` makes the tables of `user_model(...)`. The one it gives is the project's user model."""
+    """`take(...)` makes the tables of `user_model(...)`. The model it returns is the project's user model."""
     made: list[Any] = []
 
     def run(which: int = 0, **options: Any) -> Any:

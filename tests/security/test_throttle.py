@@ -25,7 +25,7 @@ def address(number: int) -> Client:
 
 
 def use_up(limits: Callable[[int], list[Limit]], most: int) -> None:
-    """So many attempts get through, and not one more."""
+    """Makes `most` attempts that are accepted, and one more that is refused."""
     for number in range(most):
         attempt(limits(number))
     with pytest.raises(Throttled):
@@ -65,7 +65,7 @@ def test_the_window_slides(clock: Clock) -> None:
     for second in (0, 100, 299):
         clock(second)
         attempt(limits)
-    clock(300)  # the one at 0 has left the window, the other two have not
+    clock(300)  # the attempt at 0 has left the window, the other two have not
     attempt(limits)
     with pytest.raises(Throttled) as refusal:
         attempt(limits)
@@ -138,19 +138,19 @@ def test_a_burst_of_forty_lets_exactly_ten_through(at_once: Callable[..., list[A
     assert SecurityEvent.objects.filter(name=SecurityEvent.Name.LOGIN_FAIL).count() == 10
 
 
-# ── Attempts under way ────────────────────────────────────────────────────────────────────────
+# ── Attempts that are not settled yet ─────────────────────────────────────────────────────────
 
 TEN = [Limit("throttle:test", 10, 300)]
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has to wait gives up at the second look."""
+    """An attempt that has to wait gives up at its second look."""
     monkeypatch.setattr(throttle, "PATIENCE", 0)
 
 
 def refusal(limits: list[Limit]) -> int:
-    """For how many seconds an attempt is refused now."""
+    """The seconds after which a refused attempt may try again."""
     with pytest.raises(Throttled) as refused:
         begin(limits)
     return refused.value.retry_after
@@ -158,7 +158,7 @@ def refusal(limits: list[Limit]) -> int:
 
 @pytest.fixture
 def slow_hashes(file_database: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The passwords that were hashed; each takes so long that those sent at once overlap."""
+    """The passwords that were hashed. Each hash takes so long that simultaneous logins overlap."""
     hashed: list[str] = []
     fits = backends._password_fits
 
@@ -168,7 +168,7 @@ def slow_hashes(file_database: None, monkeypatch: pytest.MonkeyPatch) -> list[st
         return fits(user, password)
 
     monkeypatch.setattr(backends, "_password_fits", slowly)
-    # On a machine under load all of them take longer than a person is made to wait, and some would give up.
+    # On a busy machine all of them together take longer than `PATIENCE`, and some logins would give up.
     monkeypatch.setattr(throttle, "PATIENCE", 60)
     monkeypatch.setattr(hashing, "PATIENCE", 60)
     return hashed

@@ -1,4 +1,4 @@
-"""What reads a row to change it has the lock for that."""
+"""A transaction that reads a row to change it holds the write lock from its beginning."""
 
 import os
 from threading import Thread
@@ -12,7 +12,7 @@ from tests.running import until
 
 
 def begun() -> list[str]:
-    """How a transaction is begun that has another within it."""
+    """The statements that begin a write transaction with another one inside it."""
     with CaptureQueriesContext(connection) as captured, write_transaction(), write_transaction():
         pass
     return [query["sql"] for query in captured if query["sql"].startswith("BEGIN")]

@@ -1,4 +1,4 @@
-"""What every JSON endpoint does with what it is sent, and with what goes wrong."""
+"""What every JSON endpoint does with the body it is sent, and with errors."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class Body(serializers.Serializer):
 
 
 class Echo(JsonView):
-    """Says back what it was sent; raises what it is told to."""
+    """Answers with the body it was sent, or raises `error`."""
 
     permission_classes = []
     parser_classes = [JSONParser]
@@ -97,7 +97,7 @@ LENGTHS: dict[str, tuple[int, dict[str, str]]] = {
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_a_view_alone_refuses_a_body_without_a_length(length: str) -> None:
-    """Nothing of the site stands before it here: a part in another project refuses by itself."""
+    """No middleware of the site runs here: a view that is used in another project must refuse by itself."""
     status, extra = LENGTHS[length]
     answer = send(**extra)
     assert answer.status_code == status
