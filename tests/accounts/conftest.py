@@ -1,3 +1,3 @@
-"""What a hash costs is the subject of no file here."""
+"""Hashes are cheap in these tests."""
 
 from tests.security.conftest import cheap_hashes  # noqa: F401

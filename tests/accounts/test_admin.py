@@ -1,4 +1,4 @@
-"""What an administrator does, who did it, and that it does not slow down with the number of rows."""
+"""What administrators can do, the events about it, and that the lists do not slow down with the number of rows."""
 
 import re
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def at_work(admin: User, browser: Browser) -> Browser:
 
 
 def actions() -> list[tuple[str, Any, Any]]:
-    """What administrators did, to whom, and who they were."""
+    """For each action of an administrator: the action, the user's address and the administrator."""
     found = SecurityEvent.objects.filter(name="authz_admin").order_by("pk")
     return [(event.detail["action"], event.email, event.detail["by"]) for event in found]
 
@@ -237,7 +237,7 @@ LISTS: list[tuple[str, dict[str, str]]] = [
 
 
 def statements(at_work: Browser, measured: Callable[..., Any], bounded: bool) -> list[int]:
-    """How many each list takes. `bounded`: none of them may read a whole table."""
+    """The number of SQL statements for each list. With `bounded`, none of them may read a whole table."""
     counts = []
     for path, query in LISTS:
         with measured() as cost:
@@ -246,7 +246,7 @@ def statements(at_work: Browser, measured: Callable[..., Any], bounded: bool) ->
         for sql in cost.sql:
             assert "COUNT(" not in sql or re.search(r"LIMIT 10000\)", sql), sql
             if bounded and re.search(r"FROM .(accounts_user|security_securityevent).(?! WHERE .*id. = )", sql):
-                # Fifty or fewer are fetched without one, when the capped count has found no more.
+                # A query for fifty rows or fewer has no LIMIT if the capped count found no more.
                 assert "LIMIT" in sql or "LIKE" in sql, sql
     return counts
 
@@ -259,7 +259,7 @@ def test_a_hundred_thousand_rows_cost_no_statement_more(at_work: Browser, measur
     many = statements(at_work, measured, bounded=True)
     for index, (path, query) in enumerate(LISTS):
         assert many[index] <= 6, (path, query)
-        if "p" not in query:  # a page that is not there is a redirect
+        if "p" not in query:  # a page beyond the last one is a redirect
             assert many[index] == few[index], (path, query)
 
 

@@ -28,17 +28,17 @@ SPELLINGS = [
     "alice@e\u2093ample.com",  # subscript x
     "alice@\u212fxample.com",  # script e
 ]
-# One mailbox: as it is written in Unicode, and as Chromium's e-mail input posts it.
+# One mailbox, as it is written in Unicode and as Chromium's e-mail input posts it.
 MUNICH, POSTED = "jo@m\u00fcnchen.example", "jo@xn--mnchen-3ya.example"
-# Two domains, with two owners: IDNA 2003 took them for one.
+# Two domains with two owners. IDNA 2003 treats them as one.
 STREET, STRASSE = "jo@stra\u00dfe.example", "jo@strasse.example"
 ADDRESSES = st.builds("{}@{}".format, st.text(max_size=8), st.text(max_size=12))
 UNSTORABLE = ["alice\0@example.com", "\ud800alice@example.com", "alice@example.com\udfff", "", "  ", "\0"]
 
 
 @given(st.text() | ADDRESSES)
-@example("jo@" + "a" * 53 + "\u00df\u00fc.example")  # too long in ASCII, and no longer so when folded
-@example("\u01f0")  # folding takes it apart; composed again it is one letter
+@example("jo@" + "a" * 53 + "\u00df\u00fc.example")  # too long in ASCII, but not after case folding
+@example("\u01f0")  # case folding makes two characters of it, and composition makes one again
 @example("\u0390")
 def test_normalising_twice_is_normalising_once(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
@@ -69,7 +69,7 @@ def test_every_spelling_finds_the_one_account(alice: User, spelling: str) -> Non
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_no_spelling_makes_a_second_account(alice: User, spelling: str) -> None:
-    # Past `create_user`, which takes no letter before the @ that mail cannot be sent to.
+    # Without `create_user`, which refuses letters before the @ that mail cannot be sent to.
     with pytest.raises(IntegrityError), transaction.atomic():
         User(email=spelling).save()
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -1,4 +1,4 @@
-"""What a form does not ask for changes nothing, and what it asks for must be that."""
+"""Forms ignore fields that they do not have, and validate those that they have."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The outbox: what leaves, when, how often, and what never rests in it."""
+"""The outbox: which mails are sent, when and how often, and what is never stored in it."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -24,7 +24,7 @@ LINK = "http://localhost/"
 
 
 class Inbox(Message):
-    """Takes every mail but those to `refused`."""
+    """Accepts every mail except those to `refused`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Inbox(Message):
 
 
 def use(settings: Settings, url: str) -> None:
-    """The settings that EMAIL_URL makes."""
+    """Sets what this EMAIL_URL sets."""
     settings.EMAIL_URL = url
     for name, value in dj_email_url.parse(url).items():
         setattr(settings, name, value)
@@ -51,7 +51,7 @@ def use(settings: Settings, url: str) -> None:
 
 @pytest.fixture
 def inbox(settings: Settings) -> Iterator[Inbox]:
-    """A real SMTP server, named by EMAIL_URL."""
+    """A real SMTP server that EMAIL_URL names."""
     handler = Inbox()
     controller = Controller(handler, hostname="127.0.0.1", port=free_port())
     controller.start()
@@ -62,7 +62,7 @@ def inbox(settings: Settings) -> Iterator[Inbox]:
 
 @pytest.fixture
 def no_server(settings: Settings) -> None:
-    """EMAIL_URL names a port where nobody listens."""
+    """EMAIL_URL names a port on which no server listens."""
     use(settings, f"smtp://127.0.0.1:{free_port()}")
 
 
@@ -89,7 +89,7 @@ def test_an_absent_mail_server_changes_no_answer(alice: User) -> None:
     new = {"old_password": PASSWORDS[alice.email], "new_password1": "kqzvwxyj", "new_password2": "kqzvwxyj"}
     assert browser.submit("/accounts/password/", new).status_code == 302
     assert OutgoingMail.objects.count() == 5
-    # Only whoever asked for a link without having an account is owed nothing.
+    # The only mail that is not sent is the link that was asked for without an account.
     assert mail.deliver() == "1 handed over"
 
 
@@ -101,7 +101,7 @@ def test_a_failed_mail_is_tried_again_each_time_after_twice_as_long(alice: User,
         seconds = (row.due - NOON).total_seconds()
         clock(seconds - 0.001)
         assert mail.deliver() == ""
-        assert OutgoingMail.objects.get().attempts == row.attempts  # not a moment too soon
+        assert OutgoingMail.objects.get().attempts == row.attempts  # not yet tried again
         clock(seconds)
         mail.deliver()
         waited.append(seconds)
@@ -172,7 +172,7 @@ def test_two_housekeepers_send_once(at_once: Callable[..., list[Any]], inbox: In
 
 
 def test_a_housekeeper_that_read_the_row_before_sends_nothing(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both have read the row; the other one has handed it over."""
+    """Two processes have read the row, and the other one has already handed the mail over."""
     mail.queue("password_changed", alice.email)
     row = OutgoingMail.objects.get()
     OutgoingMail.objects.update(due=timezone.now() + timedelta(minutes=1))
@@ -206,7 +206,7 @@ def test_at_most_a_batch_is_taken_at_a_time(db: None) -> None:
 
 
 def test_the_text_is_written_from_the_data_at_hand(alice: User, browser: Browser) -> None:
-    """Who was deactivated between asking and sending gets no link."""
+    """A user who is deactivated between the request and the sending gets no link."""
     browser.submit(RESET, {"email": alice.email})
     User.objects.update(is_active=False)
     mail.deliver()
@@ -236,7 +236,7 @@ def test_mail_goes_to_the_domain_that_was_given_and_to_no_other(
 def test_a_mail_about_an_account_goes_to_its_own_address_and_not_to_what_was_typed(
     db: None, browser: Browser, inbox: Inbox, path: str, data: dict[str, str]
 ) -> None:
-    """Some mail servers tell `Jo` from `jo`: the other mailbox may be a stranger's."""
+    """On some mail servers `Jo` and `jo` are different mailboxes, and the other one may be a stranger's."""
     User.objects.create_user("jo@example.com")
     browser.submit(path, {"email": "JO@EXAMPLE.com", **data})
     mail.deliver()
@@ -244,7 +244,7 @@ def test_a_mail_about_an_account_goes_to_its_own_address_and_not_to_what_was_typ
 
 
 def test_an_address_from_before_that_cannot_be_delivered_is_not_sent_to_another(alice: User, inbox: Inbox) -> None:
-    """Django would write it as an encoded word, which names another mailbox."""
+    """Django would write the address as an encoded word, which names another mailbox."""
     User.objects.update(email="al\u00efce@example.com")
     mail.queue("password_changed", User.objects.get().email_as_given)
     assert mail.deliver() == ""

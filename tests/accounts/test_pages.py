@@ -1,4 +1,4 @@
-"""Registering, setting a new password by mail, changing it: each through the pages, the mailbox and the links in it."""
+"""Registering, resetting and changing a password, through the pages and the links that are mailed."""
 
 import re
 from collections.abc import Callable
@@ -22,21 +22,21 @@ Mailbox = Callable[[str], list[Any]]
 
 
 def names() -> list[str]:
-    """What happened, but for the logins of the cast."""
+    """The names of the events, without those of successful logins."""
     happened = SecurityEvent.objects.exclude(name=SecurityEvent.Name.LOGIN_SUCCESS).order_by("pk")
     return list(happened.values_list("name", flat=True))
 
 
 @pytest.fixture
 def registration(browser: Browser, mailbox: Mailbox) -> str:
-    """The path of the link that was mailed to carol."""
+    """The path of the link that was mailed to Carol."""
     assert browser.submit(REGISTER, {"email": "Carol@Example.com", "name": "Carol"}).status_code == 302
     return link_in(mailbox("Carol@example.com")[0])
 
 
 @pytest.fixture
 def reset(alice: User, browser: Browser, mailbox: Mailbox) -> str:
-    """The path of the link that was mailed to alice."""
+    """The path of the link that was mailed to Alice."""
     assert browser.submit(RESET, {"email": alice.email}).status_code == 302
     return link_in(mailbox(alice.email)[0])
 
@@ -126,7 +126,7 @@ def test_a_link_that_was_never_ours_is_dead(browser: Browser, registration: str,
 def test_of_two_confirmations_at_once_one_wins(
     browser: Browser, mallory: Browser, registration: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second one is posted while the first computes its hash, after its look-up."""
+    """The second confirmation is posted when the first has looked up the link and is computing its hash."""
     slow, inner = SetPasswordForm.save, []
 
     def save(form: SetPasswordForm, commit: bool = True) -> Any:
@@ -268,7 +268,7 @@ def test_a_reset_leaves_no_session_behind(browser: Browser, reset: str, store: S
     assert store.client(0).dbsize() == 1
     done = browser.submit(form, BOTH)
     assert store.client(0).dbsize() == 0
-    # The cookie opens nothing now; the browser may have been given another one by a login meanwhile.
+    # The cookie is not deleted: it is worthless now, and a login in the meantime may have set a new one.
     assert "__Host-sessionid" not in done.cookies
     assert browser.get("/accounts/password/").status_code == 302
 
@@ -348,7 +348,7 @@ def test_a_wrong_current_password_is_throttled_for_a_thief_of_a_session(alice: U
 
 @pytest.mark.parametrize("method", ["get", "submit"])
 def test_the_admins_own_page_for_it_leads_here(admin: User, browser: Browser, method: str) -> None:
-    """Django's compares the current password without the throttle."""
+    """Django's own page compares the current password without the throttle."""
     browser.force_login(admin)
     answer = getattr(browser, method)("/admin/password_change/", BOTH | {"old_password": PASSWORDS[admin.email]})
     assert (answer.status_code, answer["Location"]) == (302, CHANGE)

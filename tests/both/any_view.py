@@ -1,4 +1,4 @@
-"""Views as a project writes them, with DRF's own permissions, and nothing of the parts but their two classes."""
+"""Views of another project: DRF's own permissions, and only the two authentication classes of this one."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ PERMISSIONS: dict[str, Any] = {
 
 
 def role(user: Any) -> str:
-    """A role of a project that is not the one of its model."""
+    """A project's own role function, whose value differs from the model's `role`."""
     return "cook"
 
 
@@ -49,7 +49,7 @@ class EntrySerializer(serializers.ModelSerializer):
 
 
 class EntryViewSet(viewsets.ModelViewSet):
-    """What a user owns, as every tutorial has it: filtered by, and saved with, `request.user`."""
+    """A view of rows that a user owns, filtered by and saved with `request.user`, as in many tutorials."""
 
     authentication_classes = CLASSES["either"]
     permission_classes = [IsAuthenticated]
@@ -63,7 +63,7 @@ class EntryViewSet(viewsets.ModelViewSet):
 
 
 class Answers(APIView):
-    """Answers, and has a queryset, which Django's permissions ask for."""
+    """Answers with the user's id. Has a queryset because DRF's model permissions need one."""
 
     queryset = LogEntry.objects.all()
 
@@ -74,7 +74,7 @@ class Answers(APIView):
 
 
 class Named(Answers):
-    """Says the e-mail address, which only the row knows."""
+    """Answers with the e-mail address, which only the user's row contains."""
 
     permission_classes = [IsAuthenticated]
 
@@ -83,7 +83,7 @@ class Named(Answers):
 
 
 class Rendered(Answers):
-    """Leaves to its template to name the user."""
+    """Names the user only in its template."""
 
     permission_classes = [IsAuthenticated]
     renderer_classes = [TemplateHTMLRenderer]
@@ -93,7 +93,7 @@ class Rendered(Answers):
 
 
 class Breaks(Answers):
-    """Writes, and then fails."""
+    """Writes a row, and then fails."""
 
     def post(self, request: Request) -> Response:
         LogEntry.objects.create(user=request.user, object_repr="half", action_flag=1)
@@ -121,7 +121,7 @@ class Rate(UserRateThrottle):
 
 
 class LeavesDjango(Answers):
-    """Calls what Django has for a session, with the user it finds."""
+    """Calls Django's own functions for sessions with `request.user`."""
 
     authentication_classes = CLASSES["session"]
     permission_classes = [IsAuthenticated]
@@ -136,7 +136,7 @@ class LeavesDjango(Answers):
 
 
 class LogMiddleware:
-    """Of a project: notes the user by name, after the view."""
+    """A project's middleware that reads the user's e-mail address after the view."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""What holds for a user whose model knows nothing of either flow: its changes are seen, whichever way they are made."""
+"""Any user model works: its changes revoke access, in whichever way they are made."""
 
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ from tests.running import Store
 from tests.sessions_demo import conftest as session
 from tests.sessions_demo.conftest import after
 
-# What SQL, or an `update()` on a model that is not ours, may set.
+# Changes that SQL, or an `update()` on another project's model, may make.
 CHANGES: dict[str, dict[str, Any]] = {
     "inactive": {"is_active": False},
     "role": {"role": "admin"},
@@ -36,7 +36,7 @@ committed = pytest.mark.django_db(transaction=True)
 
 
 class Keyed:
-    """In the place of a user model: its primary key, and nothing else."""
+    """Stands for a user model, but has only its primary key."""
 
     def __init__(self, key: Any) -> None:
         self._meta = self
@@ -123,7 +123,7 @@ def test_a_change_past_the_signals_is_seen_by_the_next_login(alice: User) -> Non
 def test_a_ban_past_the_signals_wins_over_a_login_that_is_under_way(
     alice: User, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The version is the same then, so the login must ask for an active user too."""
+    """The ban does not raise `token_version`, so the login must also check that the user is active."""
     for flow, visitor in (("sessions_demo", session.Visitor()), ("jwt_demo", jwt.Holder())):
         stored_users().filter(pk=alice.pk).update(is_active=True)
         ban = lambda: stored_users().filter(pk=alice.pk).update(is_active=False)  # noqa: E731
@@ -205,7 +205,7 @@ def test_djangos_own_receiver_of_a_login_stays_where_it_was() -> None:
 
 
 def test_a_login_without_a_session_is_left_alone(alice: User, store: Store) -> None:
-    """Libraries for tokens send Django's signal too, some without a request."""
+    """Token libraries also send Django's signal, some without a request."""
     request = RequestFactory().post("/")
     request.session = SessionStore()
     for one in (request, None):

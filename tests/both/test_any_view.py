@@ -1,4 +1,4 @@
-"""The two authentication classes in views of a project: see `any_view`."""
+"""The two authentication classes in the views of a project (see `any_view`)."""
 
 import subprocess
 import sys
@@ -41,14 +41,14 @@ UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 
 
 def client(way: str, email: str = "alice@example.com") -> Any:
-    """A client that is logged in by a session or by a token, and has asked once: the denylist is complete."""
+    """A client that is logged in by a session or a token. Its first request is done, so the denylist is complete."""
     made: Any = Visitor() if way == "session" else Holder()
     assert (made.sign_in(email).status_code, made.whoami()) == (200, 200)
     return made
 
 
 def takes(way: str, name: str) -> bool:
-    """Whether a view with these classes takes the credential of this way."""
+    """Whether a view with these classes accepts this kind of credential."""
     return name not in WAYS or name == way
 
 
@@ -135,7 +135,7 @@ def changed(user: User) -> None:
 
 
 def hidden(user: User) -> None:
-    """As raw SQL does, past everything that revokes."""
+    """Deactivates the user by raw SQL, which triggers no revocation."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE accounts_user SET is_active = %s WHERE id = %s", [False, user.pk])
 
@@ -153,7 +153,7 @@ def away(pk: Any) -> None:
 @pytest.mark.parametrize("change", [hidden, gone])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_row_that_does_not_stand_any_more_is_a_401(way: str, change: Callable[[User], None], alice: User) -> None:
-    """In a view, in a permission, and in one that Django asks; what needs no row is asked nothing."""
+    """A 401 in a view, in a permission and in a model permission. A view that needs no row does not read it."""
     member = client(way)
     change(alice)
     paths = ["/named", f"/by/{way}/admin-user", f"/by/{way}/model"]
@@ -169,7 +169,7 @@ def test_a_row_at_another_version_is_a_401(alice: User, monkeypatch: pytest.Monk
     User.objects.filter(pk=alice.pk).update(role="admin")
     assert holder.call("GET", "/by/token/authenticated").status_code == 200
     assert holder.call("GET", "/named").status_code == 401
-    # The browsable page names the user by what the token says.
+    # The browsable page names the user by the claims of the token.
     page = holder.get(
         "/by/token/authenticated", headers={"Authorization": f"Bearer {holder.access}", "Accept": "text/html"}
     )
@@ -177,7 +177,7 @@ def test_a_row_at_another_version_is_a_401(alice: User, monkeypatch: pytest.Monk
 
 
 def test_a_session_whose_record_stays_is_trusted_for_a_minute(alice: User, clock: Clock) -> None:
-    """Also by a view that changes something and reads no row."""
+    """This holds even for an unsafe method if the view reads no row."""
     member = client("session")
     hidden(alice)
     seen = []
@@ -199,7 +199,7 @@ def who_html(settings: Settings) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_template_that_names_a_user_who_was_revoked_is_a_401(way: str, alice: User, who_html: None) -> None:
-    """It is rendered after the view has answered, past DRF."""
+    """The template is rendered after the view has returned, so DRF handles no exception there."""
     member = client(way)
     headers = {"Authorization": f"Bearer {member.access}"} if way == "token" else {}
     assert member.get("/rendered", headers=headers).text == "alice@example.com"
@@ -220,7 +220,7 @@ def test_a_template_that_names_a_user_in_an_outage_is_a_503(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_middleware_of_the_project_that_names_the_user_is_no_500(way: str, alice: User, settings: Settings) -> None:
-    """It is past DRF too, and past each `process_exception`."""
+    """Neither DRF nor any `process_exception` handles an exception there."""
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.both.any_view.LogMiddleware"]
     member = client(way)
     assert member.call("GET", f"/by/{way}/authenticated")["X-User"] == "alice@example.com"
@@ -279,7 +279,7 @@ def test_what_a_view_wrote_before_it_failed_is_rolled_back(
     for path in (f"/breaks/{way}", "/breaks/either"):
         assert member.call("POST", path).status_code == 400
     assert not LogEntry.objects.exists()
-    # And a login that fails is on record all the same.
+    # A failed login is still recorded.
     assert member.sign_in(password="wrong").status_code == 401
     assert SecurityEvent.objects.filter(name=SecurityEvent.Name.LOGIN_FAIL).count() == 1
 
@@ -308,13 +308,13 @@ def test_django_takes_the_user_of_a_session_for_what_it_is(alice: User) -> None:
     member = client("session")
     assert member.call("POST", "/leaves").json() == {"email": "alice@example.com"}
     assert member.whoami() == 200
-    # A view of Django's compares the hash that the session was given.
+    # A plain Django view compares the hash that the session now has.
     assert member.get("/plain").json() == {"email": "alice@example.com"}
     assert member.call("DELETE", "/leaves").status_code == 200
     assert member.whoami() == 401
 
 
-# ── As tests of a project have it ─────────────────────────────────────────────────────────────
+# ── In the tests of a project ─────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("path", ["whoami", "profile", "devices"])
@@ -332,7 +332,7 @@ def test_a_user_by_force_owns_and_may_what_the_user_may(alice: User, admin: User
     forced.force_authenticate(alice)
     assert forced.post("/any/entries", {"object_repr": "a", "action_flag": 1}, format="json").status_code == 201
     assert LogEntry.objects.get().user == alice
-    # No password was proved.
+    # Forced authentication proves no password, so these views refuse it.
     assert [forced.get(f"/by/either/{name}").status_code for name in ("admin-role", "recent")] == [403, 403]
     forced.force_authenticate(admin)
     assert forced.get("/by/either/admin-role").status_code == 200
@@ -350,7 +350,7 @@ def test_a_forced_login_is_a_real_session(alice: User, django_capture_on_commit_
 
 
 def test_a_user_is_logged_in_by_force_after_other_permissions(alice: User) -> None:
-    """They have revoked what was issued to the user, and this instance was read before."""
+    """The change of permissions has raised `token_version` since this instance was read."""
     alice.user_permissions.add(Permission.objects.get(codename="change_logentry"))
     User.objects.filter(pk=alice.pk).update(role="admin")
     forced = Client()
@@ -418,7 +418,7 @@ def test_a_role_of_the_model_stays_where_the_project_names_another(alice: User, 
 
 
 def test_a_view_can_be_called_past_all_middleware() -> None:
-    """As DRF's `APIRequestFactory` has it."""
+    """Requests of DRF's `APIRequestFactory` pass no middleware."""
     for kind in CLASSES.values():
         view = Answers.as_view(authentication_classes=kind, permission_classes=[IsAuthenticated])
         assert view(APIRequestFactory().get("/")).status_code == 401
@@ -441,7 +441,7 @@ def test_a_session_of_another_backend_is_bound_to_the_user_of_a_request(alice: U
     "name", ["sessions_demo.authentication.SessionAuthentication", "jwt_demo.authentication.JWTAuthentication"]
 )
 def test_a_class_can_be_the_default_of_a_project(name: str) -> None:
-    """In a process of its own: what is imported first differs from project to project."""
+    """In a process of its own, because the order of imports differs from project to project."""
     code = f"""
 import os, django
 from django.conf import settings
@@ -456,7 +456,7 @@ print(APIView.authentication_classes)
 
 
 def test_what_our_own_views_write_before_they_refuse_is_kept() -> None:
-    """Each of ours that writes commits by itself, also under ATOMIC_REQUESTS; see `non_atomic`."""
+    """Each view of this project that writes commits by itself, even with ATOMIC_REQUESTS (see `non_atomic`)."""
     views = {}
     for flow in ("session/", "jwt/"):
         [part] = [one for one in get_resolver("config.urls").url_patterns if str(one.pattern) == flow]

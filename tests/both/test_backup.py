@@ -1,4 +1,4 @@
-"""A backup by Django's own commands, loaded into an empty database beside the same Redis: as if nothing had been."""
+"""A backup by Django's own commands can be loaded into an empty database beside the same Redis, and nothing is lost."""
 
 import json
 import shutil
@@ -34,14 +34,14 @@ from tests.sessions_demo import conftest as session
 from tests.sessions_demo.conftest import Visitor
 
 DUMPS = [(), ("--natural-foreign",), ("--natural-primary",), ("--natural-foreign", "--natural-primary")]
-# Erin is deleted before the others are backed up, so that an id is missing between theirs.
+# Erin is deleted before the backup, so that one id between the others is missing.
 LATER = {f"{name}@example.com": f"correct horse {name}" for name in ("erin", "carol", "dave")}
 GONE = "gone/1.0"
 
 
 @dataclass
 class World:
-    """Who is logged in, and who was."""
+    """Clients that are logged in, and in `out` those whose logins have ended."""
 
     session: Visitor
     tokens: Holder
@@ -51,14 +51,14 @@ class World:
 
 @pytest.fixture
 def empty(file_database: None, tmp_path: Path) -> Path:
-    """An empty database, to restore into."""
+    """An empty database for the restored backup."""
     connection.close()
     return Path(shutil.copy(tmp_path / "db.sqlite3", tmp_path / "empty.sqlite3"))
 
 
 @pytest.fixture
 def world(empty: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """At least a row of every model; live, ended, banned and deleted users' logins."""
+    """At least one row of every model, with live and ended logins, and logins of a banned and of a deleted user."""
     monkeypatch.setattr(Argon2id, "memory_cost", 8)
     monkeypatch.setattr(Argon2id, "time_cost", 1)
     for email, password in LATER.items():
@@ -86,7 +86,7 @@ def enter_groups(people: dict[str, User]) -> None:
 
 
 def end_logins(people: dict[str, User]) -> None:
-    """Alice ends two herself, Bob's are ended by SimpleJWT's own means and by hand; Dave is banned, Erin deleted."""
+    """Alice ends two of her logins, SimpleJWT and an administrator end Bob's, Dave is banned and Erin is deleted."""
     for flow, model in zip(devices.FLOWS, (DeviceSession, TokenFamily), strict=True):
         row = model.objects.get(user=people["alice@example.com"], user_agent=GONE)
         assert flow.end(people["alice@example.com"], row.pk, "ended by its owner")
@@ -100,7 +100,7 @@ def end_logins(people: dict[str, User]) -> None:
 
 def fill_other_tables(people: dict[str, User]) -> None:
     alice, carol = people["alice@example.com"], people["carol@example.com"]
-    # As an outage leaves it: the version was raised, the flows have not ended anything yet.
+    # The state after an outage: `token_version` was raised, but the flows have not ended anything yet.
     set_version(carol, 1)
     PendingRevocation.objects.create(user_key=str(carol.pk), token_version=1, reason="password changed")
     for to in (alice.email, f"{PREFIX}1{DOMAIN}"):
@@ -110,12 +110,12 @@ def fill_other_tables(people: dict[str, User]) -> None:
     HousekeepingRun.finished("mail", "1 handed over")
     Note.objects.create(owner=alice, text="Buy milk")
     LogEntry.objects.create(user=alice, action_flag=ADDITION, object_repr="something")
-    # Blacklisted and yet live: a family is ended by its own row alone.
+    # These tokens are blacklisted, but their family is live: only its own row ends a family.
     blacklist.add_latest(TokenFamily.objects.filter(user=alice, ended=None).values_list("pk", flat=True))
 
 
 def rows() -> dict[str, list[Any]]:
-    """All there is. What links two tables has no number of its own that anything would name."""
+    """All rows. The ids of many-to-many rows are left out, because nothing refers to them."""
     found = {}
     for model in apps.get_models(include_auto_created=True):
         names = [one.attname for one in model._meta.concrete_fields]
@@ -127,12 +127,12 @@ def rows() -> dict[str, list[Any]]:
 
 
 def to_the_millisecond(value: Any) -> Any:
-    """JSON as Django writes it holds no more of a time."""
+    """Django's JSON contains times only to the millisecond."""
     return value.replace(microsecond=value.microsecond // 1000 * 1000) if isinstance(value, datetime) else value
 
 
 def restore(options: tuple[str, ...], empty: Path, folder: Path, order: int = 1) -> None:
-    """Backs up, puts the empty database in place of this one, and loads; with -1 the last row first."""
+    """Makes a backup, replaces the database with the empty one, and loads the backup. -1 loads the last row first."""
     backup = folder / "backup.json"
     call_command("dumpdata", *options, output=str(backup), verbosity=0)
     backup.write_text(json.dumps(json.loads(backup.read_text())[::order]))
@@ -156,20 +156,20 @@ def test_a_restored_backup_holds_the_same_and_revokes_nothing(
     assert world.tokens.rotate().status_code == 200
     assert session.logged_in(agent="after/1.0").whoami() == 200
     assert {login.whoami() for login in world.out} == {401}
-    # What was pending is still to be done, and is.
+    # The pending revocation is still pending, and is carried out.
     run_housekeeping()
     assert (world.carol.whoami(), world.session.whoami(), world.tokens.whoami()) == (401, 200, 200)
 
 
 def test_rows_may_be_loaded_in_any_order(world: World, empty: Path, tmp_path: Path) -> None:
-    """A file for each app, loaded one after another, is such an order."""
+    """For example one file for each app, loaded one after another."""
     before = rows()
     restore((), empty, tmp_path, -1)
     assert rows() == before
 
 
 def test_a_backup_names_each_user_by_id(world: World, tmp_path: Path) -> None:
-    """With a natural key Dave would be loaded under the id that Carol's tokens name."""
+    """With a natural key Dave could be loaded under the id that Carol's tokens contain."""
     call_command("dumpdata", "--natural-primary", "--natural-foreign", output=str(tmp_path / "backup.json"))
     backup = json.loads((tmp_path / "backup.json").read_text())
     users = {row["fields"]["email"]: row["pk"] for row in backup if row["model"] == "accounts.user"}
@@ -197,7 +197,7 @@ def test_a_user_made_after_a_restore_gets_an_id_of_her_own(world: World, empty: 
 
 
 def test_a_user_whom_loaddata_stored_is_one_like_any_other_afterwards(alice: User) -> None:
-    """The note that an instance was loaded ends with its next `save()`."""
+    """The mark on an instance that `loaddata` has stored is removed by its next `save()`."""
     User.save_base(alice, raw=True)
     alice.groups.add(Group.objects.create(name="loaded"))
     assert version_of(User.objects.get()) == 0

@@ -1,4 +1,4 @@
-"""No statement of housekeeping reads a whole table, and no turn changes more than so many rows."""
+"""No statement of housekeeping reads a whole table, and the rows that one turn changes are limited."""
 
 import pytest
 from django.core.management import call_command
@@ -46,7 +46,7 @@ def test_a_turn_ends_after_so_many_rows_and_the_next_goes_on(
 
 
 def test_what_a_turn_waits_for_others_leaves_the_denylist_its_lease() -> None:
-    """The same loop renews it, after a turn of every task. Or requests would read the list from the database."""
+    """The same loop renews the lease after each turn. Without a lease, requests read the list from the database."""
     pauses = sum(housekeeping.ROWS / module.BATCH * housekeeping.PAUSE for module in (sessions, tokens))
     assert 3 * pauses <= conf.JWT_DENYLIST_LEASE
 

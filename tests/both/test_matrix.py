@@ -24,7 +24,7 @@ COLUMNS = ("session", "expiry", "denylist", "version", "access token only")
 
 
 class Member:
-    """Somebody logged in, and the same person in another browser, in the way a column names."""
+    """A user who is logged in in two browsers, with the credential that the column names."""
 
     def __init__(self, column: str) -> None:
         flow: Any = session if column == "session" else jwt
@@ -35,7 +35,7 @@ class Member:
         assert who.call("POST", path, body).status_code == 200
 
     def replay(self) -> None:
-        """The token before the last one, from elsewhere."""
+        """Another client presents the refresh token before the current one."""
         old = self.there.refresh
         assert self.there.rotate().status_code == 200
         assert jwt.thief(old).rotate().status_code == 401
@@ -72,14 +72,14 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def table(settings: Settings, clock: Clock, transactional_db: None) -> dict[str, list[str]]:
-    """What the run finds, row by row."""
+    """The results, row by row."""
     return {row: [cell(row, column, settings, clock) for column in COLUMNS] for row in ROWS}
 
 
 def cell(row: str, column: str, settings: Settings, clock: Clock) -> str:
-    """When the first 401 comes, in the words of the table."""
+    """When the first 401 comes, as the table in the documentation says it."""
     if (row, column) == ("theft", "session"):
-        return "–"  # an id that is presented twice is nothing to notice: every request presents it again
+        return "–"  # a stolen session id cannot be noticed: every request presents the same id
     settings.JWT_REVOCATION = {"session": "denylist", "access token only": "expiry"}.get(column, column)
     clock(0)
     TokenFamily.objects.all().delete()

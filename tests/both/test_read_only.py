@@ -1,4 +1,4 @@
-"""A store that answers and takes no writes locks no user out, and no ban waits for its return."""
+"""A store that refuses writes logs no user out, and a ban takes effect without waiting for its return."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,13 +19,13 @@ from tests.sessions_demo.conftest import logged_in as visitor_of
 
 Outage = Callable[[Store], AbstractContextManager[None]]
 OUTAGES = pytest.mark.parametrize("outage", [read_only, full])
-# Since the session was last noted as in use: from now on every request would note it again.
+# Seconds since `last used` was last stored. After this time every request would store it again.
 LATER = 120
 
 
 @pytest.fixture(autouse=True)
 def committed(transactional_db: None) -> None:
-    """What ends is told to the stores after the commit."""
+    """Real transactions: revocations are written to the stores after the commit."""
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def holder(alice: User, clock: Clock) -> Holder:
 
 
 def lease_runs_out(store: Store) -> None:
-    """As it does by itself while it cannot be renewed. A replica would not let the key be deleted."""
+    """Deletes the lease, as if it had expired. The store must take writes for that, so it is no replica meanwhile."""
     client = store.client(1)
     client.replicaof("no", "one")
     client.config_set("maxmemory", 0)
@@ -87,11 +87,11 @@ def test_the_rows_of_a_session_are_asked_at_every_request_until_a_write_is_taken
 def test_a_ban_that_cannot_reach_the_sessions_is_obeyed_within_the_minute(
     visitor: Visitor, alice: User, store: Store, clock: Clock
 ) -> None:
-    assert visitor.whoami() == 200  # noted just now
+    assert visitor.whoami() == 200  # this stores that the session is in use
     with read_only(store):
         ban(alice)
         assert PendingRevocation.objects.count() == 1
-        # What reads the user's row knows at once; what reads the record alone, when it is next to be noted.
+        # Views that read the user's row refuse at once. Those that read only the record refuse when it is next updated.
         assert (visitor.get("/session/api/profile").status_code, visitor.get(PROFILE_PAGE).status_code) == (401, 302)
         assert visitor.whoami() == 200
         clock(LATER + 60)
@@ -160,7 +160,7 @@ def test_a_short_only_token_that_is_logged_out_meanwhile_stays_out(alice: User, 
     short.raise_request_exception = False
     lease_runs_out(store)
     with read_only(store):
-        # The row is written, and the list cannot be told.
+        # The row is written, but the denylist cannot be.
         assert short.call("POST", LOGOUT).status_code == 503
         assert (short.whoami(), other.whoami()) == (401, 200)
     assert (short.whoami(), other.whoami()) == (401, 200)

@@ -1,4 +1,4 @@
-"""What drf-spectacular makes of the authentication classes, and of those that a project derives from them."""
+"""The schema that drf-spectacular writes for the authentication classes and for a project's subclasses of them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What every way to prove a password has in common."""
+"""Rules for every way to prove a password."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ WAYS: dict[str, Callable[[], Any]] = {
 @pytest.mark.usefixtures("file_database")
 @pytest.mark.parametrize("way", WAYS)
 def test_no_password_is_proved_while_a_transaction_is_open(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An attempt may wait for others, and a hash takes long. A lock held meanwhile would hold up other requests."""
+    """An attempt may wait for others, and a hash takes long. A lock that is held meanwhile would delay other requests."""
     monkeypatch.setattr(Argon2id, "memory_cost", 8)
     monkeypatch.setattr(Argon2id, "time_cost", 1)
     User.objects.create_superuser("alice@example.com", PASSWORDS["alice@example.com"])
@@ -55,7 +55,7 @@ def test_no_password_is_proved_while_a_transaction_is_open(way: str, monkeypatch
 def test_a_refresh_that_notices_a_password_changed_past_the_signals_spares_no_session(
     alice: User, store: Store
 ) -> None:
-    """A browser may send a session's cookie along; only the request that sets the password keeps its session."""
+    """A browser may send a session cookie too, but only the request that sets the password keeps its session."""
     visitor, holder = session.logged_in(), jwt.logged_in()
     holder.cookies[session.SESSION] = visitor.session_id
     stored_users().filter(pk=alice.pk).update(password=make_password(CHANGE["new"]))

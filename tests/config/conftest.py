@@ -1,3 +1,3 @@
-"""What a hash costs is not the subject here."""
+"""Hashes are cheap in these tests."""
 
 from tests.sessions_demo.conftest import cheap_hashes  # noqa: F401  (a fixture)

@@ -1,4 +1,4 @@
-"""Django's admin templates where ours stand in their place."""
+"""The templates that replace Django's own in the admin."""
 
 import pytest
 from django.test import Client

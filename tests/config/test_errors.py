@@ -1,4 +1,4 @@
-"""Every error of the site, as a page and as JSON, with nothing of the inside in it."""
+"""Every error of the site, as a page and as JSON. None of them shows internals."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -123,7 +123,7 @@ ERRORS: dict[str, tuple[int, Callable[[Browser, dict[str, str]], Any]]] = {
         ),
     ),
 }
-# What a check says besides, by the beginning of its name above.
+# The detail that some of these errors have, by the beginning of their names above.
 DETAILS = {
     "another site": "Origin gate: Sec-Fetch-Site: cross-site is neither same-origin nor none.",
     "no csrf token": "CSRF check: the cookie __Host-csrftoken is missing. "
@@ -172,7 +172,7 @@ def test_no_error_tells_of_the_inside(urls: Browser, error: str) -> None:
     for form in FORMS.values():
         answer = act(urls, form)
         headers = {name: value for name, value in answer.headers.items() if name != "Content-Security-Policy"}
-        # The footer says on every page what this site is made of; that is no secret of an error.
+        # The footer of every page names the software of this site. It is left out of the search.
         told = repr(headers) + re.sub(r"(?s)<footer\b.*?</footer>", "", answer.content.decode())
         assert not LEAKS.search(told), LEAKS.search(told)
         assert configured.SECRET_KEY not in told

@@ -105,7 +105,7 @@ def test_no_other_file_is_static(db: None, browser: Browser, static_file: str, p
 
 @pytest.fixture
 def behind_tls(settings: Settings) -> None:
-    """What DEMO=0 makes of the settings; tests/config/test_settings.py proves that it does."""
+    """Sets what DEMO=0 sets. tests/config/test_settings.py proves that DEMO=0 does so."""
     settings.SECURE_SSL_REDIRECT = True
     settings.SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
 
@@ -190,7 +190,7 @@ LOOPS: dict[str, tuple[int, dict[str, str], str]] = {
 
 
 def trust(settings: Settings, proxies: int) -> None:
-    """What TRUSTED_PROXIES makes of the settings."""
+    """Sets what TRUSTED_PROXIES sets."""
     settings.TRUSTED_PROXIES = proxies
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if proxies else None
 
@@ -262,7 +262,7 @@ def test_a_policy_is_built_once_and_not_at_each_request(
 
 
 def answered(middleware: type, view: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
-    """The answer of `view`, which is the second that this middleware sees."""
+    """The response of `view`, which is the second one that passes this middleware."""
     answers = iter([lambda request: HttpResponse(), view])
     chain = middleware(lambda request: next(answers)(request))
     chain(RequestFactory().get("/"))

@@ -75,7 +75,7 @@ def test_readyz_says_what_is_due_of_the_keys_and_neither_where_they_are_nor_what
     answers.append(client.get("/readyz"))
     settings.JWT_KEY_FILE = str(tmp_path / "none.json")
     answers.append(client.get("/readyz"))
-    # Nor a 503, which would take every process out of service at once.
+    # The status stays 200: a 503 would take every process out of service at once.
     assert [(answer.status_code, answer.json()["ready"]) for answer in answers] == [(200, True)] * 3
     says = [answer.json()["keys"] for answer in answers]
     assert says[0].count("is 91 days old. Run manage.py rotate_keys") == 2

@@ -1,4 +1,4 @@
-"""What is logged, and that no secret of anyone ever is."""
+"""What is logged, and that no secret is logged."""
 
 import io
 import json
@@ -43,7 +43,7 @@ class Watched(Browser):
         return answer
 
     def follow(self, mail: Any, *spellings: Callable[[str], str]) -> str:
-        """The link of a mail, after it was opened in these spellings."""
+        """Opens the link of a mail in each of these spellings. Returns the link."""
         link = link_in(mail)
         self.secrets.update(part for part in link.split("/") if len(part) > 15)
         for spelling in spellings:
@@ -54,7 +54,7 @@ class Watched(Browser):
 def test_whole_flows_leave_no_secret_in_the_log(
     admin: User, alice: User, mailbox: Callable[[str], list[Any]], store: Store, log: Any, capfd: Any
 ) -> None:
-    """Registering, logging in, failing, changing, resetting, dead links, an outage: then everything is searched."""
+    """Goes through all flows, dead links and an outage, and then searches everything that was logged."""
     browser = Watched()
     log_in_and_change(browser, admin.email)
     register(browser, mailbox)
@@ -205,7 +205,7 @@ def test_a_warning_of_python_is_a_line_of_the_log() -> None:
 
 
 def line_of(answer_for: str, **request: Any) -> dict[str, Any]:
-    """The line of a request, by the middleware alone, as `logging` would write a record with the same fields."""
+    """The log line of a request that passes only this middleware."""
     output, view = Output(io.StringIO()), RequestLogMiddleware(lambda request: HttpResponse(status=204))
     view.outputs = [output]
     view(RequestFactory().generic(answer_for, "/", **request))
@@ -263,7 +263,7 @@ def test_a_line_is_one_write_and_no_other_thread_writes_meanwhile(db: None, brow
 
 
 class Gone(io.StringIO):
-    """A stream whose reader is away."""
+    """A stream whose reader has closed it."""
 
     def write(self, text: str) -> int:
         raise BrokenPipeError(32, "Broken pipe")

@@ -33,7 +33,7 @@ def fill(email: str = "alice@example.com", **more: str) -> dict[str, str]:
 
 @pytest.fixture
 def old(alice: User, browser: Browser) -> dict[str, str]:
-    """The right answers to the login form, with the token that the form had before this browser logged in."""
+    """Correct data for the login form, with the CSRF token that the form had before this browser logged in."""
     old = {"csrfmiddlewaretoken": token_in(browser.get(f"{LOGIN}?next={DEVICES}"))}
     assert browser.post(LOGIN, fill() | old).status_code == 302
     return fill() | old
@@ -48,7 +48,7 @@ def test_a_login_form_that_is_sent_twice_leads_where_the_user_wanted_to_go(brows
         answer = browser.post(path, old | more)
         assert (answer.status_code, answer["Location"]) == (302, leads)
     assert browser.get(PROFILE).status_code == 200
-    # The second one was refused, and did nothing.
+    # The second login was refused and changed nothing.
     assert DeviceSession.objects.count() == 1
     assert SecurityEvent.objects.filter(name="authn_login_success").count() == 1
 
@@ -106,7 +106,7 @@ def test_an_old_logout_button_leads_back_to_the_page_it_stood_on(browser: Browse
         assert (answer.status_code, OLD_PAGE in text) == (403, True)
         assert "<title>This page is out of date ·" in text
         assert "<h1>This page is out of date</h1>" in text
-        # Without a Referer there is nothing to load: the address of the button shows no page.
+        # Without a Referer there is no page to load again: the address that the button posts to shows none.
         assert (f'href="{link}">Load that page again' in text) is ("Load that page again" in text) is (link is not None)
     assert browser.get(PROFILE).status_code == 200
 

@@ -1,4 +1,4 @@
-"""Who has a place at which requests are handled, and that no place is lost or doubled."""
+"""Which request gets one of the places where requests are handled. No place is lost or given twice."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -19,7 +19,7 @@ def places() -> Iterator[Places]:
 
 
 class Crowd:
-    """How many are in there, and how many there were at most."""
+    """Counts how many threads are inside, and how many there were at most."""
 
     def __init__(self) -> None:
         self.lock, self.inside, self.most = Lock(), 0, 0
@@ -35,7 +35,7 @@ class Crowd:
 
 
 def held(places: Places, until_set: Event, number: int, writes: bool = False) -> list[Future[bool]]:
-    """So many requests that keep their places until then."""
+    """Requests that keep their places until the event is set."""
     submit = places.submit_write if writes else places.submit
     return [submit(until_set.wait, 20) for _ in range(number)]
 
@@ -61,7 +61,7 @@ def test_who_waits_aside_lets_another_in_and_has_a_place_again_afterwards(places
         with places.aside():
             end.wait(20)
         crowd.enter()
-        # As long as it takes: every place is to be asked for at once.
+        # Each login waits here until the logins have all the places at once.
         until(lambda: crowd.most == NUMBER)
         crowd.leave()
 
@@ -110,7 +110,7 @@ def test_who_comes_back_goes_before_who_has_not_begun(places: Places) -> None:
     later = [places.submit(order.append, "later") for _ in range(2)]
     end.set()
     until(lambda: places._coming_back)
-    # One place alone: in two, what comes after the login could overtake it.
+    # Only one place becomes free at first: with two, a later request could overtake the login.
     for hold in holds:
         hold.set()
         until(lambda: len(order) == 3)

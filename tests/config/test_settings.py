@@ -1,4 +1,4 @@
-"""Settings as a machine gives them: each case in a process of its own."""
+"""Settings read from an environment, each case in a process of its own."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def test_a_variable_that_is_missing_or_wrong_is_named_in_one_sentence(
 
 
 def test_a_site_without_keys_does_not_start_and_says_in_a_sentence_what_to_do(tmp_path: Path) -> None:
-    """Neither a variable nor a file has them. The command makes the file, and then the site starts."""
+    """Neither a variable nor a file has the keys. The command makes the file, and then the site starts."""
     environment = without("JWT_ACCESS_KEYS") | {"VAR_DIR": str(tmp_path)}
     ended = run("-c", "import config.wsgi", environment=environment)
     assert ended.returncode == 1
@@ -76,7 +76,7 @@ def test_a_site_without_keys_does_not_start_and_says_in_a_sentence_what_to_do(tm
 
 @pytest.mark.parametrize("variable", ["SECRET_KEY", "DATABASE_URL"])
 def test_a_command_of_our_own_is_as_brief(variable: str) -> None:
-    """Django reads the settings earlier for these, to find them."""
+    """Django reads the settings earlier for the project's own commands, in order to find them."""
     ended = run("manage.py", "housekeeping", "--once", environment=without(variable) | {"DATABASE_URL": "nonsense"})
     assert ended.returncode == 1
     (sentence,) = ended.stderr.splitlines()
@@ -93,7 +93,7 @@ REFUSED = [
 ]
 
 
-# What each check refuses is held in tests/security and tests/accounts; here, that no application is made.
+# tests/security and tests/accounts test what each check refuses. Here: then no application is made.
 @pytest.mark.parametrize(("wrong", "check"), sampled(REFUSED, REFUSED[:1]))
 def test_there_is_no_application_under_what_the_checks_refuse(wrong: dict[str, str], check: str) -> None:
     ended = run("-c", "import config.wsgi", environment=GOOD | wrong)

@@ -1,4 +1,4 @@
-"""Whatever command starts a process, it does not serve under a refused setting, and names the variable."""
+"""No command starts a process with a setting that the checks refuse, and the error names the variable."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from tests.sampling import sampled
 PYTHON = sys.executable
 GUNICORN = str(Path(PYTHON).parent / "gunicorn")
 [PROCFILE] = re.findall(r"^web: gunicorn (.*)$", (ROOT / "Procfile").read_text(), re.M)
-# As `startproject` writes it, which runs no check by itself.
+# wsgi.py as `startproject` writes it. It runs no checks by itself.
 THEIR_WSGI = "from django.core.wsgi import get_wsgi_application\n\napplication = get_wsgi_application()\n"
 WAYS = {
     "the Procfile's web line": [GUNICORN, *PROCFILE.split()],
@@ -31,7 +31,7 @@ WAYS = {
 }
 KEYS = {name: GOOD[name] for name in ("SECRET_KEY", "JWT_ACCESS_KEYS", "JWT_REFRESH_KEYS")}
 DEMO = KEYS | {"DEMO": "1", "ALLOWED_HOSTS": "localhost,127.0.0.1"}
-# The environment, what stands in the settings besides, and what the refusal must name.
+# The environment, lines that are added to the settings, and the names that the refusal must contain.
 REFUSALS: dict[str, tuple[dict[str, str], str, tuple[str, ...]]] = {
     "a word for a key": (
         GOOD | {"JWT_ACCESS_KEYS": "secret", "JWT_REFRESH_KEYS": "secret", "DEMO": "0"},
@@ -59,10 +59,10 @@ REFUSALS: dict[str, tuple[dict[str, str], str, tuple[str, ...]]] = {
 }
 # `make run` makes the secrets that are missing.
 LEFT_OUT = {("no secret", "make run"), ("no secret", "make prove"), ("no keys", "make run"), ("no keys", "make prove")}
-# Where neither the server nor the middleware is ours, only `manage.py` says it: every command, `migrate` too.
+# Without this project's server and middleware only the commands of `manage.py` refuse this, `migrate` too.
 LEFT_OUT.add(("nothing of ours", "an adopter's own wsgi.py"))
 CASES = [(way, refusal) for way in WAYS for refusal in REFUSALS if (refusal, way) not in LEFT_OUT]
-# Each way once, each refusal once, and the first where a forged administrator had come in.
+# Each way once, each with a different refusal. With the first, an attacker could forge an administrator's token.
 ALWAYS_TRIED = [
     ("the Procfile's web line", "a word for a key"),
     ("an adopter's own wsgi.py", "no host prefix, token"),
@@ -74,7 +74,7 @@ ALWAYS_TRIED = [
 
 
 class Start:
-    """A process that is about to start, in a folder of its own."""
+    """A starting process, in a folder of its own."""
 
     def __init__(self, folder: Path, way: str, environment: dict[str, str], settings: str = "") -> None:
         self.port, self.log = free_port(), folder / "log"
@@ -114,7 +114,7 @@ class Start:
 
 @pytest.fixture
 def evicting(tmp_path: Path) -> Iterator[str]:
-    """The address of a store that forgets when it is full."""
+    """The address of a store that evicts keys when it is full."""
     store = Store(tmp_path / "store" / "v.sock")
     store.start()
     store.client().config_set("maxmemory", "100mb")
@@ -143,7 +143,7 @@ def test_no_process_serves_with_a_refused_setting(
     said = start.log.read_text()
     assert all(name in said for name in names), said
     assert KEYS["SECRET_KEY"] not in said
-    # Another project's wsgi.py is shown as gunicorn shows any failure.
+    # For another project's wsgi.py gunicorn prints a traceback.
     assert way == "an adopter's own wsgi.py" or "Traceback" not in said
 
 
@@ -198,7 +198,7 @@ def test_the_web_process_names_a_wrong_variable_of_its_own_in_one_line(
     environment = dict(GOOD)
     if place == "file":
         (tmp_path / ".env").write_text(f"{name}={value}\n")
-        # An empty variable says nothing.
+        # An empty variable does not override the file.
         environment |= {name: ""}
     else:
         environment |= {name: value}

@@ -1,4 +1,4 @@
-"""Promises about every address there is: the routes are read from the URLconf, so a new one is asked too."""
+"""Promises about every address. The routes are read from the URLconf, so new ones are tested too."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from tests.conftest import Browser
 from tests.running import Store
 from tests.sampling import sampled
 
-# What anyone may see. Everything else asks who you are.
+# Addresses that anyone may see. All others require a login.
 OPEN = {
     "/",
     "/healthz",
@@ -51,7 +51,7 @@ OPEN = {
     "/schema/",
     "/docs/",
 }
-# A value for each part of a route that varies.
+# A value for each variable part of a route.
 VALUES = {
     "device": "00000000-0000-0000-0000-000000000000",
     "app_label": "accounts",
@@ -97,7 +97,7 @@ def paths(patterns: list[Any] | None = None, prefix: str = "/") -> Iterator[str]
 def _filled(pattern: Any) -> str:
     route = str(pattern.pattern)
     if route.startswith("^") or route.endswith("$"):
-        # The admin's two regular expressions: the app's index, and whatever else there is below it.
+        # The admin has two regular expressions: the index of an app, and a catch-all for unknown addresses.
         return "accounts/" if "app_label" in route else "nothing/"
     for name in pattern.pattern.converters:
         value = VALUES.get(name, "x")
@@ -107,7 +107,7 @@ def _filled(pattern: Any) -> str:
 
 
 PATHS = sorted(set(paths()))
-# The lab shows what the site does, to anyone, and is there in the demo only.
+# The lab exists only in the demo, and is open to anyone.
 OPEN |= {path for path in PATHS if path.startswith(("/lab/", "/claims/"))}
 
 
@@ -127,11 +127,11 @@ def test_what_is_not_on_the_list_of_open_addresses_is_closed(
         assert "/login/" not in answer.get("Location", "")
     elif answer.status_code == 302:
         leads = answer["Location"]
-        # The admin's logout has nobody to log out and leads to its index, which is closed.
+        # Without a login the admin's logout redirects to the admin's index, which requires one.
         asks = leads.startswith(("/session/login/?next=", "/admin/login/?next="))
         assert asks or (path, leads) == ("/admin/logout/", "/admin/")
     else:
-        # What kind of body it is comes first where only JSON is taken.
+        # 415: an endpoint that accepts only JSON checks the content type first.
         assert answer.status_code in (401, 403, 405, 415)
 
 
@@ -152,7 +152,7 @@ def state(store: Store) -> Any:
 
 
 def rows_of_a_family(user: User) -> list[Any]:
-    """A login with tokens, and its rows of the blacklist."""
+    """The rows of a login with tokens, one of the blacklist included."""
     family, token = lifecycle.start(user, Client()).family, OutstandingToken.objects.get()
     return [family, token, BlacklistedToken.objects.create(token=token)]
 
@@ -172,7 +172,7 @@ def test_reading_changes_nothing_anywhere(admin: User, alice: User, store: Store
     rows += rows_of_a_family(alice)
     before = state(store)
     for path in PATHS:
-        # What is not there leaves a message, as the admin always does.
+        # For an unknown id the admin stores a message in the session, so use ids of rows that exist.
         for row in filter(None, rows):
             path = path.replace(f"{row._meta.model_name}/1/", f"{row._meta.model_name}/{row.pk}/")
         answer = browser.generic(method, path)
@@ -256,9 +256,9 @@ def test_nothing_that_is_sent_is_a_500(admin: User, signed_in: bool) -> None:
     if signed_in:
         browser.force_login(admin)
     for path in PATHS:
-        if path.endswith(("/logout/", "/delete/")):  # any body at all means yes there
+        if path.endswith(("/logout/", "/delete/")):  # these act on any body
             continue
-        # Hardly any address answers to the other two at all.
+        # Hardly any address allows PUT or DELETE.
         for method, bodies in (("POST", BODIES), ("PUT", BODIES[:2]), ("DELETE", BODIES[:2])):
             for body, content_type in bodies:
                 answer = browser.generic(method, path, body, content_type)
@@ -285,7 +285,7 @@ def test_only_addresses_without_variable_parts_are_remembered() -> None:
         with suppress(Resolver404):
             matches = [resolve(path), resolve(path)]
         assert len({match.func for match in matches}) == bool(matches) == (path != "/session/api/nothing")
-        # A middleware may change the arguments of its request, and of no other.
+        # A middleware may change `kwargs`. This must not affect other requests.
         assert not matches or matches[0].kwargs is not matches[1].kwargs
     found = sorted(f"/{path}" for pattern in includes for path in pattern.found)
     assert found == [path for path in asked if VALUES["device"] not in path]

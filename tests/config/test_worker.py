@@ -1,4 +1,4 @@
-"""When a connection has a thread, and which: the one for `/healthz`, or one of those that may have to wait."""
+"""When a connection gets a thread, and which one: the thread for `/healthz`, or one of those that may have to wait."""
 
 import os
 import select
@@ -32,7 +32,7 @@ from tests.running import ROOT, free_port, until
 
 
 class Pool:
-    """Notes what it was given."""
+    """Records the connections that it was given."""
 
     def __init__(self) -> None:
         self.given: list[Any] = []
@@ -64,7 +64,7 @@ def worker() -> Any:
 
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The two ends of a connection, as clients have them: of another kind of socket not all is true."""
+    """The two ends of a TCP connection, as clients have it. Other kinds of sockets behave differently."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         server, _ = listener.accept()
@@ -78,7 +78,7 @@ def conn(worker: Any, ends: Any) -> Any:
 
 
 def send(ends: Any, sent: bytes) -> None:
-    """Sends it and waits until it is there."""
+    """Sends these bytes and waits until they have arrived."""
     client, server = ends
     before = module._arrived(server)
     client.sendall(sent)
@@ -95,13 +95,13 @@ def place(worker: Any, conn: Any) -> str:
 def placed(worker: Any, conn: Any, ends: Any, sent: bytes) -> str:
     send(ends, sent)
     worker.enqueue_req(conn)
-    # It was looked at, and is still there to be read.
+    # The worker only peeked: all bytes are still there to be read.
     assert module._arrived(ends[1]) == len(sent)
     return place(worker, conn)
 
 
 def turn(worker: Any) -> None:
-    """One turn of the loop, which waits for nothing."""
+    """One turn of the worker's loop, without waiting."""
     worker.wait_for_and_dispatch_events(0)
 
 
@@ -136,12 +136,12 @@ POST = b"POST /session/auth/login HTTP/1.1\r\nHost: x\r\n"
         HEAD + b"Upgrade: h2c\r\n\r\n",
         HEAD + b"\r\n" + HEAD + b"\r\n",
         POST + b"content-LENGTH:\t5 \r\n\r\n12345",
-        # Not to be waited for: what is no length, what is refused unread, what comes only when it is asked for.
+        # The loop waits for no body if the length is invalid, if it is refused unread, or if the client awaits a 100.
         *(POST + b"Content-Length: %s\r\n\r\n" % length for length in (b"x", b"-1", b"", b"9" * 40)),
         POST + b"Content-Length: %d\r\n\r\n" % (LONGEST_BODY + 1),
         POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
         POST + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n",
-        # No HTTP, which is refused at once.
+        # This is no HTTP and is refused at once.
         b"GET / HTTP/1.0\n\n",
         b"\r\n\r\n",
     ],
@@ -167,7 +167,7 @@ def test_a_client_has_no_thread_before_its_whole_request_is_there(
     worker: Any, conn: Any, ends: Any, sent: bytes, rest: bytes
 ) -> None:
     assert placed(worker, conn, ends, sent) == "waiting"
-    # The poller does not report what is there already.
+    # The poller does not report bytes that have arrived before.
     assert worker.poller.select(0.05) == []
     if rest[:-1]:
         send(ends, rest[:-1])
@@ -177,14 +177,14 @@ def test_a_client_has_no_thread_before_its_whole_request_is_there(
     send(ends, rest[-1:])
     turn(worker)
     assert place(worker, conn) in ("threads", "health")
-    # Else a read would wait for as many bytes again.
+    # Otherwise the next read would wait for as many bytes again.
     assert ends[1].getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == 1
-    # Else the next request would have what is left of the time of this one.
+    # Otherwise the next request would have only the time that this one left.
     assert not getattr(conn, "wanted", 0)
 
 
 def test_a_client_of_which_too_little_is_reported_has_no_thread_either(worker: Any, conn: Any, ends: Any) -> None:
-    """The kernel does so when its memory is short, and at an urgent byte."""
+    """The kernel reports a socket too early when its memory is short, and at an urgent byte."""
     parts = (POST + b"Content-Len", b"gth: 5\r\n\r\n1", b"234")
     for part in parts:
         send(ends, part)
@@ -235,7 +235,7 @@ def test_a_client_that_is_gone_is_closed_at_the_look(worker: Any, conn: Any, end
 def test_nothing_comes_after_a_body_that_was_not_waited_for(
     worker: Any, conn: Any, headers: Any, closes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """gunicorn would read the rest of it in the thread, for five seconds, to find the next request."""
+    """Otherwise gunicorn's thread would read the rest of the body for five seconds, to find the next request."""
     closed: list[str] = []
     monkeypatch.setattr(ThreadWorker, "handle_request", lambda *_: closed.append("answered"))
     worker.handle_request(SimpleNamespace(headers=headers, force_close=lambda: closed.append("closes")), conn)
@@ -257,13 +257,13 @@ def test_the_last_place_is_not_kept_by_a_client_that_says_nothing(worker: Any) -
 
 
 def test_a_second_question_over_one_connection_is_for_the_others(worker: Any, conn: Any, ends: Any) -> None:
-    """Its answers would fill the buffer of a client that does not read, and the thread would wait for it."""
+    """If the client does not read, the responses would fill its buffer, and the thread for `/healthz` would wait."""
     go_on(conn, b"")
     assert placed(worker, conn, ends, HEAD + b"\r\n") == "threads"
 
 
 def go_on(conn: Any, ahead: bytes) -> None:
-    """A connection after its first request, with which so much of the second was read."""
+    """Puts the connection in the state after its first request, with which the bytes `ahead` of the second were read."""
     conn.initialized = True
     conn.parser = SimpleNamespace(unreader=SimpleNamespace(buf=SimpleNamespace(getvalue=lambda: ahead)))
 
@@ -272,7 +272,7 @@ def go_on(conn: Any, ahead: bytes) -> None:
 def test_a_later_request_of_a_connection_has_a_thread_for_a_look_at_it(
     worker: Any, conn: Any, ends: Any, sent: bytes
 ) -> None:
-    """The loop would wait for the interpreter's lock at each look, and all clients with it."""
+    """In the loop each look would wait for the interpreter's lock, and delay all clients."""
     go_on(conn, b"")
     assert placed(worker, conn, ends, sent) == "threads"
     looked, given = Future(), worker.tpool.given
@@ -299,7 +299,7 @@ def test_a_later_request_that_is_there_is_answered_by_the_thread_that_looked(
     [
         (b"GET / HTTP/1.1\r\n\r\n", False),
         (POST + b"\r\n", True),
-        # Of these the body was not waited for. Two clients that send none of it would keep two of the few places.
+        # The loop did not wait for these bodies. Clients that never send them would keep the few places for writes.
         (POST + b"Content-Length: 10\r\nExpect: 100-continue\r\n\r\n", False),
         (POST + b"Transfer-Encoding: chunked\r\n\r\n", False),
         (POST + b"Content-Length: 65537\r\n\r\n", False),
@@ -368,7 +368,7 @@ def test_a_client_is_waited_for_some_seconds_however_often_it_says_something(
 
 
 def test_of_many_that_wait_those_whose_time_is_over_are_closed(worker: Any, ends: Any) -> None:
-    """One that came back to the queue may stand behind one whose time ends later."""
+    """A connection that returned to the queue may be behind one whose time ends later."""
     conns = [TConn(worker.cfg, end, None, None) for end in ends]
     for conn, timeout in zip(conns, (ARRIVAL, -1), strict=True):
         worker._poll(conn, lambda *_: None)
@@ -414,7 +414,7 @@ def test_nothing_waits_for_a_client_to_close_its_end(worker: Any, conn: Any, end
     worker.finish_request(conn, finished(False))
     turn(worker)
     assert time.monotonic() - started < LINGER / 4
-    # It was told the end, and its own is still open.
+    # The client sees the end, and the server's socket is still open.
     assert (ends[0].recv(1), conn.sock.fileno() > 0) == (b"", True)
     ends[0].close()
     until(lambda: turn(worker) or conn.sock.fileno() == -1, 2)
@@ -460,7 +460,7 @@ def test_a_thread_whose_answer_is_not_taken_gives_up(worker: Any, conn: Any) -> 
 
 
 def test_a_tls_connection_is_ended_below_the_encryption(worker: Any, conn: Any) -> None:
-    """The method of a TLS socket would make its thread go on in plain text."""
+    """After a TLS socket's own `shutdown` the thread would continue in plain text."""
 
     class Encrypted(socket.socket):
         def shutdown(self, how: int) -> None:
@@ -509,7 +509,7 @@ def test_memory_is_given_back_once_after_logins_that_waited(worker: Any, monkeyp
     assert counts == [0, 0, 0, 0, 1, 1], "not while the last of them may still be hashed"
 
 
-# Answers how many of its hundred lists the garbage collector can see.
+# Responds with the number of its hundred lists that the garbage collector can see.
 LOADED = """
 import gc
 loaded = {id(one): one for one in ([] for _ in range(100))}

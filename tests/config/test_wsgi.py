@@ -1,4 +1,4 @@
-"""What the web server calls, with requests that no middleware gets to see."""
+"""The WSGI application that the web server calls, with requests that reach no middleware."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ for signal in (request_started, request_finished):
 
 
 def test_around_a_request_old_connections_are_closed_and_what_does_nothing_here_is_not_called() -> None:
-    # In another process, for Django's test client connects and disconnects some of them.
+    # In another process, because Django's test client connects and disconnects some receivers.
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
     command = [sys.executable, "-c", AROUND]
     result = subprocess.run(command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=True)
@@ -43,7 +43,7 @@ def test_around_a_request_old_connections_are_closed_and_what_does_nothing_here_
     assert started == {"close_old_connections"}
     assert finished >= {"close_old_connections", "reset_urlconf"}
     assert "close_caches" not in finished
-    # Why the others did nothing.
+    # These are the reasons why the other receivers would do nothing.
     assert not settings.DEBUG and not getattr(settings, "DJANGO_REDIS_CLOSE_CONNECTION", False)
     for alias, options in settings.CACHES.items():
         assert isinstance(caches[alias], RedisCache), alias

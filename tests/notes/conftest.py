@@ -1,4 +1,4 @@
-"""What the tests of the notes share: Alice with a session, Alice with a token, and a note of Alice's and of Bob's."""
+"""Fixtures for the tests of the notes: Alice with a session and with a token, and a note of Alice and of Bob."""
 
 from typing import Any
 
@@ -22,20 +22,20 @@ def one(note: Note) -> str:
 
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a hash costs is not the subject here."""
+    """Hashes are cheap in these tests."""
     monkeypatch.setattr(Argon2id, "memory_cost", 8)
     monkeypatch.setattr(Argon2id, "time_cost", 1)
 
 
 @pytest.fixture(params=FLOWS)
 def client(request: pytest.FixtureRequest, alice: User) -> Any:
-    """Alice's client, logged in, in each flow."""
+    """A client that is logged in as Alice, in each flow."""
     return FLOWS[request.param].logged_in()
 
 
 @pytest.fixture
 def at_alice(alice: User) -> session.Visitor:
-    """Alice's browser, with a session."""
+    """A browser that is logged in as Alice, with a session."""
     return session.logged_in()
 
 

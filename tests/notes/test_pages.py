@@ -1,4 +1,4 @@
-"""The notes as a page: adding, deleting, nothing of another user, and the admin."""
+"""The page of the notes: adding and deleting, no access to other users' notes, and the admin."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The notes as JSON: each user's own, by a session and by a token, with the refusals of the rest of the site."""
+"""The notes as JSON: a user gets only their own, by a session or a token, and refusals are those of the whole site."""
 
 import json
 from collections.abc import Callable
@@ -171,7 +171,7 @@ def test_a_user_whose_access_is_revoked_is_401_at_the_next_call(
     assert texts() == left
 
 
-# SQL statements, Redis commands: the record or the denylist; then the user's row and the notes, or the new note.
+# (SQL statements, Redis commands). Redis: the record or the denylist. SQL: the user's row, and the notes or the new one.
 COSTS = {"session": {"GET": (2, 1), "POST": (2, 1)}, "token": {"GET": (2, 1), "POST": (2, 1)}}
 
 
