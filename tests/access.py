@@ -1,4 +1,4 @@
-"""The token_version of a user's access, for tests to read and to set."""
+"""Reads and sets the `token_version` of a user in tests."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from security.users import user_key
 
 
 def version_of(user: Any) -> int:
-    """The stored one."""
+    """The stored `token_version`."""
     row = UserAccess.objects.filter(user_key=user_key(user.pk)).first()
     return row.token_version if row else 0
 
 
 def set_version(user: Any, token_version: int) -> None:
-    """As a revocation leaves it that is committed and that no flow has heard of yet."""
+    """The state after a revocation that is committed, but that has not reached the flows yet."""
     UserAccess.objects.filter(user_key=user_key(user.pk)).update(token_version=token_version)

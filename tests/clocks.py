@@ -13,14 +13,14 @@ from pathlib import Path
 
 from tests.running import ROOT
 
-# When a run begins, and the zone it is in.
+# The time at which a run begins, and its time zone.
 CLOCKS = {
     "leap-day": ("2028-02-29T12:00:00+00:00", "UTC"),
     "new-year": ("2026-12-31T23:55:00+00:00", "UTC"),
     # Five minutes before an hour is left out, and before one comes twice.
     "spring": ("2027-03-28T01:55:00+01:00", "Europe/Berlin"),
     "autumn": ("2027-10-31T02:55:00+02:00", "Europe/Berlin"),
-    # No date is longer.
+    # The date with the longest text.
     "long-name": ("2027-09-29T20:28:28+00:00", "UTC"),
 }
 
@@ -36,18 +36,18 @@ def moved(seconds: int) -> dict[str, str]:
     return {
         "LD_PRELOAD": str(library()),
         "FAKETIME": f"{seconds:+d}",
-        # That folder says why.
+        # The files in the folder `moved_clock` say why.
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "PYTHONPATH": str(ROOT / "tests" / "moved_clock"),
     }
 
 
 def run(clock: str, *arguments: str) -> int:
-    """Runs pytest with these arguments as if it were then; returns its exit status."""
+    """Runs pytest with these arguments at the time of this clock. Returns its exit status."""
     begin, zone = CLOCKS[clock]
     distance = round(datetime.fromisoformat(begin).timestamp() - time.time())
     environment = os.environ | moved(distance) | {"MACHINE_TZ": zone}
-    # What sites have prepared today is not of that day.
+    # What sites prepared today does not belong to that day.
     environment.pop("PREPARED_FOLDER", None)
     print(f"── {clock}: as if it were {begin}, {zone} ──", flush=True)
     command = [sys.executable, "-m", "pytest", "-q", "-m", "not exhaustive", *arguments]

@@ -1,4 +1,4 @@
-"""What every test shares: a real store, emptied before each test; the cast; a running site for those that ask."""
+"""Fixtures for all tests: a real store that is emptied before each test, the cast, and a running site."""
 
 import io
 import logging
@@ -35,7 +35,7 @@ from tests.site.backstage import Backstage
 BROWSER_HEADERS = {"Sec-Fetch-Site": "same-origin", "User-Agent": "Mozilla/5.0 (test)"}
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Clock = Callable[[float], None]
-# What each member of the cast logs in with.
+# The passwords of the cast.
 PASSWORDS = {
     "alice@example.com": "correct horse alice",
     "bob@example.com": "correct horse bob",
@@ -44,7 +44,7 @@ PASSWORDS = {
 
 
 class Browser(Client):
-    """Treated like a browser: CSRF is enforced, and it says where requests come from."""
+    """A test client that is treated like a browser: CSRF is enforced, and it says where requests come from."""
 
     def __init__(self, headers: dict[str, str] | None = None, **options: Any) -> None:
         super().__init__(enforce_csrf_checks=True, headers=BROWSER_HEADERS | (headers or {}), **options)
@@ -69,7 +69,7 @@ class Browser(Client):
 
 
 def told(answer: Any) -> dict[str, str]:
-    """The headers of an answer, to compare: `Server-Timing` says what was done, and for how long, which varies."""
+    """The headers of a response, to be compared. The durations in `Server-Timing` are left out because they vary."""
     return {name: re.sub(r"dur=[\d.]+", "", value) for name, value in answer.headers.items()}
 
 
@@ -78,8 +78,8 @@ def store() -> Iterator[Store]:
     """The store the settings point at."""
     store = Store(settings.STORE_SOCKET)
     store.start()
-    # Once for this process; later it would be counted among what some request costs.
-    with override_settings(ALLOWED_HOSTS=["localhost"]):  # Django's test environment adds one that no demo may have
+    # The checks run once for this process. Later they would count among the costs of some request.
+    with override_settings(ALLOWED_HOSTS=["localhost"]):  # Django's test environment adds a host no demo may have
         refuse_mistakes()
     yield store
     store.kill()
@@ -88,7 +88,7 @@ def store() -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def sweeper(store: Store) -> redis.Redis:
-    """One connection for all tests: to open one takes longer than to empty a store."""
+    """One connection for all tests: opening a connection takes longer than emptying a store."""
     return store.client()
 
 
@@ -104,7 +104,7 @@ def empty_store(store: Store, sweeper: redis.Redis) -> None:
 
 @pytest.fixture(autouse=True)
 def no_old_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asked for just now, and none found: the question of once a minute falls into no test that counts."""
+    """No old hashes were found just now. Otherwise the query of once a minute could disturb a test that counts."""
     monkeypatch.setattr("security.old_hashes.ASKED", old_hashes.Asked({}, time.monotonic()))
 
 
@@ -161,7 +161,7 @@ def clock(time_machine: TimeMachineFixture) -> Clock:
 
 @contextmanager
 def read_only(store: Store) -> Iterator[None]:
-    """A store that was demoted: it answers, and refuses every write."""
+    """A demoted store: it answers, but refuses every write."""
     store.client().replicaof("127.0.0.1", "1")
     try:
         yield
@@ -171,7 +171,7 @@ def read_only(store: Store) -> Iterator[None]:
 
 @contextmanager
 def full(store: Store) -> Iterator[None]:
-    """A store without memory left: it answers, forgets what it is told to, and refuses all else."""
+    """A store without free memory: it answers reads and deletes keys, but refuses all other writes."""
     store.client().config_set("maxmemory", 1)
     try:
         yield
@@ -181,7 +181,7 @@ def full(store: Store) -> Iterator[None]:
 
 @dataclass
 class Cost:
-    """What some code asked of the machine."""
+    """The hashes, SQL statements and Redis commands of some code."""
 
     hashes: int = 0
     sql: list[str] = field(default_factory=list)
@@ -249,7 +249,7 @@ def file_database(transactional_db: None, django_db_blocker: Any, tmp_path: Path
         with sqlite3.connect(path) as copy:
             before.connection.backup(copy)
         copy.close()
-        # Another dict, for `before` goes on reading its own: were its name a file's, it would close the one in memory.
+        # Another dict: `before` still reads its own. With a file's name in it, it would close the database in memory.
         connections.settings["default"] = settings_before | {"NAME": f"file:{path}?mode=rw"}
         del connections["default"]
         yield
@@ -277,7 +277,7 @@ def at_once() -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def run_housekeeping() -> Iterator[Callable[[], None]]:
-    """One turn of the loop, whatever ran when in other tests; mails that are due go to the mailbox."""
+    """Runs one turn of the loop, whatever other tests have run. Mails that are due go to the mailbox."""
 
     def forget() -> None:
         for task in housekeeping.TASKS.values():
@@ -305,7 +305,7 @@ def mailbox(run_housekeeping: Callable[[], None], db: None) -> Callable[[str], l
 
 
 def link_in(mail: Any) -> str:
-    """The path of the first link of ours in a mail."""
+    """The path of the first link to this site in a mail."""
     found = re.search(re.escape(settings.SITE_URL) + r"(/\S+)", mail.body)
     assert found, mail.body
     return found[1]
@@ -313,7 +313,7 @@ def link_in(mail: Any) -> str:
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
-    """The whole site in processes of its own; tests that break it start their own instead."""
+    """The whole site in processes of its own. Tests that break the site start their own instead."""
     with Site() as site:
         yield site
 
@@ -332,7 +332,7 @@ def nobody_throttled(request: pytest.FixtureRequest) -> None:
         no_failures_counted(site)
 
 
-# The order of folders and files; what none of these names comes last. A long file that begins last would keep one
+# The order of folders and files. Those that are not named here come last. A long file that begins last would keep one
 # worker busy while the others have nothing left to do. A browser, and a site whose store can end, serve one folder.
 TURNS = ("test_clocks.py", "lab/test_proofs.py", "adopters/", "site/test_run.py", "browser/", "site/outages/", "site/")
 

@@ -1,4 +1,4 @@
-"""Names that look like a cookie of ours to one parser or another, as a sibling host could set them."""
+"""Names that some parsers read as a cookie of this site, and that a sibling host could set."""
 
 import sys
 

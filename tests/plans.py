@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 ASKED = ("SELECT", "UPDATE", "DELETE")
-# Of the demo alone.
+# Tasks that only the demo has.
 LEFT_OUT = {"lab"}
 
 
@@ -21,7 +21,7 @@ def whole_tables_read() -> dict[str, list[str]]:
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                # It reads a small table whole, whatever indexes there are.
+                # PostgreSQL reads a small table whole, whatever indexes it has.
                 cursor.execute("SET LOCAL enable_seqscan = off")
         for name in TASKS.keys() - LEFT_OUT:
             work_for_all()
@@ -35,7 +35,7 @@ def whole_tables_read() -> dict[str, list[str]]:
 
 @contextmanager
 def explained(found: list[str]) -> Iterator[list[str]]:
-    """Inside, notes each statement, and adds to `found` those that no index helps."""
+    """Records each statement in the block, and adds to `found` those that use no index."""
     statements: list[str] = []
     word, sign = ("EXPLAIN", "Seq Scan") if connection.vendor == "postgresql" else ("EXPLAIN QUERY PLAN", "SCAN ")
 
@@ -52,7 +52,7 @@ def explained(found: list[str]) -> Iterator[list[str]]:
 
 
 def work_for_all() -> None:
-    """What has run out, what ended long ago and what is due, for each task that looks for any."""
+    """Makes rows for each task to find: expired rows, rows that ended long ago, and rows that are due."""
     from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
     from accounts.models import OutgoingMail, User

@@ -1,4 +1,4 @@
-"""The records of sessions as the store keeps them, for tests that look into Redis past the site."""
+"""The session records in Redis, for tests that read the store directly."""
 
 import json
 from typing import Any
@@ -9,12 +9,12 @@ from sessions_demo.record import short, whole
 
 
 def read(data: bytes) -> dict[str, Any]:
-    """The record that is kept so."""
+    """The record that these bytes of the store contain."""
     return whole(json.loads(data))
 
 
 def set_back(redis: Redis, pattern: str, field: str, seconds: float) -> None:
-    """Moves a time in each of these records so far back."""
+    """Moves a time in each of these records back."""
     keys = redis.keys(pattern)
     assert keys, pattern
     for key in keys:

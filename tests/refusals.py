@@ -17,7 +17,7 @@ TURNS = int(sys.argv[1]) if len(sys.argv) > 1 else 30
 
 
 def measured(kinds: dict[str, Callable[[], Any]]) -> dict[str, float]:
-    """Seconds of processor time, the median of each kind."""
+    """The median processor time of each kind, in seconds."""
     times: dict[str, list[float]] = {kind: [] for kind in kinds}
     for _ in range(TURNS):
         for kind, refuse in kinds.items():
@@ -28,7 +28,7 @@ def measured(kinds: dict[str, Callable[[], Any]]) -> dict[str, float]:
 
 
 def report(step: str) -> None:
-    """Measures all users there are, and one who is not, and prints it."""
+    """Measures every user and an unknown one, and prints the results."""
     from accounts.models import User
     from security import old_hashes
     from security.backends import _password_fits

@@ -29,7 +29,7 @@ from benchmarks.servers import free_port
 from config.store import options
 from config.stores import THROTTLE
 
-# As config/gunicorn.py has it, where nothing says otherwise.
+# The default of config/gunicorn.py.
 WEB_PROCESSES = 2
 # In the order of their ports, and the three ways to them, as services/ has both.
 PORTS = ("gateway", "orders", "billing", "careless gateway", "first worker", "second worker")
@@ -187,7 +187,7 @@ class Site:
         return self.process.wait(20)
 
     def processes(self) -> dict[int, str]:
-        """Its live processes: id and command line. One that was seen before counts wherever it has gone since."""
+        """Its live processes: id and command line. A process seen once counts even if its parent has changed."""
         assert self.process
         table = subprocess.check_output(["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="], text=True)
         rows = [line.split(maxsplit=3) for line in table.splitlines()]
@@ -201,7 +201,7 @@ class Site:
             parent = live[pid][0]
             return 1 + depth(parent) if parent in family else 0
 
-        # Not by id alone: ids begin again at 1, and a child can then have a lower one than its parent.
+        # Not by id alone: ids start again at 1, so a child can have a lower id than its parent.
         return {pid: live[pid][1] for pid in sorted(family, key=lambda pid: (depth(pid), pid))}
 
     def process_ids(self, word: str) -> list[int]:
@@ -209,7 +209,7 @@ class Site:
         return [pid for pid, line in self.processes().items() if word in line and "sh -c" not in line]
 
     def destroy(self) -> None:
-        """Ends it by force and removes its data. How it ends when it is asked to is for tests to say."""
+        """Ends it by force and removes its data. Tests of a regular end use `stop`."""
         if self.process:
             while live := self.processes():
                 for pid in live:
@@ -314,7 +314,7 @@ class Range(Beside):
         return self._ask(path, None)
 
     def run(self, *cases: str) -> dict[str, dict[str, Any]]:
-        """What came of these cases, by their ids."""
+        """Runs these cases and returns their results, by id."""
         answer = self._ask("/api/run", json.dumps({"cases": cases}).encode())
         return {case["id"]: case for case in answer["cases"]}
 
@@ -348,7 +348,7 @@ class Services(Beside):
         return self.base + PORTS.index(name)
 
     def answers(self) -> bool:
-        """Whether all of them do."""
+        """Whether all services answer."""
         assert self.process
         assert self.process.poll() is None, self.log.read_text()
         return all(
@@ -385,13 +385,13 @@ class Services(Beside):
         return found
 
     def destroy(self) -> None:
-        """Ends them by force, and waits for their ports, which the next ones may have."""
+        """Ends them by force and waits until their ports are free, because the next services may get the same."""
         super().destroy()
         if self.process:
             until(lambda: not self.listening())
 
     def listening(self) -> list[str]:
-        """Which of them take connections."""
+        """The services that accept connections."""
         return listening(self.base)
 
 

@@ -1,4 +1,4 @@
-"""What `make test` takes of a long list, and `make test-all` whole."""
+"""Picks the parameters that `make test` uses of a long list. `make test-all` uses all."""
 
 from collections.abc import Container, Iterable
 from typing import Any

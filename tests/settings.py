@@ -1,4 +1,4 @@
-"""The site's own settings, under an environment made here: nobody's `.env` decides what a test sees."""
+"""The site's own settings with an environment that is made here, so that no `.env` changes what a test sees."""
 
 import atexit
 import os
@@ -22,13 +22,13 @@ os.environ.update(
     DEMO="1",
     ALLOWED_HOSTS="localhost,127.0.0.1,[::1]",
     SITE_URL="http://localhost",
-    # Nobody listens there. What happens to run on this machine must not decide what a test sees.
+    # No server listens there: what happens to run on this machine must not change what a test sees.
     RANGE_PORT="1",
     SERVICES_PORT="3",
     # Short: the path of a Unix socket has at most 107 bytes.
     VAR_DIR=tempfile.mkdtemp(prefix="site-"),
 )
-# Whoever reads these settings makes a folder: test workers, their controller, the type checker.
+# Every process that reads these settings makes a folder: test workers, their controller, the type checker.
 atexit.register(shutil.rmtree, os.environ["VAR_DIR"], ignore_errors=True)
 if "PREPARED_FOLDER" not in os.environ:
     # The controller's, which its workers inherit: see `Prepared` in tests/running.py.

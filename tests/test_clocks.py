@@ -1,4 +1,4 @@
-"""What shows or counts dates in a browser, on other days. `make test-clocks` runs the whole suite on each of them."""
+"""Runs the browser tests that show or count dates on other days. `make test-clocks` runs the whole suite on each."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What the documents name must be there."""
+"""Whatever the documents name must exist."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_each_test_that_is_named_exists(tests: str, name: str) -> None:
 
 
 def test_make_test_leaves_none_of_them_out() -> None:
-    """A parameter of one may be left to `make test-all`, but not the whole test."""
+    """`make test` may leave out single parameters of such a test, but not the whole test."""
     left_out = set()
     for path in (ROOT / "tests").rglob("test_*.py"):
         text = path.read_text()

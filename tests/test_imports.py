@@ -1,4 +1,4 @@
-"""Who may import whom, read from the import statements."""
+"""Which package may import which, read from the import statements."""
 
 import ast
 import os
@@ -76,7 +76,7 @@ def test_what_works_with_any_user_model_names_the_app_of_ours_nowhere(app: str) 
 
 
 def test_no_module_needs_itself_to_be_imported() -> None:
-    """In a circle, whether an import works depends on which of its modules happens to come first."""
+    """In a circle of imports, whether they work depends on which module is imported first."""
     files = {name_of(file): file for app in APPS for file in (ROOT / app).rglob("*.py")}
     needs = {name: set(needed(file.read_text())) & files.keys() - {name} for name, file in files.items()}
     assert needs["sessions_demo.lifecycle"] >= {"sessions_demo.store", "security.events"}
@@ -115,7 +115,7 @@ def test_the_web_server_of_the_site_cannot_import_the_attack_range(tmp_path: Pat
 
 
 def with_the_settings_of_the_site(folder: Path, command: list[str]) -> "subprocess.CompletedProcess[str]":
-    """A process that fails."""
+    """Runs a command that must fail."""
     ended = subprocess.run(command, cwd=ROOT, env=of_the_site(folder) | GOOD, capture_output=True, text=True)
     assert ended.returncode != 0, ended
     return ended
@@ -127,7 +127,7 @@ def of_the_site(folder: Path) -> dict[str, str]:
     return own | {"DJANGO_SETTINGS_MODULE": "config.settings", "VAR_DIR": str(folder)}
 
 
-# Every address and every proof: a name in a string leads to a module as well.
+# Loads every address and every proof, because a name in a string can load a module too.
 LOADED = """
 import sys
 import config.wsgi
@@ -139,7 +139,7 @@ print([name for name in sys.modules if name.partition(".")[0] in ("services", "a
 
 
 def test_the_site_runs_without_a_module_of_the_services(tmp_path: Path) -> None:
-    """Unlike the attack range they could be imported, and what they set would then hold for the site."""
+    """The site could import the services, unlike the attack range. Their settings would then change the site."""
     demo = of_the_site(tmp_path) | GOOD | {"DEMO": "1", "ALLOWED_HOSTS": "localhost", "SITE_URL": "", "EMAIL_URL": ""}
     ended = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, env=demo, capture_output=True, text=True)
     assert ended.stdout.splitlines()[-1:] == ["[]"], ended

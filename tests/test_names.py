@@ -15,7 +15,7 @@ from security.conf import conf as security_conf
 from sessions_demo.conf import conf as session_conf
 from tests.running import ROOT
 
-# A part of a name between underscores or capitals, with what is said instead.
+# A part of a name between underscores or capitals, and the word to use instead.
 PARTS = {
     "epoch": "token_version",
     "withdraw": "revoke",

@@ -1,4 +1,4 @@
-"""A store that refuses writes logs no user out, and a ban takes effect without waiting for its return."""
+"""A store that answers but refuses writes logs no user out, and a ban takes effect before it accepts writes again."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -35,7 +35,7 @@ WAYS: dict[str, Callable[[], Any]] = {
 @pytest.mark.usefixtures("file_database")
 @pytest.mark.parametrize("way", WAYS)
 def test_no_password_is_proved_while_a_transaction_is_open(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An attempt may wait for others, and a hash takes long. A lock that is held meanwhile would delay other requests."""
+    """An attempt may wait for others, and a hash takes long. A lock held meanwhile would delay other requests."""
     monkeypatch.setattr(Argon2id, "memory_cost", 8)
     monkeypatch.setattr(Argon2id, "time_cost", 1)
     User.objects.create_superuser("alice@example.com", PASSWORDS["alice@example.com"])

@@ -263,7 +263,7 @@ def test_a_second_question_over_one_connection_is_for_the_others(worker: Any, co
 
 
 def go_on(conn: Any, ahead: bytes) -> None:
-    """Puts the connection in the state after its first request, with which the bytes `ahead` of the second were read."""
+    """Puts the connection in the state after its first request, with which `ahead` of the second was read."""
     conn.initialized = True
     conn.parser = SimpleNamespace(unreader=SimpleNamespace(buf=SimpleNamespace(getvalue=lambda: ahead)))
 

@@ -171,7 +171,7 @@ def test_a_user_whose_access_is_revoked_is_401_at_the_next_call(
     assert texts() == left
 
 
-# (SQL statements, Redis commands). Redis: the record or the denylist. SQL: the user's row, and the notes or the new one.
+# (SQL statements, Redis commands). SQL: the user's row, and the notes or the new one. Redis: record or denylist.
 COSTS = {"session": {"GET": (2, 1), "POST": (2, 1)}, "token": {"GET": (2, 1), "POST": (2, 1)}}
 
 
