@@ -1,4 +1,4 @@
-"""A running site, the people in it, and the means to look behind it: what races and revocations play in."""
+"""A running site with its users, its store and its database, for the tests of races and revocations."""
 
 import redis
 
@@ -13,7 +13,7 @@ PASSWORD = "demo-only-alice"
 
 
 class Arena:
-    """Everybody in it has alice's password, and plays in one test only."""
+    """All users have Alice's password, and each user belongs to one test only."""
 
     def __init__(self, site: Site, backstage: Backstage) -> None:
         self.site, self.backstage = site, backstage
@@ -23,11 +23,11 @@ class Arena:
         return redis.Redis(unix_socket_path=str(self.site.store_socket), db=db, socket_timeout=PATIENCE)
 
     def people(self, prefix: str, number: int) -> list[str]:
-        """So many new users; returns their addresses."""
+        """Creates `number` users; returns their e-mail addresses."""
         return self.backstage.ask("people", prefix, number, "alice@example.com")
 
     def member(self, email: str) -> Member:
-        """A new session of this user."""
+        """Logs this user in with a new session."""
         member = Member(self.site)
         assert member.log_in(email, PASSWORD).status == 200
         member.device = records.read(self.store().get(self.key(member.session)))["_auth_device"]
@@ -35,9 +35,9 @@ class Arena:
         return member
 
     def holders(self, email: str, number: int, window: int | None = None) -> list[Holder]:
-        """So many clients in which this user is logged in by token, each with a family of its own."""
+        """Clients in which this user is logged in with JWTs, each with its own token family."""
         return [Holder(self.site, *tokens) for tokens in self.backstage.ask("families", email, number, AGENT, window)]
 
     def key(self, session: str) -> bytes:
-        """The name of the record of a session in Redis."""
+        """The Redis key of this session's record."""
         return f":1:session:{digest(session)}".encode()

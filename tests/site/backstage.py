@@ -1,5 +1,5 @@
-"""Django in a second process, on the same database and store as a running site: what an administrator's
-command would do, and what the registry says. `python -m tests.site.backstage` is the process itself.
+"""Django in a second process, on the database and store of a running site. Tests use it to do what an administrator's
+command does, and to read the database. `python -m tests.site.backstage` is the process itself.
 """
 
 import json
@@ -11,7 +11,7 @@ from tests.running import ROOT, Site
 
 
 class Backstage:
-    """The process, as the tests use it: one question at a time."""
+    """Starts the process, and calls its functions one at a time."""
 
     def __init__(self, site: Site) -> None:
         self.log = (site.folder / "backstage.log").open("ab")
@@ -27,7 +27,7 @@ class Backstage:
         )
 
     def ask(self, name: str, *arguments: Any) -> Any:
-        """Runs one of the functions below."""
+        """Calls one of the functions below in the process; arguments and result travel as JSON."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(json.dumps([name, *arguments]) + "\n")
@@ -46,7 +46,7 @@ class Backstage:
 
 
 def people(prefix: str, number: int, like: str) -> list[str]:
-    """So many new users with the password of user `like`; returns their addresses."""
+    """Creates `number` users with the password of the user `like`; returns their e-mail addresses."""
     from accounts.models import User
 
     password = User.objects.get(email=like).password
@@ -55,7 +55,7 @@ def people(prefix: str, number: int, like: str) -> list[str]:
 
 
 def add_people(*names: str) -> None:
-    """Members whose e-mail address and password follow from their names."""
+    """Creates members; their e-mail addresses and passwords are made from their names."""
     from accounts.models import User
 
     for name in names:
@@ -63,7 +63,7 @@ def add_people(*names: str) -> None:
 
 
 def cast(payload: str) -> dict[str, Any]:
-    """The people of the browser tests, a letter too many in the mailbox, and keys for mailed links."""
+    """Creates the browser tests' users and one mail too many for the mailbox; returns the paths of mailed links."""
     from django.contrib.auth.tokens import default_token_generator
     from django.core import signing
     from django.urls import reverse
@@ -72,7 +72,7 @@ def cast(payload: str) -> dict[str, Any]:
     from accounts.mail import REGISTRATION_SALT
     from accounts.models import User
 
-    # Each plays in one test only: who fails there is throttled, who changes a password has another one.
+    # Each user belongs to one test only: that test may throttle the user or change the password.
     for name in ("erin", "heidi", "judith"):
         User.objects.create_superuser(f"{name}@example.com", f"correct horse {name}", name=name.title())
     User.objects.create_superuser("mallory@example.com", "correct horse mallory", name=payload)
@@ -89,7 +89,7 @@ def cast(payload: str) -> dict[str, Any]:
 
 
 def fill_mailbox(email: str, number: int) -> None:
-    """Puts so many letters into the demo's mailbox, each with a long link."""
+    """Puts `number` mails into the demo's mailbox, each with a long link."""
     from accounts.models import DemoMail
 
     body = "Open this link: http://localhost/" + "x" * 500
@@ -97,7 +97,7 @@ def fill_mailbox(email: str, number: int) -> None:
 
 
 def account(email: str, password: str) -> list[Any]:
-    """Whether this is the user's password, and the user's role."""
+    """Returns whether this is the user's password, and the user's role."""
     from accounts.models import User
 
     user = User.objects.get(email=email)
@@ -105,7 +105,7 @@ def account(email: str, password: str) -> list[Any]:
 
 
 def clock() -> float:
-    """What this process holds for the time, in seconds since 1970."""
+    """The time by this process's clock, in seconds since 1970."""
     import time
 
     return time.time()
@@ -128,7 +128,7 @@ def promote(email: str) -> None:
 
 
 def revoke_all(email: str) -> int:
-    """Revokes a user's access, and returns the version that has begun."""
+    """Revokes a user's access, and returns the new token_version."""
     from accounts.models import User
     from security.revocation import revoke_access
 
@@ -151,7 +151,7 @@ def token_version(email: str) -> int:
 
 
 def rows(email: str) -> dict[str, Any]:
-    """The registry's rows of a user by digest: the version and why it ended, `None` if it did not."""
+    """The rows of a user's sessions, by digest: the token_version, and why the session ended, or `None`."""
     from sessions_demo.models import DeviceSession
 
     found = DeviceSession.objects.filter(user__email=email)
@@ -159,7 +159,7 @@ def rows(email: str) -> dict[str, Any]:
 
 
 def live() -> dict[str, int]:
-    """How many sessions the registry holds for live, by user."""
+    """The number of live sessions by the database, for each user."""
     from sessions_demo.models import DeviceSession
 
     emails = list(DeviceSession.objects.live().values_list("user__email", flat=True))
@@ -174,9 +174,9 @@ def pending() -> list[str]:
 
 
 def families(email: str, number: int, agent: str, window: int | None = None) -> list[list[str]]:
-    """So many new logins of a user by the JWT flow: the refresh and the access token of each.
+    """Logs a user in `number` times by the JWT flow; returns the refresh and the access token of each login.
 
-    `window` takes the place of the usual grace period.
+    `window`, in seconds, replaces the usual grace period.
     """
     from dataclasses import replace
 
@@ -194,7 +194,7 @@ def families(email: str, number: int, agent: str, window: int | None = None) -> 
 
 
 def age_families(email: str, seconds: int) -> None:
-    """Makes the latest tokens of a user so much older, as if no client had asked for that long."""
+    """Makes the latest tokens of a user this much older, as if no client had refreshed in that time."""
     from datetime import timedelta
 
     from django.db.models import F
@@ -205,7 +205,7 @@ def age_families(email: str, seconds: int) -> None:
 
 
 def outstanding_tokens(email: str) -> dict[str, Any]:
-    """A user's families: why each ended, `None` if it did not, its generation, and which tokens are not blacklisted."""
+    """A user's families: why each ended, or `None`, the `jti` of its latest token, and the tokens not blacklisted."""
     from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
     from jwt_demo.models import TokenFamily
@@ -219,7 +219,7 @@ def outstanding_tokens(email: str) -> dict[str, Any]:
 
 
 def revoke(email: str) -> bool:
-    """Ends all of a user's families, as an administrator does; whether the store could be told."""
+    """Ends all of a user's families, as an administrator does; returns whether the store could be reached."""
     from accounts.models import User
     from jwt_demo.flow import FLOW
     from security.outages import OUTAGES
@@ -232,21 +232,21 @@ def revoke(email: str) -> bool:
 
 
 def events(email: str, name: str) -> list[dict[str, Any]]:
-    """The details of what happened to a user under this name, the latest first."""
+    """The details of a user's security events of this name, the latest first."""
     from security.models import SecurityEvent
 
     return list(SecurityEvent.objects.filter(email=email, name=name).values_list("detail", flat=True))
 
 
 def queue_mail(email: str) -> None:
-    """Notes that a letter to this address is due."""
+    """Queues a mail to this address."""
     from accounts import mail
 
     mail.queue("password_changed", email)
 
 
 def mails(email: str) -> dict[str, list[str]]:
-    """What is about to be written to a user, and what was."""
+    """The mails to a user that are queued, by kind, and those that were sent, by subject."""
     from accounts.models import DemoMail, OutgoingMail
 
     due = list(OutgoingMail.objects.filter(to=email).values_list("kind", flat=True))
@@ -254,7 +254,7 @@ def mails(email: str) -> dict[str, list[str]]:
 
 
 def signed(kind: str, claims: dict[str, Any], header: dict[str, Any]) -> str:
-    """A token with these claims under the site's own key of this kind: "access" or "refresh"."""
+    """A token with these claims, signed with the site's active key of this kind: "access" or "refresh"."""
     import jwt
 
     from jwt_demo.keys import ring
@@ -264,7 +264,7 @@ def signed(kind: str, claims: dict[str, Any], header: dict[str, Any]) -> str:
 
 
 def whole_tables_read() -> dict[str, list[str]]:
-    """The statements of housekeeping, by task, that no index helps."""
+    """The statements of housekeeping that read a whole table because no index fits, by task."""
     from tests import plans
 
     return plans.whole_tables_read()
@@ -274,7 +274,7 @@ def main() -> None:
     import django
     from django.db import close_old_connections
 
-    # The site's log goes to standard output; answers must stand alone there.
+    # The site's log goes to standard output too, and its lines would be read as answers.
     answers, sys.stdout = sys.stdout, sys.stderr
     django.setup()
     for line in sys.stdin:

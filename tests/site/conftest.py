@@ -1,4 +1,4 @@
-"""Sites of one's own, to break; a site that all races share, and another one on PostgreSQL."""
+"""Fixtures: sites that one test may break, a site that all races share, and one on PostgreSQL."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ Sites = Callable[..., Site]
 
 @pytest.fixture
 def new_site() -> Iterator[Sites]:
-    """Makes sites that are gone after the test, whatever it did to them."""
+    """Makes sites that are removed after the test, in whatever state it left them."""
     made: list[Site] = []
 
     def make(**environment: str) -> Site:
@@ -30,7 +30,7 @@ def new_site() -> Iterator[Sites]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL server. In CI its absence is a failure: nothing there is to be skipped."""
+    """A PostgreSQL server. Without its programs tests are skipped, but in CI they fail."""
     folder = programs()
     if folder is None:
         says = "PostgreSQL's server programs (initdb, pg_ctl) are not installed."
@@ -68,7 +68,7 @@ def pg_arena(pg_site: Site, pg_backstage: Backstage) -> Arena:
 
 @pytest.fixture(params=["sqlite", pytest.param("pg", marks=ON_POSTGRESQL)])
 def arena(request: pytest.FixtureRequest) -> Arena:
-    """The running site with its two web processes, on each of the databases."""
+    """The running site with its two web processes, on SQLite and on PostgreSQL."""
     return request.getfixturevalue(f"{request.param}_arena")
 
 

@@ -1,4 +1,4 @@
-"""Someone who uses the JWT flow's endpoints of a running site, as a browser's script or a native client does."""
+"""A client of a running site's JWT flow: a browser's script or a native client."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ REFRESH, LOGOUT, WHOAMI = "/jwt/auth/refresh", "/jwt/auth/logout", "/jwt/api/who
 
 
 class Holder:
-    """One client: an access token in memory, and a refresh token that is a cookie or, of a native one, in bodies."""
+    """One client. It sends the refresh token as a cookie or, if it is native, in the body."""
 
     def __init__(
         self, site: Site, refresh: str = "", access: str = "", agent: str = AGENT, native: bool = False
@@ -23,20 +23,20 @@ class Holder:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a request of this client carries."""
+        """The headers of each request of this client."""
         bearer = {"Authorization": f"Bearer {self.access}"} if self.access else {}
         cookie = {"Cookie": f"{COOKIE}={self.refresh}"} if self.refresh and not self.native else {}
         return {"User-Agent": self.agent} | bearer | cookie
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """One request, without keeping what comes back; `headers` with underscores for hyphens."""
+        """Sends one request and does not keep its tokens; `headers` have underscores for hyphens."""
         if self.native and path in (REFRESH, LOGOUT):
             body = {"refreshToken": self.refresh}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return exchange(self.site, method, path, body, self.headers | named)
 
     def keep(self, answer: Answer) -> Answer:
-        """Keeps the tokens of an answer."""
+        """Takes over the tokens of an answer."""
         cookie, body = answer.cookie(COOKIE), answer.json if answer.status == 200 else {}
         self.refresh = body.get("refreshToken", self.refresh if cookie is None else cookie)
         self.access = body.get("accessToken", self.access)
@@ -49,20 +49,20 @@ class Holder:
         return self.post("/jwt/auth/login", {"email": email, "password": password} | more)
 
     def rotate(self) -> Answer:
-        """Refreshes, without keeping what comes back."""
+        """Refreshes, and does not keep the new tokens."""
         return self.send("POST", REFRESH)
 
     def whoami(self) -> int:
         return self.send("GET", WHOAMI).status
 
     def given(self, answer: Answer) -> "Holder":
-        """A client with nothing but the tokens of this answer."""
+        """A new client that has only the tokens of this answer."""
         holder = Holder(self.site, agent=self.agent, native=self.native)
         holder.keep(answer)
         return holder
 
     @property
     def claims(self) -> dict[str, Any]:
-        """What its access token says, unverified."""
+        """The claims of the access token, unverified."""
         payload = self.access.split(".")[1]
         return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))

@@ -1,6 +1,6 @@
-"""Someone who uses the session flow's JSON endpoints of a running site, cookies kept by hand.
+"""A client of a running site's session flow: it uses the JSON endpoints and keeps its cookies itself.
 
-Python's HTTP clients keep Secure cookies but do not send them over http.
+Python's HTTP clients do not send Secure cookies over http, not even to localhost.
 """
 
 import json
@@ -14,16 +14,16 @@ from typing import Any
 
 from tests.running import Site
 
-# Seconds; an answer that takes longer is a hang.
+# Seconds; a longer wait counts as a hang.
 PATIENCE = 20
 SESSION, CSRF = "__Host-sessionid", "__Host-csrftoken"
-# Any token does: what counts is that cookie and header agree.
+# Any token works: the CSRF check only compares cookie and header.
 TOKEN = "t" * 32
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. `session` is the new id, "" for a cookie that was cleared, `None` without one."""
+    """An answer. `session` is the new session id, "" if the cookie was cleared, `None` if it was not set."""
 
     status: int
     headers: HTTPMessage
@@ -38,7 +38,7 @@ class Answer:
         return self.cookie(SESSION)
 
     def cookie(self, name: str) -> str | None:
-        """The new value of a cookie, "" for one that was cleared, `None` without it."""
+        """The new value of a cookie, "" if it was cleared, `None` if it was not set."""
         for line in self.headers.get_all("Set-Cookie", []):
             if morsel := SimpleCookie(line).get(name):
                 return "" if morsel["max-age"] == "0" else morsel.value
@@ -46,7 +46,7 @@ class Answer:
 
 
 def exchange(site: Site, method: str, path: str, body: Any, headers: dict[str, str]) -> Answer:
-    """One request, with a body in JSON unless it is `None`."""
+    """Sends one request, with `body` as JSON unless it is `None`."""
     connection = HTTPConnection("127.0.0.1", site.port, timeout=PATIENCE)
     sent = {"Host": f"localhost:{site.port}"} | headers
     if body is not None:
@@ -60,27 +60,27 @@ def exchange(site: Site, method: str, path: str, body: Any, headers: dict[str, s
 
 
 class Member:
-    """One browser, as far as cookies go. `session` is the id it holds."""
+    """One browser with its cookies. `session` is its session id."""
 
     def __init__(self, site: Site, session: str = "") -> None:
         self.site = site
         self.session = session
-        # The public id of this session, where a test needs it.
+        # The public id of this session. `Arena.member` fills it in.
         self.device = ""
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a request of this browser carries."""
+        """The headers of each request of this browser."""
         cookies = {CSRF: TOKEN} | ({SESSION: self.session} if self.session else {})
         return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()), "X-CSRFToken": TOKEN}
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """One request, without keeping what comes back; `headers` with underscores for hyphens."""
+        """Sends one request and does not keep its cookie; `headers` have underscores for hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return exchange(self.site, method, path, body, self.headers | named)
 
     def keep(self, answer: Answer) -> Answer:
-        """Keeps the cookie of an answer."""
+        """Takes over the session cookie of an answer."""
         if answer.session is not None:
             self.session = answer.session
         return answer
@@ -99,7 +99,7 @@ class Member:
 
 
 def together(*work: Callable[[], Any]) -> list[Any]:
-    """What each of these returns, all begun at the same moment."""
+    """Calls all of these at the same moment, in threads; returns their results."""
     start = Barrier(len(work))
 
     def one(run: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""A real nginx with TLS in front of a site, set up well and set up badly."""
+"""A real nginx with TLS in front of a site, in one good and two bad configurations."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ import trustme
 
 from tests.running import Site, free_port, until
 
-# What each server passes on. Each is what some guide on the web tells people to write.
+# The headers that each server passes on. Guides on the web recommend each of these configurations.
 PASSED_ON = {
     "well": ["Host $http_host", "X-Forwarded-Proto $scheme", "X-Forwarded-For $remote_addr"],
     "without the port": ["Host $host", "X-Forwarded-Proto $scheme", "X-Forwarded-For $remote_addr"],
@@ -30,7 +30,7 @@ SERVER = "server {{ listen 127.0.0.1:{port} ssl; location / {{ proxy_pass http:/
 
 
 class Nginx:
-    """`ports` names one for each way to set it up; `authority` is what a client must trust."""
+    """`ports` has one port for each configuration; `authority` is the CA certificate that a client must trust."""
 
     def __init__(self, program: str, folder: Path) -> None:
         self.program, self.folder, self.authority = program, folder, folder / "authority.pem"

@@ -11,13 +11,13 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-# The second database repeats what SQLite shows; what only it can show goes along.
+# Most tests on PostgreSQL repeat what SQLite shows already, so all of them are left to the longer runs.
 ON_POSTGRESQL = [pytest.mark.postgres, pytest.mark.exhaustive]
 FAST = "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=16MB"
 
 
 def programs() -> Path | None:
-    """The folder of `initdb` and `pg_ctl`, the newest there is; `None` without."""
+    """The folder of the newest `initdb` and `pg_ctl`, or `None` if there is none."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     found = shutil.which("initdb")
     folders += [Path(found).resolve().parent] if found else []
@@ -25,7 +25,7 @@ def programs() -> Path | None:
 
 
 class Postgres:
-    """One server, to be started, killed and started again with its data."""
+    """One server, which can be killed and started again with its data."""
 
     def __init__(self, programs: Path) -> None:
         self.programs = programs
@@ -40,7 +40,7 @@ class Postgres:
     def _run(self, program: str, *arguments: str) -> None:
         prefix = ["runuser", "-u", self.user, "--"] if os.geteuid() == 0 else []
         command = [*prefix, str(self.programs / program), *arguments]
-        # Not a pipe: the server would inherit it and the test would wait for its end.
+        # Not a pipe: the server would inherit it, and the test would wait until the server ends.
         with (self.folder / "log").open("ab") as log:
             result = subprocess.run(command, cwd=self.folder, stdout=log, stderr=log)
         assert result.returncode == 0, (self.folder / "log").read_text()
@@ -49,11 +49,11 @@ class Postgres:
         self._run("pg_ctl", "-D", str(self.data), "-w", "-o", f"{FAST} -k {self.folder}", "start")
 
     def stop(self) -> None:
-        """Ends it at once, as a crash would; it recovers at the next start."""
+        """Stops the server at once, as a crash would; it recovers at the next start."""
         self._run("pg_ctl", "-D", str(self.data), "-w", "-m", "immediate", "stop")
 
     def create(self, name: str) -> str:
-        """A new, empty database; returns its address."""
+        """Creates an empty database; returns its URL."""
         with psycopg.connect(host=str(self.folder), user=self.user, dbname="postgres", autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"postgres://{quote(self.user)}@{quote(str(self.folder), safe='')}/{name}"

@@ -1,8 +1,8 @@
-"""Malformed requests at every address: a right answer to each, no 5xx, no dead worker, nothing stored.
+"""Malformed requests at every address: the right answer to each, no 5xx, no dead worker, nothing stored.
 
-What is sent goes through sockets, byte by byte, to the running site: a client library would mend it.
-Every list is fixed or seeded, so that a failure can be seen again. `make test` sends a twelfth of each long list
-to every address, another twelfth each time, `make test-all` four of them; `SOAK=1` sends all of it.
+Requests go through sockets, byte by byte, because a client library would correct them.
+Every list is fixed or seeded, so that a failure can be repeated. `make test` sends a twelfth of each long list to
+every address, a different twelfth to each, `make test-all` sends four twelfths, and `SOAK=1` sends all.
 """
 
 import os
@@ -33,8 +33,8 @@ SOAK = bool(os.environ.get("SOAK"))
 NUL, TOO_LONG = "\0", "a" * 5000
 HEADERS = "Host: localhost\r\nConnection: close\r\n"
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
-# Rows that a refused login adds, and the one that housekeeping renews.
 PERSON = "id, email, name, password, role, is_active, is_superuser"
+# Tables that change without harm: a refused login adds events, and housekeeping updates its row.
 LOG_LIKE = ("security_securityevent", "security_housekeepingrun", "sqlite_sequence")
 
 
@@ -44,7 +44,7 @@ Crossed = Callable[[Iterable[Any], Sequence[Any]], list[tuple[Any, Any]]]
 
 @pytest.fixture(params=sampled(range(SHARES if SOAK else 4), {0}))
 def crossed(request: pytest.FixtureRequest) -> Crossed:
-    """`crossed(these, those)`: each of these with a twelfth of those, another twelfth each time."""
+    """`crossed(these, those)` pairs each of `these` with a twelfth of `those`, a different twelfth for each."""
 
     def pairs(these: Iterable[Any], those: Sequence[Any]) -> list[tuple[Any, Any]]:
         rows = list(enumerate(these))
@@ -65,7 +65,7 @@ class Target:
         self.site = site
         no_failures_counted(site)
         self.admin = Visitor(site).log_in()
-        # Else they would be sent, and so stored elsewhere, while this looks on.
+        # Mails that are sent later would move to another table and change the counts.
         until(lambda: self.count()["accounts_outgoingmail"] == 0)
         page = self.admin.get("/admin/accounts/user/add/").text
         self.token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]
@@ -78,25 +78,25 @@ class Target:
         self.stored = self.count()
 
     def send(self, request: bytes) -> int | None:
-        """The status of the answer, `None` for a connection that was closed without one."""
+        """Sends a request; returns the answer's status, or `None` if the connection was closed without an answer."""
         with socket.create_connection(("127.0.0.1", self.site.port), timeout=PATIENCE) as connection:
             try:
                 connection.sendall(request)
                 connection.shutdown(socket.SHUT_WR)
             except OSError:
-                pass  # refused while still being sent; the answer may be there all the same
+                pass  # the site may refuse, and answer, before the request is sent to its end
             return status_of(connection)
 
     def send_all(self, requests: Iterable[bytes]) -> dict[bytes, int | None]:
-        """The status of each. The throttle is emptied on the way, so that the code behind it is reached."""
+        """The status of each answer. The throttle is emptied in between, or it would answer most requests."""
         requests, statuses = list(dict.fromkeys(requests)), {}
         with ThreadPoolExecutor(4) as pool:
             for start in range(0, len(requests), 80):
                 self.store(1).flushdb()
                 some = requests[start : start + 80]
                 statuses |= dict(zip(some, pool.map(self.send, some), strict=True))
-        # A disk that stalls for longer than a store is waited for makes a 503 of whatever was sent just then.
-        # What counts is whether a request is itself the cause: so each of those is sent again, alone.
+        # If the disk stalls for too long, any request is answered with 503. Each of these is sent again, alone, to
+        # tell whether the request itself is the cause.
         for request in [request for request, status in statuses.items() if status == 503]:
             until(self.site.is_ready)
             statuses[request] = self.send(request)
@@ -106,7 +106,7 @@ class Target:
         return redis.Redis(unix_socket_path=str(self.site.store_socket), db=db)
 
     def count(self) -> dict[str, Any]:
-        """Rows in each table, sessions in the store, and who everyone is."""
+        """The number of rows in each table and of sessions in the store, and the data of all users."""
         with self.connect() as database:
             counts = {
                 table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
@@ -128,7 +128,7 @@ class Target:
         return "SELECT name FROM sqlite_master WHERE type = 'table'"
 
     def assert_unharmed(self) -> None:
-        """The positive control: the same workers serve the same administrator the same data."""
+        """The same workers still serve the same administrator the same data."""
         self.store(1).flushdb()
         assert self.site.process_ids("gunicorn") == self.workers
         until(lambda: self.count() == self.stored, 5)
@@ -166,13 +166,13 @@ ON_BOTH = pytest.mark.parametrize(
 
 @pytest.fixture
 def database() -> str:
-    """For what is refused before a database is asked."""
+    """The default, for requests that are refused before the database is queried."""
     return "on_sqlite"
 
 
 @pytest.fixture
 def target(request: pytest.FixtureRequest, database: str) -> Iterator[Target]:
-    """A site, checked before and after."""
+    """A site that is checked before and after the test."""
     target = request.getfixturevalue(database)
     target.assert_unharmed()
     yield target
@@ -204,7 +204,7 @@ def routes(patterns: list[Any], prefix: str = "/") -> Iterator[str]:
 
 
 def addresses(*values: str) -> list[str]:
-    """Every address of the site, with each of `values` in the place of its parameters."""
+    """Every address of the site, with each of `values` in place of its parameters."""
     found = []
     for route in routes(get_resolver("config.urls").url_patterns):
         plain = re.sub(r"\(\?P<app_label>(\w+)[^)]*\)", r"\1", route.replace("^", "").replace("$", ""))
@@ -214,11 +214,11 @@ def addresses(*values: str) -> list[str]:
 
 
 def open_addresses() -> list[str]:
-    """Those that do more for a visitor than send him to the login page."""
+    """The addresses that do more for a visitor than redirect to the login page."""
     return [path for path in addresses("999999") if not path.startswith("/admin/accounts")]
 
 
-# Bad for numbers, dates and choices; for PostgreSQL (NUL), for UTF-8, for SQLite (more than 64 bits).
+# Bad as numbers, dates and choices, in PostgreSQL (NUL), in UTF-8, and in SQLite (more than 64 bits).
 ODD = ["", "-1", "%00", "1%00", "%ff%fe", "%zz", "9" * 23, "%", "x", "1.5", "%ed%a0%80", "NaN", "1" * 3000]
 PARAMETERS = [
     *("1", "0", "999999", "9223372036854775808", "%0d%0aX:%20y", "_5F_00", "_", "__proto__", "'%20OR%201=1--"),
@@ -357,7 +357,7 @@ Body = tuple[int | None, str, bytes]
 
 
 def bodies(token: str) -> list[Body]:
-    """A right answer, if there is but one, a content type and a body."""
+    """Triples: the right status or, if several are right, `None`; a content type; a body."""
     form = f"csrfmiddlewaretoken={token}"
     parts = f'--x\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{token}\r\n'
     return [*too_large(form, parts), *of_another_kind(form, parts), *odd_forms(form), *odd_parts(parts)]
@@ -417,7 +417,7 @@ def test_every_address_with_every_body(target: Target, crossed: Crossed) -> None
         requests = {
             post(path, body, f"{headers}Content-Type: {kind}\r\n"): (path, right)
             for path, (right, kind, body) in crossed(paths, list(bodies(target.token)))
-            if not path.endswith(("/logout/", "/logout-everywhere/"))  # a good token is all they want
+            if not path.endswith(("/logout/", "/logout-everywhere/"))  # these need only a valid CSRF token
         }
         statuses = target.send_all(requests)
         assert_refused_well(statuses)
@@ -469,7 +469,7 @@ def test_every_field_of_every_form(target: Target, crossed: Crossed) -> None:
         names = Fields(visitor.get(path).text).names - {"", "csrfmiddlewaretoken"}
         seen += len(names)
         requests += [_filled(path, target.token, {name: value}, who) for name, value in crossed(sorted(names), VALUES)]
-        # Every field at once: what one field stops must not be all that stops it.
+        # All fields at once: no field may rely on another field's check.
         requests += [_filled(path, target.token, dict.fromkeys(names, value), who) for value in (NUL, TOO_LONG)]
     assert seen > 30
     assert_refused_well(target.send_all(requests))
@@ -517,13 +517,13 @@ def test_odd_actions_of_the_admin(target: Target) -> None:
 
 JSON = "Content-Type: application/json\r\n"
 SEGMENT = "eyJhbGciOiJub25lIn0"
-# In the place of a token, wherever one may stand.
+# Sent in place of a token, wherever a request carries one.
 ODD_TOKENS = [
     *("x", "a.b.c", "..", "...", f"{SEGMENT}..", f"{SEGMENT}.{SEGMENT}.", f"{SEGMENT}.{SEGMENT}.{SEGMENT}", "null"),
     *(f"{SEGMENT}={SEGMENT}", "é.é.é", "a" * 4097, "a." * 2000 + "a", ".".join(["a" * 1300] * 3), "%00.%00.%00", "{}"),
     *("e30.e30.e30", "W10.W10.W10", "MQ.MQ.MQ", "bnVsbA.bnVsbA.bnVsbA", f"{'W1tb' * 900}.e30.e30", "\xff.\xff.\xff"),
 ]
-# In the place of a string in a JSON body: escapes that only the decoder sees, other types, too much of it.
+# Sent in place of a string in a JSON body: escapes, other types, values that are too long.
 ODD_JSON = [
     *(
         b'"\\u0000"',
@@ -580,7 +580,7 @@ def test_every_odd_value_in_every_field_of_a_body(target: Target) -> None:
         requests += [post(path, body, HEADERS + JSON + bearer) for body in [*bodies, *ODD_JSON, b"", b"\xff\xfe"]]
     statuses = target.send_all(requests)
     assert_refused_well(statuses)
-    # Leaving is open to everyone, whatever he shows.
+    # Logout accepts any token, also a bad one.
     assert {status for request, status in statuses.items() if LOGOUT.encode() not in request} <= {400, 401, 413, 429}
 
 
@@ -627,15 +627,15 @@ BAD_CHUNKS = [
 
 
 def broken_http() -> Iterator[tuple[int | None, str]]:
-    """The right status, and what is sent."""
+    """Pairs: the right status, and the request."""
     yield 200, f"{LINE}\r\n{HEADERS}\r\n"
-    # No HTTP at all: nothing, and what a client says who expects TLS. Closed without an answer.
+    # No HTTP: an empty request, and the first bytes of TLS. The connection is closed without an answer.
     yield from ((None, text) for text in ("", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + "a" * 60))
     yield from ((400, f"{line}\r\n{HEADERS}\r\n") for line in BAD_LINES)
     yield from ((404, f"GET {path} HTTP/1.1\r\n{HEADERS}\r\n") for path in BAD_PATHS)
     yield from ((404, f"{line} HTTP/1.1\r\n{HEADERS}\r\n") for line in ("CONNECT localhost:80", "OPTIONS *"))
     yield from ((414, f"GET /{'a' * length} HTTP/1.1\r\n{HEADERS}\r\n") for length in (5000, 100_000))
-    # The host of an absolute address counts for nothing here: links are built from SITE_URL.
+    # The host of an absolute address has no effect, because links are built from SITE_URL.
     yield from ((200, f"GET http://{host}/ HTTP/1.1\r\n{HEADERS}\r\n") for host in ("localhost", "evil.example"))
     yield from ((400, f"{LINE}\r\nHost: {host}\r\n\r\n") for host in BAD_HOSTS)
     yield from ((400, f"{LINE}\r\n{header}\r\n{HEADERS}\r\n") for header in BAD_HEADERS)
@@ -643,10 +643,10 @@ def broken_http() -> Iterator[tuple[int | None, str]]:
     yield from ((200, f"{LINE}\r\n{header}\r\n{HEADERS}\r\n") for header in ODD_HEADERS)
     yield 417, f"{LOGIN}\r\nExpect: nonsense\r\nContent-Length: 1\r\n{HEADERS}\r\na"
     yield from ((400, f"{LOGIN}\r\nContent-Length: {length}\r\n{HEADERS}\r\nab") for length in BAD_LENGTHS)
-    # Too short, too long: what arrives is read, and it has no CSRF token.
+    # Lengths that are too small or too great: the body that arrives is read, and has no CSRF token.
     yield from ((403, f"{LOGIN}\r\nContent-Length: {length}\r\n{FORM}{HEADERS}\r\nab") for length in ("1", "50"))
     yield 400, f"{LOGIN}\r\nTransfer-Encoding: chunked, chunked\r\n{HEADERS}\r\n"
-    # RFC 9112 section 6.1 asks for this one: a coding that is not implemented.
+    # RFC 9112 section 6.1 asks for 501 if a transfer coding is not implemented.
     yield 501, f"{LOGIN}\r\nTransfer-Encoding: cow\r\n{HEADERS}\r\nab"
     yield from ((411, f"{LOGIN}\r\nTransfer-Encoding: chunked\r\n{HEADERS}\r\n{chunks}") for chunks in BAD_CHUNKS)
 

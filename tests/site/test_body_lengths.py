@@ -133,7 +133,7 @@ def test_a_session_is_ended_by_a_measured_body_only(site: Site, path: str) -> No
 
 
 def test_without_a_body_no_length_is_needed(site: Site) -> None:
-    """As `curl -X POST` sends it."""
+    """The request that `curl -X POST` sends."""
     assert send(site, f"POST {LOGOUT} HTTP/1.1\r\n{HEADERS}", b"\r\n")[0] == 200
     member = Member(site)
     member.log_in(*ALICE)
@@ -143,7 +143,7 @@ def test_without_a_body_no_length_is_needed(site: Site) -> None:
 
 
 def test_the_connection_ends_with_a_refused_body(site: Site) -> None:
-    """A thread would read on, to find where the next request begins. What follows in the same bytes is none."""
+    """Otherwise the server would read on to find the next request. Bytes after a refused body are no request."""
     head = f"POST {LOGOUT} HTTP/1.1\r\nHost: localhost\r\n{JSON}"
     good = f"GET /healthz HTTP/1.1\r\n{HEADERS}\r\n".encode()
     status, answer = send(site, head, chunked(b"{}") + good)

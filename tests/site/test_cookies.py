@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass
 class Wire:
-    """A way to the site: its own port, or that of a proxy before it."""
+    """A way to the site: its own port, or the port of a proxy in front of it."""
 
     port: int
     host: str
@@ -184,7 +184,7 @@ PATHS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 @pytest.fixture
 def nginx(site: Site) -> Iterator[Wire]:
-    """nginx before the site. In CI its absence is a failure: nothing there is to be skipped."""
+    """nginx in front of the site. Without nginx tests are skipped, but in CI they fail."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         says = "nginx is not installed."

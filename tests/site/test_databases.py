@@ -98,7 +98,7 @@ def test_no_task_of_housekeeping_reads_a_whole_table(pg_backstage: Backstage) ->
     assert not any(found.values()), found
 
 
-# In one process: each start takes longer than what is started.
+# In one process, because starting Django takes longer than each of the commands.
 THERE_AND_BACK = """
 from django.core.management import call_command
 for command in (
@@ -144,7 +144,7 @@ user.groups.add(group)
 user.user_permissions.set(Permission.objects.all()[3:5])
 User.objects.get(email="{1}").delete()
 """
-# One row more in each table whose numbers a sequence gives.
+# Adds a row to each table whose ids come from a sequence.
 MORE = """
 from django.contrib.auth.models import Group
 from security.client import Client
@@ -161,7 +161,7 @@ print(user.groups.count())
 
 
 def rows_of(dump: str) -> object:
-    """The rows of a dump. It keeps milliseconds, and writes a time that has only microseconds as one that has none."""
+    """The rows of a dump. A dump has milliseconds only: ".000Z" and "Z" are the same time in it."""
     return json.loads(dump.replace(".000Z", "Z"))
 
 
@@ -179,7 +179,7 @@ def test_a_backup_is_restored_into_another_database(
     pg_site.manage("shell", "-v0", "-c", SAVED.format(saved, deleted))
     backup = tmp_path / "backup.json"
     pg_site.manage("dumpdata", *options, f"--output={backup}")
-    # Never started: the same variables with another database are all that its commands need.
+    # This site is never started. Its commands need only the same variables with another database.
     restored = new_site(**pg_site.environment | {"DATABASE_URL": postgres.create(f"restored-{secrets.token_hex(3)}")})
     restored.manage("migrate", "-v0")
     restored.manage("loaddata", str(backup))

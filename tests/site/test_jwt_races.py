@@ -1,6 +1,6 @@
-"""Two things at once to one token family: one successor or none, and whoever ends the family wins.
+"""Two requests at once for one token family: there is one successor or none, and a request that ends the family wins.
 
-Against the running site with two processes, on both databases. `SOAK=1` repeats each race as `make soak` promises.
+The running site has two processes; both databases are used. `SOAK=1` repeats each race as often as `make soak` says.
 """
 
 import os
@@ -31,7 +31,7 @@ from tests.site.member import PATIENCE, Answer, Member, together
 
 pytestmark = [pytest.mark.soak, pytest.mark.site]
 SOAK = bool(os.environ.get("SOAK"))
-# Of each race on one token, and of each with one of many that ends its family.
+# Rounds of each race on one token, and of each race of refreshes with the end of the family.
 ROUNDS, FEW = (200, 200) if SOAK else (10, 3)
 THIEF = "thief/1.0"
 REUSED, LATE, INVALID = "Token reuse detected", "Refresh token already used", "Invalid refresh token"
@@ -44,7 +44,7 @@ def statuses(answers: list[Answer]) -> Counter[int]:
 
 
 def assert_ended(arena: Arena, email: str, holders: list[Holder]) -> None:
-    """Nothing that these clients hold is worth anything, and the ledger knows no good token of this user."""
+    """No token of these clients is accepted, and every outstanding token of this user is blacklisted."""
     for holder in holders:
         assert holder.whoami() == 401, holder.claims
         assert (holder.rotate().status, holder.rotate().json) == (401, {"error": INVALID})
@@ -63,7 +63,7 @@ def test_parallel_refreshes_of_one_token_all_get_the_same_successor(arena: Arena
         assert statuses(answers) == {200: number}
         [successor] = {answer.cookie("__Host-refresh") for answer in answers}
         assert successor != holder.refresh
-        # Each of them stays in.
+        # Each client stays logged in.
         assert {holder.given(answer).whoami() for answer in answers} == {200}
         assert holder.given(answers[0]).rotate().status == 200
     families = arena.backstage.ask("outstanding_tokens", email)
@@ -85,7 +85,7 @@ def test_without_a_grace_period_parallel_refreshes_end_the_family(arena: Arena, 
     families = arena.backstage.ask("outstanding_tokens", email)
     assert len(families) == ROUNDS
     assert all(family["ended"] and not family["good"] for family in families.values()), families
-    # It costs one family each, and nothing else of the user.
+    # Each round ends one family. The user keeps all other logins.
     assert arena.backstage.ask("token_version", email) == 0
     assert len(arena.backstage.ask("events", email, "authn_token_reuse")) == ROUNDS
 
@@ -103,7 +103,7 @@ def test_thief_and_owner_at_once_are_both_out(arena: Arena) -> None:
         holders = [owner.given(answer) for answer in answers if answer.status == 200]
         assert_ended(arena, email, [owner, elsewhere, *holders])
         assert member.whoami() == 401
-        # Of the replays one was the first: one revocation, one event, one mail.
+        # Only the first replay counts: there is one revocation, one event and one mail.
         assert arena.backstage.ask("token_version", email) == 1
         [event] = arena.backstage.ask("events", email, "authn_token_reuse")
         assert event["everything"]
@@ -150,13 +150,13 @@ def test_a_family_that_is_ended_while_it_is_refreshed_stays_ended(arena: Arena, 
         *answers, _ = refresh_until_refused(owner, end, after=number % 4)
         outcomes += statuses(answers)
         assert_ended(arena, email, [owner, *map(owner.given, filter(lambda one: one.status == 200, answers))])
-    # It was a race: there were refreshes before the end, and there is one after it in each round.
+    # It was a race: there were refreshes before the end of the family, and one after it in each round.
     assert outcomes[200] >= FEW, outcomes
     assert outcomes[401] == FEW, outcomes
 
 
 def refresh_until_refused(owner: Holder, end: Callable[[], Any], after: int) -> list[Any]:
-    """All answers of a client that refreshes again and again, and what `end` returned that was called after so many."""
+    """Refreshes until refused, and calls `end` after `after` answers; returns the answers and the result of `end`."""
     started = Event()
 
     def refresh() -> list[Answer]:
@@ -196,7 +196,7 @@ def test_a_confirmation_voids_what_is_refreshed_meanwhile_and_leaves_one_token(a
         assert statuses([*refreshed, reauthenticated]) == {200: len(refreshed) + 1}
         for answer in refreshed:
             assert owner.given(answer).rotate().json == {"error": INVALID}
-        # None of those that mean nothing cost her anything.
+        # The refused refreshes did not end the family.
         assert owner.given(reauthenticated).whoami() == 200
         assert owner.given(reauthenticated).rotate().status == 200
         [family] = arena.backstage.ask("outstanding_tokens", email).values()
@@ -206,7 +206,7 @@ def test_a_confirmation_voids_what_is_refreshed_meanwhile_and_leaves_one_token(a
 @pytest.mark.postgres
 @pytest.mark.exhaustive
 def test_a_replay_and_a_confirmation_at_once_do_not_wait_for_each_other(pg_arena: Arena) -> None:
-    """Both change the user's row and the family's. In two orders one of them would be a 503: a deadlock."""
+    """Both lock the user's row and the family's. If the order differed, a deadlock would make one answer a 503."""
     [email] = pg_arena.people("replay", 1)
     [owner] = pg_arena.holders(email, 1)
     stolen = Holder(pg_arena.site, owner.refresh, agent=THIEF)
@@ -224,13 +224,13 @@ def test_a_replay_and_a_confirmation_at_once_do_not_wait_for_each_other(pg_arena
 
 
 def when_so_many_wait(observer: psycopg.Connection, number: int, act: Callable[[], Any]) -> Any:
-    """Does it when so many connections to this database wait for a lock."""
+    """Calls `act` when this many connections to the database wait for a lock."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     until(lambda: observer.execute(waiting).fetchone() == (number,), PATIENCE)
     return act()
 
 
-# ── In one process: what comes between two steps ───────────────────────────────────────────────
+# ── In one process: something happens between two steps ────────────────────────────────────────
 
 
 def test_a_denylist_that_is_lost_while_housekeeping_looks_is_not_called_whole(

@@ -1,4 +1,4 @@
-"""docs/keys.md: the code that it gives to a service verifies the tokens of a running site, and refuses what is none."""
+"""docs/keys.md: its code for a service verifies the tokens of a running site, and refuses all others."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ PAGE = (ROOT / "docs" / "keys.md").read_text()
 
 @pytest.fixture
 def names(site: Site) -> dict[str, Any]:
-    """What the code of the page defines."""
+    """The names that the page's code defines."""
     [code] = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "PyJWKClient" in block]
     found: dict[str, Any] = {}
     exec(code.replace("https://login.example.org", site.url), found)  # noqa: S102
@@ -76,7 +76,7 @@ def test_an_invented_name_of_a_key_is_no_request_to_the_site(
         with pytest.raises(jwt.PyJWTError):
             claims_of(f"{header}.{body}.{signature}")
     assert len(fetches) == 1
-    # As the page says. Later an unknown name may be one of a new key, and is asked for once.
+    # As the page says. After this time an unknown `kid` may be a new key, and the keys are fetched once.
     assert client.cooldown_duration == 30
     monkeypatch.setattr(client, "cooldown_duration", 0)
     with pytest.raises(jwt.PyJWTError):

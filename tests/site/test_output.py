@@ -1,4 +1,4 @@
-"""What the running site writes about requests that it refuses: lines of JSON, one of each logger, and nothing else."""
+"""The output of the running site about requests that it refuses: lines of JSON, at most one of each logger."""
 
 import json
 import re
@@ -31,9 +31,10 @@ REFUSED = {
 
 
 def written(site: Site, since: int) -> list[str]:
-    """What the web processes wrote after so many bytes: the lines without the clock and name of the launcher.
+    """The lines that the web processes wrote after the first `since` bytes of the log.
 
-    Their standard error has both, and there is none.
+    The launcher puts the time and a name before other processes' lines, and before the web processes' standard
+    error, which must be empty.
     """
     lines = site.log.read_bytes()[since:].decode().splitlines()
     assert not [line for line in lines if re.match(r"\S+ web +\| ", line)]
@@ -53,7 +54,7 @@ def test_a_refused_request_is_json_in_the_output_and_a_line_of_each_logger(site:
     assert 400 <= status < 500
     wanted = "gunicorn.error" if refused == "no http" else "site.request"
     until(lambda: any(f'"{wanted}"' in line for line in written(site, since)))
-    time.sleep(0.2)  # for what comes after it
+    time.sleep(0.2)  # more lines may follow
     lines: list[dict[str, Any]] = [json.loads(line) for line in written(site, since)]
     count = Counter(line["logger"] for line in lines)
     assert count.most_common(1)[0][1] == 1, count
@@ -75,5 +76,5 @@ def test_the_launcher_does_not_copy_what_the_web_processes_write(site: Site) -> 
     assert len(web) == 1 + WEB_PROCESSES
     for pid in web:
         assert Path(f"/proc/{pid}/fd/1").readlink() == output
-        # That one is read to its end, by which the launcher learns that they are gone.
+        # The launcher reads standard error: its end says that the web processes are gone.
         assert str(Path(f"/proc/{pid}/fd/2").readlink()).startswith("pipe:")

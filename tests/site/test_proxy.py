@@ -1,4 +1,4 @@
-"""A site in production behind a real nginx: what a server in front that is set up badly makes of it."""
+"""A site in production behind a real nginx, with good and bad configurations of nginx."""
 
 import html
 import os
@@ -23,8 +23,8 @@ REGISTER = "/accounts/register/"
 
 @pytest.fixture(scope="module")
 def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
-    """In CI its absence is a failure: nothing there is to be skipped."""
-    # Debian puts it where only root looks.
+    """nginx in front of a site. Without nginx tests are skipped, but in CI they fail."""
+    # Debian installs nginx in a folder that only root's PATH has.
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         says = "nginx is not installed."
@@ -39,7 +39,7 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
 
 
 def production(port: int) -> dict[str, str]:
-    """The environment of a site that is no demo, behind one proxy."""
+    """The environment of a site in production, behind one proxy."""
     key = {"SECRET_KEY": secrets.token_urlsafe(48)}
     address = {"ALLOWED_HOSTS": "localhost", "SITE_URL": f"https://localhost:{port}"}
     return key | address | {"DEMO": "0", "EMAIL_URL": "dummy://", "TRUSTED_PROXIES": "1"}
@@ -59,7 +59,7 @@ def ask(nginx: Nginx, server: str, method: str, path: str, body: str = "", **hea
 
 
 def register(nginx: Nginx, server: str) -> Answer:
-    """Opens the page, and sends its form with the cookie it gave."""
+    """Opens the registration page, and sends its form with the page's cookie."""
     page = ask(nginx, server, "GET", REGISTER)
     assert page.status == 200, page
     [token] = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text))

@@ -1,6 +1,6 @@
-"""The keys of both rings are replaced twice under load, over two servers, and then at once. `make rehearse` runs it.
+"""Two servers under load: the keys of both rings are rotated twice, then replaced at once. `make rehearse` runs it.
 
-Nobody may notice the first, and everybody who holds a token of the old key must notice the second.
+A rotation must cost no client a refusal. After a replacement at once every token of the old key must be refused.
 """
 
 import json
@@ -41,7 +41,7 @@ def test_keys_change_twice_and_nobody_notices(servers: Servers, verifier: Verifi
     with Clients(servers, verifier) as clients:
         figures = clients.figures
         wait(figures, lambda: has_worked(figures, generations[-1]))
-        # Counted from the first command on.
+        # The totals to reach count from the first rotation on.
         requests, refreshes = figures.requests + REQUESTS, figures.refreshes + REFRESHES
         for _ in range(2):
             wait(figures, lambda: has_worked(figures, generations[-1]))
@@ -77,7 +77,7 @@ def has_retired(servers: Servers, kind: str, dated: DatedKey) -> bool:
 def assert_it_has_retired(
     servers: Servers, verifier: VerifierProcess, first: dict[str, DatedKey], last: dict[str, DatedKey]
 ) -> None:
-    """A token differs only in who signed it: nothing but the end of the key can be why it is refused."""
+    """The first key's tokens are refused, and the same tokens signed with the last key are accepted."""
     login = Login(servers, "alice")
     kept, good = (signed_by(login.access[-1][1], generation["access"]) for generation in (first, last))
     assert [login.whoami(kept, server) for server in (0, 1)] == [401, 401]
@@ -90,16 +90,16 @@ def assert_it_has_retired(
 
 
 def signed_by(token: str, dated: DatedKey, seconds: float = 0) -> str:
-    """The same token as whoever has this key can sign it, with so many seconds more to live."""
+    """The same token, signed with this key and valid for so many seconds longer."""
     claims, header = claims_of(token), jwt.get_unverified_header(token) | {"kid": dated.key.kid}
     claims["exp"] += seconds
     return jwt.encode(claims, dated.key.signing, dated.key.algorithm, header)
 
 
 def lose_an_answer(login: Login, other: Login, coming: dict[str, DatedKey]) -> None:
-    """A refresh shortly before the keys change, whose answer is lost, is repeated after it to the byte."""
+    """Refreshes shortly before the keys change and retries after it: the refresh token is the same."""
     presented, change = login.refresh_token, max(dated.active for dated in coming.values())
-    # As far before the change as the retries may come after it.
+    # Half of the grace period is left for the retries, which come after the change.
     until(lambda: seconds_to(change) < JWT_GRACE_PERIOD / 2)
     lost = login.post("refresh", {"refreshToken": presented})
     until(lambda: seconds_to(change) < 0)
@@ -134,7 +134,7 @@ def describe(figures: Figures, generations: list[dict[str, DatedKey]], seconds: 
 def test_a_leaked_key_is_refused_everywhere_at_once(servers: Servers, verifier: VerifierProcess) -> None:
     login = Login(servers, "alice")
     leaked = servers.newest("access")
-    # The thief can sign what he likes.
+    # The thief of a key can sign any token.
     stolen = signed_by(login.access[-1][1], leaked, 3600)
     assert [login.whoami(stolen, server) for server in (0, 1)] == [200, 200]
     assert not verifier.refuses(stolen)
@@ -145,7 +145,7 @@ def test_a_leaked_key_is_refused_everywhere_at_once(servers: Servers, verifier: 
     print(f"\nrefused after {', '.join(f'{delay:.2f} s' for delay in delays)}: both servers, and the verifier")
     assert max(delays[:2]) < 3 * JWT_KEYS_REREAD
     assert delays[2] < 3 * (JWT_KEYS_REREAD + JWT_KEYS_MAX_AGE)
-    # Nobody's fault: what a swap at once costs the owner of a good token.
+    # Replacing the key at once also ends the access token of the rightful user.
     assert [login.whoami(login.access[-1][1], server) for server in (0, 1)] == [401, 401]
     login.refresh()
     assert login.figures.bad == []
@@ -159,7 +159,7 @@ def test_a_leaked_key_is_refused_everywhere_at_once(servers: Servers, verifier: 
 
 
 def watch(servers: Servers, token: str, verifier: VerifierProcess) -> Callable[[], list[float]]:
-    """Asks each server and the verifier until this token is refused; gives the moments, when it is called."""
+    """Asks both servers and the verifier until they refuse this token. The returned function gives the times."""
     found: dict[int, float] = {}
     askers = [Login(servers, "bob") for _ in (0, 1)]
     questions: list[Callable[[], object]] = [

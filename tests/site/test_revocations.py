@@ -1,6 +1,7 @@
-"""Access is revoked while its owner's clients call and log in: what was issued before is dead when it returns.
+"""A user's access is revoked while the user's clients send requests and log in. Once the revocation has returned,
+every credential issued before it is refused.
 
-Against the running site with two processes, on both databases. `SOAK=1` repeats it as often as `make soak` promises.
+The running site has two processes; both databases are used. `SOAK=1` repeats it as often as `make soak` says.
 """
 
 import os
@@ -21,16 +22,16 @@ from tests.site.holder import AGENT, Holder
 from tests.site.member import PATIENCE, Member, together
 
 pytestmark = [pytest.mark.soak, pytest.mark.site]
-# On each of two databases. In each flow the revocation comes after none, one, … all of the callers.
+# Rounds on each database. The revocation comes after none, one, … all of the callers, for a login by each flow.
 ROUNDS = 5000 if os.environ.get("SOAK") else 16
 CALLERS = 7
-# What reads Redis alone, and what reads the user's row as well: `denylist` and `version`, of a token.
+# The first path reads Redis only, the second also the user's row: for a token, the checks `denylist` and `version`.
 PATHS = ("whoami", "profile")
 
 
 @dataclass(frozen=True)
 class Credential:
-    """Something somebody logged in with, and the version it was issued in."""
+    """A client that is logged in, its flow, and the token_version of its login."""
 
     client: Any
     flow: str
@@ -39,7 +40,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class Call:
-    """One request: with what, when it was sent, and whether it was let in."""
+    """One request: its credential and path, the time at which it was sent, and the answer's status."""
 
     credential: Credential
     path: str
@@ -48,7 +49,7 @@ class Call:
 
 
 class Target:
-    """One user of a running site, and the credentials of this user."""
+    """One user of a running site, and this user's credentials."""
 
     def __init__(self, arena: Arena) -> None:
         self.site, self.backstage, self.store = arena.site, arena.backstage, arena.store()
@@ -60,7 +61,7 @@ class Target:
         member = Member(self.site)
         answer = member.log_in(self.email, PASSWORD)
         assert answer.status in (200, 401), answer
-        # A login that was overtaken after its answer was decided gets a cookie that opens nothing.
+        # A revocation just before the answer of a login leaves the client a cookie without a session.
         record = self.store.get(f":1:session:{digest(member.session)}")
         return Credential(member, "session", records.read(record)["_auth_ver"]) if record else None
 
@@ -77,7 +78,7 @@ class Target:
         return Call(credential, path, sent, answer.status)
 
     def log_in_anew(self) -> None:
-        """A session and a token of the present version for the next round; the token without another hash."""
+        """Gets a session and a token for the next round. The token is issued without a login, which would hash again."""
         self.answered = Semaphore(0)
         session = self.by_session()
         [[refresh, access]] = self.backstage.ask("families", self.email, 1, AGENT)
@@ -86,7 +87,7 @@ class Target:
         self.held = [session, Credential(holder, "jwt", holder.claims["ver"])]
 
     def keep_calling(self, number: int) -> list[Call]:
-        """Two requests. With four callers each credential is first shown at each path."""
+        """Sends two requests. Four callers cover both credentials, and for each of them both paths as the first."""
         credential, calls = self.held[number % 2], []
         for turn in range(2):
             calls.append(self.call(credential, PATHS[(number // 2 + turn) % 2]))
@@ -94,7 +95,7 @@ class Target:
         return calls
 
     def revoke(self, after: int) -> tuple[int, float]:
-        """Revokes after so many answers; the version that has begun, and when that was certain."""
+        """Revokes after `after` answers; returns the new token_version and the time at which the revocation returned."""
         for _ in range(after):
             assert self.answered.acquire(timeout=PATIENCE)
         return self.backstage.ask("revoke_all", self.email), monotonic()
@@ -107,7 +108,7 @@ def test_nothing_issued_before_a_revocation_is_let_in_after_it(arena: Arena) -> 
         target.log_in_anew()
         callers: list[Callable[[], Any]] = [partial(target.keep_calling, caller) for caller in range(CALLERS)]
         log_in = target.by_token if number % 2 else target.by_session
-        # In some rounds all of them have been let in once by then, in some none.
+        # In some rounds all callers have had an answer before the revocation, in some none has.
         *made, new, (token_version, returned) = together(
             *callers, log_in, partial(target.revoke, number % (CALLERS + 1))
         )
@@ -127,7 +128,7 @@ def assert_out(target: Target, credentials: list[Credential]) -> None:
 
 
 def assert_it_was_a_race(seen: Counter[str]) -> None:
-    """Every flow let somebody in before, at every path, and logins were overtaken."""
+    """Each flow accepted requests at each path before the revocation, and some logins lost against it."""
     for flow in ("session", "jwt"):
         for path in PATHS:
             assert seen[f"{flow} {path} 200"], seen

@@ -1,4 +1,4 @@
-"""Someone who visits a running site over HTTP."""
+"""A visitor of a running site, over HTTP."""
 
 import re
 import urllib.parse
@@ -8,13 +8,13 @@ from http.cookies import SimpleCookie
 
 from tests.running import Site
 
-# Seconds; the only clock in these tests: an answer that takes longer is a hang.
+# Seconds; a longer wait counts as a hang.
 PATIENCE = 10
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """An answer."""
 
     status: int
     headers: HTTPMessage
@@ -22,7 +22,7 @@ class Answer:
 
 
 class Visitor:
-    """Keeps cookies as Chromium does on localhost: Secure ones too. Fills in the CSRF token of a form."""
+    """Keeps and sends cookies as Chromium does on localhost, Secure ones too. Fills in the CSRF token of a form."""
 
     patience = PATIENCE
 
@@ -34,7 +34,7 @@ class Visitor:
         return self.send("GET", path, **headers)
 
     def send(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        """One request; `headers` with underscores for hyphens."""
+        """Sends one request; `headers` have underscores for hyphens."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -65,7 +65,7 @@ class Visitor:
         return self.send("POST", path, body, Content_Type="application/x-www-form-urlencoded")
 
     def log_in(self, email: str = "admin@example.com", password: str = "demo-only-admin") -> "Visitor":  # noqa: S107
-        """Through the admin's own form."""
+        """Logs in through the admin's own form."""
         answer = self.submit("/admin/login/", username=email, password=password)
         assert answer.status == 302, answer
         assert "__Host-sessionid" in self.cookies

@@ -1,4 +1,4 @@
-"""How a store is taken away, what is answered meanwhile, and what dies with it."""
+"""Ways to take the store or the database away under a running site, and the answers expected meanwhile."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ from tests.site.postgres import Postgres
 
 @contextlib.contextmanager
 def store_elsewhere() -> Iterator[Store]:
-    """A store of its own process, which no site starts or ends."""
+    """A store in its own process, which no site starts or stops."""
     store = Store(Path(tempfile.mkdtemp(prefix="store-")) / "valkey.sock")
     store.start()
     try:
@@ -56,10 +56,10 @@ def hung(store: Store, site: Site) -> Iterator[None]:
 
 
 def well_again(site: Site) -> None:
-    """Waits until every web process has found out that a store answers again.
+    """Waits until every web process has noticed that the store answers again.
 
-    Each is asked while the others are stopped. One may have met silence a moment ago and asks the store nothing for a
-    second, while the other serves all requests that come one after another.
+    Each process is asked while the others are stopped: otherwise one process could answer all requests while another
+    one, which got no answer from the store a moment ago, does not ask it for a second.
     """
     _, *workers = site.process_ids("gunicorn")
     for worker in workers:
@@ -90,7 +90,7 @@ def stopped(pids: list[int]) -> Iterator[None]:
 
 
 def stop_between_writes(pids: list[int]) -> bool:
-    """Stops these, unless one of them is locking a file just now: stopped, it would keep SQLite from all others."""
+    """Stops these processes, unless one of them holds a file lock: it would lock all others out of SQLite."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     until(lambda: all(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T" for pid in pids))
@@ -103,14 +103,14 @@ def stop_between_writes(pids: list[int]) -> bool:
 
 
 def killing(store: Store, after: int, monitor: Any) -> None:
-    """Kills the store when it has seen so many commands from clients."""
+    """Kills the store after `after` commands from clients."""
     while after:
         after -= monitor.next_command()["client_type"] != "lua"
     store.kill()
 
 
 def dying(store: Store, after: int, site: Site, *work: Callable[[], Any]) -> list[Any]:
-    """What these return during whose commands the store dies; it is back when they have."""
+    """Runs `work` in parallel, kills the store after `after` commands and restarts it; returns the results."""
     try:
         with store.client().monitor() as monitor:
             *answers, _ = together(*work, partial(killing, store, after, monitor))
@@ -122,7 +122,7 @@ def dying(store: Store, after: int, site: Site, *work: Callable[[], Any]) -> lis
 
 @contextlib.contextmanager
 def hung_postgresql(postgres: Postgres, site: Site) -> Iterator[None]:
-    """All its processes: the one that takes connections and those that serve them."""
+    """Stops all its processes: the one that accepts connections and those that serve them."""
     postmaster = int((postgres.data / "postmaster.pid").read_text().split()[0])
     with stopped([postmaster, *children(postmaster)]):
         yield
@@ -150,7 +150,7 @@ def read_only_postgresql(postgres: Postgres, site: Site) -> Iterator[None]:
 
 
 def long_ago(site: Site, seconds: int) -> None:
-    """Every session was last noted as in use so many seconds before."""
+    """Sets back the time at which each session was last used, by this many seconds."""
     address = site.environment.get("REDIS_URL", f"unix://{site.store_socket}")
     sessions = redis.Redis.from_url(address)
     records.set_back(sessions, ":1:session:*", "_auth_seen", seconds)

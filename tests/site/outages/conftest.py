@@ -1,4 +1,4 @@
-"""A site whose store runs elsewhere, so that the store can end and the site goes on: one for all tests of outages."""
+"""One site for all tests of outages. Its store runs in a separate process, so it can be stopped without the site."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,12 @@ from tests.site.outages.away import store_elsewhere, well_again
 
 @pytest.fixture(autouse=True)
 def empty_store() -> None:
-    """These logins are to stay."""
+    """Overrides the fixture that empties the store: these tests keep their logins."""
 
 
 @pytest.fixture(scope="package")
 def store() -> Iterator[Store]:
-    """A store that is not the site's own: whose end does not end the site."""
+    """A store that the site did not start: the site goes on when this store stops."""
     with store_elsewhere() as store:
         yield store
 
@@ -39,7 +39,7 @@ def backstage(site: Site) -> Iterator[Backstage]:
 @pytest.fixture(autouse=True)
 def nobody_throttled(site: Site, store: Store) -> None:
     """Every test begins with a store that answers and without counted failures."""
-    if not store.answers():  # the test before failed in the middle
+    if not store.answers():  # the previous test failed midway
         store.restart()
     well_again(site)
     store.client(THROTTLE).flushdb()

@@ -14,7 +14,7 @@ ALICE = ("alice@example.com", "demo-only-alice")
 
 @contextmanager
 def failed_over(store: Store, site: Site) -> Iterator[Store]:
-    """A copy of the store has its name, a socket's path. Connections that are open stay with the old one."""
+    """Gives the store's name (a socket's path) to a copy of it. Open connections stay with the old store."""
     folder, moved = store.path.parent.with_name(store.path.parent.name + "-b"), store.path.with_suffix(".old")
     shutil.copytree(store.path.parent, folder, ignore=shutil.ignore_patterns("*.sock", "lock"))
     other = Store(folder / "valkey.sock")
@@ -36,7 +36,7 @@ def failed_over(store: Store, site: Site) -> Iterator[Store]:
 def test_after_a_failover_by_name_everybody_is_in_again_without_a_restart(site: Site, store: Store) -> None:
     member, holder, processes = Member(site), Holder(site), site.processes()
     assert (member.log_in(*ALICE).status, holder.log_in(*ALICE).status) == (200, 200)
-    for _ in range(12):  # so that every web process has connections to the old one
+    for _ in range(12):  # every web process opens connections to the old store
         assert (member.whoami(), holder.whoami(), Holder(site).log_in(*ALICE).status) == (200, 200, 200)
     with failed_over(store, site):
         until(lambda: all(Member(site).log_in(*ALICE).status == 200 for _ in range(6)), 10)

@@ -19,8 +19,8 @@ from tests.site.postgres import Postgres
 
 PASSWORD = "demo-only-alice"
 ALICE = ("alice@example.com", PASSWORD)
-# What a supervisor is promised, in seconds. Every bound here is three times its value; of many answers the one in the
-# middle is meant, for the clients and the site share this machine.
+# `/healthz` promises a supervisor an answer within this many seconds. Tests allow three times as much and, of many
+# answers, compare the median, because the clients and the site share one machine.
 HEALTH = 0.1
 
 
@@ -35,8 +35,8 @@ def healthz(site: Site) -> Answer:
 
 @contextmanager
 def waiting(work: Callable[[], Answer], clients: int, within: float = 0) -> Iterator[list[tuple[Answer, float]]]:
-    """So many clients that do this, all of them begun within some seconds; what each was answered, and after how long,
-    is there at the end."""
+    """Starts this many clients within so many seconds, each of which does `work`. The list that it yields holds, at the
+    end, each answer and the seconds it took."""
     answers: list[tuple[Answer, float]] = []
 
     def one(number: int) -> tuple[Answer, float]:
@@ -50,7 +50,7 @@ def waiting(work: Callable[[], Answer], clients: int, within: float = 0) -> Iter
 
 
 def watched(site: Site, duration: float) -> list[float]:
-    """How long each of a supervisor's questions took, one every tenth of a second."""
+    """Asks `/healthz` ten times a second, as a supervisor does; returns the seconds that each answer took."""
     end, took = time.monotonic() + duration, []
     while time.monotonic() < end:
         answer, after = seconds(lambda: healthz(site))
@@ -69,14 +69,14 @@ def test_two_hundred_clients_that_wait_for_a_hung_redis_do_not_hold_up_healthz(s
         assert {answer.status for answer, _ in answers} == {503}
         for answer, _ in answers:
             assert_unavailable(answer)
-        # The first ones have waited. Of the others one a second tries.
+        # The site knows now that Redis is silent: one request a second tries it, the others are refused at once.
         with waiting(lambda: member.send("GET", "/session/api/whoami"), 200, 2 * STORE_WAIT) as later:
             afterwards = watched(site, 2 * STORE_WAIT)
     slowest = max(took for _, took in answers), max(took for _, took in later)
     print(f"healthz {max(onset):.3f} s at the onset, {max(afterwards):.3f} s afterwards; clients {slowest} s")
     assert max(onset) < 3 * STORE_WAIT
     assert median(afterwards) < 3 * HEALTH
-    # If everybody waited, sixteen at a time, the last would have an answer after twelve waits.
+    # If every client waited, sixteen at a time, the last answer would come after twelve waits.
     assert max(slowest) < 200 / 16 * STORE_WAIT / 2
     assert member.whoami() == 200
 
@@ -96,7 +96,7 @@ def test_who_waits_for_a_hung_redis_waits_once(site: Site, store: Store) -> None
 
 @pytest.fixture(scope="module")
 def pg(postgres: Postgres) -> Iterator[Site]:
-    """A site of this file's own on PostgreSQL."""
+    """A site on PostgreSQL for this file only."""
     with Site(DATABASE_URL=postgres.create("hanging")) as site:
         yield site
 

@@ -1,7 +1,7 @@
-"""An outage of the store is not a logout, and what was ended during one is ended after it: the JWT flow.
+"""The JWT flow: an outage of the store logs no user out, and a login ended during an outage stays ended.
 
-What a store that dies had been asked, it may have done although nobody heard the answer. Where that is
-so, a test takes the answer as it comes, and holds that what follows fits it.
+A store that dies may have carried out a command without answering it. In such a test either answer is right,
+and the test checks that what follows agrees with the answer.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,13 @@ CHANGE = {"current": PASSWORD, "new": "correct horse alice"}
 JSON = ["/jwt/api/whoami", "/jwt/api/profile", "/jwt/api/staff", "/jwt/api/devices"]
 INVALID = {"error": "Invalid refresh token"}
 MARKER = "denylist:lease"
-# Times housekeeping's second, and then some; the outage itself is over.
+# Seconds within which housekeeping, which runs every second, has caught up after an outage.
 SOON = 5
 
 
 @pytest.fixture
 def email(backstage: Backstage, request: pytest.FixtureRequest) -> str:
-    """A user of this test alone."""
+    """A user for this test only."""
     name = "".join(c if c.isalnum() else "-" for c in request.node.name).lower()
     [email] = backstage.ask("people", name[-60:], 1, "alice@example.com")
     return email
@@ -35,7 +35,7 @@ def email(backstage: Backstage, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def holders(site: Site, backstage: Backstage, email: str) -> list[Holder]:
-    """Two clients in which that user is logged in."""
+    """Two clients in which the user is logged in."""
     holders = [Holder(site, *tokens) for tokens in backstage.ask("families", email, 2, AGENT)]
     assert [holder.whoami() for holder in holders] == [200, 200]
     return holders
@@ -107,9 +107,9 @@ def test_what_ended_during_an_outage_is_told_to_the_store_on_its_return(
     holder, other = holders
     with away(store, holder.site):
         ending(holder, backstage, email)
-        # What reads the row knows at once.
+        # A refresh reads the family's row, so it is refused at once.
         assert (holder.rotate().status, holder.rotate().json) == (401, INVALID)
-    # After an outage shorter than its lease the marker stands, and the token may pass until housekeeping's next turn.
+    # After an outage shorter than its lease the marker is still set. The access token may pass until housekeeping runs.
     store.client(1).set(MARKER, 1, ex=600)
     until(lambda: holder.whoami() == 401, SOON)
     until(lambda: not backstage.ask("pending"), SOON)
@@ -127,7 +127,7 @@ def test_after_a_longer_outage_it_is_refused_from_the_first_request_even_without
         store.kill()
         ending(holder, backstage, email)
         store.start()
-        store.client(1).delete(MARKER)  # what some seconds do to it
+        store.client(1).delete(MARKER)  # it expires after some seconds
         assert holder.whoami() == 401
         assert other.whoami() == (200 if ending is log_out else 401)
         assert store.client(1).exists(MARKER)
@@ -139,17 +139,17 @@ def test_a_store_that_comes_back_empty_lets_nobody_back_in(
 ) -> None:
     [banned_email] = backstage.ask("people", "emptied", 1, "alice@example.com")
     banned, short, (ended, live) = Holder(site), Holder(site), holders
-    # Without refresh tokens: no family's row stands for these.
+    # These logins have no refresh token, so no row of a family says that they have ended.
     assert banned.log_in(banned_email, PASSWORD, refresh=False).status == 200
     assert short.log_in(email, PASSWORD, refresh=False).status == 200
     backstage.ask("ban", banned_email)
-    # For a second after it met silence, in a test before or on a busy machine, that process leaves it to housekeeping.
+    # A process that just got no answer from Redis does not ask again for a second: housekeeping revokes instead.
     until(lambda: not backstage.ask("pending"), SOON)
     for holder in (ended, short):
         assert holder.send("POST", "/jwt/auth/logout").status == 200
     assert [one.whoami() for one in (banned, ended, short, live)] == [401, 401, 401, 200]
     with stopped(site.process_ids("housekeeping")):
-        for one in (banned, ended, short):  # whoever asks first
+        for one in (banned, ended, short):  # each sends the first request after a flush
             store.client().flushall()
             assert [one.whoami(), live.whoami()] == [401, 200]
     store.client().flushall()
@@ -160,13 +160,13 @@ def test_a_store_that_comes_back_empty_lets_nobody_back_in(
 # ── What is under way when the store dies ──────────────────────────────────────────────────────
 
 
-# Each counts the attempt and takes it back, and asks nothing more.
+# Each login sends two commands to Redis: one counts the attempt, the other takes the count back.
 @pytest.mark.parametrize(("number", "after"), sampled([(1, 1), (1, 2), (8, 6), (8, 12), (8, 16)], [(1, 1), (8, 12)]))
 def test_a_login_under_way_when_the_store_dies_has_happened_or_has_not(
     site: Site, store: Store, backstage: Backstage, email: str, number: int, after: int
 ) -> None:
     holders = [Holder(site) for _ in range(number)]
-    with stopped(site.process_ids("housekeeping")):  # or its commands were counted too
+    with stopped(site.process_ids("housekeeping")):  # its commands would be counted too
         answers = dying(store, after, site, *[partial(holder.log_in, email, PASSWORD) for holder in holders])
     for answer in answers:
         assert answer.status == 200 or assert_unavailable(answer) is None
@@ -182,14 +182,14 @@ def test_a_logout_under_way_when_the_store_dies_has_happened(holders: list[Holde
     site = holder.site
     with stopped(site.process_ids("housekeeping")):
         [answer] = dying(store, 1, site, partial(holder.send, "POST", "/jwt/auth/logout"))
-        # Denied, or not heard of: either may be; the row says the same.
+        # Redis may have written the denial before it died or not. The family's row is ended in both cases.
         assert answer.status == 200 or answer.json == {"error": "Logout failed"}
         assert (holder.rotate().status, holder.rotate().json) == (401, INVALID)
     until(lambda: holder.whoami() == 401, SOON)
     assert other.whoami() == 200
 
 
-# The denylist, the attempt and its taking back; the rest is the database's.
+# The request sends three commands to Redis: it reads the denylist, counts the attempt and takes the count back.
 @pytest.mark.parametrize("after", sampled(range(1, 4), {2}))
 def test_a_confirmation_under_way_when_the_store_dies_has_happened_or_has_not(
     holders: list[Holder], store: Store, after: int
@@ -205,7 +205,7 @@ def test_a_confirmation_under_way_when_the_store_dies_has_happened_or_has_not(
         assert (holder.given(answer).whoami(), holder.given(answer).rotate().status) == (200, 200)
 
 
-# One more than a confirmation: the revocation's. With a session there is its deletion before that.
+# One command more than reauthentication, for the revocation. If there is a session, it is deleted just before.
 CHANGES = [(2, False), (3, False), (4, False), (3, True), (4, True), (5, True)]
 
 

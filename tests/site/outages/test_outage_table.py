@@ -1,6 +1,6 @@
-"""What is answered while a store is away, and that an outage that is over has logged no user out.
+"""The answers while a store is away, and that no user is logged out once the outage is over.
 
-The table in docs/outages.md is what this run finds; a table that says something else fails.
+The tests fail if the table in docs/outages.md differs from the answers of this run.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ PASSWORD = "demo-only-alice"
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[Store]:
-    """Not the one of the other outages: to two sites on one store a user's number means two users."""
+    """A separate store: two sites on one store would give the same id to two different users."""
     with store_elsewhere() as store:
         yield store
 
@@ -118,7 +118,7 @@ def gone(store: Store, site: Site) -> Iterator[None]:
 
 @contextlib.contextmanager
 def mail_hung(store: Store, site: Site) -> Iterator[None]:
-    # It hangs all the time; what is new is a mail that is due.
+    # The mail server hangs all the time. The outage begins when a mail is due.
     queue = "from accounts import mail; mail.queue('password_changed', 'alice@example.com')"
     site.manage("shell", "--verbosity", "0", "-c", queue)
     yield
@@ -150,8 +150,9 @@ POSTGRESQL: dict[str, Callable[[Postgres, Site], AbstractContextManager[None]]] 
     "PostgreSQL hung": hung_postgresql,
     "PostgreSQL read-only": read_only_postgresql,
 }
-# Seconds from its beginning. Leases run out in between, and what is noted once a minute is due.
+# Seconds from the beginning of an outage. Leases run out in between.
 MOMENTS = (1, 20)
+# Seconds since the sessions were last used: the time of use, which is noted once a minute, is due to be noted.
 SINCE = 120
 
 
@@ -159,8 +160,8 @@ SINCE = 120
 
 
 class People:
-    """Alice, logged in by both flows as often as there is something to try, and out of both twice; and Bob, banned
-    when the outage has begun."""
+    """Alice has a login for each operation, and one in each flow that she logged out of. Bob is banned when the outage
+    has begun."""
 
     def __init__(self, site: Site, alice: str, bob: str) -> None:
         self.site, self.email, self.bob = site, alice, bob
@@ -200,18 +201,18 @@ class People:
         }
 
     def ask(self, without_ban: bool) -> dict[str, str]:
-        """What each operation is answered, all of them at once; no answer takes longer than a member's patience."""
+        """Does all operations at once; returns each answer's status. No answer takes longer than PATIENCE."""
         work = {name: do for name, do in self.operations.items() if not (without_ban and "banned" in name)}
         answers = dict(zip(work, together(*work.values()), strict=True))
         for name, answer in answers.items():
             if answer.status == 503:
                 assert int(answer.headers["Retry-After"]) > 0, name
-                # Neither given nor taken away.
+                # A 503 neither sets nor clears a credential's cookie.
                 assert (answer.session, answer.cookie("__Host-refresh")) == (None, None), name
         return {name: str(answers[name].status) if name in answers else "–" for name in self.operations}
 
     def assert_over(self, lost: bool, found: dict[str, str]) -> None:
-        """Those who were in are in, those who were out are out, and a logout that was told to have worked did."""
+        """After the outage users are logged in or out as before, and a logout that was answered with 200 has worked."""
         assert self.member.whoami() == (401 if lost else 200)
         assert self.holder.whoami() == 200
         assert self.refresher.rotate().status == 200
@@ -224,7 +225,7 @@ class People:
 
 
 def during(outage: AbstractContextManager[None], name: str, site: Site, backstage: Backstage) -> dict[str, list[str]]:
-    """What each operation is answered at these moments, by people who have been logged in for two minutes."""
+    """The answers to each operation at MOMENTS, for users whose sessions were last used SINCE seconds ago."""
     prefix = f"{name.lower().replace(' ', '-')}-"
     emails = backstage.ask("people", prefix, 2 * len(MOMENTS), "alice@example.com")
     casts = [People(site, *emails[2 * number : 2 * number + 2]) for number in range(len(MOMENTS))]
@@ -248,9 +249,9 @@ def test_a_mail_server_that_hangs_holds_up_no_revocation(site: Site, store: Stor
     [email] = backstage.ask("people", "unsent", 1, "alice@example.com")
     holder = Holder(site)
     assert holder.log_in(email, PASSWORD).status == 200
-    for _ in range(3):  # each is waited for
+    for _ in range(3):  # housekeeping waits for the mail server with each
         backstage.ask("queue_mail", email)
-    time.sleep(3)  # by now housekeeping is at the first
+    time.sleep(3)  # housekeeping is now sending the first mail
     store.kill()
     backstage.ask("ban", email)
     assert backstage.ask("pending") == ["is_active changed"]

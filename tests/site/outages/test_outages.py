@@ -1,6 +1,6 @@
-"""What the site says while a store is away, and that it is well again when the store is back.
+"""The site's answers while the store or the database is away, and that it recovers when they are back.
 
-The store and the database are ended under the running site, whose processes go on.
+The store and the database are stopped under the running site, whose processes go on.
 """
 
 import contextlib
@@ -94,7 +94,7 @@ def stylesheet(site: Site) -> str:
 
 
 def answers_in_a_row(visitor: Visitor) -> set[int]:
-    """Of enough requests to meet every web process."""
+    """The statuses of enough requests in a row to reach every web process."""
     return {visitor.get("/admin/").status for _ in range(12)}
 
 
@@ -190,7 +190,7 @@ def test_a_postgresql_that_takes_no_connections_is_a_503_and_no_hang(pg_admin: V
     postmaster = int((postgres.data / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGSTOP)
     try:
-        # A thread with a connection goes on; one that needs a new one must not wait for good.
+        # A thread that has a connection still works. A thread that needs a new one must not wait forever.
         assert pg_admin.get("/readyz").status in (200, 503)
     finally:
         os.kill(postmaster, signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""An outage of the store is not a logout, and what was ended during one is ended after it.
+"""The session flow: an outage of the store logs no user out, and a login ended during an outage stays ended.
 
 The store is killed, or hung, under a running site whose processes go on.
 """
@@ -93,8 +93,8 @@ def test_a_confirmation_under_way_when_the_store_dies_leaves_a_session_that_can_
     reauthenticate = {"password": ALICE[1]}
     [answer] = dying(store, after, site, lambda: member.post("/session/auth/reauthenticate", reauthenticate))
     assert answer.status == 200 or assert_unavailable(answer) is None
-    # The deletion of the old id may have been carried out without its answer: then there is no session
-    # under either id, and none is listed, though its row stays until its end.
+    # Redis may have deleted the old id without answering: then neither id has a session, and none is listed,
+    # but the row stays until it expires.
     listed = elsewhere.get("/session/api/devices").json["devices"]
     assert len(listed) == 1 + (member.whoami() == 200)
     elsewhere.send("DELETE", "/session/api/devices")
@@ -131,7 +131,7 @@ def test_a_ban_during_an_outage_counts_at_once_and_is_carried_out_on_the_stores_
     assert bob.get("/readyz").json["pending"] == 1
     with stopped(site.process_ids("housekeeping")):
         store.start()
-        # What reads no row still believes the record; whatever reads the row does not.
+        # `whoami` reads only the record in Redis and still answers; the profile also reads the row and refuses.
         assert bob.whoami() == 200
         assert bob.send("GET", "/session/api/profile").status == 401
         page = bob.send("GET", "/session/profile/", Accept="text/html")

@@ -1,4 +1,4 @@
-"""Clients that use both servers in turn, and the figures of what came of it."""
+"""Clients that use both servers in turn, and counts of their requests and results."""
 
 import itertools
 import json
@@ -14,13 +14,13 @@ import jwt
 
 from tests.site.rehearsal.servers import Servers, VerifierProcess
 
-# Between two refreshes of a login. Even: with the refresh it is odd, and refreshes alternate between the servers too.
+# Requests between two refreshes of a login. Even, so that refreshes alternate between the servers as well.
 REQUESTS = 20
-# Seconds; an answer that takes longer is a hang.
+# Seconds; a longer wait counts as a hang.
 PATIENCE = 20
-# Seconds before its end in which no client uses an access token, as a client does that knows `expiresIn`.
+# Seconds before its expiry from which no client uses an access token. A client knows the expiry from `expiresIn`.
 MARGIN = 8
-# Seconds between the refreshes of a login that is used now and then.
+# Seconds between the refreshes of a login that is used rarely.
 PAUSE = 6
 
 
@@ -35,7 +35,7 @@ def claims_of(token: str) -> dict[str, Any]:
 
 @dataclass
 class Figures:
-    """What all clients saw. A key is counted with its ring and with the server that signed or verified by it."""
+    """The results of all clients. `signed` and `verified` count per ring, key and server."""
 
     requests: int = 0
     refreshes: int = 0
@@ -56,7 +56,7 @@ class Figures:
         return self
 
     def has_worked(self, kind: str, kid: str) -> bool:
-        """Whether this key has signed something and verified something on both servers."""
+        """Whether both servers have signed a token with this key and verified one."""
         with self.lock:
             return all(counted[kind, kid, server] for counted in (self.signed, self.verified) for server in (0, 1))
 
@@ -68,7 +68,7 @@ class Login:
         self.connections = [HTTPConnection("localhost", port, timeout=PATIENCE) for port in servers.ports]
         self.turn = itertools.cycle((0, 1))
         self.figures = Figures()
-        # The access tokens that are good, the oldest first.
+        # The expiry and the text of each valid access token, the oldest first.
         self.access: deque[tuple[float, str]] = deque()
         self.refresh_token = ""
         body = {"email": f"{name}@example.com", "password": f"demo-only-{name}", "transport": "body"}
@@ -76,7 +76,7 @@ class Login:
         assert self.take(*answer), answer
 
     def ask(self, server: int, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
-        """One request, again if the server had closed the connection: it does so when none has come for a while."""
+        """Sends one request, and repeats it if the server has closed the connection after some idle time."""
         connection = self.connections[server]
         for left in (1, 0):
             try:
@@ -90,7 +90,7 @@ class Login:
         raise AssertionError
 
     def post(self, path: str, body: dict[str, str]) -> tuple[int, int, bytes]:
-        """The server that was asked, the status and the answer."""
+        """Returns the number of the server that was asked, the status and the body."""
         server, headers = next(self.turn), {"Content-Type": "application/json"}
         return server, *self.ask(server, "POST", f"/jwt/auth/{path}", json.dumps(body).encode(), **headers)
 
@@ -100,7 +100,7 @@ class Login:
         return self.ask(server, "GET", "/jwt/api/whoami", Authorization=f"Bearer {token}")[0]
 
     def take(self, server: int, status: int, text: bytes) -> bool:
-        """Keeps the tokens of an answer, and whose keys signed them."""
+        """Keeps an answer's tokens and counts the keys that signed them; returns whether the answer is a 200."""
         if status != 200:
             self.figures.bad.append(f"{status} {text.decode()}")
             return False
@@ -112,7 +112,7 @@ class Login:
         return True
 
     def use(self) -> None:
-        """Requests with the newest and with the oldest good token."""
+        """Sends REQUESTS requests, with the newest and with the oldest valid token in turn."""
         for number in range(REQUESTS):
             while self.access[0][0] < time.time() + MARGIN and len(self.access) > 1:
                 self.access.popleft()
@@ -124,7 +124,7 @@ class Login:
                 self.figures.bad.append(f"{status} for a request")
 
     def refresh(self) -> None:
-        """Asks for the next tokens."""
+        """Refreshes, and counts the key of the refresh token that was presented."""
         presented = kid_of(self.refresh_token)
         server, status, text = self.post("refresh", {"refreshToken": self.refresh_token})
         self.figures.refreshes += 1
@@ -132,7 +132,7 @@ class Login:
             self.figures.verified["refresh", presented, server] += 1
 
     def show(self, verifier: VerifierProcess) -> None:
-        """Gives the oldest and the newest good token to the verifier."""
+        """Gives the oldest and the newest valid token to the verifier."""
         for token in {self.access[0][1], self.access[-1][1]}:
             self.figures.verified_elsewhere += 1
             if because := verifier.refuses(token):
@@ -140,7 +140,7 @@ class Login:
 
 
 class Clients:
-    """Logins in use, a thread each. `with Clients(servers, verifier) as clients:` starts and ends them."""
+    """Logins in use, one thread each. `with Clients(servers, verifier) as clients:` starts and ends them."""
 
     def __init__(self, servers: Servers, verifier: VerifierProcess) -> None:
         self.servers, self.verifier = servers, verifier

@@ -1,4 +1,4 @@
-"""Two servers of one site, and a verifier beside them: all of them processes of their own."""
+"""Two servers of one site and a verifier, each in its own process."""
 
 import os
 import secrets
@@ -23,9 +23,9 @@ SERVE = ["-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi"]
 
 
 class Servers:
-    """The servers, each with a port of its own, on one database, one store and one file of keys.
+    """The two servers, each with its own port, on the same database, store and file of keys.
 
-    `with Servers() as servers:` starts them with housekeeping, and ends and removes all of it.
+    `with Servers() as servers:` starts them with housekeeping; at its end all of it is stopped and removed.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Servers:
         self.var, self.log = self.folder / "var", self.folder / "log"
         self.store = Store(self.var / "store" / "valkey.sock")
         self.ports = [free_port(), free_port()]
-        # Tokens name their issuer, so it is the same whichever server issued them.
+        # Both servers must name the same issuer in tokens, or each would refuse the other's.
         self.issuer = f"http://localhost:{self.ports[0]}"
         own = {"ENV_FILE": os.devnull, "VAR_DIR": str(self.var), "SITE_URL": self.issuer, "RANGE": "0", "DEMO": "1"}
         served = {"WEB_WORKERS": "1", "ALLOWED_HOSTS": "localhost", "SECRET_KEY": secrets.token_urlsafe(48)}
@@ -86,12 +86,12 @@ class Servers:
             return False
 
     def manage(self, *arguments: str) -> str:
-        """What `manage.py` prints under their configuration."""
+        """Runs `manage.py` with the servers' configuration; returns its output."""
         return self._run("manage.py", *arguments)
 
     @contextmanager
     def rotating(self) -> Iterator[None]:
-        """Rotates both rings. The block runs as soon as the file is written: the moment of the change is near."""
+        """Rotates both rings. The block runs once the key file is written, shortly before the new keys are active."""
         before = self.key_file.stat().st_ino
         with ThreadPoolExecutor(1) as pool:
             rotation = pool.submit(self.manage, "rotate_keys")
@@ -104,12 +104,12 @@ class Servers:
         return self.var / "keys.json"
 
     def newest(self, kind: str) -> keys.DatedKey:
-        """The last key of a ring, as the file has it."""
+        """The newest key of a ring in the key file."""
         return keys.read(self.key_file)[kind].dated[-1]
 
 
 class VerifierProcess:
-    """The verifier, to be asked by several threads. `with VerifierProcess(servers) as verifier:` starts and ends it."""
+    """The verifier, for several threads. `with VerifierProcess(servers) as verifier:` starts and ends its process."""
 
     def __init__(self, servers: Servers) -> None:
         addresses = [f"http://localhost:{port}/.well-known/jwks.json" for port in servers.ports]

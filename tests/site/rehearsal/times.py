@@ -1,4 +1,4 @@
-"""Times of the rehearsal, in seconds: so short that the first key of each ring retires within a minute."""
+"""Times of the rehearsal, in seconds. They are short, so that the first key of each ring retires within a minute."""
 
 ACCESS_LIFETIME, REFRESH_LIFETIME, LEEWAY = 18, 25, 1
 JWT_GRACE_PERIOD = 6

@@ -1,7 +1,7 @@
 """A service that knows only the published keys: `python -m tests.site.rehearsal.verifier ISSUER ADDRESS …`.
 
-It reads tokens, one a line, and answers each with an empty line or with why it refuses the token. It imports nothing of
-this project, and verifies with another library than the one that signs.
+It reads one token a line, and answers with an empty line or with the reason why it refuses the token. It imports
+nothing of this project, and verifies with a different library than the one that signs.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from joserfc.jwk import KeySet
 
 
 class Verifier:
-    """Keeps the published keys for as long as their `Cache-Control` allows, and asks each address in turn."""
+    """Keeps the published keys as long as their `Cache-Control` allows, and fetches them from each address in turn."""
 
     def __init__(self, issuer: str, addresses: list[str]) -> None:
         self.claims = jwt.JWTClaimsRegistry(
@@ -30,7 +30,7 @@ class Verifier:
         self.keys, self.good_until = KeySet([]), 0.0
 
     def refuses(self, token: str) -> str:
-        """Why this token is refused, "" for a good one. A token of an unknown key does not make it ask again."""
+        """Why this token is refused, or "" if it is valid. An unknown key causes no new fetch."""
         if time.monotonic() >= self.good_until:
             self.fetch()
         try:
@@ -41,7 +41,7 @@ class Verifier:
         return "" if read.header["typ"] == "at+jwt" else "not an access token"
 
     def fetch(self) -> None:
-        """The keys as they are published now. They are as old as the question, not as the answer."""
+        """Fetches the published keys. Their age counts from the request, not from the answer."""
         asked = time.monotonic()
         with urllib.request.urlopen(next(self.addresses), timeout=20) as answer:  # noqa: S310
             age = re.search(r"\bmax-age=(\d+)", answer.headers["Cache-Control"])
@@ -50,7 +50,7 @@ class Verifier:
 
 
 if __name__ == "__main__":
-    # By RFC 9864, in favour of a name for each curve.
+    # joserfc warns that RFC 9864 deprecates "EdDSA" in favour of one name for each curve.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     verifier = Verifier(sys.argv[1], sys.argv[2:])
     for line in sys.stdin:
