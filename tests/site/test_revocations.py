@@ -78,7 +78,7 @@ class Target:
         return Call(credential, path, sent, answer.status)
 
     def log_in_anew(self) -> None:
-        """Gets a session and a token for the next round. The token is issued without a login, which would hash again."""
+        """Gets a session and a token for the next round. The token is issued without a login, to save a hash."""
         self.answered = Semaphore(0)
         session = self.by_session()
         [[refresh, access]] = self.backstage.ask("families", self.email, 1, AGENT)
@@ -95,7 +95,7 @@ class Target:
         return calls
 
     def revoke(self, after: int) -> tuple[int, float]:
-        """Revokes after `after` answers; returns the new token_version and the time at which the revocation returned."""
+        """Revokes after `after` answers; returns the new token_version and the time after the revocation."""
         for _ in range(after):
             assert self.answered.acquire(timeout=PATIENCE)
         return self.backstage.ask("revoke_all", self.email), monotonic()

@@ -1,4 +1,4 @@
-"""`make run`: what it makes, what it keeps, what it says, and that nothing of it stays behind."""
+"""`make run`: the files it makes and keeps, its output, and that no process is left behind."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads /pr
 
 @pytest.fixture(scope="module")
 def steady() -> Iterator[Site]:
-    """A site that is only looked at, started with nothing that another one has prepared."""
+    """A site that no test changes. It starts without files prepared by other sites."""
     site = Site()
     try:
         site.launch()
@@ -48,7 +48,7 @@ def steady() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def admin() -> Iterator[Visitor]:
-    """An administrator of a site that is ended and started again."""
+    """An administrator of a site that tests stop and start again."""
     with Site() as site:
         yield Visitor(site).log_in()
 
@@ -65,7 +65,7 @@ def secrets_of(site: Site) -> list[str]:
 
 def assert_nothing_is_left(site: Site) -> None:
     until(lambda: not site.processes())
-    # One that was never seen under the launcher is known by its port alone.
+    # A process that was never seen as a child of the launcher can be found by its port only.
     until(lambda: not takes_connections(site.port))
 
 
@@ -124,7 +124,7 @@ def test_a_signal_as_a_terminal_sends_it_ends_everything(admin: Visitor, number:
 
 DEATHS = [
     ("gunicorn", signal.SIGKILL),
-    ("gunicorn", signal.SIGTERM),  # ends well, with status 0; the site is down all the same
+    ("gunicorn", signal.SIGTERM),  # the process ends with status 0, but the site is down
     ("housekeeping", signal.SIGKILL),
     ("valkey-server", signal.SIGKILL),
 ]
@@ -158,7 +158,7 @@ def test_sigterm_to_the_launcher_alone_ends_everything(admin: Visitor) -> None:
     admin.site.start()
 
 
-# What is run sends the signal before it tells the launcher its id.
+# This program sends the signal before the launcher knows the process's id.
 EARLY = """
 import os, signal, sys
 from config.processes import FollowingProcess, Processes
@@ -211,7 +211,7 @@ def test_it_listens_on_loopback_only_and_the_store_on_no_port_at_all(steady: Sit
 
 
 def listens_on(pid: int) -> set[str]:
-    """The TCP sockets on which a process listens, as Linux writes them."""
+    """The addresses on which a process listens for TCP, as in /proc/net/tcp."""
     links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
     inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
     lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
@@ -232,7 +232,7 @@ def test_a_folder_with_odd_characters_is_no_obstacle(new_site: Sites) -> None:
 
 
 def test_a_file_of_keys_that_cannot_be_used_or_is_gone_ends_no_login(admin: Visitor) -> None:
-    """It stops the start, with one sentence. When the file is back, every login goes on."""
+    """The site does not start, and says why in one sentence. Once the file is back, every login continues."""
     site = admin.site
     file, holder = site.folder / "var" / "keys.json", Holder(site)
     assert holder.log_in("alice@example.com", "demo-only-alice").status == 200
@@ -289,7 +289,7 @@ def range_port(site: Site) -> int:
 
 
 def ask_range(site: Site, path: str, body: bytes | None = None) -> int:
-    """The status of an answer of the range, 0 without one."""
+    """The status of the attack range's answer, or 0 if there is no answer."""
     connection = HTTPConnection("127.0.0.1", range_port(site), timeout=60)
     try:
         connection.request("POST" if body else "GET", path, body, {"Host": f"range.localhost:{range_port(site)}"})
@@ -358,7 +358,7 @@ def test_nothing_of_the_range_outlives_the_launcher_in_the_middle_of_an_attack(
 
 
 def in_home(home: str) -> list[int]:
-    """The processes that have this folder for their home: Chromium's, wherever they have gone."""
+    """The processes whose HOME is this folder: Chromium's, whatever their parent is."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -428,7 +428,7 @@ def services_port(site: Site) -> int:
 
 
 def services_answer(site: Site) -> bool:
-    """Whether all of them take connections, and the gateway has an answer by way of `auth` and a service."""
+    """Whether all services accept connections, and the gateway answers with the help of `auth` and a service."""
     if len(listening(services_port(site))) < len(PORTS):
         return False
     connection = HTTPConnection("127.0.0.1", services_port(site), timeout=10)
@@ -451,7 +451,7 @@ def assert_nothing_is_left_of_the_services(site: Site) -> None:
 
 
 def processes_of_services(site: Site) -> list[int]:
-    """The processes with these ports or this folder in their environment, wherever their parents have gone."""
+    """The processes with these ports or this folder in their environment, whatever their parent is."""
     found, own = [], {str(services_port(site)), str(site.folder / "var" / "services")}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -468,7 +468,7 @@ def test_a_demo_starts_the_services_and_when_they_die_the_site_goes_on(new_site:
     until(lambda: services_answer(site), 60)
     assert f"  {site.url}/lab/gateway/ " in site.log.read_text()
     assert f" on port {services_port(site)}\n" in site.log.read_text()
-    # Of the site's web server there are as many processes as without them.
+    # The site's web server has as many processes as without the services.
     assert len(site.process_ids("config.wsgi")) == 1 + WEB_PROCESSES
     started = set(processes_of_services(site))
     assert len(started) == 2 * len(("auth", "orders", "billing", "first worker", "second worker")) + 1
@@ -494,7 +494,7 @@ def test_the_services_listen_on_loopback_only_and_auth_on_no_port_at_all(new_sit
     assert stat.S_IMODE(socket_of_auth.parent.stat().st_mode) == 0o700
 
 
-# As long as a second start may take, three times.
+# Seconds: three times as long as a second start may take.
 SECOND_START = 18
 
 
@@ -513,7 +513,7 @@ def test_nothing_of_the_services_outlives_the_launcher_and_a_second_start_is_qui
     site.launch()
     until(site.is_ready, SECOND_START)
     until(lambda: services_answer(site), 60)
-    assert site.processes()  # once seen, they are known wherever they go
+    assert site.processes()  # remembers the processes, to find them when their parent is gone
     site.process.send_signal(number)
     site.process.wait(20)
     assert_nothing_is_left(site)
@@ -542,7 +542,7 @@ def test_a_busy_port_of_the_services_is_named_in_one_line_and_the_site_goes_on(n
     assert_nothing_is_left(site)
 
 
-# What `python -m services` says where it must not or cannot start.
+# The error of `python -m services` where it must not or cannot start.
 REFUSED_SERVICES = [
     ({"DEMO": "0"}, "The services are part of the demo only."),
     ({"GATEWAY": "apache"}, "GATEWAY must be one of caddy, nginx, not 'apache'."),
@@ -570,7 +570,7 @@ def test_services_that_must_not_start_say_why_in_one_sentence(
     assert_one_line(result, sentence)
 
 
-# ── What is wrong is said in one line ──────────────────────────────────────────────────────────
+# ── Each error is one line ─────────────────────────────────────────────────────────────────────
 
 
 WRONG = [
@@ -579,7 +579,7 @@ WRONG = [
     ("PORT", "eighty"),
     ("VAR_DIR", "/proc/nowhere"),
 ]
-# The sentences about variables are held in tests/config; these show that `make run` says them too.
+# tests/config tests the sentences about variables; these cases show that `make run` prints them too.
 WRONG_TOO = [
     ("DATABASE_URL", "nonsense"),
     ("DATABASE_URL", "mysql://someone:hidden-word@localhost/site"),
@@ -627,14 +627,14 @@ def test_make_run_says_that_a_port_is_busy(new_site: Sites, named_in: str) -> No
         del site.environment["PORT"]
         if named_in == "file":
             (site.folder / ".env").write_text(f"PORT={port}\n")
-        # The requirements are installed: this very test runs on them.
+        # `-o`: the requirements are installed already, for this test uses them.
         make = ["make", "-o", f"{sys.prefix}/.run", "run", f"VENV={sys.prefix}"]
         make += [f"PORT={port}"] if named_in == "command" else []
         result = subprocess.run(make, cwd=ROOT, env=site.environment, capture_output=True, text=True)
     assert_one_line(result, f"Port {port} is in use")
 
 
-# What is different about a Python that will not do.
+# How a Python that cannot be used differs from this one.
 FAKES = {
     "Python 3.11 or newer is needed": "sys.version_info = (3, 9, 1, 'final', 0)",
     "venv module": "sys.modules['ensurepip'] = None",
@@ -660,13 +660,13 @@ def test_make_run_says_that_there_is_no_python(tmp_path: Path) -> None:
 
 
 def make_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`make run` where nothing is installed yet."""
+    """Runs `make run` in a folder where nothing is installed yet."""
     for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
         shutil.copy(ROOT / name, folder)
     return subprocess.run(
         ["make", "run", f"PORT={free_port()}", *arguments],
         cwd=folder,
-        # `make test` above would lend its own options to this one.
+        # Without the variables of a `make test` that runs this test: its options would apply here too.
         env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
         capture_output=True,
         text=True,

@@ -1,6 +1,6 @@
-"""The OpenAPI description is true: what it allows is understood, what it forbids refused, as it says.
+"""The OpenAPI description is true: requests that it allows are accepted, and those that it forbids are refused.
 
-Schemathesis makes the requests out of the running site's own `/schema/`; they are the same at each run.
+Schemathesis makes the requests from the running site's `/schema/`; they are the same in each run.
 """
 
 import html
@@ -41,7 +41,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 FLOWS = {"session": Member, "jwt": Holder}
-# What ends, or replaces, the very credential that asks.
+# Addresses that end or replace the credential of the request.
 LEAVING = [f"/{flow}/auth/{name}" for flow in FLOWS for name in ("logout", "logout-everywhere")] + [REFRESH]
 BOUNDED = settings(
     max_examples=12,
@@ -80,7 +80,7 @@ def test_what_is_described_as_closed_is_closed_and_nothing_else(site: Site, oper
         path = operation.path.replace("{device}", str(uuid.uuid4())).replace("{id}", "1")
         body = None if operation.method.upper() == "GET" else {}
         answer = Member(site).send(operation.method.upper(), path, body)
-        if path == REFRESH:  # wants a token, which is no scheme of OpenAPI: it is read from a cookie or the body
+        if path == REFRESH:  # its token is read from a cookie or the body, and is no security scheme of OpenAPI
             assert (closed, answer.status, answer.json) == (False, 401, {"error": "No refresh token"})
         else:
             assert (answer.status == 401) == closed, (operation.label, answer.status)
@@ -105,12 +105,12 @@ def test_tokens_and_their_bodies_are_described(operations: list[APIOperation]) -
 
 
 def name_of(content: dict[str, Any]) -> str | None:
-    """The schema that is named for a body in JSON."""
+    """The name of the schema of a JSON body."""
     schema = content.get("content", {}).get("application/json", {}).get("schema", {})
     return schema.get("$ref", "").rpartition("/")[2] or None
 
 
-# Without a login most of it is refused before it is read; what the flows do with a body is one code.
+# Fewer combinations suffice by default: without a login most bodies are not read, and both flows share code.
 ASKED = [(flow, logged_in, mode) for flow in FLOWS for logged_in in (True, False) for mode in GenerationMode]
 
 
@@ -121,7 +121,7 @@ ASKED = [(flow, logged_in, mode) for flow in FLOWS for logged_in in (True, False
 def test_answers_are_as_described_and_nothing_is_stored(
     site: Site, backstage: Backstage, operations: list[APIOperation], flow: str, logged_in: bool, mode: GenerationMode
 ) -> None:
-    # A user of the test's own: logging out everywhere also ends what earlier tests left of theirs.
+    # A user for this test only, because logging out everywhere also ends logins that other tests left.
     [email] = backstage.ask("people", f"described-{flow}-{logged_in}-{mode.value}-".lower(), 1, LIKE)
     member = FLOWS[flow](site)
     if logged_in:
@@ -132,7 +132,7 @@ def test_answers_are_as_described_and_nothing_is_stored(
     some = [found for found in of_this_flow if can_be(found, mode)]
     answers = {found.label: try_out(found, mode, member, email if logged_in else None) for found in some}
     assert len(answers) >= 4, answers
-    if mode is GenerationMode.POSITIVE:  # or it was the CSRF check that answered
+    if mode is GenerationMode.POSITIVE:  # a 403 elsewhere would come from the CSRF check
         assert {label for label, seen in answers.items() if 403 in seen} <= {f"GET /{flow}/api/staff"}, answers
         there = {label: seen for label, seen in answers.items() if "GET" in label and "{" not in label}
         assert all(200 in seen for seen in there.values() if logged_in and 403 not in seen)
@@ -142,20 +142,20 @@ def test_answers_are_as_described_and_nothing_is_stored(
 
 
 def stored(site: Site, backstage: Backstage, email: str) -> list[Any]:
-    """The live sessions, by the registry and by the store, and how many families of the user are live."""
+    """The live sessions in the database and in the store, and the number of the user's live families."""
     families = backstage.ask("outstanding_tokens", email).values()
     return [backstage.ask("live"), store(site).dbsize(), sum(not family["ended"] for family in families)]
 
 
 def can_be(operation: APIOperation, mode: GenerationMode) -> bool:
-    """Without a body or a parameter there is nothing that could be wrong."""
+    """Whether such requests can be made: without a body or a path parameter none can be wrong."""
     return mode is GenerationMode.POSITIVE or bool(operation.body or operation.path_parameters)
 
 
 def try_out(operation: APIOperation, mode: GenerationMode, member: Member | Holder, email: str | None) -> Counter[int]:
     """Sends requests that the description allows, or forbids, as the user `email`, if any; returns the statuses."""
     statuses = Counter()
-    store(member.site, 1).flushdb()  # or all would be throttled
+    store(member.site, 1).flushdb()  # otherwise all logins would be throttled
     checks = CHECKS + [negative_data_rejection] * (mode is GenerationMode.NEGATIVE)
 
     @given(case=operation.as_strategy(generation_mode=mode))
@@ -167,7 +167,7 @@ def try_out(operation: APIOperation, mode: GenerationMode, member: Member | Hold
         statuses[response.status_code] += 1
         if email and operation.path in LEAVING and response.status_code == 200:
             assert member.log_in(email, PASSWORD).status == 200
-        # Schemathesis does not count this as a refusal, although it is: a body too long to be read at all.
+        # Schemathesis does not count 413 as a refusal, but it is one: the body is too long to be read.
         case.validate_response(response, checks=CHECKS if response.status_code == 413 else checks)
 
     one()

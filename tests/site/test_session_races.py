@@ -1,6 +1,6 @@
-"""Two things at once: the end of a session, or a revocation, wins against all that is under way.
+"""Two requests at once: the end of a session, or a revocation, wins against every request that is still running.
 
-Against the running site with two processes. `SOAK=1` repeats each race as often as `make soak` promises.
+The running site has two processes. `SOAK=1` repeats each race as often as `make soak` says.
 """
 
 import os
@@ -27,7 +27,7 @@ NEW_PASSWORD = "correct horse alice"
 
 # ── Two requests of one session, one of which ends it ──────────────────────────────────────────
 
-# For each way to end a session: a few of each race by default, a thousand in all to soak.
+# Rounds for each way to end a session: a few by default, with `SOAK=1` a thousand for each use.
 ROUNDS = 334 if SOAK else 6
 
 
@@ -52,13 +52,13 @@ def end_from_elsewhere(member: Member, elsewhere: Member) -> Answer:
 
 
 def make_due(arena: Arena, member: Member) -> None:
-    """Makes the next request of this session one that notes its use, and so saves it."""
+    """Makes the next request of this session save the session, because its time of use is due to be noted."""
     records.set_back(arena.store(), arena.key(member.session), "_auth_seen", 3600)
 
 
 @dataclass(frozen=True)
 class Use:
-    """A request, whether it notes the session's use, and after which of its commands to the store to interfere."""
+    """A request, whether it notes the session's use, and after how many of its commands to the store to end the session."""
 
     send: Callable[[Member], Answer]
     due: bool
@@ -68,12 +68,12 @@ class Use:
 USES = {
     "read": Use(read, False, (0, 1)),
     "renew": Use(read, True, (0, 1, 2)),
-    # Its third command tells that the password was right; the new id comes next.
+    # The third command takes the counted attempt back, as the password was right; the new id comes next.
     "reauthenticate": Use(reauthenticate, False, (2, 3, 4, 5, 6)),
 }
 
 
-# Each use and each ending once; the other pairs are the same race again.
+# By default, each use and each ending once.
 PAIRS = [("read", log_out), ("renew", end_from_elsewhere), ("reauthenticate", log_out_everywhere)]
 ENDINGS = (log_out, log_out_everywhere, end_from_elsewhere)
 
@@ -92,7 +92,7 @@ def test_a_session_that_is_ended_while_it_is_used_stays_ended(
 
 
 def race(arena: Arena, email: str, use: Use, ending: Callable[..., Answer], after: int) -> str:
-    """One round. The ending is sent when the store has seen so many commands of the other request."""
+    """One round. The ending is sent after the store has received `after` commands of the other request."""
     member, elsewhere = arena.member(email), Member(arena.site)
     if ending is end_from_elsewhere:
         elsewhere = arena.member(email)
@@ -103,7 +103,7 @@ def race(arena: Arena, email: str, use: Use, ending: Callable[..., Answer], afte
     assert used.status in (200, 401), used
     new = Member(arena.site, used.session or "")
     if told_that_it_failed := ended.status == 401:
-        # Who asks to end everything with an id that was dead by then; it is no lie.
+        # The request to log out everywhere came with an id that reauthentication had replaced, so the 401 is right.
         assert (ending, use.send, new.whoami()) == (log_out_everywhere, reauthenticate, 200)
         ended = log_out_everywhere(new, elsewhere)
     assert ended.status == 200, ended
@@ -115,7 +115,7 @@ def race(arena: Arena, email: str, use: Use, ending: Callable[..., Answer], afte
 
 
 def when(monitor: Any, after: int, act: Callable[..., Any], *arguments: Any) -> Any:
-    """Does it when the store has seen so many commands from clients."""
+    """Calls `act` after the store has received `after` commands from clients."""
     while after:
         after -= monitor.next_command()["client_type"] != "lua"
     return act(*arguments)
@@ -124,7 +124,7 @@ def when(monitor: Any, after: int, act: Callable[..., Any], *arguments: Any) -> 
 # ── Logins that overlap a revocation ───────────────────────────────────────────────────────────
 
 OVERLAPS, LOGINS = (500 if SOAK else 6), 8
-# The commands of eight logins: each counts an attempt, takes it back, makes a record and writes it.
+# The commands of eight logins: each login counts the attempt, takes the count back, creates a record and writes it.
 COMMANDS = 4 * LOGINS
 
 
@@ -154,8 +154,8 @@ def test_a_login_that_overlaps_a_revocation_loses(arena: Arena) -> None:
 
 
 def overlap(arena: Arena, email: str, revoke: Callable[..., None], after: int) -> Counter[str]:
-    """One round: eight logins, and a revocation when the store has seen so many of their commands."""
-    arena.store(1).flushdb()  # the refused logins of earlier rounds
+    """One round: eight logins, and a revocation after the store has received `after` of their commands."""
+    arena.store(1).flushdb()  # else refused logins of earlier rounds would throttle
     owner, members = arena.member(email), [Member(arena.site) for _ in range(LOGINS)]
     logins = [lambda member=member: member.log_in(email, PASSWORD) for member in members]
     with arena.store().monitor() as monitor:
@@ -165,7 +165,7 @@ def overlap(arena: Arena, email: str, revoke: Callable[..., None], after: int) -
     assert owner.whoami() == (200 if revoke is change_password else 401)
     alive = [digest(member.session) for member in members if member.whoami() == 200]
     rows, token_version = arena.backstage.ask("rows", email), arena.backstage.ask("token_version", email)
-    # Only "everywhere" leaves the password good: a user who proves it after that is in, under the new version.
+    # Only after logout everywhere does the password still work: a later login gets the new token_version.
     assert not alive or revoke is end_everything, (revoke, after)
     assert all(rows[name] == [token_version, None] for name in alive), (revoke, after, rows, token_version)
     assert sum(why is None for _, why in rows.values()) == len(alive) + (revoke is change_password)
@@ -176,8 +176,8 @@ def overlap(arena: Arena, email: str, revoke: Callable[..., None], after: int) -
 def test_housekeeping_leaves_a_revocation_to_whoever_began_it(
     alice: User, clock: Clock, django_capture_on_commit_callbacks: Callable[[], Any]
 ) -> None:
-    with django_capture_on_commit_callbacks():  # whoever began it has not carried it out yet
+    with django_capture_on_commit_callbacks():  # the process that began it has not carried it out yet
         revoke_access(alice, "a test")
     assert carry_out_pending() == ""
-    clock(OWN_TIME.total_seconds())  # and never will: its process has died
+    clock(OWN_TIME.total_seconds())  # the time for that has passed: the process has died
     assert carry_out_pending() == "1 of 1 carried out"

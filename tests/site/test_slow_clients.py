@@ -1,4 +1,4 @@
-"""Clients that are slow, on purpose or not: they hold up no other, and it ends. What is sent goes through sockets."""
+"""Slow clients, on purpose or not: they delay no other client, and are disconnected. Requests go through sockets."""
 
 import socket
 import time
@@ -11,7 +11,7 @@ from tests.running import WEB_PROCESSES, Site
 from tests.site.member import PATIENCE, Member
 
 pytestmark = pytest.mark.site
-# Threads of the whole site, and more.
+# Twice as many as the site has threads.
 CROWD = WEB_PROCESSES * 8 * 2
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /jwt/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

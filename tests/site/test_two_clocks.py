@@ -22,7 +22,7 @@ GRACE = 10
 
 
 class Machine:
-    """Another web process of a site, with its own clock, so many seconds ahead."""
+    """A second web server of a site, whose clock is `ahead` seconds fast."""
 
     def __init__(self, site: Site, ahead: int) -> None:
         self.port = free_port()
@@ -47,7 +47,7 @@ class Machine:
 
 @pytest.fixture(params=[20, -20])
 def machine(request: pytest.FixtureRequest, pg_site: Site) -> Iterator[Machine]:
-    """Another machine of that site. In CI a clock that cannot be moved is a failure."""
+    """A second machine of the site. Without libfaketime tests are skipped, but in CI they fail."""
     if clocks.library() is None:
         says = "libfaketime is not installed."
         pytest.fail(says) if os.environ.get("CI") else pytest.skip(says)
@@ -61,7 +61,7 @@ def machine(request: pytest.FixtureRequest, pg_site: Site) -> Iterator[Machine]:
 
 
 def at(machine: object, holder: Holder) -> Holder:
-    """The same client, which a load balancer sends to this machine."""
+    """The same client, sent to this machine by a load balancer."""
     return Holder(machine, holder.refresh, holder.access)
 
 
