@@ -40,7 +40,7 @@ class Proxy:
         return [program("nginx"), "-p", str(self.folder), "-e", "error.log", "-c", "nginx.conf"]
 
     def caddyfile(self, block: str) -> list[str]:
-        """Likewise. Without a certificate Caddy would ask a public authority for one."""
+        """The same for Caddy. Without a certificate Caddy would ask a public authority for one."""
         own = f"{HOST}:{self.port} {{\n    tls {self.certificate} {self.certificate}"
         block = block.replace(f"{HOST} {{", own).replace(":8000", f":{self.server}")
         file = self.folder / "Caddyfile"
@@ -50,7 +50,7 @@ class Proxy:
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """One request, as a browser sends it for a page of the host, on the usual port; underscores for hyphens."""
         connection = HTTPSConnection(HOST, self.port, timeout=PATIENCE)
-        # Here, and not where the name says.
+        # Connects to this machine, not to the host's address in DNS.
         wire = socket.create_connection(("127.0.0.1", self.port), PATIENCE)
         connection.sock = ssl.create_default_context(cafile=self.trusted).wrap_socket(wire, server_hostname=HOST)
         sent = {"Host": HOST, "Origin": f"https://{HOST}", "Sec-Fetch-Site": "same-origin"}
@@ -72,8 +72,8 @@ class Proxy:
 
 
 def program(name: str) -> str:
-    """Where a server program is. In CI its absence is a failure: nothing there is to be skipped."""
-    # Debian puts nginx where only root looks.
+    """The path of a server program. Without it tests are skipped, but in CI they fail."""
+    # Debian installs nginx in a folder that only root's PATH has.
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if found is None:
         says = f"{name} is not installed."

@@ -1,4 +1,4 @@
-"""What clients at other origins get from a project that has taken both parts, in headers and in JSON."""
+"""The headers and the JSON that clients at other origins get from a project with both parts."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Projects of other people that take the parts as the README says: what they get, and that nothing else changes."""
+"""Other projects that take the parts as the README says: the parts work, and nothing else in the project changes."""
 
 import base64
 import re
@@ -18,7 +18,7 @@ from tests.site.visitor import Visitor
 pytestmark = pytest.mark.site
 SESSIONS, TOKENS = "Take a part: sessions", "Take a part: tokens"
 PASSWORD = "correct horse battery"
-# A hash by the project's own hasher, made once; then users. The first is an administrator.
+# Users whose hash by the project's own hasher is made once. The first user is an administrator.
 USERS = f"""
 from django.contrib.auth.models import Group
 from django.contrib.auth.hashers import make_password
@@ -28,7 +28,7 @@ User.objects.filter(username="user0").update(is_staff=True, is_superuser=True)
 Group.objects.create(name="buyers").user_set.set(User.objects.filter(username="user1"))
 found = encoded
 """
-# One session and one token family for each user but the first: on two devices, past the hashes, which take a minute.
+# A session and a token family for each user but the first. No password is checked: the hashes would take a minute.
 DEVICES = """
 from django.test import RequestFactory
 from security.client import Client
@@ -67,7 +67,7 @@ TAKEN = "security|sessions_demo|jwt_demo|token_blacklist"
 
 @contextmanager
 def project(users: int, settings: str = "") -> Iterator[Host]:
-    """A running project, with users whose hashes are by its own hasher."""
+    """A running project, whose users' passwords are hashed by its own hasher."""
     with Host(settings) as host:
         assert host.shell(USERS.replace("NUMBER", str(users))).startswith("pbkdf2_sha256$1")
         host.start()
@@ -86,7 +86,7 @@ def take_both(host: Host, more: str = "") -> None:
 
 
 def shown(answer: Any) -> tuple[Any, ...]:
-    """An answer, to compare, without secrets and without the rows that the admin has for the parts' own tables."""
+    """An answer for comparison, without secrets and without the admin's rows for the tables of the parts."""
     text = re.sub(rf'<div class="app-({TAKEN}) module.*?</table>\s*</div>', "", answer.text, flags=re.S)
     text = re.sub(r"\b[a-zA-Z0-9]{64}\b", "SECRET", text)
     headers = {name: answer.headers.get(name) for name in ("Content-Type", "Location", "Allow", "X-Frame-Options")}
@@ -94,7 +94,7 @@ def shown(answer: Any) -> tuple[Any, ...]:
 
 
 def answers(host: Host, admin_path: str) -> dict[str, tuple[Any, ...]]:
-    """What views of the project itself, and its admin, answer: to a stranger, and to an administrator."""
+    """The answers of the project's own views and its admin, to an anonymous client and to an administrator."""
     form = {"Content_Type": "application/x-www-form-urlencoded"}
     stranger, admin, found = Visitor(host), Visitor(host), {}
     assert admin.submit("/accounts/login/?next=/private/", username="user0", password=PASSWORD).status == 302
@@ -124,12 +124,12 @@ def by_token(host: Host, name: str, password: str = PASSWORD) -> Holder:
 
 
 def works(member: Member, holder: Holder) -> list[int]:
-    """Whether both ways in still work; the token's is refreshed."""
+    """Whether the session and the token still work; the token is refreshed."""
     return [member.whoami(), holder.post(REFRESH).status]
 
 
 def a_minute_later(host: Host) -> None:
-    """Moves back when each session was last noted as in use."""
+    """Sets back the time at which each session was last used."""
     records.set_back(host.store.client(db=1), "*session:*", "_auth_seen", 61)
 
 
@@ -149,7 +149,7 @@ def save_in_admin(host: Host, path: str, **changes: str | None) -> Answer:
 
 
 def both_ways(host: Host, name: str, password: str = PASSWORD) -> None:
-    """In, refreshed, out: by a session and by a token."""
+    """Login, refresh and logout, with a session and with a token."""
     member, holder = by_session(host, name, password), by_token(host, name, password)
     assert works(member, holder) == [200, 200]
     assert holder.whoami() == 200
@@ -159,7 +159,7 @@ def both_ways(host: Host, name: str, password: str = PASSWORD) -> None:
 
 
 def theft(host: Host, name: str) -> None:
-    """A copy of a refresh token comes two generations late: all of its user ends, and the project is told."""
+    """A stolen refresh token comes two rotations late: all logins of its user end, and the project gets the signal."""
     member, holder = by_session(host, name), by_token(host, name)
     thief = Holder(host, holder.refresh, agent="thief/1.0")
     assert [holder.post(REFRESH).status, holder.post(REFRESH).status] == [200, 200]
@@ -170,7 +170,7 @@ def theft(host: Host, name: str) -> None:
 
 
 def restart(host: Host, name: str) -> None:
-    """The server goes and comes again; its users stay logged in, and what runs by the clock has nothing to say."""
+    """The server restarts: its users stay logged in, and housekeeping reports nothing."""
     member, holder = by_session(host, name), by_token(host, name)
     host.restart()
     assert works(member, holder) == [200, 200]
@@ -180,7 +180,7 @@ def restart(host: Host, name: str) -> None:
 
 
 def pages(host: Host, name: str) -> None:
-    """The parts' own pages, in a project that knows none of their templates; each file that they ask for is there."""
+    """The parts' own pages in a project that overrides none of their templates; all files that they need are served."""
     visitor, files = Visitor(host), set()
     assert visitor.get("/session/profile/").headers["Location"] == "/session/login/?next=/session/profile/"
     answer = visitor.submit("/session/login/?next=/private/", username=name, password=PASSWORD)
@@ -195,7 +195,7 @@ def pages(host: Host, name: str) -> None:
 
 
 def admin_pages(host: Host) -> None:
-    """What the parts add to the admin, searched by the name of a user too."""
+    """The parts' pages in the admin, which can be searched by user name."""
     admin = Visitor(host)
     assert admin.submit("/admin/login/?next=/admin/", username="user0", password=PASSWORD).status == 302
     for table in ("security/securityevent", "sessions_demo/devicesession", "jwt_demo/tokenfamily"):
@@ -205,7 +205,7 @@ def admin_pages(host: Host) -> None:
 
 
 def outage(host: Host, name: str) -> None:
-    """While the store is away no user is logged out, and no error is the project's to answer."""
+    """While the store is away no user is logged out, and no error reaches the project."""
     member, holder, visitor = by_session(host, name), by_token(host, name), Visitor(host)
     visitor.cookies["__Host-sessionid"] = member.session
     assert visitor.get("/private/").status == 200
@@ -246,18 +246,18 @@ def test_a_project_with_djangos_own_user() -> None:
         pages(host, "user62")
         admin_pages(host)
         outage(host, "user63")
-        # As they were before: the project has not taken up another hasher.
+        # The hashes have not changed: the project still uses its own hasher.
         assert host.shell("found = User.objects.values('password').distinct().count()") == 1
 
 
 def as_basic(host: Host, name: str, password: str) -> int:
-    """The project's own API, asked with the password itself, as DRF has it."""
+    """The project's own API with DRF's basic authentication."""
     credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
     return Visitor(host).get("/echo", Authorization=f"Basic {credentials}").status
 
 
 def banned(host: Host, name: str) -> None:
-    """By an administrator, in the project's own admin: at once, the access token too."""
+    """A ban in the project's own admin ends the session and the access token at once."""
     member, holder = by_session(host, name), by_token(host, name)
     pk = host.shell(f"found = str(User.objects.get(username='{name}').pk)")
     assert save_in_admin(host, f"/admin/people/member/{pk}/change/", is_active=None).status == 302
@@ -274,7 +274,7 @@ def test_a_project_with_a_user_model_and_a_backend_of_its_own() -> None:
         assert answers(host, "/admin/people/member/") == before
         both_ways(host, "user0")
         both_ways(host, *elsewhere)
-        # More often than an account may fail, and sooner than an attempt that was never settled is given up.
+        # More logins than an account may fail, before an attempt that was never settled expires.
         assert [as_basic(host, *elsewhere) for _ in range(11)] == [200] * 11
         assert as_basic(host, "elsewhere", PASSWORD) == 403
         member, holder = by_session(host, *elsewhere), by_token(host, *elsewhere)
@@ -292,7 +292,7 @@ def test_a_project_with_a_user_model_and_a_backend_of_its_own() -> None:
 
 @pytest.mark.exhaustive
 def test_a_project_that_takes_the_tokens_alone() -> None:
-    """It keeps Django's sessions; what stock SimpleJWT has issued is refused, and removed from its ledger."""
+    """It keeps Django's sessions. Tokens issued by stock SimpleJWT are refused, and their outstanding tokens deleted."""
     with Host("INSTALLED_APPS += ['rest_framework_simplejwt', 'rest_framework_simplejwt.token_blacklist']") as host:
         host.shell(USERS.replace("NUMBER", "1"))
         token = host.shell(STOCK)

@@ -1,4 +1,4 @@
-"""Another project's `SIMPLE_JWT`, as it had it for stock SimpleJWT: obeyed, or refused before it serves."""
+"""Another project's `SIMPLE_JWT` from stock SimpleJWT: each setting takes effect, or the server refuses to start."""
 
 import re
 import stat
@@ -43,14 +43,14 @@ KEYS_PAGE = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "keys.md").read_
 
 
 def publish(host: Host) -> None:
-    """Types the lines that give the published keys an address."""
+    """Adds the lines that publish the keys at an address."""
     assert stat.S_IMODE((host.folder / "keys.json").stat().st_mode) == 0o600
     [address] = [block for block in KEYS_PAGE if "urlpatterns" in block]
     host.type(host.urls, address)
 
 
 def published(host: Host, token: str) -> dict[str, Any]:
-    """The claims of a token, as a service that knows only the address of the keys verifies it."""
+    """The claims of a token, verified as by a service that knows only the address of the keys."""
     client = jwt.PyJWKClient(f"http://localhost:{host.port}/.well-known/jwks.json")
     key = client.get_signing_key_from_jwt(token)
     assert key.algorithm_name == "EdDSA"
@@ -89,7 +89,7 @@ def test_a_project_that_has_a_simple_jwt_of_its_own() -> None:
 
 
 def assert_refused(host: Host) -> None:
-    """Settings that would have no effect are named, and it does not serve."""
+    """The error names the settings that would have no effect, and the server does not start."""
     host.stop()
     host.type(host.settings, REFUSED)
     with pytest.raises(AssertionError):

@@ -1,4 +1,4 @@
-"""docs/your-api.md, typed into a new project block by block, and what its server then answers."""
+"""Types docs/your-api.md into a new project block by block, and checks its server's answers."""
 
 import ast
 import importlib
@@ -34,14 +34,14 @@ from tests.site.test_readme_wire import as_shown
 
 PAGE = (ROOT / "docs" / "your-api.md").read_text()
 BLOCK = re.compile(r"((?:[^\n]+\n)*)\n?```(\w+)\n(.*?)```\n", re.S)
-# Where a block goes, as the end of the paragraph above it says.
+# The file for a block, by the end of the paragraph above it.
 SETTINGS = re.compile(r"at the end of your settings\b[^.]*:$", re.I)
 URLS = re.compile(r"at the end of your addresses:$", re.I)
 FILE = re.compile(r"(at the end of )?`(notes/\w+\.py)`:$", re.I)
-# Seconds by which a proof of the password is made older than any view here allows.
+# Seconds by which a reauthentication is made older than any view here allows.
 LONG_AGO = 1000
 NOTES, PROXY = "/api/notes/", "Behind a proxy"
-# Views of a reader's that prove a password, as the page says of ATOMIC_REQUESTS.
+# A reader's views that check a password, for what the page says about ATOMIC_REQUESTS.
 BASIC = """
 from django.db import transaction
 from rest_framework.authentication import BasicAuthentication
@@ -96,7 +96,7 @@ class Reader:
             self.typed += 1
 
     def take_python(self, block: Block) -> None:
-        """Writes lines where the page says."""
+        """Writes lines into the file that the page names."""
         host, file = self.host, FILE.search(block.above)
         if file:
             path = host.folder / file[2]
@@ -127,7 +127,7 @@ class Reader:
         assert [line for line in lines if line.strip() not in shown] == []
 
     def refresh(self) -> None:
-        """Has the server read what was typed."""
+        """Makes the server load the typed code."""
         if not self.is_up_to_date:
             self.host.restart()
             self.is_up_to_date = True
@@ -153,7 +153,7 @@ class Reader:
         return Holder(self.host)
 
     def statuses(self, method: str, path: str, body: Any = None, name: str = "alice") -> list[int]:
-        """What a stranger, a session and a token of the user are answered."""
+        """The statuses for an anonymous client, for a session and for a token of the user."""
         if name not in self.logged_in:
             self.logged_in[name] = self.member(name), self.holder(name)
         askers = (self.stranger(), *self.logged_in[name])
@@ -202,7 +202,7 @@ def may(reader: Reader, title: str) -> None:
 
 
 def model_permissions(reader: Reader) -> None:
-    """Only a user who may view the notes reads those of others, and only one who may delete them deletes."""
+    """Only a user with the view permission can read others' notes, and only one with the delete permission delete them."""
     first = f"/api/all/{reader.holder().send('POST', NOTES, {'text': 'tea'}).json['id']}/"
     for method, path in (("GET", "/api/all/"), ("HEAD", first), ("GET", first), ("DELETE", first)):
         assert reader.statuses(method, path) == [401, 403, 403]
@@ -218,7 +218,7 @@ def model_permissions(reader: Reader) -> None:
 
 
 def recently(reader: Reader) -> None:
-    """A proof of the password that is too old, by either credential, and a new one."""
+    """A reauthentication that is too old, and a new one, with a session and with a token."""
     member, proof = reader.member(), {"password": "correct horse alice"}
     records.set_back(reader.host.store.client(db=1), "*session:*", "_auth_time", LONG_AGO)
     old = reader.host.shell(
@@ -243,7 +243,7 @@ def cheap(reader: Reader, title: str) -> None:
     assert [holder.send("GET", path).status for path in ("/api/count", NOTES)] == [200, 503]
     reader.host.store.start()
     reader.host.manage("revoke_access", "alice", "--reason", "phone stolen")
-    # The one asks the denylist alone, the other reads the user's row as well.
+    # The first checks the denylist only, the second also the user's row.
     until(lambda: [holder.send("GET", path).status for path in ("/api/who", NOTES)] == [401, 401])
     assert holder.send("GET", "/api/count").status == 200
 
@@ -317,7 +317,7 @@ def functions(reader: Reader, title: str) -> None:
 
 
 def wrong_passwords(reader: Reader) -> None:
-    """Of two logins that views of the reader's refuse, the record of the one outside the transaction is kept."""
+    """The reader's views refuse two logins; only the one outside the transaction stays recorded."""
     reader.host.type(reader.host.urls, BASIC)
     reader.host.restart()
     count = (
@@ -465,7 +465,7 @@ def behind_a_proxy() -> Iterator[Fresh]:
 
 @contextmanager
 def running(host: Fresh, folder: Path, kind: str, without: str = "") -> Iterator[Proxy]:
-    """The page's proxy of this kind, with one line less if that is named."""
+    """The page's proxy of this kind, without the line that is named, if any."""
     proxy = Proxy(folder, host.port)
     [block] = [block.text for block in SECTIONS[PROXY] if block.language == kind]
     lines = block.splitlines(keepends=True)
@@ -489,7 +489,7 @@ def test_the_page_has_a_proxy_that_works(behind_a_proxy: Fresh, tmp_path: Path, 
 
 
 def login_behind(proxy: Proxy, host: Fresh) -> None:
-    """A login with a session, a note, and the address that the server has noted for the client."""
+    """Logs in with a session and adds a note; returns the client address that the server has recorded."""
     alice = {"username": "alice", "password": "correct horse alice"}
     cookies = {CSRF: TOKEN}
     head = {"X_CSRFToken": TOKEN, "X_Forwarded_For": "203.0.113.9", "Cookie": f"{CSRF}={TOKEN}"}
@@ -500,7 +500,7 @@ def login_behind(proxy: Proxy, host: Fresh) -> None:
     assert proxy.ask("POST", NOTES, {"text": "tea"}, **head).status == 201
     assert proxy.ask("POST", NOTES, {"text": "tea"}, **head | {"Origin": "https://example.com"}).status == 403
     code = "from sessions_demo.models import DeviceSession\nfound = DeviceSession.objects.latest('started').address"
-    # What the client itself has written is not believed.
+    # A header that the client sends itself has no effect.
     assert host.shell(code) == "127.0.0.1"
 
 
@@ -523,7 +523,7 @@ def test_the_page_says_what_is_seen_when_a_header_is_missing(behind_a_proxy: Fre
 
 
 def test_no_block_is_left_out() -> None:
-    """What is not tested under a heading of its own is a proxy's."""
+    """Every block that no other test uses belongs to a proxy."""
     assert list(CHECKS) == [title for title in SECTIONS if title != PROXY]
     blocks = [block for blocks in SECTIONS.values() for block in blocks]
     assert len(blocks) == PAGE.count("\n```") / 2 > 40
@@ -533,7 +533,7 @@ def test_no_block_is_left_out() -> None:
 
 
 def made(blocks: list[Block]) -> set[str]:
-    """What another section could use: functions of the shell, addresses, modules, names in settings and addresses."""
+    """Names that another section could use: shell functions, URL paths, modules, and names in settings and URLs."""
     text = "".join(block.text for block in blocks)
     addresses = re.findall(r'path\("([^"]+)", (?!include)', text)
     addresses += [f"api/{name}/" for name in re.findall(r'register\("([^"]+)"', text)]
@@ -547,7 +547,7 @@ def made(blocks: list[Block]) -> set[str]:
 
 
 def used(blocks: list[Block], known: set[str]) -> set[str]:
-    """Which of `known` stand in what is typed."""
+    """The names of `known` that occur in the typed lines."""
     text = "".join(block.text for block in blocks if block.language in ("python", "sh"))
     return {name for name in known if re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text)}
 
@@ -581,7 +581,7 @@ def test_every_name_that_is_imported_exists() -> None:
 
 
 def test_every_setting_exists() -> None:
-    """Of Django, of DRF, of the parts, or of django-cors-headers."""
+    """Each belongs to Django, to DRF, to the parts or to django-cors-headers."""
     settings = "".join(block.text for blocks in SECTIONS.values() for block in blocks if block.is_settings)
     named = {*re.findall(r"^[A-Z][A-Z_]+", settings, re.M), *re.findall(r"`([A-Z]+_[A-Z_]+)`", PAGE)}
     ours = {name for conf in (jwt_conf, security_conf, session_conf) for name in conf._defaults}

@@ -1,7 +1,7 @@
-"""A headless Chromium against the running site. Whatever a test does, the pages it saw must have been silent.
+"""A headless Chromium against the running site. A test fails if one of its pages had an error or a warning.
 
-What a failed test had open lies in `var/browser/`, in a folder named after the test: a picture of each page, and what
-its console said.
+A failed test leaves a picture of each page and its console's messages in `var/browser/`, in a folder named after the
+test.
 """
 
 import contextlib
@@ -32,19 +32,19 @@ SWITCHES = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Or Chromium starts a spare process for every page.
+    # Otherwise Chromium starts a spare process for every page.
     "--renderer-process-limit=1",
 ]
 LISTEN = """addEventListener("securitypolicyviolation", e =>
     reportViolation(`${e.effectiveDirective} refused ${e.blockedURI} ${e.sample} on ${e.documentURI}`))"""
-# With an icon, or a browser asks the site for one.
+# With an icon, because otherwise a browser asks the site for one.
 BLANK = '<!doctype html><link rel="icon" href="data:,">'
 PAYLOAD = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
 @dataclass
 class Witness:
-    """What went wrong in the pages of one browser profile."""
+    """Collects the errors and warnings of all pages of one browser profile."""
 
     complaints: list[tuple[str, str]] = field(default_factory=list)
     documents: set[str] = field(default_factory=set)
@@ -84,10 +84,10 @@ class Witness:
         self.complaints.append(("", text))
 
     def objections(self) -> list[str]:
-        """All of it, but for Chromium's remarks about what a page asked for in vain.
+        """All complaints except Chromium's expected remarks about requests that failed.
 
-        That is: a page the test opened is an error page; no user is logged in with a token; or the test said
-        that what lies under `refusals` will be refused or out of reach.
+        A failure is expected if a page that the test opened is an error page, if a refresh is refused because
+        no user is logged in, or if the address has a part that is named in `refusals`.
         """
         return [text for url, text in self.complaints if not self.is_expected(url.partition("#")[0], text)]
 
@@ -102,22 +102,22 @@ class Witness:
 
 @dataclass
 class Profile:
-    """A browser profile with its first page, and who watches it."""
+    """A browser profile with its first page and its witness."""
 
     context: BrowserContext
     page: Page
     witness: Witness
-    # The options it was opened with. Another test may ask for the same. `None`: it is not used again.
+    # Its options. A later test with the same options may use it again; with `None` it is not used again.
     options: Options | None
 
     def clean(self, site: Site) -> None:
-        """Forgets what the pages of the last test left in it, but for the cache."""
+        """Removes what the last test left in the profile, except the cache."""
         for page in self.context.pages[1:]:
             page.close()
         self.context.unroute_all()
         self.page.unroute_all()
         self.context.set_offline(False)
-        # Of this site, or Chromium ends the page's process and starts another; and with no script that could go on.
+        # A page of the same site, or Chromium would start a new process; it has no script that could still run.
         self.page.route("**/blank", lambda route: route.fulfill(content_type="text/html", body=BLANK))
         self.page.goto(f"{site.url}/blank")
         self.page.unroute("**/blank")
@@ -127,12 +127,12 @@ class Profile:
         self.page.emulate_media(color_scheme="light")
 
 
-# Those of the test that runs, to be looked at when it fails.
+# The profiles of the running test, for the pictures if it fails.
 PROFILES: list[Profile] = []
 
 
 def new_profile(chromium: Browser, refusals: tuple[str, ...] = (), fresh: bool = False, **options: Any) -> Profile:
-    """Opens one. `fresh`: no other test uses it later."""
+    """Opens a profile. `fresh`: no other test uses it later."""
     context, witness = chromium.new_context(**options), Witness(refusals=refusals)
     context.set_default_timeout(10_000)
     context.expose_binding("reportViolation", witness.violation)
@@ -140,7 +140,7 @@ def new_profile(chromium: Browser, refusals: tuple[str, ...] = (), fresh: bool =
     context.on("page", witness.follow)
     profile = Profile(context, context.new_page(), witness, None if fresh else tuple(sorted(options.items())))
     if not fresh:
-        # What cannot be undone.
+        # These calls cannot be undone for the next test.
         context.add_init_script = profile.page.add_init_script = wants_a_fresh_one  # type: ignore[method-assign]
         profile.page.clock.install = wants_a_fresh_one  # type: ignore[method-assign]
     return profile
@@ -152,7 +152,7 @@ def wants_a_fresh_one(*_: Any, **__: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Before the site is started for a test that cannot run."""
+    """Skips tests that cannot run before the site is started for them."""
     if CHROMIUM is None:
         sentence = "There is no Chromium on the PATH, and browser tests need one."
         pytest.fail(sentence) if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip(sentence)
@@ -173,7 +173,7 @@ def evidence_of(item: pytest.Item) -> Path:
 
 
 def keep_evidence(item: pytest.Item) -> None:
-    """A picture of each page that is open, and what its profile's consoles said."""
+    """Saves a picture of each open page, and the messages of each profile's consoles."""
     folder = evidence_of(item)
     folder.mkdir(parents=True, exist_ok=True)
     for number, profile in enumerate(PROFILES, 1):
@@ -181,12 +181,12 @@ def keep_evidence(item: pytest.Item) -> None:
         said = [*profile.witness.console, *(page.url for page in profile.context.pages)]
         (folder / f"{number}-console.txt").write_text("\n".join(said) + "\n")
         for page_number, page in enumerate(profile.context.pages, 1):
-            with contextlib.suppress(Error):  # of a page that crashed there is none, and the failure must be told
+            with contextlib.suppress(Error):  # a crashed page has no picture: report the test's failure
                 page.screenshot(path=folder / f"{number}-page-{page_number}.png", full_page=True)
 
 
 def environment() -> dict[str, Any]:
-    """What Chromium is told. Of a moved clock, all: its own waits fail where one kind of clock stays behind."""
+    """Chromium's environment. If the clock is moved, all kinds of clocks are: otherwise Chromium's waits fail."""
     names = os.environ | of_this_machine()
     names.pop("FAKETIME_DONT_FAKE_MONOTONIC", None)
     return names
@@ -194,7 +194,7 @@ def environment() -> dict[str, Any]:
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Ends with the last browser test: its event loop would make Django's ORM refuse to work in others."""
+    """Chromium, until the last browser test ends: with its event loop Django's ORM refuses to work in other tests."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES, env=environment())
         yield browser
@@ -221,14 +221,14 @@ def keeps_pages(chromium_that_keeps_pages: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def cast(backstage: Backstage) -> dict[str, Any]:
-    """People beside the demo's, a key of the last one's for each kind of link, and the number of that user."""
+    """More users than the demo's, the paths of one user's mailed links, and the id of that user."""
     links: dict[str, Any] = backstage.ask("cast", PAYLOAD)
     return links
 
 
 @pytest.fixture(scope="package")
 def idle_profiles(chromium: Browser) -> Iterator[list[Profile]]:
-    """To be used again: a new one takes Chromium a second of both cores."""
+    """Profiles to be used again: a new one takes Chromium a second on both cores."""
     idle: list[Profile] = []
     yield idle
     for profile in idle:
@@ -239,8 +239,8 @@ def idle_profiles(chromium: Browser) -> Iterator[list[Profile]]:
 def visit(
     request: pytest.FixtureRequest, chromium: Browser, idle_profiles: list[Profile], site: Site
 ) -> Iterator[Callable[..., Page]]:
-    """Opens a browser profile of its own and gives its page. None of them may have had reason to complain,
-    but about addresses with a part that is named in `refusals`."""
+    """`visit()` opens a browser profile and returns its page. After the test no profile may have complaints,
+    except about addresses with a part that is named in `refusals`."""
 
     def visit(refusals: tuple[str, ...] = (), fresh: bool = False, **options: Any) -> Page:
         like = [profile for profile in idle_profiles if profile.options == tuple(sorted(options.items()))]
@@ -262,7 +262,7 @@ def visit(
 
 
 def put_back(profile: Profile, idle: list[Profile], site: Site) -> None:
-    """For the next test that wants one like it, or to be closed."""
+    """Keeps the profile for the next test with the same options, or closes it."""
     if profile.options is None:
         profile.context.close()
     else:
@@ -277,7 +277,7 @@ def page(visit: Callable[..., Page]) -> Page:
 
 @pytest.fixture(params=[[FIRST_VIEW], pytest.param(OTHER_VIEWS, marks=pytest.mark.exhaustive)], ids=["", "other-views"])
 def sound(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """`sound(page)`: axe finds nothing and nothing sticks out, in the first view or in all the others."""
+    """`sound(page)`: axe finds nothing and no content is too wide, in the first view or in all others."""
     return partial(assert_sound, views=request.param)
 
 

@@ -12,7 +12,7 @@ from tests.running import Site
 
 @pytest.fixture(scope="session")
 def site() -> SimpleNamespace:
-    """The one that runs already: to start another takes longer than the three tests."""
+    """The site that runs already: starting another one would take longer than the three tests."""
     return SimpleNamespace(url=os.environ["RUNNING_SITE"])
 
 

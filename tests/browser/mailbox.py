@@ -1,4 +1,4 @@
-"""What someone does who looks into the demo's mailbox."""
+"""Reads mails in the demo's mailbox."""
 
 from playwright.sync_api import Locator, Page
 
@@ -18,5 +18,5 @@ def open_mail(page: Page, site: Site, to: str, subject: str) -> Locator:
 
 
 def link_in(mail: Locator) -> Locator:
-    """The link on which the mail turns: the last one in it."""
+    """The link that the mail is about: the last one in it."""
     return mail.get_by_role("link").last

@@ -1,4 +1,4 @@
-"""What every page must be: nothing that axe objects to, nothing wider than the window, in each theme and width."""
+"""Checks of every page: axe finds nothing, and nothing is wider than the window, in each theme and width."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
-# Only what is asked about comes back: axe's whole answer is a megabyte of what it found to be well.
+# Returns only the findings: axe's whole answer has a megabyte of checks that passed.
 ASK_AXE = """async ([part, options]) => {
     const found = await axe.run(part, {...options, resultTypes: ["violations", "incomplete"]});
     return [...found.violations, ...found.incomplete.filter(rule => rule.id === "color-contrast")].map(rule => ({
@@ -17,7 +17,7 @@ ASK_AXE = """async ([part, options]) => {
 }"""
 
 
-# Whatever fonts a machine has: no text is wider than this makes it (WCAG 2.2, 1.4.12, text spacing).
+# Makes text as wide as WCAG 2.2, 1.4.12 (text spacing) asks for, which is wider than any machine's fonts.
 SPACE_OUT = """spaced => {
     const sheet = (window.spacing ??= new CSSStyleSheet());
     sheet.replaceSync(`* {
@@ -37,20 +37,20 @@ class View:
     spaced: bool = False
 
 
-# In `make test` a page is looked at in the first; the other views are for `make test-all`.
+# `make test` checks each page in the first view; `make test-all` also in the others.
 FIRST_VIEW = View(360, "light")
 OTHER_VIEWS = [View(360, "dark"), View(1280, "light"), View(1280, "dark"), View(360, "light", spaced=True)]
 
 
 def assert_sound(page: Page, views: list[View], part: str = "html", unsure: bool = True) -> None:
-    """`part`: what is ours of the page, by a selector.
+    """`part` is a selector: only this part of the page is checked.
 
-    `unsure`: also where axe could not tell the contrast, which it never can in drawings, signs and wide tables.
+    `unsure`: also fails where axe cannot tell the contrast, as in drawings, signs and wide tables.
     """
     page.evaluate(AXE_SCRIPT)
     for view in views:
         look(page, view)
-        # What a theme changes is colours.
+        # A theme changes colours only.
         options = {"runOnly": ["color-contrast", "link-in-text-block"]} if view.theme == "dark" else {}
         objections = axe(page, part, unsure, **options)
         assert not objections, f"{view}: {objections}"
@@ -66,7 +66,7 @@ def look(page: Page, view: View) -> None:
 
 
 def axe(page: Page, part: str = "html", unsure: bool = True, **options: Any) -> list[str]:
-    """What axe objects to, and where it could not tell the contrast."""
+    """The findings of axe and, if `unsure`, the places where it could not tell the contrast."""
     found = page.evaluate(ASK_AXE, [part, options])
     return [f"{rule['rule']}: {node}" for rule in found if rule["sure"] or unsure for node in rule["nodes"]]
 

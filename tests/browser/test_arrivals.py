@@ -46,7 +46,7 @@ def test_the_page_in_between_is_sound(page: Page, site: Site, sound: Callable[..
 
 
 def stay(route: Route) -> None:
-    """The page as another site's link gets it, but it does not go on by itself."""
+    """Opens the page as a link on another site does, but the page does not continue by itself."""
     told = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "cookie": ""}
     answer = route.fetch(headers=route.request.headers | told)
     route.fulfill(response=answer, body=answer.text().replace('http-equiv="refresh"', 'name="stays"'))

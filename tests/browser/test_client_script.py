@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 PAYLOAD = base64.urlsafe_b64encode(json.dumps({"sub": "alice"}).encode()).decode().rstrip("=")
 BASE = "/pretended/"
-# What Chromium remarks about answers that are refused or do not come.
+# Chromium's messages about answers that are errors or are missing.
 REFUSALS = (BASE,)
 START = """async base => {
     const { createClient } = await import("/static/jwt_demo/client.js");
@@ -30,7 +30,7 @@ NO_LOCKS = "Object.defineProperty(navigator, 'locks', {value: undefined})"
 
 
 class Server:
-    """Answers the requests of a page's client, and counts them. It holds those to an address that `held` names."""
+    """Answers a page's requests and counts them. Requests to the addresses in `held` wait for `release`."""
 
     def __init__(self, page: Page) -> None:
         self.asked: list[str] = []
@@ -63,7 +63,7 @@ class Server:
 
 
 def open_client(page: Page, site: Site) -> Server:
-    """Opens a page with nothing in it but a client, `window.client`."""
+    """Opens a page that has only a client, `window.client`."""
     page.route("**/blank", lambda route: route.fulfill(content_type="text/html", body=BLANK))
     page.goto(f"{site.url}/blank")
     page.evaluate(START, BASE)

@@ -1,4 +1,4 @@
-"""Without this no run on another day would show anything: each process that a test meets is told the same time."""
+"""All processes of a test have the same time, also if the clock is moved. Runs on another day rely on this."""
 
 import time
 from email.utils import parsedate_to_datetime
@@ -25,6 +25,6 @@ def test_the_tests_the_site_its_store_and_the_browser_have_one_clock(
 
 
 def site_time(site: Site) -> tuple[int, int]:
-    """What the site's store holds for the time, in seconds since 1970 and microseconds."""
+    """The time by the store's clock, in seconds since 1970 and microseconds."""
     told: tuple[int, int] = redis.Redis(unix_socket_path=str(site.store_socket)).time()
     return told

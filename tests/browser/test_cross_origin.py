@@ -24,7 +24,7 @@ def made() -> Iterator[tuple[Host, int]]:
 
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
-    """A browser that has been nowhere."""
+    """A new browser context without cookies."""
     context = chromium.new_context()
     context.set_default_timeout(10_000)
     yield context
@@ -100,12 +100,12 @@ def test_tabs_of_that_page_share_a_login(context: BrowserContext, app: str) -> N
     press(second, "Write").to_have_text("401 You logged out in another tab.")
 
 
-# Asks as a script does that needs no leave of the server: a form's type, the cookies, no right to read the answer.
+# A request that needs no preflight: a form's content type, with cookies. The script cannot read the answer.
 BLIND = """async ([url, body]) => {
     const headers = { "Content-Type": "text/plain" };
     await fetch(url, { method: "POST", mode: "no-cors", credentials: "include", headers, body });
 }"""
-# Asks as one does that may read the answer.
+# A request whose answer the script may read if the server allows it.
 READ = """async ([url, body, credentials, access]) => {
     const headers = { "Content-Type": "application/json", ...(access && { Authorization: `Bearer ${access}` }) };
     const answer = await fetch(url, { method: "POST", credentials, headers, body: JSON.stringify(body) });
@@ -122,7 +122,7 @@ WAYS = ["jwt/auth/login", "jwt/auth/refresh", "jwt/auth/logout", "session/auth/l
 
 @pytest.mark.parametrize("host", ["other.site.localhost", "evil.localhost"])
 def test_no_other_page_changes_anything(context: BrowserContext, made: tuple[Host, int], app: str, host: str) -> None:
-    """A sibling of the site has Alice's cookies go along; another site has not."""
+    """Requests from a sibling host carry Alice's cookies; requests from another site do not."""
     page = context.new_page()
     for way, answered in (("token", "done"), ("session", "200")):
         page.goto(f"{app}#{way}")
@@ -175,7 +175,7 @@ def test_a_page_of_another_site_does_all_without_cookies(context: BrowserContext
 # ── The pages of the parts ─────────────────────────────────────────────────────────────────────
 
 
-# What Chromium asks a project for that has no icon.
+# Chromium asks for it if a page has no icon.
 ICON = ("favicon.ico",)
 
 

@@ -1,4 +1,4 @@
-"""A test that fails leaves what it saw: in `var/browser/`, in a folder named after it."""
+"""A failed test leaves pictures and console messages in `var/browser/`, in a folder named after the test."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The token flow as a person meets it: in, elsewhere, out, and what the browser holds of it."""
+"""The token flow's pages: login, other devices, logout, and what the browser stores."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ UNREACHABLE = "The server cannot be reached right now."
 
 @pytest.fixture(scope="module")
 def people(backstage: Backstage) -> None:
-    # Each of these has passwords, devices or tokens ended in one test only; walter has not.
+    # Tests change these users' passwords, devices or tokens, each user's in one test only. They do not change Walter's.
     backstage.ask("add_people", "anna", "bert", "carl", "dora", "emil", "fay", "gus", "hope", "ines", "jill", "kate")
 
 
@@ -159,7 +159,7 @@ def test_one_logs_in_and_out_by_keyboard_alone(page: Page, site: Site) -> None:
 def test_without_javascript_the_page_leads_to_the_other_flow(visit: Callable[..., Page], site: Site) -> None:
     page = visit(java_script_enabled=False)
     page.goto(f"{site.url}/jwt/")
-    # Playwright looks for texts and roles everywhere but in here.
+    # Playwright's locators by text and role do not search here.
     expect(page.locator("noscript p")).to_contain_text("This way of logging in needs JavaScript")
     expect(page.get_by_label("Password", exact=True)).to_be_hidden()
     page.locator("noscript a").click()
@@ -274,7 +274,7 @@ def test_a_lost_answer_that_is_asked_for_too_late_is_not_called_a_theft(
 
 
 def lose_an_answer(page: Page, site: Site, meanwhile: Callable[[], None]) -> None:
-    """A refresh that the server carries out and the page hears nothing of; it can ask again after `meanwhile`."""
+    """Drops the answer of a refresh that the server has carried out. The page can retry after `meanwhile`."""
     agent, old = user_agent(page), refresh_cookie(page.context)["value"]
     lost: list[int] = []
 

@@ -1,4 +1,4 @@
-"""The panel on the browsable API's pages of the token flow: it sends the token that navigation does not."""
+"""The panel on the token flow's browsable API: it sends the access token, which navigation cannot send."""
 
 import json
 from collections.abc import Callable
@@ -106,7 +106,7 @@ def test_logging_out_there_ends_it_everywhere(visit: Callable[..., Page], site: 
 
 
 def test_the_panel_is_sound(visit: Callable[..., Page], sound: Callable[..., None], site: Site) -> None:
-    """The part that is ours; the page around it is DRF's, which is light in both themes."""
+    """Only the panel is checked; the page around it is DRF's, which is light in both themes."""
     page = visit(refusals=ALL)
     for path in ("api/", "api/devices", "auth/login"):
         page.goto(f"{site.url}/jwt/{path}")

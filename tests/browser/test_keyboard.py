@@ -59,7 +59,7 @@ def test_nothing_moves_for_those_who_ask_for_stillness(visit: Callable[..., Page
 
 
 def tab_to(page: Page, name: str) -> None:
-    """Goes on until `name` has the focus, which is seen at every stop."""
+    """Presses Tab until `name` has the focus; at each stop the focus must be visible."""
     stops = []
     while name not in stops:
         stops.append(tab(page))
@@ -67,7 +67,7 @@ def tab_to(page: Page, name: str) -> None:
 
 
 def tab(page: Page) -> str:
-    """One stop further."""
+    """Presses Tab once."""
     page.keyboard.press("Tab")
     focus = page.evaluate(FOCUS)
     assert focus["seen"], focus

@@ -38,10 +38,10 @@ def assert_drawn_and_sound(page: Page, sound: Callable[..., None]) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
     expect(page.locator("sequence-diagram svg").first).to_be_visible()
     assert_fits(page)
-    # Of text in a picture axe cannot tell the contrast. Its colours are those of the text beside it.
+    # axe cannot tell the contrast of text in a picture. It has the colours of the text beside it.
     page.evaluate("document.querySelectorAll('sequence-diagram').forEach(diagram => diagram.remove())")
     page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
-    # Nor where the buttons, which stay in sight, lie over other things.
+    # axe cannot tell it either where the buttons, which stay in view, cover other content.
     page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
     sound(page)
 
@@ -54,7 +54,7 @@ def test_one_button_shows_both_flows_and_what_differs(
     assert lit(page) == []
     press(page, "Log in both ways")
     expect(status(page)).to_have_text("Logged in, both ways. Now open the profile.")
-    # That the cookie was kept is not known before it comes back.
+    # Only a later request shows that the browser kept the cookie.
     assert lit(page) == [f"session-step-{n}" for n in range(1, 5)] + [f"token-step-{n}" for n in range(1, 6)]
     press(page, "Open the profile")
     expect(status(page)).to_have_text("The profile was opened, both ways.")
@@ -105,7 +105,7 @@ def test_who_is_logged_in_is_told_and_nothing_need_move(
     page.route("**/jwt/auth/login", lambda route: route.fulfill(status=429, headers={"Retry-After": "90"}, json={}))
     press(page, "Log in both ways")
     expect(status(page)).to_have_text("Too many failed logins. Try again in 2 minutes.")
-    # What did happen is shown all the same.
+    # The page still shows what happened before.
     assert lit(page) == [f"session-step-{n}" for n in range(1, 5)]
 
 

@@ -38,7 +38,7 @@ def test_a_run_is_drawn_and_told_on_a_narrow_screen(page: Page, sound: Callable[
     assert page.locator(".key-grid svg:has(.band)").evaluate_all(MISPLACED) == []
     assert page.evaluate(SIDEWAYS) == 0
     sound(page, unsure=False)
-    # While the next answer is under way the page says so, and takes no second press.
+    # While the page waits for the next answer it says so, and ignores a second press.
     page.evaluate(STAY)
     main.get_by_role("button", name="Change the keys").click()
     expect(main.get_by_role("status")).to_contain_text("The keys change.")

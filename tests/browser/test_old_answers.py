@@ -1,6 +1,6 @@
-"""Two tabs: an answer about the old credential arrives in one when the other has a newer one. It changes nothing.
+"""Two tabs: a late answer about an old credential must not change a newer one, which the other tab has received.
 
-What the server really answers to the old credential is held back until the browser has the new one.
+The server's real answer to the old credential is held back until the browser has the new credential.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,13 @@ numbers = count()
 
 @pytest.fixture
 def email(backstage: Backstage) -> str:
-    """Somebody who plays in no other test."""
+    """A user for one test only."""
     [email] = backstage.ask("people", f"tabs-{next(numbers)}-", 1, "alice@example.com")
     return str(email)
 
 
 def late(tab: Page, method: str, path: str, meanwhile: Callable[[], None], ask: Callable[[], Answer]) -> int:
-    """The tab asks; `meanwhile` is done; only then the answer arrives, which is what `ask` gets. Its status."""
+    """The tab sends a request, `meanwhile` runs, then the tab gets the answer of `ask`; returns its status."""
     held: list[Route] = []
     tab.route(f"**{path}", lambda route: held.append(route))
     script = "([method, path]) => { window.late = fetch(path, {method}).then(it => it.status); }"
@@ -47,7 +47,7 @@ def late(tab: Page, method: str, path: str, meanwhile: Callable[[], None], ask: 
 
 
 def cookie(page: Page, name: str) -> str:
-    """The value of this cookie in the browser, "" without it."""
+    """The value of this cookie in the browser, or "" if there is none."""
     return next((str(it["value"]) for it in page.context.cookies() if it["name"] == name), "")
 
 

@@ -1,4 +1,4 @@
-"""Two tabs of one browser: what was opened before a login or logout in the other helps its user on."""
+"""Two tabs of one browser: a page opened before a login or logout in the other tab still leads its user on."""
 
 from collections.abc import Callable
 
@@ -43,7 +43,7 @@ def test_a_login_button_that_is_pressed_twice_logs_in(page: Page, site: Site) ->
 
     def twice(route: Route) -> None:
         if route.request.method == "POST" and not first:
-            # Its cookies are kept, as Chromium keeps those of an answer that a second click made it drop.
+            # Chromium keeps the cookies of an answer that it drops because of a second click.
             first.append(route.fetch(max_redirects=0).status)
         route.continue_()
 

@@ -96,7 +96,7 @@ def test_a_password_can_be_shown_and_is_hidden_again(page: Page, site: Site, cas
 
 
 def guess(site: Site, email: str, number: int) -> None:
-    """Fails to log in so often. All ways in share one count."""
+    """Fails to log in `number` times. All ways to log in share one count."""
     for _ in range(number):
         assert Member(site).log_in(email, "a guess").status == 401
 

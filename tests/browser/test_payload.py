@@ -1,4 +1,4 @@
-"""What someone stored to be run in another's browser is read there, and nothing more."""
+"""A stored script is shown as text in another user's browser, and is not run."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The session flow as a person meets it: in, elsewhere, out, and what the browser holds of it."""
+"""The session flow's pages: login, other devices, logout, and what the browser stores."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def test_the_login_page_leads_where_one_was_going(page: Page, site: Site) -> Non
     expect(page).to_have_url(f"{site.url}/session/devices/")
 
 
-# Each of them is refused in tests/sessions_demo; here one shows that a browser is led nowhere else.
+# tests/sessions_demo tests each bad address; one of them is tested in a browser.
 @pytest.mark.parametrize("next", sampled(ELSEWHERE, {"//evil.example/"}))
 def test_the_login_page_leads_nowhere_else(page: Page, site: Site, next: str) -> None:
     session_login(page, site, "walter", then=f"?next={next}")
@@ -339,12 +339,12 @@ def plant(context: BrowserContext, value: str) -> None:
 
 
 def opens(site: Site, value: str) -> bool:
-    """Whether somebody with this session cookie, and nothing else, is shown a profile."""
+    """Whether a client that has only this session cookie is shown a profile."""
     return Member(site, value).send("GET", "/session/profile/").status == 200
 
 
 def lose_cookies(route: Route) -> None:
-    """What a browser does that takes no Secure cookie over http: the page arrives, its cookies do not."""
+    """Acts as a browser that accepts no Secure cookie over http: the page arrives without its cookies."""
     if route.request.method != "GET":
         route.continue_()
         return

@@ -1,4 +1,4 @@
-"""What the tests of the token flow's pages share."""
+"""Helpers for the tests of the token flow's pages."""
 
 import http.client
 import json
@@ -64,7 +64,7 @@ def token_login(page: Page, site: Site, name: str, remember: bool = False) -> No
     page.goto(f"{site.url}/jwt/")
     fill(page, name, remember=remember)
     expect(title(page)).to_have_text(name.title())
-    # It comes last. A test that presses Tab before it would start at two places.
+    # The page's last step. A test that presses Tab earlier may start at a different element.
     expect(title(page)).to_be_focused()
 
 
@@ -81,7 +81,7 @@ def title(page: Page) -> Locator:
 
 
 def state(page: Page) -> Locator:
-    """The line that says how things stand."""
+    """The page's status line."""
     return page.get_by_role("status")
 
 
@@ -90,7 +90,7 @@ def press(page: Page, name: str) -> None:
 
 
 def renew(page: Page) -> None:
-    """Has the page get a new token, and waits until it has it."""
+    """Makes the page refresh, and waits until it has the new token."""
     with refreshing(page) as answer:
         press(page, "Get a new one")
     assert answer.value.status == 200

@@ -1,8 +1,8 @@
 """Imported by every Python process whose clock `tests.clocks` has moved, before anything else.
 
-Of the clock that counts seconds since boot, libfaketime 0.9.10 can move either all of its uses or none, and one kind of
-wait fails in each case: moved, `Event.wait(1)` never ends, and housekeeping stops; not moved, `time.sleep(1)` is an
-error. So it is not moved, and `time.sleep` waits by another system call.
+libfaketime 0.9.10 can move the monotonic clock for all of its uses or for none. If it is moved, `Event.wait(1)` never
+ends, and housekeeping stops. If it is not moved, `time.sleep(1)` raises an error. It is not moved here, and
+`time.sleep` is replaced by one that waits with another system call.
 """
 
 import select

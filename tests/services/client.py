@@ -1,4 +1,4 @@
-"""Who asks the services: by each of the three designs, with whatever headers, as bytes where a library would not."""
+"""A client of the services, for each of the three designs. It can send headers and bytes that a library would not."""
 
 import json
 import re
@@ -16,7 +16,7 @@ PASSWORD = "demo-only-alice"
 
 @dataclass
 class Answer:
-    """`hop` of the request that led to it is what a service wrote about it."""
+    """An answer of a service or of the gateway. `json` is `None` for other types."""
 
     status: int
     headers: dict[str, str]
@@ -34,14 +34,14 @@ class Client:
     holder: Holder = field(init=False)
 
     def log_in(self) -> None:
-        """Both ways."""
+        """Logs the user in by both flows."""
         site = self.services.site
         self.member, self.holder = Member(site), Holder(site)
         assert self.member.log_in(self.email, PASSWORD).status == 200
         assert self.holder.log_in(self.email, PASSWORD).status == 200
 
     def credential(self, design: str) -> dict[str, str]:
-        """The header that a design takes."""
+        """The header with the credential that a design accepts."""
         if design.startswith("session"):
             return {"Cookie": f"__Host-sessionid={self.member.session}"}
         return {"Authorization": f"Bearer {self.holder.access}"}
@@ -65,7 +65,7 @@ def ask(
     body: bytes = b"",
     patience: float = 10,
 ) -> Answer:
-    """One request, whose lines go out as they are written here."""
+    """Sends one request; its lines are sent unchanged."""
     port = services.port(name)
     length = [f"Content-Length: {len(body)}".encode()] if body or method not in ("GET", "HEAD") else []
     head = [f"{method} {path} HTTP/1.1".encode(), f"Host: localhost:{port}".encode(), b"Connection: close"]
@@ -73,11 +73,11 @@ def ask(
 
 
 def raw(services: Services, name: str, request: bytes, patience: float = 10) -> Answer:
-    """What comes back for these bytes: the first answer of the connection, status 0 without one."""
+    """Sends these bytes; returns the first answer of the connection, with status 0 if there is none."""
     received = b""
     with socket.create_connection(("127.0.0.1", services.port(name)), patience) as connection:
         try:
-            # Whoever refuses a body may close before all of it was sent, with the answer on its way.
+            # A server that refuses a body may answer and close the connection before all of it is sent.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(request)
             while part := connection.recv(65536):

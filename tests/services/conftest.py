@@ -1,4 +1,4 @@
-"""A site with the services beside it, once behind each gateway."""
+"""A site with its services, once behind each gateway."""
 
 import os
 import shutil
@@ -17,14 +17,14 @@ GATEWAYS = sampled(["caddy", "nginx"], {"caddy"})
 
 @pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
-    """Its pages know where the services are."""
+    """A site whose settings name the services' ports."""
     with Site(SERVICES_PORT=str(free_ports(len(PORTS)))) as site:
         yield site
 
 
 @pytest.fixture(scope="package", params=GATEWAYS)
 def services(request: pytest.FixtureRequest, site: Site) -> Iterator[Services]:
-    """In CI nginx must be there: nothing there is to be skipped."""
+    """The services behind one gateway. Without nginx tests are skipped, but in CI they fail."""
     if request.param == "nginx" and not shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"):
         says = "nginx is not installed."
         pytest.fail(says) if os.environ.get("CI") else pytest.skip(says)
@@ -40,7 +40,7 @@ def backstage(site: Site) -> Iterator[Backstage]:
 
 @pytest.fixture
 def alice(site: Site, services: Services, backstage: Backstage, request: pytest.FixtureRequest) -> Client:
-    """A user of this test alone, logged in both ways."""
+    """A user for this test only, logged in by both flows."""
     name = "".join(c if c.isalnum() else "-" for c in request.node.name).lower()
     [email] = backstage.ask("people", name[-60:], 1, "alice@example.com")
     client = Client(services, email)

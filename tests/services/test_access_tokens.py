@@ -1,4 +1,4 @@
-"""What an access token must be for a service that verifies it by the published keys. All are signed by the site."""
+"""Which access tokens a service accepts that verifies them with the published keys. The site signs all of them."""
 
 import base64
 import time

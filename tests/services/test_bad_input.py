@@ -1,4 +1,4 @@
-"""Whatever is sent to the gateway or to a service: never a 500, and never somebody else's identity."""
+"""Bad requests to the gateway or to a service: no answer is a 500, and no client gets another user's identity."""
 
 import json
 
@@ -8,7 +8,7 @@ from tests.running import DESIGNS, Services
 from tests.services.client import Client, as_lines, ask, raw
 
 JSON = b"Content-Type: application/json"
-# To `orders`, which takes a name of an article.
+# Bodies for `orders`, which expects the name of an article.
 BODIES = {
     "nothing": b"",
     "no JSON": b"{",
@@ -91,27 +91,27 @@ def test_no_cache_keeps_what_a_service_answers(services: Services, alice: Client
 
 
 def test_a_large_body_is_413_at_the_gateway(services: Services, alice: Client) -> None:
-    # A service takes a little more, and would say 400.
+    # The services' own limit is a little higher: there the answer would be 400.
     body = json.dumps({"article": "x" * 64_500}).encode()
     assert len(body) < 64 * 1024
     whole = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     lines = [*as_lines(alice.credential("token")), JSON]
     for design in DESIGNS:
         path = f"/{design}/orders/"
-        # Caddy passes a body on as it comes, and by session nobody is there: the service need not read it to refuse.
+        # Caddy streams a body. The request has no session, so a service can answer 401 without reading the body.
         sooner = {401} if design == "session" else set()
         assert ask(services, "gateway", path, *lines, method="POST", body=body).status in {413} | sooner
         head = [f"POST {path} HTTP/1.1", f"Host: localhost:{services.port()}", "Connection: close"]
         head += ["Transfer-Encoding: chunked"]
         request = b"\r\n".join([*[line.encode() for line in head], *lines, b"", b""])
-        # A service that is sent its beginning wants a length.
+        # A service that receives the beginning of a chunked body asks for a length.
         assert raw(services, "gateway", request + whole).status in {411, 413} | sooner
 
 
 def test_a_service_bounds_a_body_by_itself(services: Services, alice: Client) -> None:
     lines = [*as_lines(alice.credential("token")), JSON]
     head = [b"POST / HTTP/1.1", b"Host: localhost", b"Connection: close", *lines]
-    # Without the body: the answer does not wait for it.
+    # The body is not sent: the service answers without waiting for it.
     assert raw(services, "orders", b"\r\n".join([*head, b"Content-Length: 70000", b"", b""])).status == 413
     whole = b'10\r\n{"article": "x"}\r\n0\r\n\r\n'
     assert raw(services, "orders", b"\r\n".join([*head, b"Transfer-Encoding: chunked", b"", b""]) + whole).status == 411

@@ -1,4 +1,4 @@
-"""What is down is 502 or 503, and logs nobody out; without `auth` nobody comes in."""
+"""A service that is down is a 502 or 503 and logs no user out; without `auth` no request is let in."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ ASKED = ("session", "token")
 
 @pytest.fixture
 def own(services: Services) -> Iterator[Services]:
-    """Services of this test, and a site, to break."""
+    """A site and services for this test only, which may break them."""
     with Site() as site, Services(site, GATEWAY=services.environment["GATEWAY"]) as own:
         yield own
 
@@ -27,7 +27,7 @@ def stopped(services: Services, name: str) -> Iterator[None]:
     pid = services.pid(name)
     os.kill(pid, signal.SIGKILL)
     until(lambda: f"{name} ended" in services.log.read_text())
-    # What it had started sees so within a second.
+    # The process's children notice within a second, and end.
     until(lambda: not services.processes(name))
     yield
 
@@ -38,7 +38,7 @@ def test_a_service_that_is_down_logs_nobody_out(own: Services) -> None:
     with stopped(own, "orders"):
         for design in DESIGNS:
             answer = client.get(design)
-            # As an outage of the site: in JSON, with the time to wait, and kept by no cache.
+            # The same answer as in an outage of the site: JSON, with `Retry-After`, and nothing that ends a login.
             assert (answer.status, answer.headers.get("retry-after")) == (503, "5"), answer
             assert answer.json["error"]
             assert "set-cookie" not in answer.headers
@@ -72,9 +72,9 @@ def test_without_auth_nobody_comes_in(own: Services) -> None:
                     502,
                     503,
                 )
-        # Who verifies by published keys needs nobody, as long as the keys are kept.
+        # A service that verifies with the published keys does not need `auth` while it keeps the keys.
         assert client.get("each").status == 200
-        # `billing` has never fetched them: it does not know whether the token is good, and does not say that it is not.
+        # `billing` has never fetched the keys. It cannot tell whether the token is valid, so it answers 503, not 401.
         unknown = client.get("each", "billing/")
         assert (unknown.status, unknown.headers["retry-after"]) == (503, "5")
     assert (client.member.whoami(), client.holder.whoami()) == (200, 200)

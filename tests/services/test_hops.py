@@ -14,7 +14,7 @@ def test_look_ups_and_signatures_are_those_of_the_design(services: Services) -> 
     assert done.returncode == 0, done.stderr
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
     assert {cells[0]: cells[1:5] for cells in lines[2:]} == {
-        # By auth, by the service; made, verified. An access token that came to auth before is not verified again there.
+        # Look-ups by `auth` and by the service; tokens signed and verified. `auth` verifies an access token only once.
         "Shared session": ["1", "0", "1", "1"],
         "Token checked at the gateway": ["1", "0", "1", "1"],
         "Token checked by each service": ["0", "0", "0", "1"],

@@ -1,4 +1,4 @@
-"""F1 to F6: an identity comes from `auth` and from nowhere else, behind Caddy and behind nginx."""
+"""F1 to F6: only `auth` gives a request its identity, behind Caddy and behind nginx."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from tests.site.holder import Holder
 from tests.site.member import exchange
 
 ASKED = ("session", "token")
-# How a client may write the headers of an identity, so that some server takes them for it.
+# Spellings of the identity headers that some server may accept from a client.
 SPOOFED = {
     "plain": [b"X-User-ID: 1", b"X-User-Role: admin"],
     "another case": [b"x-uSER-id: 1", b"x-user-ROLE: admin"],
@@ -26,7 +26,7 @@ SPOOFED = {
     "with a token": [b"X-User-ID: 1", b"X-User-Role: admin", b"X-Internal-Token: e30.e30.e30"],
     "a comma": [b"X-User-ID: 1,2", b"X-User-Role: admin,member"],
 }
-# What no server may take for a header at all.
+# Malformed lines that no server may read as a header.
 BROKEN = {
     "folded": [b"X-Harmless: 1", b" X-User-ID: 1"],
     "folded value": [b"X-User-ID:", b" 1", b"X-User-Role:", b" admin"],
@@ -38,12 +38,12 @@ BROKEN = {
 
 
 def arrived(services: Services, service: str, answer: Answer) -> dict[str, str]:
-    """The headers that this request had when it came to a service, as that wrote them down."""
+    """The headers with which this request reached a service, from the service's log."""
     return written(services, service, answer)["headers"]
 
 
 def written(services: Services, name: str, answer: Answer) -> Any:
-    """What a process wrote about the request that led to this answer."""
+    """The line of a process's log about the request that led to this answer."""
     found = []
 
     def look() -> bool:
@@ -68,7 +68,7 @@ def test_what_a_client_calls_itself_never_arrives(services: Services, alice: Cli
     user_id = alice.holder.send("GET", "/jwt/api/whoami").json["userId"]
     assert user_id != "1"
     as_alice = alice.get(design, "billing/prices", *SPOOFED[way])
-    # By the gateway itself: a service refuses another spelling too, and then the status would be another.
+    # The gateway itself removes the headers. If one reached the service, it would refuse the request.
     assert (as_alice.status, as_alice.json["userId"]) == (200, user_id)
     assert_one_identity(arrived(services, "billing", as_alice), user_id if design in ASKED else None)
     assert alice.get(design, "billing/total", *SPOOFED[way]).status == 403
@@ -79,7 +79,7 @@ def test_what_a_client_calls_itself_never_arrives(services: Services, alice: Cli
 
 
 def assert_one_identity(headers: dict[str, str], user_id: str | None) -> None:
-    """Whatever a WSGI server would make HTTP_X_USER_ID of stands there once, or not at all; likewise the others."""
+    """Only one header, or none, can become HTTP_X_USER_ID in a WSGI server; the same for role and token."""
     spelled = [re.sub(r"[^a-z]", "-", name.lower()) for name in headers]
     same = {name: value for name, value in headers.items() if re.sub(r"[^a-z]", "-", name.lower()) == "x-user-id"}
     assert list(same.values()) == ([] if user_id is None else [user_id]), same
@@ -136,7 +136,7 @@ def test_an_anonymous_request_has_no_identity_at_all(services: Services, design:
 
 
 def token_for(services: Services, client: Client, service: str) -> tuple[str, dict[str, Any]]:
-    """An internal token, as `auth` gives it to who reaches its socket; and its claims."""
+    """An internal token, which `auth` gives to any client that can reach its socket, and its claims."""
     import http.client
     import socket
 
@@ -194,7 +194,7 @@ def test_a_service_refuses_anything_but_one_key(services: Services, alice: Clien
     token, _ = token_for(services, alice, "orders")
     lines = [f"X-User-ID: {value}" for value in values]
     answer = around(services, "orders", *lines, "X-User-Role: member", f"X-Internal-Token: {token}")
-    # A key that is another's is one key: it is the token that does not say so.
+    # Another user's id is one well-formed id, but it differs from the id in the token.
     assert answer.status == (401 if values == ["all"] else 400)
 
 
@@ -282,6 +282,6 @@ def test_no_length_hides_a_second_request(services: Services, alice: Client, des
 
 
 def lines_of(services: Services, name: str) -> list[str]:
-    """What it wrote so far, without a line that is being written; also into the file before this one."""
+    """The complete lines of a process's log so far, those in the rotated file included."""
     logs = sorted(services.folder.glob(f"{name}*.log*"), key=lambda log: log.stat().st_mtime)
     return [line for log in logs for line in log.read_text().split("\n")[:-1]]

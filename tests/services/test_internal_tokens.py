@@ -1,4 +1,4 @@
-"""What an internal token must be for a service to take it. No process is started for these."""
+"""Which internal tokens a service accepts. These tests start no process."""
 
 import base64
 import json
@@ -53,7 +53,7 @@ def claims(**more: Any) -> dict[str, Any]:
 
 
 def signed(issuer: Issuer, payload: dict[str, Any], **header: Any) -> str:
-    """By the key of `auth` itself."""
+    """A token signed with the key of `auth`."""
     return jwt.encode(payload, issuer._key, "EdDSA", headers={"typ": TYPE, "kid": issuer.kid} | header)
 
 
@@ -124,7 +124,7 @@ def test_keys_that_were_gone_are_found_again(issuer: Issuer, keys: Keys, file: P
     aside = file.rename(file.with_suffix(".aside"))
     with pytest.raises(jwt.InvalidKeyError):
         read(signed(issuer, claims(), kid="another"), "orders", keys)
-    aside.rename(file)  # with the time it was written at
+    aside.rename(file)  # a rename keeps the modification time
     assert read(token, "orders", keys)["sub"] == "7"
 
 

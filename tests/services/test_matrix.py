@@ -1,4 +1,4 @@
-"""A11 behind the gateway: each kind of token is good in its own place, and in no other."""
+"""A11 behind the gateway: each kind of token is accepted in its own place, and in no other."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tests.site.member import Member, exchange
 
 ACCESS, API = {"typ": "at+jwt"}, "/jwt/api/whoami"
 BEARER, SESSION, INTERNAL = b"Authorization: Bearer ", b"Cookie: __Host-sessionid=", b"X-Internal-Token: "
-# Of the credential, the lines that carry it, and where: the services, the lines of an identity, the credential.
+# A place sends a credential and returns the answer. It takes the services, the identity headers and the credential.
 Place = Callable[[Services, list[bytes], bytes], Any]
 PLACES: dict[str, Place] = {
     "token": lambda at, _, text: ask(at, "gateway", "/token/orders/", BEARER + text),
@@ -66,7 +66,7 @@ def kinds(services: Services, alice: Client, backstage: Backstage) -> dict[str, 
         "internal": internal,
         "internal for billing": token_for(services, alice, "billing")[0],
         "id": backstage.ask("signed", "access", alice.holder.claims, {"typ": "JWT"}),
-        # What a site might put in an internal token's place, under the key that is published.
+        # A forged internal token: signed with the site's published access key instead of the key of `auth`.
         "internal of the site": backstage.ask("signed", "access", claims, {"typ": "internal+jwt"}),
         "internal as access": backstage.ask("signed", "access", claims | {"exp": int(time.time()) + 30}, ACCESS),
     }

@@ -1,4 +1,4 @@
-"""A service gives a user what is the user's own, and the total to an administrator alone."""
+"""A service gives a user only the user's own data, and the total only to an administrator."""
 
 import json
 
@@ -19,7 +19,7 @@ def test_nobody_sees_or_removes_what_is_anothers(services: Services, alice: Clie
     other = Client(services, email)
     other.log_in()
     own = alice.get("each").json["userId"]
-    # A field for the owner is no field.
+    # The services ignore a field that names the owner.
     assert add(alice, "orders", article="a lamp", user=other.get("each").json["userId"], id=1).status == 201
     assert add(alice, "billing", cents=1200, user="1").status == 201
     for design in DESIGNS:

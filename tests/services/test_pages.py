@@ -1,4 +1,4 @@
-"""What the pages of the site show of the services that run beside it."""
+"""The site's pages about the services that run beside it."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from tests.site.visitor import Visitor
 
 GATEWAY, SCALE = "/lab/gateway/", "/lab/scale/"
 ALL_IN, NOBODY = dict.fromkeys(DESIGNS, 200), dict.fromkeys(DESIGNS, 401)
-# The third design's token is the user's own, wherever it is sent; and it outlives a ban.
+# In the third design the client's token also works around the gateway, and stays valid after a ban.
 SEEN = {
     "through": ALL_IN,
     "spoofed": ALL_IN,
@@ -18,18 +18,18 @@ SEEN = {
     "around": NOBODY | {"each": 200},
     "banned": NOBODY | {"each": 200},
 }
-# Look-ups for the identity of the user who is let in: one in Redis, one for the revocation of a token, none.
+# Look-ups for each design: the session in Redis, the denylist of tokens, none.
 LOOK_UPS = {"session": {"auth": 1}, "token": {"auth": 1}, "each": {}}
 
 
 class Presser(Visitor):
-    """Presses buttons as a script does, and gets JSON."""
+    """Presses a page's buttons as a script does, and gets JSON."""
 
-    # A worker is started again, and a thousand visitors come.
+    # A press may restart a worker and send a thousand requests.
     patience = 60
 
     def press(self, page: str, way: str) -> Any:
-        """What came of it."""
+        """Presses the button `way` of a page; returns the result."""
         self.get(page)
         answer = self.send(
             "POST",
@@ -53,7 +53,7 @@ def test_each_request_of_the_gateways_page_comes_out_as_it_must_in_each_design(p
         trips = {trip["name"]: trip for trip in presser.press(GATEWAY, way)["trips"]}
         assert {name: trip["status"] for name, trip in trips.items()} == statuses, way
         users = {trip["user"] for trip in trips.values() if trip["status"] == 200}
-        # One user, the throwaway one, and never the one that the client calls itself.
+        # All requests have one user, the temporary one, and never the id that the client claims.
         assert len(users) <= 1 and users.isdisjoint({"1", None}), way
         assert bool(users) is (200 in statuses.values())
         assert [trip["user"] for trip in trips.values() if trip["status"] == 401] == [None] * [
@@ -67,7 +67,7 @@ def test_the_page_shows_at_each_hop_what_was_looked_up_and_what_arrived(presser:
         assert {name: hop["lookups"] for name, hop in hops.items() if hop["lookups"]} == LOOK_UPS[trip["name"]]
         assert trip["lookups"] == sum(LOOK_UPS[trip["name"]].values())
         assert set(hops) == {"gateway", "orders"} | ({"auth"} if trip["name"] != "each" else set())
-        # Who verifies a user's token, who signs an internal one, and who verifies that.
+        # How many tokens each process verifies, and which process signs one.
         verified = {name: hop["verified"] for name, hop in hops.items() if hop["verified"]}
         assert (
             verified

@@ -1,4 +1,4 @@
-"""What the processes have, write down, and let nobody else do."""
+"""The processes' environment, files, ports and logs."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ from tests.running import PORTS, ROOT, Services, Site
 from tests.services.client import Client, as_lines, ask
 from tests.services.test_identity import lines_of, token_for, written
 
-# What a process needs to run at all, and what it may know of the site: its ports, and what its access tokens say.
+# The variables that a process needs to run, and those about the site: its ports, and its tokens' issuer and audience.
 KNOWN = {"PATH", "HOME", "LANG", "TZ", "LD_PRELOAD", "FAKETIME", "PYTHONPATH", "SERVICE"}
 KNOWN |= {"PORT", "SERVICES_PORT", "VAR_DIR", "TOKEN_ISSUER", "TOKEN_AUDIENCE"}
 
@@ -109,7 +109,7 @@ def test_no_credential_is_in_any_log(services: Services, alice: Client) -> None:
     assert {log.name for log in logs} >= {"gateway.log", "auth.log", "orders.log", "billing.log"}
     for log in logs:
         text = log.read_text()
-        # The signature of a token is enough to put it together again.
+        # Only the signature is looked for: with a signature the rest of a token can be rebuilt.
         assert not [secret for secret in secrets if secret.split(".")[-1] in text], log.name
 
 
@@ -136,7 +136,7 @@ def test_who_comes_around_the_gateway_writes_no_line_without_an_id_of_its_form(s
 def test_a_log_is_bounded(services: Services) -> None:
     headers = [b"X-Request-ID: " + b"a" * 32, *[b"X-%d: " % number + b"y" * 2000 for number in range(50)]]
     ask(services, "billing", "/", *headers)
-    # What is longer than a name is cut off.
+    # Long values are cut off.
     length = len(lines_of(services, "billing")[-1])
     assert length < 15_000
     for _ in range(2 * hops.LARGEST // length + 10):

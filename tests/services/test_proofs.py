@@ -1,4 +1,4 @@
-"""The claims about the services, proved by the command beside a running site with its services."""
+"""The claims about the services, proved by the command while a site and its services run."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What the gateway asks `auth`: about the method, the origin and the cookies of the request that it holds."""
+"""What the gateway tells `auth` about a request: its method, its origin and its cookies."""
 
 import json
 import socket
@@ -15,7 +15,7 @@ from tests.site.member import TOKEN
 ORDER = json.dumps({"article": "a lamp"}).encode()
 JSON = b"Content-Type: application/json"
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
-# What a client may write so that `auth`, a service or a framework takes a POST for a GET.
+# Headers with which a client may try to make a POST look like a GET to `auth`, a service or a framework.
 DISGUISES = (
     [b"X-Forwarded-Method: GET"],
     [b"X-Forwarded-Method: GET", b"X-Forwarded-Method: GET"],
@@ -28,7 +28,7 @@ DISGUISES = (
 
 
 def send(client: Client, method: str, *lines: bytes, proved: bool = True, design: str = "session") -> Answer:
-    """An unsafe request with the user's cookie; `proved`, with the CSRF token too."""
+    """Sends an unsafe request with the user's cookie and, if `proved`, with the CSRF token."""
     credential = client.credential(design)
     if proved:
         credential |= {"Cookie": f"{credential['Cookie']}; __Host-csrftoken={TOKEN}", "X-CSRFToken": TOKEN}
@@ -59,7 +59,7 @@ def test_no_header_makes_another_method_of_a_request(services: Services, alice: 
         for method in UNSAFE:
             assert send(alice, method, *lines, proved=False).status == 403, (method, lines)
     assert orders(alice) == 0
-    # Nor the other way round: a request that changes nothing stays one.
+    # The headers do not turn a GET into an unsafe request either.
     for name in ("X-HTTP-Method-Override", "X-Forwarded-Method"):
         assert alice.get("session", "orders/", f"{name}: DELETE".encode()).status == 200
 

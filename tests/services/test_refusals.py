@@ -1,4 +1,4 @@
-"""What `auth` refuses comes to the client as `auth` said it, whichever gateway asked; and nothing is a 500."""
+"""A refusal by `auth` reaches the client unchanged through either gateway, and no answer is a 500."""
 
 import pytest
 

@@ -58,7 +58,7 @@ def make_due(arena: Arena, member: Member) -> None:
 
 @dataclass(frozen=True)
 class Use:
-    """A request, whether it notes the session's use, and after how many of its commands to the store to end the session."""
+    """A request, whether it notes the session's use, and after how many of its commands the session is ended."""
 
     send: Callable[[Member], Answer]
     due: bool

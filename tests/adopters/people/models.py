@@ -7,6 +7,6 @@ from django.db import models
 
 
 class Member(AbstractUser):
-    """Known by a UUID."""
+    """The primary key is a UUID."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

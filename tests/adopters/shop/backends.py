@@ -1,4 +1,4 @@
-"""A way to log in beside Django's: the password is kept elsewhere."""
+"""An authentication backend beside Django's: the password is stored elsewhere."""
 
 from typing import Any
 

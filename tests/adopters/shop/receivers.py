@@ -1,4 +1,4 @@
-"""What the project does when it is told of a theft. Added with the part."""
+"""The project's signal receiver for a theft, added together with the part."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a project had before it took a part: a page, a page for users, and an API with settings of its own."""
+"""A project's views before it takes a part: a page, a page for users, and an API with its own settings."""
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -19,7 +19,7 @@ def private(request: HttpRequest) -> HttpResponse:
 
 
 class Echo(APIView):
-    """Says what it was sent, in whatever form."""
+    """Returns the data of the request, in any format."""
 
     def get(self, request: Request) -> Response:
         return Response({"user": request.user.get_username()})
