@@ -170,7 +170,7 @@ def theft(host: Host, name: str) -> None:
 
 
 def restart(host: Host, name: str) -> None:
-    """The server restarts: its users stay logged in, and housekeeping reports nothing."""
+    """The server restarts: its users stay logged in, and the periodic commands succeed."""
     member, holder = by_session(host, name), by_token(host, name)
     host.restart()
     assert works(member, holder) == [200, 200]
@@ -292,7 +292,7 @@ def test_a_project_with_a_user_model_and_a_backend_of_its_own() -> None:
 
 @pytest.mark.exhaustive
 def test_a_project_that_takes_the_tokens_alone() -> None:
-    """It keeps Django's sessions. Tokens issued by stock SimpleJWT are refused, and their outstanding tokens deleted."""
+    """It keeps Django's sessions. Stock SimpleJWT's tokens are refused, and their outstanding tokens deleted."""
     with Host("INSTALLED_APPS += ['rest_framework_simplejwt', 'rest_framework_simplejwt.token_blacklist']") as host:
         host.shell(USERS.replace("NUMBER", "1"))
         token = host.shell(STOCK)

@@ -202,7 +202,7 @@ def may(reader: Reader, title: str) -> None:
 
 
 def model_permissions(reader: Reader) -> None:
-    """Only a user with the view permission can read others' notes, and only one with the delete permission delete them."""
+    """Only the view permission lets a user read others' notes, and only the delete permission delete them."""
     first = f"/api/all/{reader.holder().send('POST', NOTES, {'text': 'tea'}).json['id']}/"
     for method, path in (("GET", "/api/all/"), ("HEAD", first), ("GET", first), ("DELETE", first)):
         assert reader.statuses(method, path) == [401, 403, 403]
@@ -489,7 +489,7 @@ def test_the_page_has_a_proxy_that_works(behind_a_proxy: Fresh, tmp_path: Path, 
 
 
 def login_behind(proxy: Proxy, host: Fresh) -> None:
-    """Logs in with a session and adds a note; returns the client address that the server has recorded."""
+    """Logs in with a session, adds a note, and checks the client address that the server has recorded."""
     alice = {"username": "alice", "password": "correct horse alice"}
     cookies = {CSRF: TOKEN}
     head = {"X_CSRFToken": TOKEN, "X_Forwarded_For": "203.0.113.9", "Cookie": f"{CSRF}={TOKEN}"}

@@ -1,4 +1,4 @@
-"""The proofs of attacks: what they ask of the range, what follows from the answers, and what is shown without one."""
+"""The proofs of attacks: their requests to the range, the verdicts from its answers, and the page without a range."""
 
 import json
 import threading
@@ -40,7 +40,7 @@ STOLEN = {
     "closure": ("patch", "ride", "refresh"),
     "cookie": ("ride",),
 }
-# What an honest run of the range shows, of the cases that the proofs ask for.
+# The outcomes of a real run of the range, for the cases that the proofs ask for.
 OUTCOMES: dict[str, bool] = {
     **{f"xss/{place}/{payload}": payload in stolen for place, stolen in STOLEN.items() for payload in PAYLOADS},
     **{f"csrf/{held}/{kind}/none": kind in sent for held, sent in LINES.items() for kind in KINDS},
@@ -104,7 +104,7 @@ def as_case(name: str, succeeded: bool) -> dict[str, Any]:
 
 
 class Server(ThreadingHTTPServer):
-    """What answers where the range would: with this status and body, after so many seconds."""
+    """A server in place of the range: it answers with this status and body, after a delay in seconds."""
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)
@@ -135,7 +135,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving() -> Iterator[Server]:
-    """One that answers, at a port of its own."""
+    """Runs such a server at its own port."""
     with Server() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
@@ -151,7 +151,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def outcomes(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
-    """What comes of each case, to be changed; without a network."""
+    """The outcome of each case, which a test may change; no network is used."""
     found = dict(OUTCOMES)
 
     def ask(method: str, path: str, seconds_max: float, body: Any = None) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the record is kept; none is there yet."""
+    """The path of the record, which does not exist yet."""
     monkeypatch.setattr(recorded, "FILE", tmp_path / "recorded.json")
     return tmp_path / "recorded.json"
 

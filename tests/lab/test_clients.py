@@ -1,4 +1,4 @@
-"""The clients' page, and that what is counted there is what the programs send."""
+"""The clients' page. The requests that it counts are those that the programs send."""
 
 from typing import Any
 

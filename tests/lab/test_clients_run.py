@@ -1,4 +1,4 @@
-"""The clients that anybody may copy: downloaded from the page that shows them, and run as they are."""
+"""The clients that readers may copy, downloaded from their page and run unchanged."""
 
 import html
 import json
@@ -35,7 +35,7 @@ ASKED = {
 
 
 def requests(log: bytes) -> list[str]:
-    """What was asked of either flow."""
+    """The requests to both flows."""
     lines = [json.loads(line[line.index(b"{") :]) for line in log.splitlines() if b'"route": ' in line]
     return [
         f"{line['method']} {line['route']}" for line in lines if (line["route"] or "").startswith(("session/", "jwt/"))
@@ -71,7 +71,7 @@ def test_a_client_runs_exactly_as_the_page_shows_it(
 
 
 def test_a_wrong_password_is_a_failure(site: Site, tmp_path: Path) -> None:
-    """What never fails has shown nothing."""
+    """A client that cannot fail would prove nothing."""
     for program in clients.programs():
         if program.suffix != "mjs":
             path = tmp_path / program.name

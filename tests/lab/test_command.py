@@ -1,4 +1,4 @@
-"""`make prove`: a command with its set-up, on a machine where nothing was started, and beside a running site."""
+"""`make prove`, where no site was started yet, and while a site runs."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ def fresh() -> Iterator[Site]:
 
 
 def prove(site: Site, *words: str) -> "subprocess.CompletedProcess[str]":
-    """What `make prove` runs, under this site's configuration."""
+    """Runs the command of `make prove` with this site's configuration."""
     command = [sys.executable, "-m", "config.command", "prove", *words]
     return subprocess.run(command, cwd=ROOT, env=site.environment, capture_output=True, text=True)
 
@@ -43,7 +43,7 @@ def test_on_a_fresh_clone_it_sets_everything_up_and_leaves_no_store_behind(fresh
 
 
 def never_started(**environment: str) -> Iterator[Site]:
-    """A site that was never started, with what takes long to make."""
+    """A site that was never started. The files that take long to make are prepared."""
     site = Site(**environment)
     Prepared().copy_to(site.folder / "var", with_database=False)
     yield site
@@ -52,18 +52,18 @@ def never_started(**environment: str) -> Iterator[Site]:
 
 @pytest.fixture
 def with_range() -> Iterator[Site]:
-    """Its commands may start the attack range."""
+    """A site whose commands may start the attack range."""
     yield from never_started(RANGE="1", RANGE_PORT=str(free_port_pair()))
 
 
 @pytest.fixture
 def with_services() -> Iterator[Site]:
-    """Its commands may start the services."""
+    """A site whose commands may start the services."""
     yield from never_started(SERVICES="1", SERVICES_PORT=str(free_ports(len(PORTS))))
 
 
 def listens(site: Site) -> bool:
-    """Whether a process listens where the range does."""
+    """Whether a process listens at the range's port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", int(site.environment["RANGE_PORT"]))) == 0
 
@@ -131,7 +131,7 @@ def test_where_the_services_cannot_start_the_other_claims_are_proved(with_servic
     ("words", "asked"),
     [
         ("", True),
-        # What is recorded is the attack range's.
+        # Only the attack range's outcomes are recorded.
         ("--record", False),
         ("C14 c50", True),
         ("--part choice", True),

@@ -21,7 +21,7 @@ PAGE = "/lab/compare/"
 def shown(
     results: Any, written: Callable[[Any], Path], browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], str]:
-    """The page of `results`, as they are by then."""
+    """The page, with the current content of `results`."""
 
     def show() -> str:
         monkeypatch.setattr(compare, "RESULTS", written(results) / "results")
@@ -68,7 +68,7 @@ def test_without_results_that_can_be_read_the_page_says_so(
 
 
 def test_a_plot_that_was_not_collected_is_left_out(shown: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under names with a digest, as the running site has them, there is no address of a file that is unknown."""
+    """With hashed file names, as on the running site, asking for the URL of an unknown file is an error."""
     address = staticfiles_storage.url
 
     def of_what_was_collected(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Which one to choose: every combination of answers has one recommendation, and it can be sent as an address."""
+"""The page that recommends a flow: each combination of answers has one recommendation, and a URL of its own."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -45,7 +45,7 @@ def test_every_combination_of_answers_has_a_recommendation_and_every_rule_a_case
 
 
 def test_no_recommendation_forgets_what_was_answered() -> None:
-    """Whatever rule fits: what must hold of all of them."""
+    """Checks that hold for each recommendation, whichever rule it comes from."""
     for answers in EVERY:
         outcome = decide(answers).outcome
         at_once = "high" in answers.values() or "now" in answers.values() or "often" in answers.values()

@@ -1,4 +1,4 @@
-"""The page about the gateway where no services run, or something else has their ports. tests/services has the rest."""
+"""The gateway's page when no services run, or another program has their ports. tests/services has the other tests."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ JSON = {"Accept": "application/json"}
 
 @pytest.fixture
 def stranger(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Another program, which has the gateway's port."""
+    """Another program at the gateway's port."""
     with serving() as server:
         monkeypatch.setenv("SERVICES_PORT", str(server.server_port))
         yield server

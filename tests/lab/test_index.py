@@ -13,7 +13,7 @@ from tests.sessions_demo.conftest import cheap_hashes as cheap_hashes  # noqa: P
 
 
 def test_the_index_names_only_what_is_there_and_counts_the_proofs(browser: Browser) -> None:
-    # That the home page does without it is told in tests/config, which stand without the lab.
+    # tests/config, which runs without the lab, tests the home page without it.
     assert "lab/home" in browser.get("/").content.decode()
     page = browser.get("/lab/").content.decode()
     counts = f"{len(CLAIMS)} common claims about sessions and tokens. {len(PROOFS)} of them have a proof"

@@ -1,4 +1,4 @@
-"""Keys that change under running clients: no refusal by dates, refusals at once, and nothing is left of a run."""
+"""Key changes under running clients: a rotation refuses no client, a replacement at once does; a run leaves no files."""
 
 import stat
 import tempfile
@@ -32,13 +32,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def seen(folder: Path) -> list[list[tuple[int, int]]]:
-    """The modes of each folder and file of keys, as they were at every change of a run."""
+    """The file modes of each folder and file of keys, recorded at each change of a run."""
     return []
 
 
 @pytest.fixture(scope="module")
 def played(folder: Path, seen: list[list[tuple[int, int]]]) -> list[Played]:
-    """One run of both ways."""
+    """One run of both kinds of key changes."""
 
     def looking(way: key_change.Way) -> key_change.Way:
         def next_ring(before: Ring, now: datetime) -> Ring:
@@ -67,7 +67,7 @@ def test_each_of_three_keys_signed_at_both_servers_and_was_verified_everywhere(p
             for place in PLACES:
                 assert bool(each.count("signed", kid=kid, place=place)) is (place != SERVICE)
                 assert each.count("verified", kid=kid, place=place)
-    # By dates, nothing was signed by a key that was not active.
+    # In the rotation by dates, only active keys have signed.
     for kid, dated in played[0].keys.items():
         signed = [played[0].began + timedelta(seconds=use.at) for use in played[0].uses if use.kid == kid]
         assert all(dated.active <= moment for moment in signed)
@@ -92,7 +92,7 @@ def test_the_file_is_for_its_owner_alone_and_gone_afterwards(
 
 
 class Rig:
-    """A file with one key, its two servers, and a service that keeps what it has fetched."""
+    """A file with one key, two servers that read it, and a service that keeps the fetched keys."""
 
     def __init__(self, folder: Path) -> None:
         self.path, now = folder / "keys.json", timezone.now() - DAY
@@ -191,7 +191,7 @@ def test_the_page_shows_what_was_seen_as_a_drawing_as_tables_and_as_json(
     browser: Browser, played: list[Played], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "Seen just now" not in browser.get(PAGE).content.decode()
-    # What the fixture has run: another run would take another nine seconds.
+    # Uses the fixture's run, because another one would take nine seconds.
     monkeypatch.setattr(key_change, "run", lambda: played)
     page = browser.submit(PAGE).content.decode()
     by_dates, at_once = map(_as_json, played)

@@ -1,4 +1,4 @@
-"""The comparison: right counts, in each form it is handed out, and bounded."""
+"""The comparison: its counts are right in each format, and its size is limited."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from lab.pages import measure as page_module
 from tests.conftest import Browser
 
 PAGE = "/lab/measure/"
-# SQL and Redis a request; keys in Redis and rows a login; whether a ban is noticed at the next request.
+# SQL and Redis per request; Redis keys and rows per login; whether the next request after a ban is refused.
 COUNTS = {
     "session": (0, 1, 1, 1, True),
     "expiry": (0, 0, 0, 2, False),

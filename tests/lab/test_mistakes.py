@@ -1,4 +1,4 @@
-"""The nine mistakes: weak code is text, and the check of this server goes red when the server makes the mistake."""
+"""The nine mistakes: weak code is shown as text, and each check fails if this server makes the mistake."""
 
 import re
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def one_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def any_algorithm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the weak code has it."""
+    """Accepts any algorithm, as the weak code does."""
     monkeypatch.setattr(tokens.Backend, "key_of", lambda self, token: self.ring.active)
     decode = tokens.jwt.decode
 

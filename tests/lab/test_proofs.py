@@ -1,6 +1,6 @@
-"""Every claim comes out as it should, by evidence, and the sandbox leaves nothing behind.
+"""Every claim has the expected verdict, with evidence, and the sandbox leaves no data behind.
 
-Those about the services behind a gateway are proved in tests/services.
+tests/services proves the claims about the services behind a gateway.
 """
 
 import io
@@ -24,12 +24,12 @@ from tests.attack_range.conftest import attack_range as attack_range  # noqa: PL
 from tests.attack_range.conftest import chromium as chromium  # noqa: PLC0414  (a fixture)
 from tests.running import Range, Store
 
-# The denylist's own notes of how complete it is, which it makes anew whenever it is asked.
+# Keys with which the denylist marks that it is complete. It writes them again at each check.
 MARKERS = {b"denylist:lease", b"denylist:unbroken"}
 
 
 def everything(store: Store) -> set[tuple[Any, ...]]:
-    """What there is: each row of each table, each key of each database of the store."""
+    """All data: each row of each table, and each key of each database of the store."""
     models = [model for model in apps.get_models() if model is not HousekeepingRun]
     rows = {(model._meta.label, pk) for model in models for pk in model._base_manager.values_list("pk", flat=True)}
     keys = {(number, key) for number in range(4) for key in store.client(number).scan_iter()}
@@ -119,7 +119,7 @@ def test_without_a_proof_a_claim_is_not_proved_yet(db: None, monkeypatch: pytest
 
 
 def proved(*args: Any, **options: Any) -> tuple[str, int]:
-    """What the command prints, and its exit status."""
+    """Runs the command; returns its output and its exit status."""
     out = io.StringIO()
     try:
         call_command("prove", *args, stdout=out, **options)

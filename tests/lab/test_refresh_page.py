@@ -1,4 +1,4 @@
-"""The scenes of two who hold one refresh token: who is out at the end, in each order and with either window."""
+"""Two clients with one refresh token: which of them is logged out, in each order and with each grace period."""
 
 from collections.abc import Callable
 from typing import Any

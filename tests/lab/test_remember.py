@@ -1,4 +1,4 @@
-"""Remember me: what both cookies say, what the server will accept, and what is left of a browser that was closed."""
+"""Remember me: the lifetimes of both cookies, what the server accepts, and what remains after a browser is closed."""
 
 import re
 from typing import Any

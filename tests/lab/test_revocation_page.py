@@ -1,4 +1,4 @@
-"""A round: which credentials notice a revocation, and that the page leaves no user behind."""
+"""A round shows which credentials a revocation ends. The page leaves no user behind."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where proofs run: the address a client has there, and what is left of it afterwards."""
+"""The sandbox in which proofs run: its clients' address, and that it leaves no data behind."""
 
 import pytest
 from pytest_django import Settings

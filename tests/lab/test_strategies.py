@@ -1,4 +1,4 @@
-"""The three checks side by side: each lets in and keeps out exactly as it says, at the price it says."""
+"""The three checks: each accepts and refuses as documented, with the documented number of queries."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def test_each_check_costs_what_it_says_and_only_expiry_lets_a_revoked_token_in(
     with open_sandbox() as sandbox:
         person = sandbox.person()
         browser = sandbox.logged_in("jwt", person)
-        asked(browser, "denylist")  # the first one of all makes the list whole
+        asked(browser, "denylist")  # the very first request completes the denylist
         assert {check: asked(browser, check) for check in CHECKS} == {c: (200, *p) for c, p in PRICES.items()}
         with django_capture_on_commit_callbacks(execute=True):
             revoke_access(person.user, "test")

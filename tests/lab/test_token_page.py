@@ -97,7 +97,7 @@ def test_a_refusal_names_the_question_that_the_token_fails(alice: Any) -> None:
     for text, question in {
         f"{holder.access}=": "Form",
         f"{head}.{body} .{signature}": "Form",
-        # The last character has two bits that decode to nothing: another spelling of the same signature.
+        # Two bits of the last character are not decoded, so two spellings mean the same signature.
         holder.access[:-1] + ALPHABET[ALPHABET.index(signature[-1]) + 1]: "Form",
         jws.build_token('{"alg":"none","typ":"at+jwt"}', "{}", b"", "none"): "Form",
         f"{jws.sample_token()}": "Header",
@@ -117,7 +117,7 @@ def test_a_refusal_names_the_question_that_the_token_fails(alice: Any) -> None:
 
 @pytest.mark.parametrize("kind", [AccessToken, RefreshToken])
 def test_no_verdict_is_good_that_a_question_denies(alice: Any, kind: type) -> None:
-    """The questions are our own words; they may not be stricter or laxer than the verification they explain."""
+    """The page's questions explain the verification, so they must agree with its result."""
     holder = logged_in()
     text = holder.access if kind is AccessToken else holder.refresh
     name = kind.token_type  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The proofs about tokens and clients can come out otherwise: each is run against a site that lacks what it proves."""
+"""The proofs about tokens and clients can fail: each one runs against a site that lacks what it proves."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -63,7 +63,7 @@ def ends_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def any_cookie_will_do(patch: pytest.MonkeyPatch) -> None:
-    """Access tokens from a cookie, as many guides have it."""
+    """Accepts access tokens from any cookie, as many guides recommend."""
     get_header = views.JWTAuthentication.get_header
 
     def header(self: Any, request: Any) -> Any:

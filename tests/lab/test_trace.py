@@ -1,4 +1,4 @@
-"""The trace: what it counts is what the servers saw, it holds no secret, and no other browser can read it."""
+"""The trace: its counts agree with the servers', it holds no secret, and no other browser can read it."""
 
 import json
 import re
@@ -40,7 +40,7 @@ Counted = Callable[[Callable[[], Any]], tuple[Exchange, list[str], list[str]]]
 
 @pytest.fixture
 def counted(store: Store, db: None) -> Counted:
-    """`counted(work)`: the trace of the one request in it, and what the database and Redis say they were asked."""
+    """`counted(work)`: the trace of the one request in `work`, and the counts of the database and of Redis."""
 
     def run(work: Callable[[], Any]) -> tuple[Exchange, list[str], list[str]]:
         statements: list[str] = []
@@ -60,7 +60,7 @@ def counted(store: Store, db: None) -> Counted:
 
 
 def asked(monitor: Any) -> Iterator[str]:
-    """The names of the commands that clients sent to the site's databases, but for scripts' own."""
+    """The names of the commands that clients sent to the site's databases, without those of scripts."""
     for line in monitor.listen():
         name, _, rest = line["command"].partition(" ")
         if "the work is done" in rest:
@@ -122,7 +122,7 @@ def test_a_transaction_and_a_script_count_as_what_was_sent(counted: Counted) -> 
 
 
 def test_a_command_that_finds_its_connection_gone_is_counted(counted: Counted) -> None:
-    """To send it means to connect first, and that sends commands as well."""
+    """The client connects first, which sends commands as well."""
     pool = get_redis_connection("denylist").connection_pool
 
     def view(request: HttpRequest) -> HttpResponse:
@@ -153,7 +153,7 @@ def test_signatures_are_noted(db: None, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_a_proof_asks_counts_for_itself(db: None, whole: None) -> None:
-    """A page that plays a proof is a request around the proof's own."""
+    """A page that runs a proof is itself a request, with the proof's requests inside."""
     inner: list[Exchange] = []
 
     def page(request: HttpRequest) -> HttpResponse:
@@ -282,7 +282,7 @@ def test_no_secret_is_in_it(alice: User, store: Store, mailbox: Callable[[str], 
     secrets = visitor.secrets - {""}
     assert len(secrets) >= 15
     for secret in secrets:
-        # Six characters may be shown, by which to tell one from another.
+        # Six characters may be shown, to distinguish secrets.
         assert secret[:10].encode() not in kept + told, secret
 
 

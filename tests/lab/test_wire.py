@@ -1,4 +1,4 @@
-"""The page `wire`: plays that leave nothing behind and show no secret, and recordings of one's own."""
+"""The page `wire`: its plays leave no data and show no secret; a visitor can record requests."""
 
 import re
 import subprocess
@@ -45,7 +45,7 @@ STATUSES = {
 
 @pytest.fixture
 def secrets_seen(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Every password, cookie and token of the plays, as their browsers were given them."""
+    """Every password, cookie and token that the plays' browsers received."""
     seen: set[str] = set()
     ask, person = sandbox.Browser.ask, sandbox.Sandbox.person
 
@@ -114,7 +114,7 @@ def test_a_curl_line_is_one_command_that_asks_the_same(db: None, browser: Browse
     browser.submit(WIRE, {"action": "record"})
     browser.get("/session/api/whoami?" + "a" * 40, headers={"Origin": "it's $(here)"})
     entry = browser.get(WIRE).context["exchanges"][0]
-    # The shell says what curl would be given.
+    # A shell prints the arguments that curl would get.
     lines = _words(curl_command(entry | {"path": "/it's/$(echo here)/\x1b[201~\n"}))
     assert lines[:4] == ["curl", "-i", "--globoff", f"{settings.SITE_URL}/it's/$(echo%20here)/%1B[201~%0A"]
     assert f"{settings.CSRF_COOKIE_NAME}=its-token" in lines
