@@ -1,4 +1,4 @@
-"""Asking a running range over raw HTTP, and which addresses it has."""
+"""Raw HTTP requests to a running range, and the list of its addresses."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.running import ROOT, Range
 
-# Of each module of addresses the host that has them.
+# The host that serves each URLconf.
 HOSTS = {
     "pages": "range.localhost",
     "victim": "victim.localhost",
@@ -19,7 +19,7 @@ HOSTS = {
     "attacker": "attacker.localhost",
 }
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
-# What stands for a part of an address that varies.
+# Example values for the variable parts of addresses.
 PARTS = {"int": "1", "uuid": "3f2b8c1e-5a47-4c0e-9a55-0d8c6d1f7e21"}
 ADDRESSES = """
 import json
@@ -41,7 +41,7 @@ print(json.dumps({name: [*walk(get_resolver(f"attack_range.urls.{name}").url_pat
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """An answer."""
 
     status: int
     headers: HTTPMessage
@@ -56,7 +56,7 @@ def send(
     body: bytes = b"",
     headers: tuple[tuple[str, str | bytes], ...] = (),
 ) -> Answer:
-    """One request with this `Host` line, written as it is given. The length of a body is added if it is not there."""
+    """Sends one request with exactly this `Host` line. Adds `Content-Length` for a body if it is missing."""
     connection = HTTPConnection("127.0.0.1", attack_range.port, timeout=20)
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -72,14 +72,14 @@ def send(
 
 
 def inside(attack_range: Range, code: str) -> str:
-    """What `code` prints in a process with the range's settings: tests themselves cannot import it."""
+    """Runs `code` in a process with the range's settings, because tests cannot import the range; returns its output."""
     own = attack_range.environment | {"DJANGO_SETTINGS_MODULE": "attack_range.settings"}
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=ROOT, env=own, check=True, capture_output=True, text=True).stdout
 
 
 def addresses_of(attack_range: Range) -> dict[str, list[str]]:
-    """The addresses of each of `HOSTS`, with something in place of what varies in them."""
+    """The addresses of each of `HOSTS`, with example values for their variable parts."""
     assert {path.stem for path in (ROOT / "attack_range/urls").glob("*.py")} - {"__init__"} == HOSTS.keys()
     found = json.loads(inside(attack_range, ADDRESSES.replace("NAMES", repr([*HOSTS]))))
     return {name: sorted({f"/{_filled(path)}" for path in paths}) for name, paths in found.items()}

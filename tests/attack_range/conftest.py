@@ -1,4 +1,4 @@
-"""One attack range for the tests of a worker. They cannot import it; they ask it as the site's proofs do."""
+"""One attack range for each test worker. Tests cannot import it; they send requests as the site's proofs do."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import pytest
 
 from tests.running import Range
 
-# What the launcher hands on, of a site beside it.
+# Variables that the launcher of a site passes to the range.
 OF_A_SITE = {
     "SECRET_KEY": "of-the-site-beside-it-0123456789abcdefghij",
     "JWT_ACCESS_KEYS": "for-access-tokens-0123456789-abcdefghij,ed25519:" + "A1-_" * 10 + "abc",
@@ -20,14 +20,14 @@ OF_A_SITE = {
 
 @pytest.fixture(scope="session")
 def attack_range() -> Iterator[Range]:
-    """A running one."""
+    """A running attack range."""
     with Range(**OF_A_SITE) as attack_range:
         yield attack_range
 
 
 @pytest.fixture(scope="session")
 def chromium() -> None:
-    """For a test whose cases need Chromium: skips it where there is none, and never in CI."""
+    """Skips a test whose cases need Chromium if there is none, but not in CI."""
     if not shutil.which("chromium"):
         assert "REQUIRE_BROWSER" not in os.environ, "There is no Chromium on the PATH."
         pytest.skip("There is no Chromium on the PATH. On Debian: apt install chromium")

@@ -1,4 +1,4 @@
-"""The weak verifier is talked into every algorithm and key; ours into none."""
+"""The weak verifier accepts each wrong algorithm and key; ours accepts none."""
 
 import base64
 import hmac
@@ -20,7 +20,7 @@ A_FEW = ("alg/none-4/", "alg/confusion/", "alg/word-list/", "alg/legitimate")
 
 
 def attack(attack_range: Range, *cases: str) -> dict[str, bool]:
-    """Runs the cases, all of which must come out as expected. Which attacks succeeded."""
+    """Runs the cases, which must all have the expected outcome; returns which attacks succeeded."""
     results = attack_range.run(*cases)
     assert [case for case in results.values() if not case["as_expected"]] == []
     return {name: case["succeeded"] for name, case in results.items()}
@@ -39,7 +39,7 @@ def test_so_is_every_other_forged_token(attack_range: Range) -> None:
 
 
 def status(attack_range: Range, token: str) -> int:
-    """What the weak verifier answers for this token."""
+    """The status of the weak verifier's answer to this token."""
     host, bearer = f"victim.localhost:{attack_range.port}", (("Authorization", f"Bearer {token}"),)
     return send(attack_range, host, "/weak/alg/staff", headers=bearer).status
 
@@ -55,7 +55,7 @@ def segment(data: bytes) -> str:
 
 
 def test_the_weak_verifier_opens_no_pipe_and_no_device_but_the_empty_one(attack_range: Range, tmp_path: Path) -> None:
-    """A pipe that nobody writes to would hold its thread for ever; opened without waiting it would be an empty key."""
+    """Opening a pipe without a writer would block the thread forever. Opened non-blocking, it would be an empty key."""
     os.mkfifo(tmp_path / "pipe")
     assert status(attack_range, under_empty_key({"kid": os.devnull})) == 200
     for name in (str(tmp_path / "pipe"), str(tmp_path), "/dev/zero", "/dev/tty", "\0", "x" * 300):

@@ -41,7 +41,7 @@ def test_after_a_try_that_broke_off_every_defence_is_back(chromium: None, attack
 
 
 def post(attack_range: Range, **fields: Any) -> tuple[int, str]:
-    """The status and the page that the form of the page answers."""
+    """Submits the page's form; returns the status and the page."""
     host = {"Host": f"range.localhost:{attack_range.port}"}
     url, body = f"http://127.0.0.1:{attack_range.port}/break/", urlencode(fields, doseq=True).encode()
     try:
@@ -57,7 +57,7 @@ def outcome(page: str) -> str:
 
 
 def test_the_page_attacks_without_what_the_visitor_took_away(chromium: None, attack_range: Range) -> None:
-    """And the next attack meets every defence again."""
+    """The next attack meets all defences again."""
     case, [first, second] = "broken/own-key", CASES["broken/own-key"]
     for on, begins in (
         ([first, second], "Refused. Still on: Exact header, Keys from the settings."),

@@ -1,4 +1,4 @@
-"""Another origin makes the victim's browser send a request: what goes along, and what a defence refuses.
+"""Another origin makes the victim's browser send a request: which cookies are sent, and what a defence refuses.
 
 `SOAK=1` tries every cell of the matrix; without it, each cell without a defence and some of the others.
 """
@@ -19,7 +19,7 @@ CREDENTIALS = ("session-unset", "session-lax", "session-strict", "session-none",
 REQUESTS = ("link", "form", "fetch", "image", "port", "sibling")
 DEFENCES = ("none", "token", "origin", "metadata")
 COOKIES = set(CREDENTIALS) - {"bearer"}
-# Without a defence. The other port and the sibling host are the same site, and no SameSite stops them.
+# Outcomes without a defence. The other port and the sibling host are same-site, so SameSite does not stop them.
 GOES_ALONG = {
     "link": COOKIES - {"session-strict"},
     "form": {"session-unset", "session-none", "token-cookie"},
@@ -61,7 +61,7 @@ SINGLE = (
 
 
 def check(cells: list[tuple[str, str, str]], results: dict[str, dict[str, Any]]) -> None:
-    """Whether each cell of the matrix came out as it must, and for the right reason."""
+    """Checks that each cell of the matrix has the expected outcome, for the right reason."""
     for credential, request, defence in cells:
         case = results[f"csrf/{credential}/{request}/{defence}"]
         arrives = credential in GOES_ALONG[request]
@@ -104,7 +104,7 @@ def test_each_attack_beside_the_matrix_works_on_the_weak_and_not_on_ours(chromiu
         "csrf/legitimate/session",
         "csrf/legitimate/token",
     }
-    # The gate refuses what arrives with a credential of ours.
+    # The gate refuses requests that carry a credential of the project.
     for name in ("csrf/ours-session/port", "csrf/ours-token/sibling"):
         assert results[name]["detail"]["arrived"], name
         assert results[name]["detail"]["status"] == 403, name

@@ -1,4 +1,4 @@
-"""The table of defences: each row is whole, and what it says about the code and its tests is true."""
+"""The table of defences: each row is complete, and true about the code and its tests."""
 
 import importlib
 import os
@@ -16,10 +16,10 @@ from tests.running import ROOT
 
 ROWS: list[dict[str, Any]] = tomllib.loads((ROOT / "attack_range/defences.toml").read_text())["defence"]
 MUTATIONS = [row for row in ROWS if "mutation" in row]
-# Each of these has a row. Others may.
+# Each of these must have a row. Others may have one.
 IDS = {*(f"D{n}" for n in range(1, 10)), *(f"E{n}" for n in range(1, 5)), *(f"A{n}" for n in range(2, 6))}
 SWITCHED_MIN = 8
-# Seconds for the tests of one copy.
+# Seconds that the tests of one copy may take.
 PATIENCE = 300
 FAILED, PASSED = 1, 0
 
@@ -75,7 +75,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_tests(tree: Path, *names: str) -> subprocess.CompletedProcess[str]:
-    """These tests, run by a pytest of their own in that copy. The first that fails is the last."""
+    """Runs these tests in that copy with a separate pytest, which stops at the first failure."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VAR_DIR"))}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:randomly", "-n0", *names]
     return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=PATIENCE)
@@ -83,7 +83,7 @@ def run_tests(tree: Path, *names: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.exhaustive
 def test_the_tests_pass_on_a_copy_that_nothing_was_taken_from(tree: Path) -> None:
-    """Without this, a test that fails on every copy would seem to hold a defence."""
+    """The control: a test that fails on every copy would seem to test a defence."""
     result = run_tests(tree, *(row["test"] for row in MUTATIONS))
     assert result.returncode == PASSED, result.stdout
 
@@ -100,6 +100,6 @@ def test_without_the_defence_its_test_fails(tree: Path, row: dict[str, Any]) -> 
     finally:
         file.write_text(whole)
     assert result.returncode == FAILED, result.stdout + result.stderr
-    # An error while the tests are collected, or in a fixture, would be no failure of the test.
+    # An error during collection or in a fixture does not count as a failure of the test.
     assert re.search(r"\b1 failed\b", result.stdout), result.stdout
     assert " error" not in result.stdout.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""The time of a failed login shows who has an account on the weak, and not on ours."""
+"""The duration of a failed login shows who has an account on the weak server, and not on ours."""
 
 import pytest
 

@@ -12,6 +12,6 @@ def test_a_planted_id_is_logged_in_on_the_weak_and_not_on_ours(chromium: None, a
     assert [case for case in results.values() if not case["as_expected"]] == []
     assert results["fixation/weak"]["detail"] == {"before": 401, "after": 200}
     ours = results["fixation/ours"]["detail"]
-    # Chromium takes a look-alike name: without it the attack on ours would prove nothing.
+    # Chromium accepts the look-alike cookie. If it did not, the attack on ours would prove nothing.
     assert ours["planted"] > 0
     assert set(ours["statuses"]) == {401}

@@ -1,4 +1,4 @@
-"""The range's own pages: what they show is what the server said, with JavaScript and without."""
+"""The range's own pages: they show what the server has found, with JavaScript and without."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ exhaustive = pytest.mark.exhaustive
 
 @pytest.fixture(scope="module")
 def browser(chromium: None) -> Iterator[Browser]:
-    """The one of the visitor, beside that of the range."""
+    """The visitor's browser; the range has its own."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES, env=environment())
         yield browser
@@ -30,7 +30,7 @@ def browser(chromium: None) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, attack_range: Range) -> Iterator[Page]:
-    """A page of a fresh profile. Neither its console nor its policy may have had anything to complain about."""
+    """A page of a fresh profile. Its console must have no message, and its policy no violation."""
     context = browser.new_context(base_url=f"http://range.localhost:{attack_range.port}")
     page, complaints = context.new_page(), []
 
@@ -52,7 +52,7 @@ def test_every_page_says_what_it_is_and_keeps_a_strict_policy(attack_range: Rang
         answer = client.get(path)
     assert answer.status_code == 200
     assert "Attack range: weak on purpose" in text_of(answer)
-    # Beside the one that keeps all of the range on this machine.
+    # In addition to the policy that keeps the whole range on this machine.
     [policy] = [line for line in answer.headers.get_list("Content-Security-Policy") if "script-src 'self'" in line]
     assert "unsafe" not in policy
     assert "require-trusted-types-for 'script'" in policy

@@ -1,4 +1,4 @@
-"""What was good once is refused when it is sent again."""
+"""A credential that was used up is refused when it is sent again."""
 
 import pytest
 
@@ -15,5 +15,5 @@ def test_a_replay_works_on_the_weak_and_not_on_ours(chromium: None, attack_range
         "replay/refresh/weak",
         "replay/legitimate",
     }
-    # The copy, the token it was exchanged for, and the access token that came with that one.
+    # The copied refresh token, its successor, and the access token that was issued with the successor.
     assert results["replay/refresh/ours"]["detail"]["statuses"] == [401, 401, 401]

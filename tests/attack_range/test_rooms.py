@@ -1,4 +1,4 @@
-"""Each room is solved by what its last hint says, and by nothing less. Only what a server saw counts."""
+"""The step in a room's last hint solves the room, and nothing less does. Only what a server saw counts."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ ROOMS = [
 
 
 def enter(client: httpx.Client, slug: str, **form: str) -> httpx.Response:
-    """The page of a room; with a form, the answer to it."""
+    """Opens the page of a room; with a form, sends it and returns the answer."""
     answer = client.post(f"/rooms/{slug}/", data=form) if form else client.get(f"/rooms/{slug}/")
     assert answer.status_code == 200
     return answer

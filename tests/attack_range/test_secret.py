@@ -27,7 +27,7 @@ def test_a_known_key_forges_a_signed_cookie_and_no_session_of_ours(attack_range:
 
 
 def signed(data: bytes) -> str:
-    """What the weak server takes for a cookie of its own, whatever `data` is."""
+    """A cookie with any `data`, signed so that the weak server accepts it."""
     key, salt = "change-me-in-production", "django.contrib.sessions.backends.signed_cookies"
     return TimestampSigner(key=key, salt=salt).sign(data.decode())
 
@@ -49,7 +49,7 @@ def test_a_well_signed_cookie_that_cannot_be_read_is_no_session(attack_range: Ra
 
 
 def test_without_a_key_or_a_session_no_cookie_is_signed(attack_range: Range) -> None:
-    """An empty key would have Django sign with the key of the range's own pages."""
+    """With an empty key Django would sign with the key of the range's own pages."""
     for key, session, sentence in (
         ("", "{}", "A cookie is signed with a key, and none was given."),
         ("a", "{", "The session is not JSON that can be read."),

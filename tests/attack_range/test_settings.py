@@ -1,4 +1,4 @@
-"""What is attacked as the project's own code is set as the site is: the same defences, in the same order."""
+"""The project's own code runs in the range with the site's settings: the same defences, in the same order."""
 
 import json
 
@@ -27,14 +27,14 @@ SAME = (
     "SILENCED_SYSTEM_CHECKS",
     "X_FRAME_OPTIONS",
 )
-# Where the site has a class of its own, a subclass of the one that stands in the range.
+# Where the range has a class, the site may have a subclass of it.
 OF_THE_SITE = {
     "config.headers.PolicyMiddleware": "csp.middleware.CSPMiddleware",
     "config.headers.SecurityHeadersMiddleware": "django.middleware.security.SecurityMiddleware",
     "config.headers.HostMiddleware": "django.middleware.common.CommonMiddleware",
     "config.closed.ClosedByDefaultMiddleware": "django.contrib.auth.middleware.LoginRequiredMiddleware",
 }
-# They watch, write error pages and serve files.
+# These log requests, write error pages and serve files; they are no defences.
 NO_DEFENCES = (
     "lab.tracing.middleware.TraceMiddleware",
     "config.log.RequestLogMiddleware",

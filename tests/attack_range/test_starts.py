@@ -1,4 +1,4 @@
-"""What refuses the start of the range: each with one sentence, which says what to do."""
+"""Reasons for which the range does not start: each is one sentence that says what to do."""
 
 import fcntl
 import json
@@ -41,7 +41,7 @@ def keys_of(attack_range: Range) -> Path:
 
 
 def assert_refused(attack_range: Range, *words: str, **environment: str) -> None:
-    """It ends with one line that holds these words and no secret, and leaves no process behind."""
+    """The range ends with one line that has these words and no secret, and leaves no process behind."""
     command = [sys.executable, "-m", "attack_range"]
     own = attack_range.environment | environment
     # Its output ends when the last of its processes does.

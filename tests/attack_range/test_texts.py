@@ -1,4 +1,4 @@
-"""What the pages say about each attack is complete, and the code that they show stands in the files that they name."""
+"""The pages' texts about each attack are complete, and the code that they quote is in the files that they name."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""A script in the page steals what JavaScript can reach, and rides what it cannot; on our pages none gets in."""
+"""An injected script steals credentials that JavaScript can read, and uses those that it cannot. Our pages run none."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.running import Range
 
 pytestmark = pytest.mark.browser
 
-# For each place, whether the script that reads, patches fetch, rides, refreshes, or comes from a vendor succeeds.
+# For each place of a credential, whether these scripts succeed: read, patch fetch, ride, refresh, vendor.
 PAYLOADS = ("read", "patch", "ride", "refresh", "vendor")
 MATRIX = {
     "local-storage": (True, True, True, True, True),
@@ -28,7 +28,7 @@ CELLS = [
 
 
 def succeeded(attack_range: Range, *cases: str) -> dict[str, bool]:
-    """Whether each of these succeeded. Fails when one of them broke off."""
+    """Returns whether each case succeeded. Fails if one of them was aborted."""
     results = attack_range.run(*cases)
     assert [case for case in results.values() if not case["as_expected"]] == []
     return {name: case["succeeded"] for name, case in results.items()}
@@ -58,7 +58,7 @@ def test_another_tab_does_not_have_what_lies_in_session_storage(chromium: None, 
 def test_a_payload_stored_as_a_name_does_not_run_on_our_pages(flow: str, chromium: None, attack_range: Range) -> None:
     result = attack_range.run(f"xss/ours/stored-{flow}")[f"xss/ours/stored-{flow}"]
     assert not result["succeeded"], result
-    # Each of the two defences holds without the other, and the payload runs without both.
+    # Each of the two defences is enough alone; without both the payload runs.
     directive = {"session": "script-src-attr", "token": "require-trusted-types-for"}[flow]
     assert result["detail"] == {"escaped": True, "policy_refused": directive, "ran_without_both": True}
 

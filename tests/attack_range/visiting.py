@@ -9,7 +9,7 @@ from tests.running import Range
 
 
 def visitor(attack_range: Range) -> httpx.Client:
-    """A new one, without a past."""
+    """A new visitor without cookies."""
     # Python does not resolve *.localhost.
     host = {"Host": f"range.localhost:{attack_range.port}"}
     address = f"http://127.0.0.1:{attack_range.port}"
@@ -22,7 +22,7 @@ def text_of(page: httpx.Response) -> str:
 
 
 def given(page: httpx.Response, name: str) -> str:
-    """What a room gives its visitor."""
+    """The credentials or texts that a room gives its visitor."""
     found = re.search(rf'data-given="{name}"><code>(.*?)</code>', page.text)
     assert found, page.text
     return html.unescape(found[1])

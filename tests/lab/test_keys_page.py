@@ -1,4 +1,4 @@
-"""Key changes under running clients: a rotation refuses no client, a replacement at once does; a run leaves no files."""
+"""Key changes under running clients: a rotation refuses no client, a replacement at once does. A run leaves no file."""
 
 import stat
 import tempfile
