@@ -1,4 +1,4 @@
-"""The gateway's page in a browser, beside running services: what is drawn, on the narrowest screen too."""
+"""The gateway's page in a browser, while the services run: its drawing, on the narrowest screen too."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.exhaustive]
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    """Not the site of the other browser tests: those have no services."""
+    """A separate site with services: the site of the other browser tests has none."""
     with Site(SERVICES_PORT=str(free_ports(len(PORTS)))) as site, Services(site):
         yield site
 
@@ -30,7 +30,7 @@ def test_a_request_is_drawn_in_three_designs_and_fits_a_narrow_screen(
         drawing = main.locator(f"#trip-{design} sequence-diagram")
         expect(drawing.locator("svg")).to_be_visible()
         expect(drawing).to_have_role("img")
-        # Each arrow is there in words as well.
+        # Each arrow is also described in words.
         assert drawing.locator("svg text").count() >= main.locator(f"#trip-{design} .words > li").count() > 3
     assert_fits(page)
     for details in main.locator("summary").all():

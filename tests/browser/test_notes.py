@@ -17,7 +17,7 @@ Sound = Callable[..., None]
 
 @pytest.fixture
 def walter(page: Page, site: Site, cast: dict[str, Any]) -> Page:
-    """A browser in which Walter has just logged in, and comes to his notes."""
+    """A browser in which Walter has just logged in, with his notes open."""
     session_login(page, site, "walter", then="?next=/notes/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Notes")
     return page

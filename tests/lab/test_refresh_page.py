@@ -30,7 +30,7 @@ ENDS = {
 def test_each_scene_ends_as_it_must(scene: str, grace_period: int) -> None:
     with open_sandbox() as sandbox:
         played = rotation.play_scene(sandbox, scene, grace_period)
-        # An alarm just where everybody is out; where one login ended, that it came too late.
+        # The alarm is shown only if all logins end. If one login ends, the note says that its retry came too late.
         assert any(step.alarm for step in played.steps) == (ENDS[scene, grace_period] == set())
         late = [step.note for step in played.steps if step.late]
         assert late == (

@@ -1,4 +1,4 @@
-"""Reading, verifying and forging a token: lenient to read, strict to accept, and silent about what was sent."""
+"""Reading, verifying and forging a token: reading is lenient, verifying is strict, and no log has the token."""
 
 import hashlib
 import io

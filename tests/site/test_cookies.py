@@ -1,4 +1,4 @@
-"""Which cookies the running site believes. What is sent goes through sockets, byte by byte."""
+"""Which cookies the running site accepts. Requests go through sockets, byte by byte."""
 
 import json
 import os
@@ -25,7 +25,7 @@ WHOAMI, LOGOUT = "/session/api/whoami", "/session/auth/logout"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; `cookies` are the `Set-Cookie` lines."""
+    """An answer; `cookies` are the `Set-Cookie` lines."""
 
     status: int
     cookies: list[str]
