@@ -4,7 +4,7 @@ The designs take turns, one request each, so that other load on this machine slo
 """
 
 from dataclasses import astuple, dataclass
-from statistics import median
+from statistics import median, median_low
 
 from lab.claims.sandbox import open_sandbox
 from lab.experiments.gateway import DESIGNS, Design, Trip, credentials, send
@@ -41,7 +41,7 @@ class Cost:
 
 
 def measure(requests: int) -> list[Cost]:
-    """Sends this many requests in each design. `NotRunning` without the services, `ValueError` if counts differ."""
+    """Sends this many requests in each design. Raises `NotRunning` without the services."""
     with open_sandbox() as sandbox:
         own = credentials(sandbox)
         trips: dict[Design, list[Trip]] = {design: [] for design in DESIGNS}
@@ -54,7 +54,8 @@ def measure(requests: int) -> list[Cost]:
 
 
 def _cost(design: Design, trips: list[Trip]) -> Cost:
-    [counts] = {_counts(trip) for trip in trips}
+    # A few requests cost more than the others: the first that a process sees of a token, or one after a pause.
+    counts = [median_low(part) for part in zip(*map(_counts, trips), strict=True)]
     times = [median(part) for part in zip(*map(_times, trips), strict=True)]
     return Cost(design.title, *counts, *(round(part, 2) for part in times))
 
