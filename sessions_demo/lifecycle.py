@@ -1,8 +1,12 @@
 """A session from login to logout: start, renew, cycle the key, end. Pages and JSON views call these functions.
 
-The order of the steps keeps an ended session ended. A login writes the record to Redis first and commits its row in the
-registry afterwards, so each record has a row by which a revocation finds it. Later the record is only written if it
-still exists. A request that ends a session deletes the record first and then marks the row as ended.
+The order of the steps keeps an ended session ended. A login makes a record without a user, commits the row in the
+registry, and then the middleware writes the user into the record, if it still exists. A revocation that finds the row
+can delete the record, and that last write fails. In the other order, a revocation in between would find nothing to
+delete, and the session would start after it. A request that ends a session deletes the record, then marks the row.
+
+A ban raises the user's `token_version` (`security.revocation`). After the commit `flow.py` calls `end_sessions`. If
+Redis is away at that moment, `renew` refuses the session within `SESSION_SEEN_EVERY`.
 """
 
 import time
@@ -108,7 +112,6 @@ def _new_session(request: HttpRequest, user: Any, remember: bool) -> DeviceSessi
     return DeviceSession(
         user=user,
         digest=session.digest,
-        token_version=access_of(user).token_version,
         address=client.address,
         user_agent=client.user_agent,
         remember=remember,
@@ -121,7 +124,7 @@ def _new_session(request: HttpRequest, user: Any, remember: bool) -> DeviceSessi
 
 def _save(request: HttpRequest, user: Any, row: DeviceSession) -> None:
     if before := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
-        # `former` is set for an ended session too: a late answer to its logout must not delete the new cookie.
+        # For an ended session too: `_was_replaced` then tells its late logout that the browser has a newer cookie.
         row.former = store.digest(before)
         DeviceSession.objects.filter(digest=row.former).mark_ended(AGAIN)
     with transaction.atomic():
@@ -155,7 +158,7 @@ def renew(session: SessionStore) -> None:
 
     The database decides: if the row says that the session has ended, or the user's access was revoked, the session is
     empty afterwards. While Redis takes no writes, every request asks the database. If the database is away as well,
-    the error of Redis is raised.
+    the error of Redis is raised (see `SessionStore.touch`).
     """
     if DEVICE not in session or time.time() - session[SEEN] < conf.SESSION_SEEN_EVERY:
         return
@@ -172,7 +175,7 @@ def renew(session: SessionStore) -> None:
     if found:
         _note(session, {SEEN: now.timestamp(), IDLE_END: idle_end.timestamp()})
     else:
-        # Not deleted: the request that changed the row does that, or it is giving this session a new id.
+        # Not deleted: who ended the session does that. If another request gives it a new id, it goes on under that id.
         session.forgotten_user = session[USER_ID]
         session.forget()
 
@@ -185,7 +188,7 @@ def _standing(session: SessionStore) -> DeviceSessions:
 
 
 def _set(session: SessionStore, times: dict[str, float]) -> bool:
-    """Sets `times` in memory only. Returns whether the session was already marked as modified, and leaves it so."""
+    """Sets `times` without marking the session as modified. Returns whether it was marked before."""
     modified = session.modified
     session.update(times)
     session.modified = modified
@@ -245,6 +248,7 @@ def end(request: HttpRequest, reason: str) -> None:
     """
     device, rows = request.session.get(DEVICE), _sessions_of(request)
     request.session.flush()
+    # The answer may delete the cookie if a session has ended now, or if no newer cookie of this browser is known.
     request.user, request.META[ENDED] = AnonymousUser(), bool(device)
     with suppress(*DATABASE_OUTAGES):
         # Without the database the row is not marked. The logout has still succeeded: the record is gone from Redis.
@@ -257,7 +261,8 @@ def _sessions_of(request: HttpRequest) -> DeviceSessions:
     if device := request.session.get(DEVICE):
         return DeviceSession.objects.filter(pk=device)
     if cookie := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
-        # The id changed while this request was on its way. Without this the user would stay logged in.
+        # Perhaps the id changed while this request was on its way. Without this look-up by the old id, the user would
+        # stay logged in.
         just_now = DeviceSession.objects.filter(former_until__gt=database_now())
         return just_now.filter(former=store.digest(cookie))
     return DeviceSession.objects.none()
@@ -287,8 +292,10 @@ def discard_unsent(request: HttpRequest) -> None:
     Otherwise the list of devices would show a session that no browser has.
     """
     session: Any = request.session
-    if DEVICE in session and session.session_key != request.COOKIES.get(settings.SESSION_COOKIE_NAME):
-        DeviceSession.objects.filter(pk=session[DEVICE]).mark_ended("the store was away")
+    # Does not read the session: Redis is away, and its error would leave the middleware as a 500.
+    record = getattr(session, "_session_cache", {})
+    if DEVICE in record and session.session_key != request.COOKIES.get(settings.SESSION_COOKIE_NAME):
+        DeviceSession.objects.filter(pk=record[DEVICE]).mark_ended("the store was away")
 
 
 def unregister(sender: object, request: HttpRequest, **kwargs: Any) -> None:

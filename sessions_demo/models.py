@@ -44,6 +44,7 @@ class DeviceSession(models.Model):
     # Without a constraint: when a user is deleted, the rows must stay until the sessions are ended.
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, db_constraint=False, null=True)
     digest = models.CharField(max_length=64, unique=True)
+    # After a login: the digest of the cookie that this session's cookie has replaced.
     former = models.CharField("digest before the id last changed", max_length=64, blank=True, db_index=True)
     former_until = models.DateTimeField("until when that id may still log out", null=True, blank=True)
     address = models.CharField(max_length=45, blank=True)

@@ -5,6 +5,7 @@ set `SESSION_ENGINE = "sessions_demo.store"`. For WSGI and ASGI. The contract:
 
 - A session that does not exist, has ended or cannot be read is an empty session.
 - While Redis is away, its exception is raised. The answer is then a 503, and the browser keeps its cookie.
+- Whoever can only read Redis finds no cookie there. Whoever can write to Redis can make sessions.
 - A record may hold `_auth_absolute_end`, `_auth_idle_end` and, after `set_expiry()`, `_auth_expiry_end`, in seconds
   since 1970, UTC. The earliest of them ends the session.
 
@@ -79,12 +80,12 @@ class SessionStore(AsyncMethods, ExpiryMethods, CacheStore):
             self.outage = error
             raise
         except UNREADABLE:
-            pass  # another program wrote this value to Redis
+            pass  # there is no record, or another program wrote this value to Redis
         self._session_key = None
         return {}
 
     def create(self) -> None:
-        """Makes a new id and an empty record. Raises `CreateError` if the id was taken: the generator is broken."""
+        """Makes a new id, and a record with the data in memory. Raises `CreateError` if the id is taken."""
         self._session_key = self._get_new_session_key()
         self.save(must_create=True)
         self.modified = True
@@ -128,12 +129,15 @@ class SessionStore(AsyncMethods, ExpiryMethods, CacheStore):
         self._session_key, self.modified = None, False
 
     def touch(self) -> None:
-        """Sets the record's expiry to the same moment. Raises the error of Redis if it is away or takes no writes."""
+        """A write that changes nothing, to see whether Redis takes writes when the database cannot be asked.
+
+        Raises the error of Redis if it is away, is a replica, or cannot write to its disk. A full Redis takes it.
+        """
         with self._noting_outages():
             self._cache.touch(self.cache_key, ceil(_seconds_left(self._get_session())))
 
     def cycle_key(self, token_version: int | None = None) -> None:
-        """Gives the session a new id and ends the old one. The record stays the same.
+        """Gives the session a new id and ends the old one. The next save writes the same data under the new id.
 
         For a logged-in session, the row in the registry gets the new digest and, if given, `token_version`. If another
         request has ended the session or changed its id, the session is empty afterwards.
@@ -142,8 +146,10 @@ class SessionStore(AsyncMethods, ExpiryMethods, CacheStore):
             return super().cycle_key()
         fresh, rows = SessionStore(), DeviceSession.objects.filter(pk=self[DEVICE])
         fresh.create()
-        before = {} if token_version is None else {"token_version": self[TOKEN_VERSION]}
-        if not rows.change_digest(self.digest, fresh.digest, **(before and {"token_version": token_version})):
+        before, after = {}, {}
+        if token_version is not None:
+            before, after = {"token_version": self[TOKEN_VERSION]}, {"token_version": token_version}
+        if not rows.change_digest(self.digest, fresh.digest, **after):
             fresh.delete()
             self.flush()
             return None

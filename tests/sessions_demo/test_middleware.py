@@ -1,6 +1,7 @@
 """The session middleware: the headers and the cookie of each answer."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -121,6 +122,24 @@ def test_a_store_that_dies_before_the_answer_is_an_error_and_no_cookie(
     monkeypatch.undo()
     assert at_alice.whoami() == 200
     assert at_alice.row.ended is None
+
+
+def test_a_session_that_no_view_could_read_is_a_503_and_not_an_error(
+    at_alice: Visitor, settings: Any, store: Store
+) -> None:
+    """The view catches the error of the store, or reads no session; the middleware must not read it again."""
+
+    def swallow(request: HttpRequest) -> None:
+        with suppress(ConnectionError):
+            request.session["a"] = 1
+
+    store.kill()
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    for view in (swallow, lambda request: None):
+        refused = answer(view, at_alice.session_id)
+        assert (refused.status_code, len(refused.cookies)) == (503, 0)
+    store.start()
+    assert at_alice.whoami() == 200
 
 
 def test_only_an_ended_session_is_taken_for_one(at_alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 /**
- * Shows a notice when the browser has not kept the CSRF cookie. No form of this page can succeed without it.
- * The notice is hidden in the page, and names the cookie in `data-cookie`.
+ * Shows a notice if the browser did not keep the CSRF cookie: without it no form of this page can be sent.
+ * The notice is in the page, hidden. Its `data-cookie` is the name of the cookie.
  */
 const notice = document.getElementById("no-cookie");
 const names = document.cookie.split("; ").map((pair) => pair.split("=")[0]);
