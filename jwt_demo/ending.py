@@ -37,7 +37,7 @@ def end_and_deny(rows: TokenFamilies, reason: str) -> int:
 
 @write_transaction()
 def end_rows(rows: TokenFamilies, reason: str) -> tuple[list[TokenFamily], int]:
-    """Locks these families and ends those that are live. Returns all of them, and how many it ended."""
+    """Locks these families and ends those that were not ended. Returns all of them, and how many it ended."""
     # Without the lock, the new token of a rotation that comes in between would not be blacklisted. Without an order,
     # two requests that end many families could deadlock.
     families = list(rows.order_by("pk").select_for_update(of=("self",)))
@@ -50,12 +50,17 @@ def end_rows(rows: TokenFamilies, reason: str) -> tuple[list[TokenFamily], int]:
 
 
 def add_to_denylist(families: Iterable[TokenFamily]) -> None:
-    """Denies the access tokens of these families, but not those that are only to expire by their policy."""
-    # Callers do this after the commit, so that the entries outlive an access token that was issued just before it.
+    """Denies the access tokens of these families. Called after the commit that ends them.
+
+    An entry lasts as long as an access token, so it must be written after the last one was issued. A family with the
+    policy "expiry" is left out, unless that is the setting for all families: then only views with the check "denylist"
+    of their own ask. A revocation of the user writes one entry instead, in `flow.py`.
+    """
     is_asked = revocation.is_asked_by_default()
-    listed = [family for family in families if family.policy["revocation"] != "expiry" or not is_asked]
+    if is_asked:
+        families = [family for family in families if family.policy["revocation"] != "expiry"]
     try:
-        revocation.deny_families((user_key(family.user_id), family.pk) for family in listed)
+        revocation.deny_families((user_key(family.user_id), family.pk) for family in families)
     except OUTAGES:
         # `JWT_REVOCATION` is "expiry": a logout must work without Redis. A view with the check "denylist" answers 503.
         if is_asked:

@@ -111,7 +111,8 @@ def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKI
     """Exchanges a refresh token for the next tokens of its family. Its signature and expiry have been verified.
 
     Raises `InvalidRefresh`, `ReusedAfterGrace` or `ReuseDetected`. The last two are raised after the logins that a
-    reused token ends have ended, and after the commit.
+    reused token ends have ended, and after the commit. Raises one of `OUTAGES` instead of `ReusedAfterGrace` if the
+    denylist cannot be written. The family has then ended.
     """
     try:
         # Durable: in a caller's transaction, the exception would roll back what a reused token has ended.
@@ -159,6 +160,7 @@ def _reused_after_grace(family: TokenFamily, client: Client) -> None:
     if _mark_ended(family, "token reused after the grace period"):
         detail = {"family": str(family.pk), "verdict": "reused after grace", "everything": False}
         events.record(SecurityEvent.Name.TOKEN_REUSED, family.user, client, **detail)
+        # A receiver mails the user only if `everything` is true.
         send_after_commit(token_reuse_detected, user=family.user, client=client, everything=False)
         transaction.on_commit(lambda: add_to_denylist([family]))
 
@@ -228,8 +230,7 @@ def cycle_key(family: TokenFamily, user: Any, **more: Any) -> None:
 
 def reissue(family: TokenFamily) -> IssuedTokens:
     """Returns the latest refresh token of a family and a new access token, after the user has proved the password."""
-    # Not dated now: if the family was ended in between, its entry in the denylist would expire before this access
-    # token does.
+    # Dated like the refresh token, so that it expires before the denylist entry of a family that was ended since.
     return IssuedTokens(_access(family, family.issued), family)
 
 
@@ -265,9 +266,10 @@ def _has_successor(family: TokenFamily) -> bool:
     return like.filter(started__gte=family.ended).exists()
 
 
-def _is_last(refresh: RefreshToken, ended: list[TokenFamily]) -> bool:
-    for family in ended:
+def _is_last(refresh: RefreshToken, families: list[TokenFamily]) -> bool:
+    for family in families:
         if str(family.pk) == refresh["sid"]:
+            # They were read before the end: one without `ended` was live until this logout.
             return family.ended is None or not (family.reason == AGAIN or _has_successor(family))
     # If the family exists, the token is from before `cycle_key`, and the browser has a newer cookie.
     return not TokenFamily.objects.filter(pk=refresh["sid"]).exists()

@@ -45,7 +45,7 @@ class Policy:
 
 
 class Transport(models.TextChoices):
-    """How a client sends its refresh token. Fixed at login: a cookie's token that comes in a body was stolen."""
+    """How a client sends its refresh token. Fixed at login: a token from a cookie that comes in a body is refused."""
 
     COOKIE = "cookie", "Cookie"
     BODY = "body", "Body"
@@ -72,9 +72,8 @@ class TokenFamilies(models.QuerySet["TokenFamily"]):
     def for_rotation(self, now: Any = None) -> Self:
         """Annotates each family with what a rotation needs, which saves further queries.
 
-        That is its outstanding token, the state of its user, and the database's time. A rotation writes `issued` by
-        this clock and compares it with this clock, because the clocks of the machines differ. `now` is another
-        expression for the time.
+        That is its outstanding token, the state of its user, and the database's time. `issued` is written and compared
+        by the database's clock, because the clocks of machines differ. `now` replaces the expression for it.
         """
         entry = OutstandingToken.objects.filter(jti=models.OuterRef("jti")).values("pk")
         access = UserAccess.objects.filter(user_key=key_expression(models.OuterRef("user_id")))
@@ -104,6 +103,7 @@ class TokenFamily(models.Model):
     address = models.CharField(max_length=45, blank=True)
     user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
     generation = models.PositiveIntegerField("generation of the latest token", default=0)
+    # Raised by `lifecycle.cycle_key`. A token of a lower generation is invalid, and does not count as reused.
     void_below = models.PositiveIntegerField("generations before a re-key, which mean nothing", default=0)
     jti = models.CharField("jti of the latest token", max_length=100)
     kid = models.CharField("key that signed it", max_length=64)
@@ -164,7 +164,7 @@ class TokenFamily(models.Model):
     def next(self, generation: int, client: Client, now: datetime) -> dict[str, Any]:
         """Sets the fields for the token of `generation`, without saving. Returns these fields, for an UPDATE."""
         signing = ring("refresh").signing
-        # A token must not outlive its key. The key's end was planned when the settings may have had shorter lifetimes.
+        # A token must not outlive its key. The key usually lasts longer, but the lifetimes may have been raised since.
         ends = [now + timedelta(seconds=self.policy["refresh"]), self.absolute_end, signing.retired]
         change = {
             "generation": generation,
@@ -179,7 +179,7 @@ class TokenFamily(models.Model):
         return change
 
     def token(self) -> RefreshToken:
-        """The latest refresh token, the same to the byte each time: HMAC and EdDSA are deterministic, ECDSA is not."""
+        """The latest refresh token, the same to the byte each time, because its keys are for HMAC or EdDSA only."""
         token = RefreshToken()
         token.kid = self.kid
         token.user_pk, token["sid"] = self.user_id, str(self.pk)
@@ -190,8 +190,7 @@ class TokenFamily(models.Model):
     def text(self) -> str:
         """`str(token())`, which this instance signs once for each token.
 
-        Raises `TokenBackendError` when the key has left the ring, even if this was after the token was signed: the
-        token would be refused.
+        Raises `TokenBackendError` when the key is no longer in the ring, also for a token that was signed before.
         """
         if self._text[0] != self.jti or not self.can_be_signed():
             self._text = self.jti, str(self.token())
@@ -207,7 +206,7 @@ class TokenFamily(models.Model):
         The family must come from `for_rotation`. `transport` is how the token came.
         """
         behind = self.generation - token["gen"]
-        if not self.is_live() or behind < 0 or token["gen"] < self.void_below:
+        if not self.is_usable() or behind < 0 or token["gen"] < self.void_below:
             return Verdict.INVALID
         if behind == 0:
             genuine = token["jti"] == self.jti and transport == self.transport
@@ -219,19 +218,19 @@ class TokenFamily(models.Model):
         window = timedelta(seconds=self.policy["grace_period"])
         if age >= window:
             return Verdict.REUSED_AFTER_GRACE
-        return Verdict.RETRY if self._issued(token) else Verdict.INVALID
+        return Verdict.RETRY if self._is_outstanding(token) else Verdict.INVALID
 
     def _is_from_its_client(self, client: Client, transport: str) -> bool:
         # A changed user agent shows that a browser's cookie was copied. An app changes its user agent when it updates.
         same = transport == Transport.BODY or client.user_agent_hash == self.rotated_by
         return transport == self.transport and same
 
-    def _issued(self, token: RefreshToken) -> bool:
+    def _is_outstanding(self, token: RefreshToken) -> bool:
         # Otherwise a thief of the signing key could forge a predecessor, and would be given the latest token.
         begins = token["jti"].startswith(f"{self.pk}.{token['gen']}.")
         return begins and OutstandingToken.objects.filter(jti=token["jti"]).exists()
 
-    def is_live(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether it is open and its user is active at its `token_version`. Needs `for_rotation`, and reads `user`."""
         user = self.user
         stands = user is not None and self.user_may_enter and (self.user_version or 0) == self.token_version
