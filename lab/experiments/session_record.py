@@ -31,7 +31,6 @@ from sessions_demo.record import (
 # Fields that help no attacker who sees the page. `_auth_user_hash`, and every field not named here, is masked.
 READABLE_FIELDS = {
     USER_ID,
-    whole,
     ROLE,
     TOKEN_VERSION,
     DEVICE,
