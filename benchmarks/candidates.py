@@ -312,21 +312,9 @@ def cost(server: Running, path: str, cookie: str) -> float:
 
     Raises `NotServing` if an answer is not a 2xx.
     """
-    load = [
-        "wrk",
-        "-t",
-        "1",
-        "-c",
-        str(CONNECTIONS),
-        "-d",
-        f"{SECONDS}s",
-        "-H",
-        "Host: localhost",
-        "-H",
-        cookie,
-    ]
-    before = processor_time(server)
+    load = ["wrk", *f"-t 1 -c {CONNECTIONS} -d {SECONDS}s".split(), "-H", "Host: localhost", "-H", cookie]
     load.append(f"http://127.0.0.1:{server.port}{path}")
+    before = processor_time(server)
     said = subprocess.run(pinned(load, OTHER_CORES), capture_output=True, text=True, check=True)
     used = processor_time(server) - before
     [requests] = re.findall(r"(\d+) requests in", said.stdout)
