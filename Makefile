@@ -10,7 +10,7 @@ PRODUCTION = ENV_FILE=/dev/null DEMO=0 ALLOWED_HOSTS=login.example.org SITE_URL=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-clocks soak rehearse prove measure hops bench servers zoo check format clean
+.PHONY: help run test test-all test-clocks soak rehearse prove measure hops bench servers zoo pictures check format clean
 PYTEST = $(BIN)/python -m pytest -q
 WORKERS = -n $(JOBS) --dist loadfile
 
@@ -52,6 +52,9 @@ servers: $(VENV)/.dev  ## tests which web servers do what the site needs (ONLY=g
 
 zoo: $(VENV)/.dev  ## sends spoofed identities to Caddy, nginx, HAProxy and each Python server: about two minutes
 	@exec $(BIN)/python -m benchmarks.zoo
+
+pictures: $(VENV)/.dev  ## takes the README's pictures from a running site, in Chromium
+	@exec $(BIN)/python -m tests.browser.pictures
 
 check: $(VENV)/.dev  ## checks style, types, migrations and deployment settings
 	$(BIN)/ruff check .
