@@ -1,4 +1,4 @@
-"""The range is weak on purpose: only this machine reaches it, and nothing of it reaches the site or the world."""
+"""The range is weak on purpose: only this machine can reach it, and it reaches neither the site nor other machines."""
 
 import contextlib
 import ipaddress
@@ -105,7 +105,7 @@ for client, dialled in [
 
 
 def test_only_loopback_addresses_are_from_here(attack_range: Range) -> None:
-    """Whatever a server was told to listen on."""
+    """Requests are refused by address, wherever the server listens."""
     assert inside(attack_range, FROM_HERE).split() == ["True"] * 2 + ["False"] * 6
 
 
@@ -154,7 +154,7 @@ def assert_pinned(answer: Answer, where: str) -> None:
 @pytest.mark.browser
 def test_while_it_attacks_every_connection_is_on_loopback(chromium: None, attack_range: Range) -> None:
     cases = [case["id"] for case in attack_range.get("/api/cases")["cases"]]
-    # One of each attack: each begins as the others of it do.
+    # One case of each attack, because all cases of an attack begin alike.
     chosen = list({case.partition("/")[0]: case for case in cases}.values())
     seen: set[str] = set()
     lines: dict[int, str] = {}
@@ -174,7 +174,7 @@ def test_while_it_attacks_every_connection_is_on_loopback(chromium: None, attack
 
 
 def while_running(attack_range: Range, cases: list[str]) -> Iterator[psutil.Process]:
-    """The range's processes, Chromium's among them, over and over while these cases run."""
+    """Yields the range's processes, Chromium's included, again and again while these cases run."""
     assert attack_range.process
     root = psutil.Process(attack_range.process.pid)
     with ThreadPoolExecutor(1) as pool:
@@ -185,7 +185,7 @@ def while_running(attack_range: Range, cases: list[str]) -> Iterator[psutil.Proc
 
 
 def addresses_at_both_ends(process: psutil.Process) -> set[str]:
-    """Of each of its TCP and UDP sockets."""
+    """The local and remote addresses of each TCP and UDP socket of the process."""
     return {end.ip for one in process.net_connections("inet") for end in (one.laddr, one.raddr) if end}
 
 
@@ -201,7 +201,7 @@ def assert_no_secret_in(process: psutil.Process) -> None:
 
 def test_no_address_of_the_range_is_one_of_the_site(site: Site, addresses: dict[str, list[str]]) -> None:
     visitor = Visitor(site)
-    # At /session/ and /jwt/ the range has what the site has; both have a first page.
+    # The range has the site's own addresses below /session/ and /jwt/; both have a home page.
     theirs = {path for name, paths in addresses.items() if name != "ours" for path in paths} - {"/"}
     assert {"/api/run", "/api/cases", "/weak/replay/login"} <= theirs
     for path in sorted(theirs | {"/ours/blank"}):
@@ -248,7 +248,7 @@ ALICE = {"email": "alice@example.com", "password": "demo-only-alice"}
 
 
 class AtTheVictim(Visitor):
-    """Someone who visits the project's own code where the range runs it."""
+    """A visitor of the project's own code, which the range runs as the victim."""
 
     def __init__(self, attack_range: Range) -> None:
         self.attack_range = attack_range
@@ -282,7 +282,7 @@ def log_in_both_ways(visitor: Visitor) -> tuple[str, str, str]:
 
 
 def accepted(visitor: Visitor, credential: str) -> list[str]:
-    """As what a server takes it, whatever its cookies are called."""
+    """As which kinds of credential a server accepts it, whatever the cookie's name."""
     at_range = isinstance(visitor, AtTheVictim)
     clean: Visitor = AtTheVictim(visitor.attack_range) if isinstance(visitor, AtTheVictim) else Visitor(visitor.site)
     prefix = "__Host-range-" if at_range else "__Host-"
@@ -315,7 +315,7 @@ def test_nothing_that_weak_code_gives_is_taken_at_the_site(
 
 
 def given_at(attack_range: Range, path: str) -> Iterator[str]:
-    """Every cookie and every long text that an address gives to a client that asks it."""
+    """Every cookie and every long string in the answer of an address."""
     for method, body in (("GET", b""), ("POST", json.dumps(ALICE | {"username": "alice"}).encode())):
         answer = send(attack_range, f"victim.localhost:{attack_range.port}", path, method, body, (JSON,))
         for line in answer.headers.get_all("Set-Cookie", []):
@@ -343,7 +343,7 @@ def test_no_page_of_the_web_stores_anything_in_a_weak_page(attack_range: Range, 
 def test_no_page_of_the_web_starts_a_case_or_begins_a_visit(attack_range: Range) -> None:
     pages = f"range.localhost:{attack_range.port}"
     body = b'{"cases": ["alg/legitimate"]}'
-    # Two look: one at the Origin, the other at what the browser says of the site.
+    # Two checks can refuse it: one reads `Origin`, the other `Sec-Fetch-Site`.
     for said in (FROM_THE_WEB[:1], FROM_THE_WEB[1:]):
         assert send(attack_range, pages, "/api/run", "POST", body, (JSON, *said)).status == 403
     assert send(attack_range, pages, "/", headers=FROM_THE_WEB[1:]).status == 403

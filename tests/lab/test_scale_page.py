@@ -1,4 +1,4 @@
-"""The page about two servers where there are none, or something else has their ports. tests/services has the rest."""
+"""The page about two servers when none run, or another program has their ports. tests/services has the other tests."""
 
 import fcntl
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ JSON = {"Accept": "application/json"}
 
 @pytest.fixture
 def stranger(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Another program, at whatever port a worker is asked."""
+    """Another program, which answers at each worker's port."""
     with serving() as server:
         monkeypatch.setattr(scale, "port", lambda _: server.server_port)
         yield server

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         form = parser.add_mutually_exclusive_group()
         form.add_argument("--json", action="store_true", help="everything, as JSON")
         form.add_argument("--csv", action="store_true", help="the table, as CSV")
-        form.add_argument("--markdown", action="store_true", help="the table, for the README")
+        form.add_argument("--markdown", action="store_true", help="the table, for docs/costs.md")
 
     def handle(self, *args: Any, **options: Any) -> None:
         # The site logs each request to standard output, and the lines would mix with the numbers.
