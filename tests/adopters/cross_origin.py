@@ -39,7 +39,7 @@ urlpatterns += [path("notes", notes)]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with what is served at a path, its type and its bytes."""
+    """Serves the content type and the bytes of each path."""
 
     served: dict[str, tuple[str, bytes]]
 
@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @contextmanager
@@ -75,14 +75,14 @@ def pages(api: int) -> Iterator[int]:
 
 @contextmanager
 def api(with_pages: bool = False) -> Iterator[tuple[Host, int]]:
-    """A running project with both parts and a user, alice, for pages at the port that is given beside it.
+    """A running project with both parts and the user Alice. Yields the port of the other origins' pages, too.
 
-    `with_pages`: a browser opens its own pages, too, which need their static files.
+    `with_pages`: a browser also opens the project's own pages, which need static files.
     """
     with Host() as host, pages(host.port) as port:
         host.store.start()
-        host.take("Take a part: sessions", "security", "sessions_demo")
-        host.take("Take a part: tokens", "security", "jwt_demo")
+        host.take("Sessions", "security", "sessions_demo")
+        host.take("Tokens", "security", "jwt_demo")
         host.type(host.settings, f"{SETTINGS}{PARTNER}".replace(":3000", f":{port}"))
         host.type(host.urls, URLS)
         host.shell(f"User.objects.create_user('alice', password='{PASSWORD}')")

@@ -1,4 +1,4 @@
-"""Another project, made by `django-admin startproject`, that takes parts of this one as the README says."""
+"""Another project, made by `django-admin startproject`, that takes parts of this one as docs/take-a-part.md says."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from typing import Any
 from tests.running import ROOT, Store, free_port, of_this_machine, until
 from tests.site.visitor import Visitor
 
-README = (ROOT / "README.md").read_text()
+README, PARTS = (ROOT / "README.md").read_text(), (ROOT / "docs" / "take-a-part.md").read_text()
 HERE = Path(__file__).resolve().parent
 SETTINGS = """
 import os
@@ -31,9 +31,10 @@ urlpatterns += [path("", include("shop.urls"))]
 """
 
 
-def typed(title: str, language: str = "python") -> list[str]:
-    """The lines that a section of the README has its reader type, one text for each block."""
-    return re.findall(rf"```{language}\n(.*?)```", README.split(f"\n## {title}\n")[1].split("\n## ")[0], re.S)
+def typed(title: str, language: str = "python", document: str = PARTS) -> list[str]:
+    """The lines that a section of a document has its reader type, one text for each block."""
+    section = document.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.S)
 
 
 class Host:
@@ -83,7 +84,7 @@ class Host:
         file.write_text(f"{file.read_text()}\n{lines}\n")
 
     def take(self, title: str, *apps: str) -> None:
-        """Does what a section of the README says: copies the apps, types the lines, makes keys, migrates."""
+        """Does what a section of the page says: copies the apps, types the lines, makes keys, migrates."""
         for app in apps:
             if not (self.folder / app).exists():
                 self.copy(ROOT / app)
@@ -106,7 +107,7 @@ class Host:
         return self.run("manage.py", *arguments)
 
     def sh(self, command: str) -> None:
-        """Runs a command of the README's, with the tests' own Python."""
+        """Runs a command of the page, with the tests' own Python."""
         command = command.replace("python ", f"{sys.executable} ")
         subprocess.run(["bash", "-e", "-c", command], cwd=self.folder, env=self.environment, check=True)
 
@@ -156,8 +157,8 @@ class Fresh(Host):
         self.environment["PATH"] = f"{Path(sys.executable).parent}:{self.environment['PATH']}"
         self.run("-m", "django", "startproject", "host", ".")
         self.store.start()
-        self.take("Take a part: sessions", "security", "sessions_demo")
-        self.take("Take a part: tokens", "security", "jwt_demo")
+        self.take("Sessions", "security", "sessions_demo")
+        self.take("Tokens", "security", "jwt_demo")
 
     def bash(self, commands: str) -> str:
         """What commands of a reader print, who stands in the project's folder; what they complain of fails the test."""

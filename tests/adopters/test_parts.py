@@ -1,4 +1,4 @@
-"""Other projects that take the parts as the README says: the parts work, and nothing else in the project changes."""
+"""Projects of other people that take the parts as docs/take-a-part.md says: what they get, and what does not change."""
 
 import base64
 import re
@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from tests import records
-from tests.adopters.host import Host, typed
+from tests.adopters.host import README, Host, typed
 from tests.site.holder import REFRESH, WHOAMI, Holder
 from tests.site.member import Answer, Member
 from tests.site.visitor import Visitor
 
 pytestmark = pytest.mark.site
-SESSIONS, TOKENS = "Take a part: sessions", "Take a part: tokens"
+SESSIONS, TOKENS = "Sessions", "Tokens"
 PASSWORD = "correct horse battery"
 # Users whose hash by the project's own hasher is made once. The first user is an administrator.
 USERS = f"""
@@ -82,6 +82,8 @@ def take_both(host: Host, more: str = "") -> None:
     host.take(TOKENS, "security", "jwt_demo")
     host.type(host.settings, more)
     host.type(host.urls, "import shop.receivers")
+    [view] = typed("Protect your own API", document=README)
+    host.type(host.urls, f'{view}\nurlpatterns += [path("orders", Orders.as_view())]')
     host.start()
 
 
@@ -156,6 +158,14 @@ def both_ways(host: Host, name: str, password: str = PASSWORD) -> None:
     assert (member.post("/session/auth/logout").status, holder.post("/jwt/auth/logout").status) == (200, 200)
     assert works(member, holder) == [401, 401]
     assert holder.whoami() == 401
+
+
+def orders(host: Host, name: str) -> None:
+    """The view of the README accepts both, and nobody without a credential."""
+    member, holder = by_session(host, name), by_token(host, name)
+    pk = member.get("/session/api/whoami").json["userId"]
+    assert Visitor(host).get("/orders").status == 401
+    assert [str(asker.send("GET", "/orders").json["user"]) for asker in (member, holder)] == [pk] * 2
 
 
 def theft(host: Host, name: str) -> None:
@@ -241,9 +251,8 @@ def test_a_project_with_djangos_own_user() -> None:
         with ThreadPoolExecutor(8) as pool:
             seen = list(pool.map(lambda n: held[f"user{n}"][1].post(REFRESH).status, range(50, 100)))
         assert seen == [200] * 50
-        theft(host, "user60")
-        restart(host, "user61")
-        pages(host, "user62")
+        for number, check in enumerate((orders, theft, restart, pages), 59):
+            check(host, f"user{number}")
         admin_pages(host)
         outage(host, "user63")
         # The hashes have not changed: the project still uses its own hasher.

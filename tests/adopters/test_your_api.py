@@ -24,13 +24,13 @@ from sessions_demo.conf import conf as session_conf
 from tests import records
 from tests.adopters.cross_origin import PARTNER
 from tests.adopters.cross_origin import SETTINGS as CROSS_ORIGIN
-from tests.adopters.host import HERE, README, Fresh
+from tests.adopters.host import HERE, PARTS, README, Fresh
 from tests.adopters.proxies import Proxy
 from tests.adopters.test_parts import both_ways
 from tests.running import ROOT, until
 from tests.site.holder import LOGOUT, REFRESH, Holder
 from tests.site.member import CSRF, SESSION, TOKEN, Answer, Member, exchange
-from tests.site.test_readme_wire import as_shown
+from tests.site.test_wire import as_shown
 
 PAGE = (ROOT / "docs" / "your-api.md").read_text()
 BLOCK = re.compile(r"((?:[^\n]+\n)*)\n?```(\w+)\n(.*?)```\n", re.S)
@@ -417,7 +417,7 @@ def other_site(reader: Reader, title: str) -> None:
 CHECKS: dict[str, Callable[[Reader, str], None]] = {
     "Before the first view": Reader.take,
     "A ViewSet whose objects have an owner": owner,
-    "Which credentials a view takes": Reader.take,
+    "Which credentials a view accepts": Reader.take,
     "Sessions alone": partial(who, challenge="Session", by_session=200, by_token=401),
     "Tokens alone": partial(who, challenge="Bearer", by_session=401, by_token=200),
     "Either": either,
@@ -555,7 +555,7 @@ def used(blocks: list[Block], known: set[str]) -> set[str]:
 def test_a_section_needs_the_first_three_and_itself() -> None:
     chapters = sections("##")
     titles = list(chapters)
-    assert titles[2] == "Which credentials a view takes"
+    assert titles[2] == "Which credentials a view accepts"
     first = made([block for title in titles[:3] for block in chapters[title]])
     own = {title: made(chapters[title]) for title in titles[3:]}
     known = set().union(*own.values())
@@ -609,5 +609,6 @@ def test_every_address_of_the_parts_exists() -> None:
         resolve(path)
 
 
-def test_the_readme_leads_here() -> None:
-    assert README.count("(docs/your-api.md)") > 1
+def test_the_readme_and_the_page_about_parts_lead_here() -> None:
+    assert "(docs/your-api.md)" in README
+    assert "(your-api.md)" in PARTS

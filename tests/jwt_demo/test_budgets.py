@@ -200,7 +200,7 @@ def test_each_operation_costs_what_is_promised(
         assert counts[operation].sql <= sql, operation
         assert counts[operation].redis <= redis, operation
     assert counts["refresh"].transactions == 1
-    # The README has exactly these numbers.
+    # docs/costs.md has exactly these numbers.
     assert counts == OURS
 
 

@@ -149,7 +149,7 @@ def test_each_operation_costs_what_is_promised(alice: User, measure: Measure, cl
     for operation, (sql, redis) in promised.items():
         assert counts[operation][0] <= sql, operation
         assert counts[operation][1] <= redis, operation
-    # The README contains exactly these.
+    # docs/costs.md has exactly these.
     assert counts == OURS
 
 

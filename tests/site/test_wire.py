@@ -1,4 +1,4 @@
-"""What the README says of both flows is so: its commands are run, its settings used, its files are there."""
+"""The commands of docs/wire.md answer as it shows, and little has to be typed to take a part."""
 
 import re
 import subprocess
@@ -11,9 +11,6 @@ from tests.running import ROOT, Site
 from tests.sampling import sampled
 
 pytestmark = pytest.mark.site
-TITLE = "\n## The wire: a session\n"
-PARTS = ("Take a part: sessions", "Take a part: tokens")
-[README] = [text for file in ROOT.glob("README*.md") if TITLE in (text := "\n" + file.read_text())]
 # What every answer of the site carries, or says about the connection.
 LEFT_OUT = {
     *("server", "date", "connection", "content-type", "content-length", "vary", "allow", "content-security-policy"),
@@ -21,12 +18,12 @@ LEFT_OUT = {
 }
 
 
-def section(title: str) -> str:
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def section(document: str, title: str) -> str:
+    return (ROOT / "docs" / document).read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def as_shown(answer: str) -> str:
-    """An answer without the headers that the README leaves out."""
+    """An answer without the headers that the page leaves out."""
     head, _, body = answer.replace("\r\n", "\n").partition("\n\n")
     lines = [line for line in head.split("\n") if line.partition(":")[0].lower() not in LEFT_OUT]
     return "\n".join(lines) + "\n\n" + body
@@ -48,7 +45,7 @@ def test_every_command_of_the_wire_answers_as_shown(
     request: pytest.FixtureRequest, tmp_path: Path, name: str, flow: str, number: int
 ) -> None:
     site: Site = request.getfixturevalue(name)
-    text = section(f"The wire: a {flow}").replace("http://localhost:8000", site.url)
+    text = section("wire.md", f"A {flow}").replace("http://localhost:8000", site.url)
     steps = re.findall(r"```sh\n(.*?)```\n```http\n(.*?)\n```", text, re.S)
     assert len(steps) == text.count("```sh") == number
     curl = f"curl -sS --cacert {site.folder}/var/tls/authority.pem " if site.https else "curl -sS "
@@ -61,18 +58,14 @@ def test_every_command_of_the_wire_answers_as_shown(
     assert not list(tmp_path.iterdir())
 
 
-def test_every_file_that_is_named_is_there() -> None:
-    reading = ("The reading path: a session", "The reading path: a token")
-    for title in (*reading, *PARTS):
-        links = re.findall(r"\]\(([\w/.]+)\)", section(title))
-        assert links
-        assert [link for link in links if not (ROOT / link).is_file()] == []
-
-
-@pytest.mark.parametrize("title", PARTS)
+@pytest.mark.parametrize("title", ["Sessions", "Tokens"])
 def test_to_take_a_part_there_is_little_to_type(title: str) -> None:
     """That it is enough is what tests/adopters shows."""
-    lines = [line for block in re.findall(r"```python\n(.*?)```", section(title), re.S) for line in block.splitlines()]
+    lines = [
+        line
+        for block in re.findall(r"```python\n(.*?)```", section("take-a-part.md", title), re.S)
+        for line in block.splitlines()
+    ]
     lines = [line for line in lines if line]
     assert len(lines) <= 15
     plain = [line for line in lines if not re.match(r"CACHES|json|redis|options|JWT_\w+_KEYS|import|from|url|#", line)]
