@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from security import passwords
 from security.client import Client
 from security.models import SecurityEvent
 from tests.conftest import PASSWORDS, Browser
+from tests.running import ROOT
 
 
 def change(browser: Browser, user: User, new: str) -> int:
@@ -91,3 +93,15 @@ def test_storing_a_password_stores_nothing_else(alice: User) -> None:
     passwords.replace(alice, Client())
     alice.refresh_from_db()
     assert (alice.role, alice.is_superuser) == (User.Role.MEMBER, False)
+
+
+def test_no_page_of_a_part_cuts_a_password_that_the_api_accepts() -> None:
+    """A browser drops what is over `maxlength` without a word, and the login then fails."""
+    fields = [
+        field
+        for app in ("security", "sessions_demo", "jwt_demo")
+        for page in (ROOT / app / "templates").rglob("*.html")
+        for field in re.findall(r"<input[^>]*type=\"password\"[^>]*>", page.read_text())
+    ]
+    assert len(fields) >= 5
+    assert [field for field in fields if f'maxlength="{passwords.MAXIMUM_LENGTH}"' not in field] == []
