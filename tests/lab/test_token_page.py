@@ -5,6 +5,7 @@ import io
 import json
 import re
 import string
+import time
 from typing import Any
 
 import jwt
@@ -113,6 +114,15 @@ def test_a_refusal_names_the_question_that_the_token_fails(alice: Any) -> None:
         found = verification.examine(text, "access")
         assert not found.good
         assert found.reason.startswith(f"{question}: "), (question, found)
+
+
+def test_a_clock_that_is_a_little_ahead_is_allowed_on_the_page_as_on_the_server(alice: Any) -> None:
+    holder, key = logged_in(), ring("access").active
+    now = int(time.time())
+    for ahead, good in ((20, True), (60, False)):
+        token = jws.resign(holder.access, key, iat=now + ahead, exp=now + 300)
+        found = verification.examine(token, "access")
+        assert found.good is good is all(answer.passed for answer in found.answers), found
 
 
 @pytest.mark.parametrize("kind", [AccessToken, RefreshToken])
