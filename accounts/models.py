@@ -91,8 +91,9 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(name="user_email_as_given_present", condition=~models.Q(email_as_given="")),
         ]
 
-    # Tokens, sessions and the history name a user by id. With a natural key `dumpdata` would leave the id out, and the
-    # restored user would get the id of another. Rows that outlive their user could not be dumped at all.
+    # Tokens, sessions and the history name a user by id. With a natural key, `dumpdata --natural-primary` would leave
+    # the id out, and a restored user would get the id of another. `--natural-foreign` would fail for a row whose
+    # user was deleted.
     natural_key = Absent()
 
     @classmethod

@@ -30,7 +30,7 @@ SWITCHES = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Without it Chromium starts a spare process for each page.
+    # Without it Chromium starts an extra process for each page.
     "--renderer-process-limit=1",
     # Chromium creates two pages for the address bar of each profile, which no case needs. This list replaces that of
     # Playwright, so it repeats the features that would change an address or use the network.
@@ -40,7 +40,7 @@ SWITCHES = [
     # Chromium resolves no other names than those of the range. Otherwise a weak page could contact another machine.
     "--host-resolver-rules=MAP * ~NOTFOUND, " + ", ".join(f"EXCLUDE {name}" for name in hosts.ALL),
 ]
-NO_DRIVER = "What drives Chromium is not installed. Type make prove once: it installs that, too."
+NO_DRIVER = "Playwright, which drives Chromium, is not installed. Type make prove once, which installs it."
 NO_CHROMIUM = "There is no Chromium on the PATH of the attack range. On Debian: apt install chromium"
 
 

@@ -123,7 +123,7 @@ SELECT :base + n, :base + n, datetime(issued + 3600, 'unixepoch') FROM numbers W
 
 
 def main(words: list[str]) -> None:
-    """Adds the rows, and at the same time the sessions in a second process. Takes the first and the last number."""
+    """Adds the rows, and in a second process the sessions. Takes the first number and the one after the last."""
     django.setup()
     first, last = map(int, words)
     lines, same = sessions(first, last)

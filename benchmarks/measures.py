@@ -32,7 +32,7 @@ ALIKE_BUT_FOR = {
     **dict.fromkeys(("ours-eddsa", "ours-es256"), ("whoami", "refresh")),
     "KeyObject": ("whoami", "profile"),
 }
-# Two workers may use all cores. One of them is also that of the load generator.
+# Two workers may use all cores. The load generator runs on one of these cores too.
 WITH_TWO_WORKERS, DONE_BY_TWO = ("ours", "stock", "express"), ("whoami", "login")
 Key = tuple[str, str, str, str]
 
@@ -52,7 +52,7 @@ class Target:
         return operation in parts and bool(getattr(self.flow, operation))
 
     def script(self, operation: str) -> Script:
-        """The requests of this operation. Credentials that work once are made here, by as many logins."""
+        """The requests of this operation. If a credential works only once, this logs in once for each of them."""
         if operation == "nothing":
             headers = client.common_headers(self.server)
             return Script((Request("GET", self.server.contestant.nothing, headers),))

@@ -7,7 +7,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from jwt_demo.admin import BlacklistedTokenAdmin, OutstandingTokenAdmin
 from security.forms import ThrottledAuthenticationForm
 
-# Permissions depend on the role. A list of groups would suggest that groups count.
+# This site uses roles and no groups. A page for groups would suggest that it needs them.
 admin.site.unregister(Group)
 # SimpleJWT's own pages show the stored token and cannot end it. These show the token family and can end it.
 admin.site.unregister([OutstandingToken, BlacklistedToken])

@@ -46,7 +46,7 @@ NO_COOKIE = (
     f"{settings.SITE_URL} in Chrome or Firefox. Anywhere else, and in Safari, start the site with “make run HTTPS=1” "
     "and use the https address it prints. If cookies are blocked for this site, allow them, then try again."
 )
-# So Django's reason begins if the token in a form is not the current one. Each login and logout replaces the token.
+# Django's reason begins with this if the token in a form is outdated. Each login and logout replaces the token.
 OUTDATED = "CSRF token from POST"
 OLD_PAGE = (
     "This page is older than the last login or logout in this browser, perhaps in another tab, so nothing was done. "

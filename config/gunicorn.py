@@ -19,7 +19,7 @@ try:
 except ImproperlyConfigured as error:
     # gunicorn would show any other exception with a traceback.
     sys.exit(str(error))
-# From it a process computes how many cores it may use for hashing passwords.
+# Each process reads this variable to compute how many cores it may use for hashing passwords.
 os.environ["WEB_CONCURRENCY"] = str(workers)
 # gunicorn's threaded worker, in which slow clients block no thread and /healthz has a thread of its own.
 worker_class = "config.worker.Worker"

@@ -130,7 +130,7 @@ def _add(response: HttpResponseBase, headers: Headers) -> None:
 class HostMiddleware(CommonMiddleware):
     """Django's middleware, which refuses a wrong Host, but a supervisor may ask for health by a machine's address.
 
-    Neither of these answers is built from the Host.
+    The answers of `/healthz` and `/readyz` are not built from the Host.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:

@@ -41,7 +41,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """200 if every store answers and takes writes, otherwise 503. Says which store does not, how many revocations wait
     for a store, whether the denylist may lose entries, what must be done about the keys, and when housekeeping ran.
 
-    Only the stores decide about the 503. For the rest, it would take all web processes out of service at once.
+    Only the stores decide about the 503. A 503 for the rest would take all web processes out of service at once.
     """
     checks = {"database": _try(_database)} | {name: _try(partial(_store, alias)) for name, alias in STORES.items()}
     ready = all(check == "ok" for check in checks.values())

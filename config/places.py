@@ -47,7 +47,7 @@ class Places(Executor):
         self._is_closed = False
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        """As in any executor: a thread does the work, after the work that was submitted before."""
+        """As in any executor: a thread does the work. Reads begin in the order in which they were submitted."""
         return self._put(Item(partial(work, *arguments, **named), writes=False))
 
     def submit_write(self, work: Callable[..., Any], /, *arguments: Any) -> Future[Any]:

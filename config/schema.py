@@ -24,7 +24,7 @@ CSRF = {
     "type": "apiKey",
     "in": "header",
     "name": "X-CSRFToken",
-    "description": "The value of the CSRF cookie, which GET /session/api/ sets and repeats in a header of this name.",
+    "description": "The CSRF token. GET /session/api/ sends it in a header of this name, and sets the CSRF cookie.",
 }
 REFUSAL = {
     "type": "object",

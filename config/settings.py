@@ -205,7 +205,7 @@ CSRF_COOKIE_NAME = "__Host-csrftoken"
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
-# These paths are not pages, so `ArrivalMiddleware` answers them at once.
+# These paths are not pages, so `ArrivalMiddleware` lets them pass.
 ARRIVALS_EXEMPT = (STATIC_URL, "/healthz", "/readyz", "/.well-known/")
 # Django's default would add a third cookie to protect. Only users with a session get messages.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

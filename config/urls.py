@@ -26,7 +26,7 @@ class CachedInclude(URLResolver):
         """As in Django. The match can be shared: the outer resolver makes a new match from it for each request."""
         if path not in self.found:
             match = super().resolve(path)
-            # Of URLs with a variable part there is no limited number, and their arguments differ.
+            # URLs with a variable part are not kept: their number has no limit, and their arguments differ.
             if f"{self.pattern}{match.route}" != path:
                 return match
             self.found[path] = match

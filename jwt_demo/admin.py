@@ -61,7 +61,7 @@ class TokenFamilyAdmin(ActionsAdmin):
 
     @admin.display(description="generations, the latest first")
     def chain(self, row: TokenFamily) -> SafeString | str:
-        """Its refresh tokens that have not expired."""
+        """The family's latest refresh tokens, at most `LISTED`. Housekeeping deletes expired ones."""
         lines = [
             (blacklist.generation_of(entry.jti), blacklist.state(entry), f"{entry.created_at:%Y-%m-%d %H:%M:%S}")
             for entry in blacklist.chain(row)[:LISTED]

@@ -1,4 +1,4 @@
-"""Flow B: tokens that the client carries."""
+"""The token flow: tokens that the client carries."""
 
 from django.apps import AppConfig
 

@@ -42,7 +42,8 @@ simple_jwt = SimpleJWTConf(
     # How long a stolen access token can be used by a view that asks no store. The denylist remembers for as long, so no
     # policy may have a longer lifetime.
     ACCESS_TOKEN_LIFETIME=timedelta(minutes=15),
-    # Counted from its issue. A user who comes once a week stays logged in, and a device that is not used is logged out.
+    # Counted from its issue. A user who comes every few days stays logged in until JWT_ABSOLUTE_LIFETIME has passed. A
+    # device that is not used is logged out.
     REFRESH_TOKEN_LIFETIME=timedelta(days=7),
     # Shows administrators in the list of users which accounts are in use.
     UPDATE_LAST_LOGIN=True,
@@ -80,11 +81,11 @@ conf = Conf(
     # Counted from the login: no user stays logged in for ever without proving the password.
     JWT_ABSOLUTE_LIFETIME=30 * 24 * 60 * 60,
     JWT_ABSOLUTE_LIFETIME_REMEMBERED=90 * 24 * 60 * 60,
-    # Within this time, a client that lost an answer or a second tab gets the same tokens. 0 is RFC 9700 to the letter.
+    # Within this time, a second tab or a client that lost an answer gets the same refresh token. 0 follows RFC 9700.
     JWT_GRACE_PERIOD=10,
     # The check of access tokens where a view names none: see jwt_demo/revocation.py.
     JWT_REVOCATION="denylist",
-    # The cache, in Redis, that holds the denylist and nothing else.
+    # The cache, in Redis, that holds the denylist. Its entries must never be evicted.
     JWT_DENYLIST_CACHE_ALIAS="denylist",
     # Must be longer than the time between two turns of housekeeping. When it has run out, the denylist is read from the
     # database first. While Redis takes no writes, a ban takes effect after this time at the latest.

@@ -70,7 +70,7 @@ FLOW = TokenFlow()
 def end_blacklisted(sender: object, instance: BlacklistedToken, raw: bool, **kwargs: Any) -> None:
     """Ends the family of a token that SimpleJWT's own code has blacklisted, because that code knows no families."""
     if raw:
-        return  # A backup is being loaded: the token's row may be missing yet, and the family's row says if it ended.
+        return  # A backup is being loaded: the token's row may still be missing, and the family's row says if it ended.
     if family := blacklist.family_of(instance.token.jti):
         rows = TokenFamily.objects.live().filter(pk=family)
         if rows.filter(jti=instance.token.jti).exists():

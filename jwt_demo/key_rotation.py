@@ -70,7 +70,7 @@ class Plan:
         return cls(before, Ring(kind, dated))
 
     def lost(self) -> TokenFamilies:
-        """The logins that this plan would end: their refresh token is good now, and its key would retire before it."""
+        """The logins that this plan would end: the key of their refresh token would retire before the token expires."""
         live = TokenFamily.objects.live()
         if self.after.kind == "access" or not has_tables():
             return live.none()  # a client whose access token is refused gets another by its refresh token
@@ -136,7 +136,7 @@ def new_secret(kind: str) -> str:
 def longest_life(kind: str) -> timedelta:
     """How long a key is needed after its last signature, for tokens of this kind.
 
-    Its tokens expire, up to the leeway later by another clock, and a lost answer is repeated within the grace period.
+    Until its last token has expired, plus the leeway between clocks and the grace period for repeated answers.
     """
     extra = leeway() + timedelta(seconds=conf.JWT_GRACE_PERIOD)
     if kind == "access":

@@ -47,7 +47,7 @@ LARGEST = 2**20
 
 
 class UnusableKeys(ValueError):
-    """Keys, or a file of keys, that cannot be used. The message repeats nothing of the file and of no secret."""
+    """Keys, or a file of keys, that cannot be used. The message quotes neither the file nor a secret."""
 
 
 # What `read` raises.

@@ -110,9 +110,9 @@ def _access(family: TokenFamily, now: datetime) -> AccessToken:
 def rotate(token: RefreshToken, client: Client, transport: str = Transport.COOKIE) -> IssuedTokens:
     """Exchanges a refresh token for the next tokens of its family. Its signature and expiry have been verified.
 
-    Raises `InvalidRefresh`, `ReusedAfterGrace` or `ReuseDetected`. The last two are raised after the logins that a
-    reused token ends have ended, and after the commit. Raises one of `OUTAGES` instead of `ReusedAfterGrace` if the
-    denylist cannot be written. The family has then ended.
+    Raises `InvalidRefresh`, `ReusedAfterGrace` or `ReuseDetected`. Before it raises one of the last two, the family or
+    all logins of the user have ended, and this is committed. Raises one of `OUTAGES` instead of `ReusedAfterGrace` if
+    the denylist cannot be written. The family has then ended.
     """
     try:
         # Durable: in a caller's transaction, the exception would roll back what a reused token has ended.

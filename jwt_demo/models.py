@@ -104,7 +104,7 @@ class TokenFamily(models.Model):
     user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
     generation = models.PositiveIntegerField("generation of the latest token", default=0)
     # Raised by `lifecycle.cycle_key`. A token of a lower generation is invalid, and does not count as reused.
-    void_below = models.PositiveIntegerField("generations before a re-key, which mean nothing", default=0)
+    void_below = models.PositiveIntegerField("lowest valid generation", default=0)
     jti = models.CharField("jti of the latest token", max_length=100)
     kid = models.CharField("key that signed it", max_length=64)
     rotated_by = models.CharField("digest of the client that received it", max_length=64)
@@ -213,7 +213,7 @@ class TokenFamily(models.Model):
             return Verdict.CURRENT if genuine else Verdict.INVALID
         if behind > 1 or not self._is_from_its_client(client, transport):
             return Verdict.REUSED
-        # Of two statements that overlap, the later may have the earlier time. A grace period of 0 must refuse it too.
+        # Two overlapping statements can have their times swapped. A negative age would pass even a grace period of 0.
         age = max(self.now - self.issued, timedelta(0))
         window = timedelta(seconds=self.policy["grace_period"])
         if age >= window:

@@ -134,9 +134,9 @@ def deny_families(families: Iterable[tuple[str, object]]) -> None:
 
 
 def sync_denylist(since: datetime, renew: bool = False) -> None:
-    """Writes to Redis what the database says was revoked since then, and sets the marker of a complete list.
+    """Writes to Redis what the database says was revoked since then, and sets the lease.
 
-    With `renew`, the marker is set only if it still exists: a list that was lost meanwhile is not complete.
+    With `renew`, the lease is set only if it still exists: a list that was lost meanwhile is not complete.
     """
     since -= SKEW
     pipe = _redis().pipeline()
@@ -188,7 +188,7 @@ def evicts() -> str:
 
 
 def _name(key: str, kind: str, value: object = "") -> str:
-    # The braces keep one user's entries on one node of a Redis Cluster. Such a project needs a marker on each node.
+    # The braces keep one user's entries on one node of a Redis Cluster. Such a project needs a lease on each node.
     return f"{prefix_of(key)}{kind}:{value}"
 
 

@@ -88,7 +88,7 @@ class Backend(TokenBackend):
             raise TokenBackendError("The token is invalid.") from error
 
     def remember(self, token: Any, claims: dict[str, Any]) -> None:
-        """Saves the next `decode` of this token the signature. `claims` are from `decode`, and have been verified."""
+        """Lets the next `decode` of this token skip the signature check. `claims` come from `decode`, verified."""
         if token not in self._verified:
             with suppress(TokenBackendError):  # its key may have left the ring since
                 self._verified.add(token, self.key_of(token), claims)
@@ -247,7 +247,7 @@ class AccessToken(TypedToken):
         if not getattr(user, "is_active", True):
             raise AuthenticationFailed("User is inactive", code="user_inactive")
         key = user_key(user.pk)
-        # The check `version` needs this row. Otherwise the first login creates it.
+        # The check `version` needs this row. For a user who was created before these apps, only a login creates it.
         UserAccess.begin(key, fingerprints_of(user), 0)
         # Read now: if access was revoked since `user` was read, the checks would refuse the token.
         return cls.about(user, uuid4(), UserAccess.objects.get(user_key=key).token_version, timezone.now())

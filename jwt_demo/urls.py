@@ -1,4 +1,4 @@
-"""Addresses under `/jwt/`. JSON has no slash at its end, pages have one."""
+"""URLs under `/jwt/`. Those of pages and `api/` end with a slash, those of the other JSON endpoints do not."""
 
 from django.urls import path
 

@@ -103,7 +103,7 @@ def _middleware() -> Iterator[type]:
 
 @register("security")
 def configuration(app_configs: Any, **kwargs: Any) -> list[Error]:
-    """All of the checks below."""
+    """Runs all the checks below that are errors."""
     if wrong := [*wrong_values(conf, "security.E008", may_be_0=("TRUSTED_PROXIES",))]:
         return wrong
     found = [*_secret(), *_door(), *_cookies(), *_store(), *_clock(), *_origins()]

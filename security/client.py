@@ -113,7 +113,7 @@ def _entry(request: HttpRequest) -> str:
     return entries[-conf.TRUSTED_PROXIES] if len(entries) >= conf.TRUSTED_PROXIES else ""
 
 
-# Each request asks, and most come from few addresses. The cache has a bound, because clients can write entries.
+# Called for each request, and most come from few addresses. The cache is bounded, because clients write entries.
 @lru_cache(maxsize=256)
 def _read(entry: str) -> str:
     text = entry.strip(BLANKS_AND_QUOTES)

@@ -18,7 +18,7 @@ from security.checks import refuse_mistakes
 
 # Compared without regard to case, as in browsers.
 PREFIXES = ("__host-", "__secure-")
-# From a cookie of this form browsers and Django read the same name, whatever its value.
+# If a cookie has this form, browsers and Django read the same name from it, whatever its value is.
 PLAIN = re.compile(r"[ \t]*([\w!#$%&'*+.^`|~-]+)=", re.ASCII)
 
 

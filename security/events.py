@@ -36,10 +36,10 @@ def log(name: str, client: Client, level: int = logging.INFO, **detail: Any) -> 
 
 
 def login_failed(user: Any, identifier: str, client: Client) -> None:
-    """Records one refused login. Of a name that no user has it stores only a keyed digest, to recognise repetitions."""
+    """Records one refused login. If no user has the name, only a keyed digest is stored, to recognise repetitions."""
     if user is not None:
         record(SecurityEvent.Name.LOGIN_FAIL, user, client, inactive=not getattr(user, "is_active", True))
         return
-    # Without the key, a reader of the log could try passwords against the digest of one that was typed as a name.
+    # A user may have typed the password as the name. Without the key, a reader of the log could guess it by its digest.
     digest = salted_hmac("security.events", identifier).hexdigest()[:16]
     record(SecurityEvent.Name.LOGIN_FAIL, None, client, unknown=digest)

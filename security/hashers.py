@@ -35,8 +35,8 @@ class Argon2id(Argon2PasswordHasher):
     """Argon2id with OWASP's parameters: 19 MiB, 2 passes, 1 lane (Password Storage Cheat Sheet).
 
     Django's default takes 100 MiB and 8 lanes for each guess. Ten guesses at once would take a gigabyte, and an
-    attacker could bring the server down through the login form. After a rise here, each user's next login stores a new
-    hash.
+    attacker could bring the server down through the login form. If these costs are raised, each user's next login
+    stores a new hash.
     """
 
     memory_cost = 19 * 1024  # KiB

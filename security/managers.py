@@ -12,8 +12,8 @@ from security.users import guarded_fields, stored_users
 class RevokingQuerySet(models.QuerySet[Any]):
     """For the manager of a user model: `update()` revokes access if a save would.
 
-    `bulk_update()` uses it too, but raw SQL does not. A change by raw SQL is noticed within a minute of a session's
-    use, and at the next refresh of a token.
+    `bulk_update()` uses it too, but raw SQL does not. While a session is in use, a change by raw SQL is noticed within
+    a minute. For a token it is noticed at the next refresh.
     """
 
     def update(self, **fields: Any) -> int:

@@ -49,7 +49,7 @@ class UserAccess(models.Model):
 
 
 class PendingRevocation(models.Model):
-    """A revocation that is committed but not yet carried out by every flow. Its row is deleted once it is."""
+    """A revocation that is committed but not yet carried out by every flow. After that its row is deleted."""
 
     # No foreign key: the user may have been deleted.
     user_key = models.CharField(max_length=255, db_index=True)

@@ -82,7 +82,7 @@ def came_from_here(request: HttpRequest) -> bool:
 
     An `Origin` that `CSRF_TRUSTED_ORIGINS` names is enough. Otherwise `Sec-Fetch-Site` decides if it is present, and
     `Origin` if not. Scripts can set neither. Older browsers send `Origin` with every unsafe request. So a request
-    without both is not from a browser, and has only cookies that its sender was given.
+    without both does not come from a browser, and no other site can have caused it.
     """
     site, origin = request.META.get("HTTP_SEC_FETCH_SITE"), request.META.get("HTTP_ORIGIN")
     if origin in settings.CSRF_TRUSTED_ORIGINS:

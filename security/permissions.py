@@ -19,8 +19,8 @@ class IsAdmin(IsAuthenticated):
 class RecentlyAuthenticated(IsAuthenticated):
     """Allows users who proved the password within the last `within` seconds (ASVS 7.5.3, RFC 9470 section 1).
 
-    Others get a 403 and must call `reauthenticate` first. It refuses users of another authentication class, or of
-    `force_authenticate`, because there is no time of a proof.
+    Others get a 403 and must call `reauthenticate` first. Users of another authentication class, or of
+    `force_authenticate`, are refused too, because their credential does not say when the password was proved.
     """
 
     within = 5 * 60

@@ -32,8 +32,8 @@ def revoke_from_changed(
 ) -> None:
     """Revokes the access of a user whose guarded fields have changed, and creates the `UserAccess` of a new user.
 
-    It does nothing for a user that `loaddata` stores: a backup has the versions of its own time. `_is_loaded` says so
-    to the receiver of `m2m_changed`, which follows with the same instance and without `raw`.
+    It does nothing for a user that `loaddata` stores: a backup has the versions of its own time. `loaddata` then sets
+    the groups of the same instance. `m2m_changed` has no `raw`, so `_is_loaded` keeps it for that receiver.
     """
     instance._is_loaded = raw
     if raw or (update_fields is not None and not {*update_fields} & {*guarded_fields()}):

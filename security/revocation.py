@@ -27,7 +27,7 @@ from security.users import changed_fields, fingerprints_of, key_expression, stor
 
 logger = logging.getLogger("site.revocation")
 
-# Housekeeping leaves a revocation to the process that made it for this time, longer than any wait for a store.
+# For this long, housekeeping leaves a revocation to the process that made it. It is longer than any wait for a store.
 # Housekeeping does not know which session to keep, so it would log out a user who changes the password.
 OWN_TIME = timedelta(seconds=10)
 # Users read at a time when many are changed at once.

@@ -10,8 +10,8 @@ a limit, a new attempt waits until some are settled. Exactly this holds:
 
 - Failures and open attempts together never exceed a limit. So in any window no more wrong passwords are hashed than the
   limit allows, however many come at once.
-- The full `Retry-After` is given only when failures alone have reached a limit. Right passwords are never counted as
-  failures while they are open, nor afterwards if the store answers when they are settled.
+- The full `Retry-After` is given only when failures alone have reached a limit. A right password is not counted as a
+  failure in its first `LEASE` seconds, nor after it is settled, unless the store is away when it is settled.
 - An attempt that has begun is not refused any more. An attempt that waits is refused if failures reach the limit
   meanwhile, as a new attempt would be.
 - Refused attempts are not counted: a client that waits for `Retry-After` gets in.

@@ -1,4 +1,4 @@
-"""Logs each request at each process that it passes: the headers that arrived, and which work was done for it.
+"""Logs each request of the gateway at each process that it passes: the headers that arrived, and the work done for it.
 
 The gateway gives each request an id and writes an access log. The processes behind it log a line with the same id, and
 the lab shows the lines of one request together.
@@ -43,7 +43,7 @@ def noted(kind: str) -> Iterator[None]:
 
 
 class HopMiddleware:
-    """Logs the line. It must be the first middleware, so that it sees the headers as they arrived."""
+    """Logs a request that has an id. It must be the first middleware, so that it sees the headers as they arrived."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 ALGORITHM, ISSUER, TYPE = "EdDSA", "auth", "internal+jwt"
-# Seconds. A request takes less than that. A stolen token can be used for no longer.
+# Seconds. A request takes less than that. A stolen token can be used for so long, and for `LEEWAY` more.
 LIFETIME = 30
 # Seconds by which the clocks of a service and of `auth` may differ.
 LEEWAY = 5

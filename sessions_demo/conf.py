@@ -9,8 +9,8 @@ conf = Conf(
     SESSION_ABSOLUTE_LIFETIME=24 * 60 * 60,
     SESSION_IDLE_LIFETIME_REMEMBERED=14 * 24 * 60 * 60,
     SESSION_ABSOLUTE_LIFETIME_REMEMBERED=30 * 24 * 60 * 60,
-    # At most so often a session is noted as in use. A write for each request would double the work.
+    # The least time between two notes that a session is in use. A write for each request would double the work.
     SESSION_SEEN_EVERY=60,
-    # For so long the registry keeps the rows of ended sessions.
+    # How long the registry keeps the rows of ended sessions.
     SESSION_ROWS_KEPT=30 * 24 * 60 * 60,
 )

@@ -124,7 +124,7 @@ def _new_session(request: HttpRequest, user: Any, remember: bool) -> DeviceSessi
 
 def _save(request: HttpRequest, user: Any, row: DeviceSession) -> None:
     if before := request.COOKIES.get(settings.SESSION_COOKIE_NAME):
-        # For an ended session too: `_was_replaced` then tells its late logout that the browser has a newer cookie.
+        # Also if that session has ended: its logout may be late and must not delete the new cookie (`_was_replaced`).
         row.former = store.digest(before)
         DeviceSession.objects.filter(digest=row.former).mark_ended(AGAIN)
     with transaction.atomic():
@@ -175,7 +175,7 @@ def renew(session: SessionStore) -> None:
     if found:
         _note(session, {SEEN: now.timestamp(), IDLE_END: idle_end.timestamp()})
     else:
-        # Not deleted: who ended the session does that. If another request gives it a new id, it goes on under that id.
+        # The request that ended the session deletes the record. If the id has only changed, the session goes on.
         session.forgotten_user = session[USER_ID]
         session.forget()
 

@@ -27,7 +27,7 @@ class DeviceSessions(models.QuerySet["DeviceSession"]):
     def change_digest(self, old: str, new: str, **more: Any) -> bool:
         """Replaces the digest of a live session. Returns whether it still had the digest `old`.
 
-        If another request has already changed the id, its new id keeps the row: without one it could not be ended.
+        If another request was first, the row keeps the id of that one: a session without a row could not be ended.
         """
         until = database_now() + LOGOUT_GRACE
         return self.live().filter(digest=old).update(digest=new, former=old, former_until=until, **more) == 1

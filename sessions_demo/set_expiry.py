@@ -83,7 +83,7 @@ class ExpiryMethods(SessionBase):
         return bool(self.get(CLOSES)) == self.get_expire_at_browser_close()
 
     def note_cookie(self) -> None:
-        """Writes into the record whether the browser deletes the cookie that is set now when it closes."""
+        """Writes into the record whether the browser will delete the new cookie when it closes."""
         if self.get_expire_at_browser_close():
             self[CLOSES] = True
         else:
@@ -93,7 +93,7 @@ class ExpiryMethods(SessionBase):
 def follow_expiry(request: HttpRequest) -> None:
     """Applies a view's `set_expiry()` to the cookie and to the registry, before the session is saved.
 
-    If the browser is to delete the cookie when it closes, or no longer is, the session gets a new id and a new cookie.
+    If a view changes whether the browser deletes the cookie when it closes, the session gets a new id and a new cookie.
     If the session only ends sooner, the cookie stays.
     """
     session: Any = request.session

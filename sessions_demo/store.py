@@ -5,7 +5,7 @@ set `SESSION_ENGINE = "sessions_demo.store"`. For WSGI and ASGI. The contract:
 
 - A session that does not exist, has ended or cannot be read is an empty session.
 - While Redis is away, its exception is raised. The answer is then a 503, and the browser keeps its cookie.
-- Whoever can only read Redis finds no cookie there. Whoever can write to Redis can make sessions.
+- An attacker who can only read Redis finds no cookie there. One who can write to Redis can make sessions.
 - A record may hold `_auth_absolute_end`, `_auth_idle_end` and, after `set_expiry()`, `_auth_expiry_end`, in seconds
   since 1970, UTC. The earliest of them ends the session.
 
@@ -187,7 +187,7 @@ class SessionStore(AsyncMethods, ExpiryMethods, CacheStore):
 
 
 def digest(session_key: str) -> str:
-    """SHA-256 of a session id: who reads Redis finds no cookies. The id's 165 random bits cannot be guessed from it."""
+    """SHA-256 of a session id, so that Redis holds no cookies. The id's 165 random bits cannot be guessed from it."""
     return hashlib.sha256(session_key.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""URLs under `/session/`. Those of pages end with a slash, those of JSON endpoints do not."""
+"""URLs under `/session/`. Those of pages and `api/` end with a slash, those of the other JSON endpoints do not."""
 
 from django.urls import path
 

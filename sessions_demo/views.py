@@ -119,7 +119,7 @@ class LogoutEverywhere(SessionView):
 
 
 class Root(SessionView):
-    """Lists the endpoints. Sets the CSRF cookie, and repeats its value in a header for clients that keep no cookies."""
+    """The endpoints. Sets the CSRF cookie, and sends the token in a header, for clients that cannot read the cookie."""
 
     permission_classes = []
 

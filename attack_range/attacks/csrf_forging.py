@@ -128,8 +128,8 @@ def log_in_to_the_bank(scene: Scene, context: Any, credential: str, defence: str
     """Logs in as Alice and returns the bank's page and her account. Playwright raises `TimeoutError` if that fails."""
     page = context.new_page()
     page.goto(scene.url("/weak/csrf/", credential=credential, defence=defence))
-    # The tab for the attacker's page is opened before the login. On a slow machine that takes seconds, and for ten
-    # seconds only does Chromium send a new cookie without SameSite with another site's form.
+    # The tab for the attacker's page is opened before the login. On a slow machine that takes seconds, and Chromium
+    # sends a new cookie without SameSite with another site's form for ten seconds only.
     context.new_page()
     page.evaluate("document.forms.login.requestSubmit()")
     # The page shows the account after the browser has stored the cookie.

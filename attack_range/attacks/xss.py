@@ -1,7 +1,7 @@
 """XSS on the weak shop: what a script in the page can steal, for each place where the shop keeps the credential.
 
 A case stores a comment that is a script, or lets the shop load a vendor's script. Alice opens the shop and logs in.
-Then the case sends what the script has stolen from a client without a browser, and the status of the answer decides.
+Then a client without a browser sends what the script has stolen, and the status of the answer decides.
 The cases of `ride` steal nothing. There the changed address decides.
 """
 
@@ -83,7 +83,7 @@ def await_report(scene: Scene, state: str) -> list[dict[str, str]]:
 
 
 def replay(scene: Scene, place: str, found: list[dict[str, str]]) -> Seen:
-    """Sends each credential that was found from a client without a browser, until one is accepted.
+    """With a client without a browser, sends each credential that was found, until one is accepted.
 
     When nothing was found, it sends an invalid token.
     """

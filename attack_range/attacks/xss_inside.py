@@ -20,7 +20,7 @@ RIDE = """async () => {
 }"""
 
 Found = list[dict[str, str]]
-# What a thief sends who has found nothing.
+# What a thief sends if the script found nothing.
 NOTHING: Found = [{"where": "nowhere", "name": "", "value": "nothing"}]
 
 

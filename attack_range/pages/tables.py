@@ -65,7 +65,7 @@ XSS = (
         {
             "read": "reads it",
             "patch": "patches fetch",
-            "ride": "rides the login",
+            "ride": "acts in the page",
             "refresh": "calls refresh",
             "vendor": "a vendor's script that only reads",
         },
@@ -179,7 +179,7 @@ SERIES = (("unknown", "No such account"), ("wrong", "Wrong password"))
 
 
 def histograms(slug: str, visit: Visit) -> list[Histogram]:
-    """One histogram for each of the weak and our own results that hold times, on the same axis."""
+    """A histogram of the weak login and one of ours, on the same axis. Results without times are left out."""
     if slug != "enumeration":
         return []
     found = [

@@ -145,7 +145,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def refresh(request: HttpRequest) -> HttpResponse:
-    """A new refresh token for the newest one of its family. The server cannot know who sends the token."""
+    """A new refresh token for the stolen one, unless it was exchanged before. The server cannot know who sends it."""
     token = request.POST.get("token", "")
     visitor = _holder(token, "stolen-refresh", "token")
     if visitor is None:

@@ -4,7 +4,7 @@ from typing import Any
 
 
 def role_of(user: Any) -> str:
-    """Whether the user may open the admin."""
+    """`admin` for a user who may open the admin, `member` for others."""
     return "admin" if user.is_staff else "member"
 
 

@@ -97,7 +97,7 @@ def _faults(way: Way, groups: tuple[str, ...]) -> dict[tuple[str, str], str]:
 
 
 def mistaken(way: Way, name: str, group: str) -> str:
-    """The wrong users that the application sees; "" if it sees 7 or nobody, or refuses.
+    """The wrong users that the application sees; "" if it sees the right one, or refuses. No identity can be wrong too.
 
     The client's lines are sent before the gateway's own, after them, and where the gateway writes none.
     """

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('address', models.CharField(blank=True, max_length=45)),
                 ('user_agent', models.CharField(blank=True, max_length=256)),
                 ('generation', models.PositiveIntegerField(default=0, verbose_name='generation of the latest token')),
-                ('void_below', models.PositiveIntegerField(default=0, verbose_name='generations before a re-key, which mean nothing')),
+                ('void_below', models.PositiveIntegerField(default=0, verbose_name='lowest valid generation')),
                 ('jti', models.CharField(max_length=100, verbose_name='jti of the latest token')),
                 ('kid', models.CharField(max_length=16, verbose_name='key that signed it')),
                 ('rotated_by', models.CharField(max_length=64, verbose_name='digest of the client that received it')),

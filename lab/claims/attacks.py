@@ -44,7 +44,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Tried(Listed):
-    """The result of a case, judged by what the range's servers saw. `seen` is a sentence, `detail` is for programs."""
+    """The result of a case, decided by what the range's servers saw. `seen` is a sentence, `detail` is for programs."""
 
     succeeded: bool
     seen: str

@@ -63,7 +63,7 @@ class NotRunning(Exception):
 @dataclass
 class Result:
     """One claim, its evidence, and the verdict. `failure` names the exception that ended the proof. `not_running` names
-    the process that did not answer, and says why. `ms` is how long the proof took, in milliseconds."""
+    the process that did not answer, and says what to do. `ms` is how long the proof took, in milliseconds."""
 
     claim: Claim
     evidence: list[Evidence] = field(default_factory=list)

@@ -42,7 +42,7 @@ from sessions_demo.models import DeviceSession
 PREFIX, DOMAIN = "lab-", "@throwaway.invalid"
 # Reserved for documentation (RFC 3849): no real client has such an address.
 NETWORK = "2001:db8"
-# Longer than any proof takes: an older user was left behind by a process that was killed.
+# Longer than any proof takes: an older user was left behind by a killed process or a closed page.
 FORGOTTEN_AFTER = timedelta(hours=1)
 FLOWS = ("session", "jwt")
 T = TypeVar("T")
@@ -255,7 +255,7 @@ def hold_back_mail(sender: object, instance: OutgoingMail, raw: bool, **kwargs: 
 
 @task("lab", every=600)
 def delete_forgotten_people() -> str:
-    """Removes the people that a killed proof left behind, at most a hundred at a time."""
+    """Removes people that a killed proof or a closed page left behind, at most a hundred at a time."""
     before = timezone.now() - FORGOTTEN_AFTER
     left = User.objects.filter(email__startswith=PREFIX, email__endswith=DOMAIN, created__lt=before)
     people = dict(left.values_list("pk", "email")[:100])

@@ -118,7 +118,7 @@ class Trip:
 
     @property
     def user_id(self) -> str | None:
-        """The user that the service took the request to be from."""
+        """The id of the user that the service names in its answer."""
         return self.body.get("userId")
 
 

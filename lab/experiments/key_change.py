@@ -59,20 +59,20 @@ class Way:
 
 
 def planned(before: Ring, now: datetime) -> Ring:
-    """The next key is published first and signs later. The last one then verifies until its tokens have expired."""
+    """The next key is published first and signs later. The old key then verifies until its tokens have expired."""
     next_key = DatedKey(key_writing.new_secret(ALGORITHM), now, now + timedelta(seconds=PENDING))
     return followed_by(before, next_key, timedelta(seconds=TOKEN_LIFE))
 
 
 def swapped(before: Ring, now: datetime) -> Ring:
-    """The next key replaces the last one at once."""
+    """The next key replaces the old one at once."""
     return Ring(before.kind, [DatedKey(key_writing.new_secret(ALGORITHM), now, now)])
 
 
 # The delay of the second way makes its new key sign at the same moments as that of the first.
 WAYS = (
-    Way("By dates", "The next key is pending first, and the last one retires later.", planned),
-    Way("At once", "For comparison, the next key replaces the last one immediately.", swapped, PENDING),
+    Way("By dates", "The next key is pending first, and the old one retires later.", planned),
+    Way("At once", "For comparison, the next key replaces the old one immediately.", swapped, PENDING),
 )
 
 

@@ -101,7 +101,7 @@ class Credential:
 
 
 def log_in(sandbox: Sandbox, person: Person, strategy: Strategy, life: int) -> Credential:
-    """Logs in by this strategy. An access token is valid for `life` seconds. Raises `InvalidCredentials`."""
+    """Logs in. Access tokens live `life` seconds. Raises `InvalidCredentials`; for a session, `RuntimeError`."""
     browser = sandbox.browser()
     if strategy.kind == "session":
         browser.log_in(person, "session")

@@ -1,4 +1,4 @@
-"""Scenes in which two clients hold one refresh token, played at the real endpoints with two logins of one user."""
+"""Scenes in which one refresh token is sent twice, played at the real endpoints with two logins of one user."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace

@@ -118,7 +118,7 @@ SCENARIOS = {
             "session",
             session_login,
         ),
-        Scenario("token-login", "A token, from login to logout", "Five requests, two tokens.", "token", token_login),
+        Scenario("token-login", "A token, from login to logout", "Five requests, four tokens.", "token", token_login),
         Scenario(
             "old-cookie",
             "A copied cookie, after the logout",

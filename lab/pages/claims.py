@@ -22,7 +22,7 @@ from lab.claims.catalogue import BY_ID, PARTS, Claim, Verdict
 from lab.claims.evidence import PROOFS, UNWRITTEN, Result, count_by_status, count_missing_proofs, prove, select_claims
 from lab.pages import render_page
 
-# Seconds after which a part begins no more proofs. The server gives up on a request after 30.
+# Seconds after which a part begins no more proofs. The server ends a connection after 60 (config/worker.py).
 MAX_SECONDS = 15
 # The pages named in the catalogue that are not `lab:<name>`: their title, and the name of their URL.
 PAGES = {

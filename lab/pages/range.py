@@ -73,7 +73,7 @@ DEFENCES = {
 }
 # What each defence of the server does, in a sentence.
 EFFECTS = {
-    "none": "The server checks only the cookie.",
+    "none": "The server checks only the credential.",
     "token": "The server requires a token that the attacker cannot know.",
     "origin": "The server refuses requests that come from another origin, even one of the same site.",
     "metadata": "The server refuses requests that the browser marks as cross-site. Same-site requests pass: "

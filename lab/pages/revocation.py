@@ -1,7 +1,7 @@
 """`/lab/revocation/`: for how long each credential works after the user's access was revoked.
 
 Without a script, one POST plays a whole round. With a script, the browser polls, and each POST does one step: begin,
-ask with the session, log in again, revoke or end. The server keeps nothing about a round between these requests.
+ask with the session, log in again, revoke or end. Between them, the server keeps only the user and the logins.
 """
 
 from base64 import urlsafe_b64encode

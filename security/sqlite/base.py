@@ -7,7 +7,8 @@ Opening the file takes longer than all queries of a request. With `"CONN_MAX_AGE
   would write to a file that no other process sees.
 - A request leaves no transaction behind, and no statement with rows that were not fetched. Otherwise the next request
   of the thread would read old data.
-- A child of `fork` never uses or closes a connection of its parent. It opens its own.
+- A child of `fork` never uses or closes a connection of its parent. It opens its own, or raises `OperationalError` if
+  the parent could not close all of its connections to the file before the fork.
 
 A process that opens the file by other means and closes it again loses all of SQLite's locks on it. So copy the file
 with another process. To replace the file, delete the old `-wal` and `-shm` first, then rename the copy. Writing into a

@@ -32,7 +32,7 @@ def session_credentials(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C25")
 def token_credentials(sandbox: Sandbox) -> Iterator[Evidence]:
-    """As for the session."""
+    """The same at the address of the token login."""
     yield from _credentials(sandbox, "jwt", jwt_conf.JWT_REFRESH_COOKIE_NAME)
 
 
@@ -64,7 +64,7 @@ def session_check(sandbox: Sandbox) -> Iterator[Evidence]:
 
 @proves("C26")
 def token_check(sandbox: Sandbox) -> Iterator[Evidence]:
-    """As for the session, with the signing of a token."""
+    """The server checks the password before it signs a token, and signs none for a wrong password."""
     yield from _check_before_login(sandbox, "jwt", lambda step: step.text.startswith("sign "))
 
 
