@@ -125,7 +125,7 @@ def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
 
 
 def log_in_to_the_bank(scene: Scene, context: Any, credential: str, defence: str = "none") -> tuple[Any, Account]:
-    """Logs in as Alice and returns the bank's page and her account. Playwright raises `TimeoutError` if that fails."""
+    """Logs in as Alice. Returns the page and the account. Playwright raises `TimeoutError` if the login fails."""
     page = context.new_page()
     page.goto(scene.url("/weak/csrf/", credential=credential, defence=defence))
     # The tab for the attacker's page is opened before the login. On a slow machine that takes seconds, and Chromium

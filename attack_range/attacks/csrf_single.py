@@ -76,7 +76,7 @@ def _login(scene: Scene) -> Seen:
 
 
 def _customer(scene: Scene, context: Any) -> str:
-    """The name of the customer to whom the browser's cookies belong. "" without a login."""
+    """The name of the customer who is logged in with the browser's cookies, or ""."""
     page = context.new_page()
     page.goto(f"{hosts.origin(hosts.VICTIM)}/blank")
     name: str = scene.in_page(page, "GET", f"{BANK}/account")["data"].get("name", "")

@@ -25,7 +25,7 @@ PLANT = "([name, value, domain]) => { document.cookie = `\\u2000${name}=${value}
 
 
 def forged_form(host: str) -> Attack:
-    """An attack: a form at `host` ends all of Alice's sessions when she visits its page."""
+    """An attack: a form at `host` ends all of Alice's sessions when Alice visits its page."""
 
     def attack(scene: Scene) -> Try:
         page = logged_in(scene, scene.person(), "session")

