@@ -46,7 +46,7 @@ class LoginForm(forms.Form):
         strip=False,
         widget=forms.PasswordInput({"autocomplete": "current-password"}),
     )
-    remember = forms.BooleanField(label="Keep me logged in on this device", required=False)
+    remember = forms.BooleanField(label="Remember me on this device", required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -20,7 +20,7 @@ from attack_range.weak.xss_attacker import VENDOR
 # Seconds to wait for the report of a script.
 REPORT_PATIENCE = 10
 # The state in the report that a case waits for, by the script.
-LAST_STATE = {"read": "signed in", VENDOR: "signed in", "patch": "called", "refresh": "refreshed"}
+LAST_STATE = {"read": "logged in", VENDOR: "logged in", "patch": "called", "refresh": "refreshed"}
 TRIED = {
     "read": "A stored script reads every storage, global and cookie it can reach",
     "patch": "A stored script puts its own fetch in place and waits for the page's next call",
@@ -128,10 +128,10 @@ def await_arrival(scene: Scene, method: str, path: str) -> Arrival:
 def _new_tab(scene: Scene) -> Seen:
     context, place = scene.browser(), "session-storage"
     first = _open_and_log_in(context, scene, place)
-    first.wait_for_function("document.body.dataset.state === 'signed in'")
+    first.wait_for_function("document.body.dataset.state === 'logged in'")
     _comment(scene, place, "read")
     context.new_page().goto(scene.url(f"{shop.ROOT}/{place}/"), wait_until="domcontentloaded")
-    return replay(scene, place, await_report(scene, "signed out"))
+    return replay(scene, place, await_report(scene, "logged out"))
 
 
 register(_case(place, payload) for place, payloads in EXPECTED.items() for payload in payloads)

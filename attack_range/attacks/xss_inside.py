@@ -27,7 +27,7 @@ NOTHING: Found = [{"where": "nowhere", "name": "", "value": "nothing"}]
 def _read(flow: str) -> Callable[[Scene], Seen]:
     def run(scene: Scene) -> Seen:
         page, _ = logged_in(scene, flow)
-        found = _found_by("read", scene, page, "signed in")
+        found = _found_by("read", scene, page, "logged in")
         statuses = [_whoami(scene, flow, one["value"]) for one in found or NOTHING]
         text = f"The script sent {_names(found)}. A clean client with what it sent: {_list(statuses)}"
         return Seen(200 in statuses, text, {"found": [one["name"] for one in found], "statuses": statuses})

@@ -73,7 +73,7 @@ def _demote(user: User) -> None:
 ACTS = {
     "ban": RevocationAct("Ban", "An administrator deactivates the user.", _ban),
     "password": RevocationAct("Change password", "The user sets a new password in another browser.", _change_password),
-    "everywhere": RevocationAct("Sign out everywhere", "The user ends all sessions and tokens.", _log_out_everywhere),
+    "everywhere": RevocationAct("Log out everywhere", "The user ends all sessions and tokens.", _log_out_everywhere),
     "demote": RevocationAct("Demote", "An administrator makes the user a member again.", _demote),
 }
 

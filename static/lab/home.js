@@ -160,7 +160,7 @@ async function light(lane, said) {
 }
 
 function allow() {
-  const inside = run && client.state === "signed in";
+  const inside = run && client.state === "logged in";
   const focused = document.activeElement;
   for (const button of buttons) button.disabled = button.dataset.do !== "login" && !inside;
   if (focused.disabled) buttons[0].focus({ preventScroll: true }); // else the keyboard would start again at the top of the page

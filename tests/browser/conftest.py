@@ -296,7 +296,7 @@ def session_login(page: Page, site: Site, name: str, remember: bool = False, the
     page.goto(f"{site.url}/session/login/{then}")
     page.get_by_label("E-mail address").fill(f"{name}@example.com")
     page.get_by_label("Password", exact=True).fill(f"correct horse {name}")
-    page.get_by_label("Keep me logged in").set_checked(remember)
+    page.get_by_label("Remember me").set_checked(remember)
     page.get_by_role("main").get_by_role("button", name="Log in").click()
 
 

@@ -19,7 +19,7 @@ def test_a_link_on_another_site_leaves_the_other_tab_as_it_was(
 ) -> None:
     page = visit(java_script_enabled=scripts)
     session_login(page, site, "walter")
-    expect(page.get_by_role("banner")).to_contain_text("Signed in as Walter")
+    expect(page.get_by_role("banner")).to_contain_text("Logged in as Walter")
     tab, asked = page.context.new_page(), []
     tab.on("request", lambda request: asked.append(request.url) if request.is_navigation_request() else None)
     before = page.context.cookies(site.url)
@@ -27,7 +27,7 @@ def test_a_link_on_another_site_leaves_the_other_tab_as_it_was(
     with webmail(path.replace("&", "&amp;")) as address:
         tab.goto(address)
         tab.get_by_role("link", name="Your mail").click()
-        expect(tab.get_by_role("banner")).to_contain_text("Signed in as Walter")
+        expect(tab.get_by_role("banner")).to_contain_text("Logged in as Walter")
         expect(tab.get_by_role("heading", level=1)).to_have_text("Devices")
         assert asked == [address, path, path]  # once more, and not a third time
         assert page.context.cookies(site.url) == before

@@ -76,7 +76,7 @@ def tell_of_a_logout(page: Page, site: Site) -> None:
         "([url]) => { window.channel ??= new BroadcastChannel(url); window.channel.postMessage(''); }",
         [f"{site.url}{BASE}"],
     )
-    page.wait_for_function("client.state === 'signed out'")
+    page.wait_for_function("client.state === 'logged out'")
 
 
 def test_requests_that_fail_together_do_not_put_off_the_next_attempt(visit: Callable[..., Page], site: Site) -> None:
@@ -89,7 +89,7 @@ def test_requests_that_fail_together_do_not_put_off_the_next_attempt(visit: Call
     assert page.evaluate("client.state") == "offline"
     page.clock.run_for(2100)
     until(lambda: page.wait_for_timeout(20) or "auth/refresh" in server.asked)
-    until(lambda: page.evaluate("client.state") == "signed in")
+    until(lambda: page.evaluate("client.state") == "logged in")
     assert server.asked.count("auth/refresh") == 1
 
 
@@ -101,7 +101,7 @@ def test_an_answer_without_a_token_is_an_outage(visit: Callable[..., Page], site
     for path in ("auth/login", "auth/reauthenticate", "auth/password"):
         server.answers[path] = (200, {})
     assert page.evaluate(f"settled(client.{call})") == ["rejected", "Error", 503]
-    assert page.evaluate("[client.state, client.inspect().claims.sub]") == ["signed in", "alice"]
+    assert page.evaluate("[client.state, client.inspect().claims.sub]") == ["logged in", "alice"]
 
 
 def test_restoring_says_no_after_a_logout(visit: Callable[..., Page], site: Site) -> None:
@@ -126,7 +126,7 @@ def test_a_logout_elsewhere_is_not_undone_by_a_second_attempt(visit: Callable[..
     tell_of_a_logout(page, site)
     held[0].abort()
     assert page.evaluate("restored") is False
-    assert page.evaluate("[client.state, client.inspect()]") == ["signed out", None]
+    assert page.evaluate("[client.state, client.inspect()]") == ["logged out", None]
     assert server.asked.count("auth/refresh") == 1
 
 
@@ -142,7 +142,7 @@ def test_a_login_goes_on_when_the_tab_hears_of_a_logout(visit: Callable[..., Pag
     assert page.evaluate("settled(client.request('api/profile'))") == ["rejected", "Error", 401]
     server.release(page, "auth/login")
     assert page.evaluate("login") == ["resolved", None]
-    assert page.evaluate("client.state") == "signed in"
+    assert page.evaluate("client.state") == "logged in"
 
 
 def test_the_token_goes_to_no_other_address(visit: Callable[..., Page], site: Site) -> None:

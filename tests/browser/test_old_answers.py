@@ -107,7 +107,7 @@ def test_a_late_answer_about_the_old_id_is_no_logout(
     assert status == 401
     assert cookie(page, SESSION) not in ("", old)
     page.goto(f"{site.url}/session/profile/")
-    expect(page.get_by_role("banner")).to_contain_text("Signed in as")
+    expect(page.get_by_role("banner")).to_contain_text("Logged in as")
     page.get_by_role("banner").get_by_role("button", name="Log out").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are logged out")
     assert cookie(page, SESSION) == ""

@@ -54,7 +54,7 @@ def test_a_new_password_takes_the_place_of_the_current_one(
     expect(page.get_by_role("alert")).to_contain_text(WRONG)
     change(page, "correct horse erin", NEW)
     expect(page.get_by_role("heading", level=1)).to_have_text("Your password is changed")
-    expect(page.get_by_role("banner")).to_contain_text("Signed in as Erin")
+    expect(page.get_by_role("banner")).to_contain_text("Logged in as Erin")
 
     elsewhere = visit()
     log_in(elsewhere, site, "erin@example.com", "correct horse erin")

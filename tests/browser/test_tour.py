@@ -89,7 +89,7 @@ def test_an_open_page_is_sound(page: Page, sound: Sound, site: Site, path: str) 
 @pytest.mark.parametrize("path", sampled(SIGNED_IN, SIGNED_IN[::2]))
 def test_a_page_for_those_signed_in_is_sound(admin_page: Page, sound: Sound, site: Site, path: str) -> None:
     admin_page.goto(site.url + path)
-    expect(admin_page.get_by_role("banner")).to_contain_text("Signed in as Admin")
+    expect(admin_page.get_by_role("banner")).to_contain_text("Logged in as Admin")
     sound(admin_page)
 
 
@@ -142,7 +142,7 @@ def test_the_admin_keeps_the_policy(admin_page: Page, site: Site, cast: dict[str
 
 
 # One page of Swagger's and two of DRF's; the others are made of the same templates.
-@pytest.mark.parametrize("known", sampled([True, False], {True}), ids=["signed-in", "nobody"])
+@pytest.mark.parametrize("known", sampled([True, False], {True}), ids=["logged-in", "nobody"])
 @pytest.mark.parametrize("path", sampled(API, API[:3]))
 def test_a_page_about_the_api_keeps_the_policy_and_leads_back(
     page: Page, site: Site, admin_state: Any, path: str, known: bool

@@ -72,7 +72,7 @@ def fill(page: Page, name: str, password: str = "", remember: bool = False) -> N
     """Fills in the login form that is open, and sends it."""
     page.get_by_label("E-mail address").fill(f"{name}@example.com")
     page.get_by_label("Password", exact=True).fill(password or f"correct horse {name}")
-    page.get_by_label("Keep me logged in").set_checked(remember)
+    page.get_by_label("Remember me").set_checked(remember)
     page.get_by_role("main").get_by_role("button", name="Log in").click()
 
 

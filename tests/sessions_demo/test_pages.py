@@ -237,5 +237,5 @@ def test_the_login_page_repeats_nothing_that_its_address_says(db: None, browser:
 
 def test_who_is_logged_in_is_not_told_that_her_session_has_ended(at_alice: Visitor) -> None:
     page = at_alice.get(f"{LOGIN_PAGE}?over=revoked").content.decode()
-    assert "You are signed in as" in page
+    assert "You are logged in as" in page
     assert "Your access was revoked" not in page

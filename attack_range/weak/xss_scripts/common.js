@@ -8,7 +8,7 @@ function report(state, found) {
 
 /** Calls `work` with the state of the login: in the shop, now and at each change; in our pages, once. */
 function inEachState(work) {
-  if (IS_INSIDE_OURS) return work("signed in");
+  if (IS_INSIDE_OURS) return work("logged in");
   const look = () => document.body.dataset.state && work(document.body.dataset.state);
   new MutationObserver(look).observe(document.body, { attributeFilter: ["data-state"] });
   look();

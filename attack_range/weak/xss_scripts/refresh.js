@@ -1,6 +1,6 @@
 let isDone = false;
 inEachState(async (state) => {
-  if (state !== "signed in" || isDone) return;
+  if (state !== "logged in" || isDone) return;
   isDone = true;
   const answer = await fetch(REFRESH + (IS_INSIDE_OURS ? "" : location.search), { method: "POST" });
   const { accessToken } = answer.ok ? await answer.json() : {};

@@ -22,7 +22,7 @@
  *
  * Only one tab at a time changes the cookie: the tabs of one origin take turns by Web Locks. In a browser without Web
  * Locks, each tab takes turns only with itself. A logout reaches the other tabs. A tab never continues as another user:
- * when another user logs in in another tab, this tab is signed out, says so, and waits until the page is loaded again.
+ * when another user logs in in another tab, this tab is logged out, says so, and waits until the page is loaded again.
  */
 import {
   SENTENCES,
@@ -148,7 +148,7 @@ class TokenClient extends EventTarget {
     if (response.status === 503) {
       this.#login.changeState("offline", SENTENCES.unreachable);
     } else if (this.state === "offline") {
-      this.#login.changeState("signed in");
+      this.#login.changeState("logged in");
     }
     return response;
   };
@@ -218,11 +218,11 @@ class TokenClient extends EventTarget {
   }
 
   #handleOffline() {
-    if (this.state !== "signed out") this.#login.changeState("offline", SENTENCES.unreachable);
+    if (this.state !== "logged out") this.#login.changeState("offline", SENTENCES.unreachable);
   }
 
   #handlePageHide() {
-    if (this.state === "signed out") return;
+    if (this.state === "logged out") return;
     // The Back button can show a hidden page again, and another person may press it. With the token, that person
     // would be logged in. The user id stays, or the page would continue as the other person.
     this.#login.forgetToken();
@@ -271,7 +271,7 @@ class TokenClient extends EventTarget {
     // Without this, the page would say "logged out" although the server has refused the logout.
     contentOf(answer);
     this.#tabs.tell("");
-    this.#login.changeState("signed out", SENTENCES.loggedOut);
+    this.#login.changeState("logged out", SENTENCES.loggedOut);
   }
 
   /**
@@ -300,7 +300,7 @@ class TokenClient extends EventTarget {
    * @returns {Promise<Answer>}
    */
   async #sendWithToken(path, options, replaceToken) {
-    if (this.state === "signed out") throw this.#login.loggedOutError();
+    if (this.state === "logged out") throw this.#login.loggedOutError();
     const loginNumber = this.#login.number;
     if (this.#login.secondsLeft < REFRESH_AHEAD) await replaceToken();
     this.#login.assertCurrent(loginNumber);

@@ -9,11 +9,11 @@ import { SENTENCES, claimsOf, clientError } from "./answers.js";
  * What the client knows about the login.
  *
  * - `"unknown"`: the client has not heard from the server since the page was shown.
- * - `"signed in"`: the client has a token.
- * - `"signed out"`: the user is not logged in.
+ * - `"logged in"`: the client has a token.
+ * - `"logged out"`: the user is not logged in.
  * - `"offline"`: the server cannot be reached. This is not a logout, and the client tries again by itself.
  *
- * @typedef {"unknown" | "signed in" | "signed out" | "offline"} ClientState
+ * @typedef {"unknown" | "logged in" | "logged out" | "offline"} ClientState
  */
 
 // No answer came, or the server says that it is unavailable.
@@ -91,7 +91,7 @@ export class Login {
     this.#accessToken = accessToken;
     this.#userId = sub;
     this.#countSecondsLeft = () => expiresIn - readStopwatch();
-    this.changeState("signed in");
+    this.changeState("logged in");
   }
 
   /**
@@ -99,7 +99,7 @@ export class Login {
    * @returns {never}
    */
   end(reason) {
-    this.changeState("signed out", reason);
+    this.changeState("logged out", reason);
     throw this.loggedOutError();
   }
 
@@ -118,14 +118,14 @@ export class Login {
 
   /** @param {string} userId The user who logged in in another tab, or an empty string after a logout there. */
   hearOtherTab(userId) {
-    if (this.state === "signed out") {
+    if (this.state === "logged out") {
       // The old reason, such as that another user is logged in, may no longer be true.
       const reason = userId ? SENTENCES.anotherUser : "";
-      this.changeState("signed out", reason);
+      this.changeState("logged out", reason);
     } else if (!userId) {
-      this.changeState("signed out", SENTENCES.loggedOutInAnotherTab);
+      this.changeState("logged out", SENTENCES.loggedOutInAnotherTab);
     } else if (this.#userId && this.#userId !== userId) {
-      this.changeState("signed out", SENTENCES.anotherUser);
+      this.changeState("logged out", SENTENCES.anotherUser);
     }
   }
 
@@ -141,8 +141,8 @@ export class Login {
       return await pending;
     } catch (error) {
       const isOutage = OUTAGE_STATUSES.includes(error.status);
-      // A user who is signed out needs the login form. A page hides it when the client is offline.
-      if (isOutage && this.state !== "signed out") this.changeState("offline", error.message);
+      // A user who is logged out needs the login form. A page hides it when the client is offline.
+      if (isOutage && this.state !== "logged out") this.changeState("offline", error.message);
       throw error;
     }
   }
@@ -157,8 +157,8 @@ export class Login {
     } else {
       this.stopRetrying();
     }
-    // A tab that is already signed out may be logging in. To forget the user again would make that login fail.
-    if (state === "signed out" && this.state !== "signed out") this.forgetUser();
+    // A tab that is already logged out may be logging in. To forget the user again would make that login fail.
+    if (state === "logged out" && this.state !== "logged out") this.forgetUser();
     this.state = state;
     this.reason = reason;
     this.#handleChange();

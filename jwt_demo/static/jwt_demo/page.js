@@ -35,8 +35,8 @@ const TEXTS_OUTSIDE = { title: title.textContent, lead: lead.textContent };
 
 const STATES = {
   "unknown": "Asking the server whether you are logged in …",
-  "signed in": "You are logged in.",
-  "signed out": "You are not logged in.",
+  "logged in": "You are logged in.",
+  "logged out": "You are not logged in.",
   "offline": "Offline.",
 };
 
@@ -84,9 +84,9 @@ function update() {
     stateSaid = sentence;
     say(sentence);
   }
-  outside.hidden = client.state !== "signed out";
-  if (client.state === "signed in" && !inside.firstChild) enter();
-  if ((client.state === "signed out" || client.state === "unknown") && inside.firstChild) leave();
+  outside.hidden = client.state !== "logged out";
+  if (client.state === "logged in" && !inside.firstChild) enter();
+  if ((client.state === "logged out" || client.state === "unknown") && inside.firstChild) leave();
 }
 
 /** @param {string} sentence */
@@ -97,7 +97,7 @@ function say(sentence) {
 // ── Login and logout ──
 
 function enter() {
-  const content = find("#signed-in").content.cloneNode(true);
+  const content = find("#logged-in").content.cloneNode(true);
   inside.replaceChildren(content);
   for (const button of inside.querySelectorAll("[data-do]")) {
     button.addEventListener("click", () => press(ACTIONS[button.dataset.do]));
@@ -345,5 +345,5 @@ async function attempt(action, handleFailure) {
 /** @param {ClientError} error */
 function report(error) {
   // In another state, the page already says that the login has ended or that the server cannot be reached.
-  if (client.state === "signed in") say(failureSentence(error));
+  if (client.state === "logged in") say(failureSentence(error));
 }

@@ -23,8 +23,8 @@ const PATH = location.pathname.slice(new URL(panel.dataset.base, location.href).
 
 const STATES = {
   "unknown": "Asking the server whether you are logged in …",
-  "signed in": "You are logged in.",
-  "signed out": "You are not logged in.",
+  "logged in": "You are logged in.",
+  "logged out": "You are not logged in.",
   "offline": "Offline.",
 };
 
@@ -58,15 +58,15 @@ function find(selector) {
 /** Shows the state of the client. */
 function update() {
   status.textContent = client.reason || STATES[client.state];
-  loginForm.hidden = client.state !== "signed out";
-  if (client.state === "signed in" && !inside.firstChild) enter();
-  if (client.state === "signed out" || client.state === "unknown") inside.replaceChildren();
+  loginForm.hidden = client.state !== "logged out";
+  if (client.state === "logged in" && !inside.firstChild) enter();
+  if (client.state === "logged out" || client.state === "unknown") inside.replaceChildren();
 }
 
 // ── For a user who is logged in ──
 
 function enter() {
-  const content = find("#token-signed-in").content.cloneNode(true);
+  const content = find("#token-logged-in").content.cloneNode(true);
   const options = METHODS.map((method) => textIn("option", method));
   inside.replaceChildren(content);
   showToken(client, find("[data-token]"));

@@ -42,13 +42,13 @@ async function showAccount() {
   const answer = await ask("whoami");
   const { user, address } = await answer.json();
   for (const part of document.querySelectorAll("[data-when]")) {
-    part.hidden = (part.dataset.when === "signed in") !== answer.ok;
+    part.hidden = (part.dataset.when === "logged in") !== answer.ok;
   }
   if (answer.ok) {
     account.textContent = user;
     form.elements.address.value = address;
   }
-  document.body.dataset.state = answer.ok ? "signed in" : "signed out";
+  document.body.dataset.state = answer.ok ? "logged in" : "logged out";
 }
 
 /** A token in memory is gone after a reload. The refresh cookie brings another one. */
