@@ -43,7 +43,7 @@ def caption(after: Results) -> str:
 def _origin(results: Results) -> str:
     made = datetime.fromisoformat(results["made"])
     machine = f"{results['machine']['processor']}, {results['machine']['cores']} cores"
-    return f"“{results['command']}” on {made.day} {made:%B %Y} at {made:%H:%M} UTC, {machine}"
+    return f"“{results['command']}” on {made.day} {made:%b %Y, %H:%M} UTC, {machine}"
 
 
 def table(after: Results) -> Table:

@@ -27,7 +27,7 @@ def caption(results: Results) -> list[str]:
     made = datetime.fromisoformat(results["made"])
     where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory']}, {machine['system']}"
     return [
-        f"Measured by “{results['command']}” on {made.day} {made:%B %Y} at {made:%H:%M} UTC, in "
+        f"Measured by “{results['command']}” on {made.day} {made:%b %Y, %H:%M} UTC, in "
         f"{results['seconds'] / 60:.0f} minutes, on {where}.",
         f"In each of {method['rounds']} rounds the contestants ran in turn, {method['connections']} connections for "
         f"{method['seconds']} s each, or until {method['logins']} logins or {method['logouts']} logouts were answered. "

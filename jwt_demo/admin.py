@@ -22,6 +22,7 @@ from jwt_demo.key_rotation import reminders
 from jwt_demo.models import TokenFamily
 from security.admin import ActionsAdmin, ByState
 from security.client import name_of
+from security.dates import moment
 
 # How much of a chain one page shows: a family that lives for a month may have thousands of generations.
 LISTED = 200
@@ -63,7 +64,7 @@ class TokenFamilyAdmin(ActionsAdmin):
     def chain(self, row: TokenFamily) -> SafeString | str:
         """The family's latest refresh tokens, at most `LISTED`. Housekeeping deletes expired ones."""
         lines = [
-            (blacklist.generation_of(entry.jti), blacklist.state(entry), f"{entry.created_at:%Y-%m-%d %H:%M:%S}")
+            (blacklist.generation_of(entry.jti), blacklist.state(entry), moment(entry.created_at))
             for entry in blacklist.chain(row)[:LISTED]
         ]
         return format_html_join("", "<div>{}: {}, issued {}</div>", lines) or "all have expired"

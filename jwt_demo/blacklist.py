@@ -17,6 +17,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from jwt_demo.models import TokenFamily
 from security import statements
+from security.dates import moment
 
 
 def record_outstanding(family: TokenFamily) -> None:
@@ -75,7 +76,7 @@ def entry_of(row: OutstandingToken | BlacklistedToken) -> OutstandingToken:
 def state(entry: OutstandingToken) -> str:
     """ "good", "expired", or since when blacklisted."""
     if blacklisted := getattr(entry, "blacklistedtoken", None):
-        return f"blacklisted {blacklisted.blacklisted_at:%Y-%m-%d %H:%M}"
+        return f"blacklisted {moment(blacklisted.blacklisted_at)}"
     return "good" if entry.expires_at > timezone.now() else "expired"
 
 

@@ -16,6 +16,7 @@ from jwt_demo.keys import ring
 from jwt_demo.tokens import RefreshToken
 from security.client import USER_AGENT_LENGTH, Client
 from security.database_time import database_now
+from security.dates import moment
 from security.models import UserAccess
 from security.users import access_of, active_users, key_expression
 
@@ -140,7 +141,7 @@ class TokenFamily(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.id} since {self.started:%Y-%m-%d %H:%M}"
+        return f"{self.id} since {moment(self.started)}"
 
     @classmethod
     def begin(cls, user: Any, client: Client, policy: Policy, remember: bool, transport: str) -> Self:
@@ -243,5 +244,5 @@ class TokenFamily(models.Model):
     def state(self) -> str:
         """ "live", or when and why it ended."""
         if self.ended:
-            return f"ended {self.ended:%Y-%m-%d %H:%M} ({self.reason})"
+            return f"ended {moment(self.ended)} ({self.reason})"
         return "live" if self.is_open() else "expired"

@@ -7,6 +7,7 @@ from django.db import connection, models
 from django.utils import timezone
 
 from security.client import USER_AGENT_LENGTH, Client
+from security.dates import moment
 
 
 class UserAccess(models.Model):
@@ -138,7 +139,7 @@ class SecurityEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} {self.email} {self.at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.name} {self.email} {moment(self.at)}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self.pk is not None:
@@ -157,7 +158,7 @@ class HousekeepingRun(models.Model):
     outcome = models.CharField(max_length=200)
 
     def __str__(self) -> str:
-        return f"{self.task} at {self.at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.task} at {moment(self.at)}"
 
     @classmethod
     def finished(cls, task: str, outcome: str) -> Self:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from security.client import USER_AGENT_LENGTH
 from security.database_time import database_now
+from security.dates import moment
 
 # For so long after a change of its id, a logout sent with the old id still ends the session. It is short, so that a
 # stolen old id cannot be used to log the user out later.
@@ -72,10 +73,10 @@ class DeviceSession(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.id} since {self.started:%Y-%m-%d %H:%M}"
+        return f"{self.id} since {moment(self.started)}"
 
     def state(self) -> str:
         """ "live", "expired", or when and why it was ended."""
         if self.ended:
-            return f"ended {self.ended:%Y-%m-%d %H:%M} ({self.reason})"
+            return f"ended {moment(self.ended)} ({self.reason})"
         return "live" if min(self.idle_end, self.absolute_end) > timezone.now() else "expired"

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from django.utils.formats import date_format
+
 from lab.claims.attacks import Answers
 from lab.claims.evidence import Evidence, Result
 
@@ -57,9 +59,9 @@ class Record:
 
     @property
     def at(self) -> str:
-        """`26 November 2026, at commit 3352de0, in Chromium 156.0.1`."""
+        """`26 Nov 2026, at commit 3352de0, in Chromium 156.0.1`."""
         browser = f", in Chromium {self.chromium}" if self.chromium else ""
-        return f"{self.date:%-d %B %Y}, at commit {self.commit}{browser}"
+        return f"{date_format(self.date)}, at commit {self.commit}{browser}"
 
 
 def find(name: str) -> RecordedClaim:

@@ -81,8 +81,8 @@ function readTimes(payload, remarks) {
       return void remarks.push(`${claim} is not a time: it should be a number of seconds since 1970.`);
     }
     const at = new Date(value * 1000);
-    const day = at.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
-    const words = `${day}, ${at.toISOString().slice(11, 19)} UTC `;
+    const [, day, month, year, clock] = at.toUTCString().split(" ");
+    const words = `${Number(day)} ${month} ${year}, ${clock} UTC `;
     return h("div", {}, h("dt", {}, h("code", {}, claim)), h("dd", {}, words, h("small", {}, `${meaning}, ${distanceFromNow(value)}`)));
   }).filter(Boolean);
 }

@@ -43,4 +43,4 @@ def test_the_caption_says_when_and_where(results: Any) -> None:
     kept = json.loads(progress.BEFORE.read_text())
     text = progress.caption(results)
     assert kept["machine"]["processor"] in text
-    assert "27 November 2026 at 11:54 UTC" in text
+    assert "27 Nov 2026, 11:54 UTC" in text

@@ -158,7 +158,7 @@ def test_a_weaker_hash_is_never_the_fastest(results: Any) -> None:
 def test_it_is_said_where_how_and_without_whom(results: Any) -> None:
     results["skipped"] = [{"key": "express", "reason": "There is no node on the PATH."}]
     said = " ".join(caption(results))
-    assert "“make bench” on 26 November 2026 at 16:40 UTC, in 14 minutes" in said
+    assert "“make bench” on 26 Nov 2026, 16:40 UTC, in 14 minutes" in said
     assert "In each of 3 rounds" in said
     assert "16 connections for 3 s each" in said
     assert "Not measured: Express. There is no node on the PATH." in said

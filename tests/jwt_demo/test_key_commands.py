@@ -79,10 +79,10 @@ def test_the_states_are_shown_with_their_moments_and_the_tokens(path: Path, alic
         f"access keys, in JWT_KEY_FILE {path}",
         f"  {kid('access')}  EdDSA  active for 2 days, 1 token",
         f"refresh keys, in JWT_KEY_FILE {path}",
-        f"  {first}  HS256  retiring for 1 day, retired in 28 days and 1 hour (2026-03-31 13:00 UTC), 1 token",
-        f"  {second}  HS256  active for 1 day, retiring in 59 minutes (2026-03-03 13:00 UTC), "
-        "retired in 30 days and 1 hour (2026-04-02 13:00 UTC), 1 token",
-        f"  {third}  HS256  pending for 1 minute, active in 59 minutes (2026-03-03 13:00 UTC), 0 tokens",
+        f"  {first}  HS256  retiring for 1 day, retired in 28 days and 1 hour (31 Mar 2026, 13:00 UTC), 1 token",
+        f"  {second}  HS256  active for 1 day, retiring in 59 minutes (3 Mar 2026, 13:00 UTC), "
+        "retired in 30 days and 1 hour (2 Apr 2026, 13:00 UTC), 1 token",
+        f"  {third}  HS256  pending for 1 minute, active in 59 minutes (3 Mar 2026, 13:00 UTC), 0 tokens",
     ]
 
 
@@ -148,9 +148,9 @@ def test_a_rotation_says_what_happens_and_when(path: Path, alice: User, clock: C
     new = keys.ring("refresh").dated[1].key.kid
     assert out.splitlines() == [
         "refresh keys",
-        f"  {old}  HS256  active, retiring in 1 hour (2026-03-01 13:00 UTC), "
-        "retired in 30 days and 2 hours (2026-03-31 13:00 UTC), 1 token",
-        f"  {new}  HS256  pending, active in 1 hour (2026-03-01 13:00 UTC), 0 tokens",
+        f"  {old}  HS256  active, retiring in 1 hour (1 Mar 2026, 13:00 UTC), "
+        "retired in 30 days and 2 hours (31 Mar 2026, 13:00 UTC), 1 token",
+        f"  {new}  HS256  pending, active in 1 hour (1 Mar 2026, 13:00 UTC), 0 tokens",
         "  Nobody is logged out.",
         f"The file {path} was written. If another machine has a copy of it, replace it there before the new key signs.",
     ]

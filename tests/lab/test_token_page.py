@@ -68,7 +68,7 @@ def test_too_much_is_refused_with_a_sentence(browser: Browser) -> None:
 def test_reading_forgives_and_says_what(browser: Browser) -> None:
     head, body, signature = jws.sample_token().split(".")
     page = text_of(browser.submit(PAGE, {"do": "decode", "token": f"Bearer {head}.\n{body} .{signature}="}))
-    assert "31 March 2024, 00:00:00 UTC" in page
+    assert "31 Mar 2024, 00:00:00 UTC" in page
     for remark in ("“Bearer” stood in front", "blanks or line breaks", "The signature is padded"):
         assert remark in page
     assert jws.decode(jws.sample_token()).remarks == []

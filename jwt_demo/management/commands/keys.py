@@ -11,6 +11,7 @@ from jwt_demo import keys
 from jwt_demo.conf import conf
 from jwt_demo.key_rotation import reminders, tokens_under
 from jwt_demo.keys import ALWAYS, DatedKey, State
+from security import dates
 from security.outages import OUTAGES
 
 UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "minute": timedelta(minutes=1)}
@@ -67,7 +68,7 @@ def line_of(dated: DatedKey, now: datetime) -> str:
     states = list(State)
     for later in states[states.index(state) + 1 :]:
         if moment := getattr(dated, later):
-            words += f", {later} in {in_words(moment - now)} ({moment:%Y-%m-%d %H:%M} UTC)"
+            words += f", {later} in {in_words(moment - now)} ({dates.moment(moment)})"
     return words
 
 

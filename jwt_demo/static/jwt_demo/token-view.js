@@ -125,9 +125,8 @@ function claimRow([name, value]) {
  */
 export function momentOf(at) {
   const date = new Date(at);
-  const day = date.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
-  const hour = date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
-  const time = textIn("time", `${day}, ${hour} UTC`);
+  const [, day, month, year, clock] = date.toUTCString().split(" ");
+  const time = textIn("time", `${Number(day)} ${month} ${year}, ${clock.slice(0, 5)} UTC`);
   time.dateTime = date.toISOString();
   return time;
 }
