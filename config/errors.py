@@ -17,6 +17,8 @@ from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.generic import FormView
 
+from config.home import site_settings
+from config.navigation import links
 from security import refusals
 from security.backends import InvalidCredentials
 from security.outages import OUTAGE_RETRY_AFTER, OUTAGES
@@ -159,6 +161,7 @@ def answer(
         # Without the request: its context processors would read the session, and Redis may be away.
         heading = "This page is out of date" if sentence == OLD_PAGE else title
         context = {"title": heading, "sentence": sentence or usual, "status": status, "again": again}
+        context |= site_settings() | {"navigation": links(request.path_info)}
         response = HttpResponse(render_to_string("error.html", context), status=status)
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)

@@ -10,6 +10,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.demo import USERS
+from config.browser_now import strip
+from config.navigation import has_mailbox, links
 
 
 @login_not_required
@@ -20,14 +22,21 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """A context processor: the settings that templates use."""
+    """A context processor: the settings that templates use, the navigation, and the strip."""
+    return site_settings() | {
+        # A function, so that a page without it does not read the user.
+        "navigation": lambda: links(request.path, getattr(request.user, "is_staff", False)),
+        "browser_now": strip(request),
+    }
+
+
+def site_settings() -> dict[str, Any]:
+    """The settings that templates use."""
     return {
         "demo": settings.DEMO,
         "lab": apps.is_installed("lab"),
-        "notes": apps.is_installed("notes"),
         "demo_users": USERS if settings.DEMO else [],
-        # With a mail server, mails do not stay in the demo's mailbox.
-        "mailbox": settings.DEMO and not settings.EMAIL_URL,
+        "mailbox": has_mailbox(),
         "site_url": settings.SITE_URL,
         "csrf_cookie": settings.CSRF_COOKIE_NAME,
     }

@@ -9,7 +9,7 @@ from django.urls.resolvers import RoutePattern
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from config import glossary, health, home
+from config import browser_now, glossary, health, home
 from config.schema import SchemaView
 from jwt_demo import views
 
@@ -37,6 +37,7 @@ urlpatterns = [
     CachedInclude("session/", "sessions_demo.urls"),
     CachedInclude("jwt/", "jwt_demo.urls"),
     path("", home.home, name="home"),
+    path("browser-now", browser_now.page, name="browser_now"),
     path("glossary/", glossary.page, name="glossary"),
     path("accounts/", include("accounts.urls")),
     path(".well-known/jwks.json", views.key_set, name="key_set"),

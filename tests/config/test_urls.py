@@ -24,6 +24,7 @@ from tests.sampling import sampled
 # Addresses that anyone may see. All others require a login.
 OPEN = {
     "/",
+    "/browser-now",
     "/glossary/",
     "/healthz",
     "/readyz",

@@ -1,0 +1,217 @@
+/**
+ * The strip below the navigation. Its session part comes with the page. This script asks for the token login, shows what
+ * the page's request took, and asks again when a login may have changed: here, in another tab, or while the page was away.
+ */
+import { Tabs } from "./jwt_demo/tabs.js";
+
+/** @typedef {{name: string, ends: string, accessSecondsLeft: number}} TokenLogin */
+
+const strip = /** @type {HTMLElement | null} */ (document.querySelector(".strip"));
+
+if (strip) {
+  // The name of the lock and of the channel of the token client, so that both take turns and hear of each other.
+  const base = new URL(strip.dataset.base ?? "", location.href).href;
+  begin(strip, base);
+}
+
+/**
+ * @param {HTMLElement} strip
+ * @param {string} base
+ */
+function begin(strip, base) {
+  const refresh = () => askAndShow(strip, tabs);
+  const tabs = new Tabs(base, refresh);
+  showCost(strip);
+  if ("refreshCookie" in strip.dataset) refresh();
+  listenForSessions(strip, refresh);
+  addEventListener("pageshow", (event) => event.persisted && refresh());
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
+  listenForAnswers(`${base}auth/`, refresh);
+  for (const button of document.querySelectorAll("[data-end-token]")) {
+    button.addEventListener("click", () => endTokenLogin(strip, tabs, base));
+  }
+}
+
+/**
+ * Tells the other tabs which session this page was made for. A tab with another one asks again.
+ *
+ * @param {HTMLElement} strip
+ * @param {() => void} refresh
+ */
+function listenForSessions(strip, refresh) {
+  if (!("BroadcastChannel" in globalThis)) return;
+  /** @type {BroadcastChannel} */
+  let channel;
+  const open = () => {
+    channel = new BroadcastChannel("browser-now");
+    channel.addEventListener("message", ({ data }) => {
+      if (data !== strip.dataset.session) refresh();
+    });
+  };
+  open();
+  channel.postMessage(strip.dataset.session);
+  // A browser does not keep a page for its Back button if a message for that page arrives.
+  addEventListener("pagehide", () => channel.close());
+  addEventListener("pageshow", (event) => event.persisted && open());
+}
+
+/**
+ * A script of the page may log in, refresh or log out. Each of these can change what the strip says.
+ *
+ * @param {string} beginning How the addresses begin that do so.
+ * @param {() => void} refresh
+ */
+function listenForAnswers(beginning, refresh) {
+  /** @param {any} entry It has no status in an old browser, and 0 if no answer came. */
+  const isAnswered = ({ name, responseStatus = 200 }) =>
+    name.startsWith(beginning) && responseStatus > 0 && responseStatus < 500;
+  new PerformanceObserver((list) => {
+    if (list.getEntries().some(isAnswered)) refresh();
+  }).observe({ type: "resource" });
+}
+
+/**
+ * @param {HTMLElement} strip
+ * @param {Tabs} tabs
+ */
+async function askAndShow(strip, tabs) {
+  let state;
+  // A refresh that is under way changes the cookie, so the question waits for its turn.
+  await tabs.takeTurn(async () => {
+    state = await ask(strip.dataset.state ?? "");
+  });
+  if (!state) return;
+  showSession(strip, state.session);
+  showToken(strip, state.token);
+}
+
+/**
+ * @param {string} address
+ * @returns {Promise<{session: string | null, token: TokenLogin | null} | undefined>}
+ */
+async function ask(address) {
+  try {
+    const response = await fetch(address, { headers: { Accept: "application/json" }, cache: "no-store" });
+    return response.ok ? await response.json() : undefined;
+  } catch {
+    // The server cannot be reached. The strip goes on with what it knew.
+    return undefined;
+  }
+}
+
+/**
+ * @param {HTMLElement} strip
+ * @param {string} part
+ * @param {string} selector
+ * @returns {any} The element. Its kind depends on the template.
+ */
+function find(strip, part, selector) {
+  return strip.querySelector(`[data-strip="${part}"] ${selector}`);
+}
+
+/**
+ * @param {HTMLElement} strip
+ * @param {string | null} session
+ */
+function showSession(strip, session) {
+  if ((session ?? "") === strip.dataset.session) return;
+  strip.dataset.session = session ?? "";
+  strip.querySelector('[data-strip="session"]')?.classList.toggle("on", Boolean(session));
+  find(strip, "session", ".more")?.remove();
+  const again = document.createElement("a");
+  again.href = location.href;
+  again.textContent = "Load again";
+  const text = session ? "Another session has begun." : "Your session has ended.";
+  find(strip, "session", "[data-strip-text]").replaceChildren(text, " ", again);
+}
+
+// ── The token login ──
+
+/** @type {ReturnType<typeof setInterval> | undefined} */
+let ticking;
+
+/**
+ * @param {HTMLElement} strip
+ * @param {TokenLogin | null} token
+ */
+function showToken(strip, token) {
+  clearInterval(ticking);
+  const text = find(strip, "token", "[data-strip-text]");
+  text.closest("li").classList.toggle("on", Boolean(token));
+  find(strip, "token", "[data-strip-live]").hidden = !token;
+  if (!token) {
+    text.textContent = "No token login";
+    return;
+  }
+  const name = document.createElement("b");
+  name.textContent = token.name;
+  text.replaceChildren("Token: ", name);
+  countDown(find(strip, "token", "[data-strip-left]"), token);
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {TokenLogin} token
+ */
+function countDown(element, token) {
+  const end = Date.now() + token.accessSecondsLeft * 1000;
+  const loginEnd = new Date(token.ends).toUTCString();
+  element.title = `The newest access token. After it, a refresh gives the next one, until ${loginEnd} at the latest.`;
+  const show = () => {
+    const seconds = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+    const clock = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+    element.textContent = seconds ? `${clock} left` : "access token expired";
+    if (!seconds) clearInterval(ticking);
+  };
+  ticking = setInterval(show, 1000);
+  show();
+}
+
+/**
+ * @param {HTMLElement} strip
+ * @param {Tabs} tabs
+ * @param {string} base
+ */
+async function endTokenLogin(strip, tabs, base) {
+  let isEnded = false;
+  await tabs.takeTurn(async () => {
+    const options = { method: "POST", headers: { "Content-Type": "application/json" } };
+    const response = await fetch(`${base}auth/logout`, options).catch(() => undefined);
+    isEnded = Boolean(response?.ok);
+  });
+  if (isEnded) {
+    tabs.tell("");
+    showToken(strip, null);
+  }
+  const other = strip.dataset.session ? " Your session goes on." : "";
+  say(strip, isEnded ? `Your token login was ended.${other}` : "The server did not answer. Your token login goes on.");
+}
+
+/**
+ * @param {HTMLElement} strip
+ * @param {string} sentence
+ */
+function say(strip, sentence) {
+  const said = strip.querySelector("[data-strip-said]");
+  if (said) said.textContent = sentence;
+}
+
+// ── What the request of this page took ──
+
+/** @param {HTMLElement} strip */
+function showCost(strip) {
+  const [entry] = performance.getEntriesByType("navigation");
+  const cost = strip.querySelector("[data-strip-cost]");
+  if (!(entry instanceof PerformanceNavigationTiming) || !cost) return;
+  const parts = entry.serverTiming.map(partOf).filter(Boolean);
+  if (parts.length === 0) parts.push(`${Math.round(entry.responseStart - entry.requestStart)} ms`);
+  cost.textContent = ["", ...parts].join(" · ");
+}
+
+/** @param {PerformanceServerTiming} timing Such as `redis;desc="1 GET, 1 SET"` or `total;dur=2.7`. */
+function partOf({ name, description, duration }) {
+  if (name === "total") return `${duration.toFixed(duration < 100 ? 1 : 0)} ms`;
+  const count = [...description.matchAll(/\d+/g)].reduce((sum, [number]) => sum + Number(number), 0);
+  if (name === "redis") return `${count} Redis`;
+  return name === "sql" ? `${count} SQL` : "";
+}
