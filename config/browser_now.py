@@ -4,10 +4,12 @@ The session is part of the page, because the page has read it anyway. The token 
 strip, at `browser_now`: to look it up for each page would add a statement to every request whose cost the site shows.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.functional import SimpleLazyObject
@@ -18,6 +20,7 @@ from jwt_demo.conf import conf
 from jwt_demo.models import TokenFamily, Transport, Verdict
 from jwt_demo.rotation import family_for_rotation
 from security.client import Client
+from security.outages import DATABASE_OUTAGES
 from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END
 
 # With these, a refresh would succeed now.
@@ -29,10 +32,27 @@ SOON = timedelta(hours=20)
 def strip(request: HttpRequest) -> dict[str, Any]:
     """What the template of the strip shows. Lazy: a page without the strip must not read the session for it."""
     return {
+        **_known(request),
         "session": SimpleLazyObject(lambda: session_of(request)),
-        "token_login": SimpleLazyObject(lambda: token_login_of(request)),
-        "refresh_cookie": conf.JWT_REFRESH_COOKIE_NAME in request.COOKIES,
+        "token_login": SimpleLazyObject(lambda: _token_login(request)),
+        "asks": conf.JWT_REFRESH_COOKIE_NAME in request.COOKIES,
+    }
+
+
+def unread(request: HttpRequest) -> dict[str, Any]:
+    """The strip of an error page, which must not read the session, because Redis may be away. Its script asks later."""
+    names = {conf.JWT_REFRESH_COOKIE_NAME, settings.SESSION_COOKIE_NAME}
+    has_session = settings.SESSION_COOKIE_NAME in request.COOKIES
+    return _known(request) | {"unread_session": has_session, "asks": not names.isdisjoint(request.COOKIES)}
+
+
+def _known(request: HttpRequest) -> dict[str, Any]:
+    """What a request says without any look-up."""
+    return {
+        "method": request.method,
+        "path": request.path,
         "cookie_bytes": len(request.META.get("HTTP_COOKIE", "").encode()),
+        "refresh_cookie": conf.JWT_REFRESH_COOKIE_NAME in request.COOKIES,
     }
 
 
@@ -58,6 +78,13 @@ def token_login_of(request: HttpRequest) -> dict[str, Any]:
     return {"name": _name(family), "ends": ends.isoformat(), "accessSecondsLeft": _access_seconds_left(family)}
 
 
+def _token_login(request: HttpRequest) -> dict[str, Any]:
+    # A page is not refused because the database is away: a logout succeeds without it.
+    with suppress(*DATABASE_OUTAGES):
+        return token_login_of(request)
+    return {}
+
+
 def _name(family: TokenFamily) -> str:
     user: Any = family.user
     return user.get_full_name()
@@ -73,6 +100,6 @@ def _access_seconds_left(family: TokenFamily) -> int:
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """`/browser-now`: both logins of this browser as JSON, for the script of the strip."""
-    session = session_of(request)
-    state = {"session": session.get("id"), "token": token_login_of(request) or None}
+    session = {"id": found["id"], "name": request.user.get_full_name()} if (found := session_of(request)) else None
+    state = {"session": session, "token": token_login_of(request) or None}
     return JsonResponse(state, headers={"Cache-Control": "no-store"})

@@ -7,6 +7,8 @@ turns the throttle's exception into a 429 wherever it is raised.
 import re
 import sys
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -14,9 +16,11 @@ from django.db import DataError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.generic import FormView
 
+from config.browser_now import unread
 from config.home import site_settings
 from config.navigation import links
 from security import refusals
@@ -34,7 +38,7 @@ SENTENCES = {
     411: ("Length required", "This address accepts no body without a length."),
     413: ("Too large", "That was more than this address accepts."),
     415: ("Unsupported media type", "This address accepts application/json only."),
-    429: ("Too many attempts", "There were too many failed attempts. Wait a little, then try again."),
+    429: ("Too many attempts", "There were too many failed attempts, so the server did not check this one."),
     500: ("Server error", "Something went wrong on the server. The error has been logged."),
     503: (
         "Unavailable for a moment",
@@ -48,6 +52,7 @@ NO_COOKIE = (
     f"{settings.SITE_URL} in Chrome or Firefox. Anywhere else, and in Safari, start the site with “make run HTTPS=1” "
     "and use the https address it prints. If cookies are blocked for this site, allow them, then try again."
 )
+ADMINS_ONLY = "This page is for administrators"
 # Django's reason begins with this if the token in a form is outdated. Each login and logout replaces the token.
 OUTDATED = "CSRF token from POST"
 OLD_PAGE = (
@@ -73,7 +78,8 @@ class ErrorPageMiddleware:
         if response.status_code not in SENTENCES or response.streaming or (response.content and not sentence):
             return response
         # For 429 and 503 the site's own sentence is used. A refusal's is for projects that have none.
-        filled = answer(request, response.status_code, None if response.status_code in (429, 503) else sentence)
+        sentence = None if response.status_code in (429, 503) else sentence
+        filled = answer(request, response.status_code, sentence, _seconds(response.get("Retry-After", "")))
         # The response object stays the same, or Django would log the error a second time.
         response.content = filled.content
         for name, value in [*filled.items(), ("Content-Length", str(len(filled.content)))]:
@@ -89,6 +95,10 @@ class ErrorPageMiddleware:
         return None
 
 
+def _seconds(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """`handler400`. Answers 413 for a body that is too large, which Django counts as a bad request."""
     if not isinstance(exception, RequestDataTooBig):
@@ -99,8 +109,13 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """`handler403`."""
-    return answer(request, 403)
+    """`handler403`. Says who is logged in, if the view has read it."""
+    # `request.user` would read the session here, and Redis may be away.
+    user: Any = getattr(request, "_cached_user", None)
+    if user is None or not user.is_authenticated or wants_json(request):
+        return answer(request, 403)
+    who = f"You are logged in as {user.get_full_name()} ({user.role})."
+    return answer(request, 403, f"{'You may not do that' if user.is_staff else ADMINS_ONLY}. {who}")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -158,15 +173,29 @@ def answer(
     if wants_json(request):
         response = JsonResponse({"error": title} | ({"detail": sentence} if sentence else {}), status=status)
     else:
-        # Without the request: its context processors would read the session, and Redis may be away.
+        again = again or (_page_of(request) if status == 429 else "")
         heading = "This page is out of date" if sentence == OLD_PAGE else title
-        context = {"title": heading, "sentence": sentence or usual, "status": status, "again": again}
-        context |= site_settings() | {"navigation": links(request.path_info)}
-        response = HttpResponse(render_to_string("error.html", context), status=status)
+        context = _context(request, status, retry_after)
+        context |= {"title": heading, "sentence": sentence or usual, "again": again}
+        page = render_to_string("error.html", context)
+        response = HttpResponse(page, status=status)
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _context(request: HttpRequest, status: int, retry_after: int | None) -> dict[str, Any]:
+    # Not by the context processors: they would read the session, and Redis may be away.
+    found = {"status": status, "navigation": links(request.path_info), "browser_now": unread(request)}
+    if status == 429 and retry_after is not None:
+        found |= {"wait": _in_words(retry_after), "until": timezone.now() + timedelta(seconds=retry_after)}
+    return site_settings() | found
+
+
+def _in_words(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return " ".join(f"{number} {unit}" for number, unit in ((minutes, "min"), (rest, "s")) if number)
 
 
 def wants_json(request: HttpRequest) -> bool:

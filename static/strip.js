@@ -4,6 +4,7 @@
  */
 import { Tabs } from "./jwt_demo/tabs.js";
 
+/** @typedef {{id: string, name: string}} Session */
 /** @typedef {{name: string, ends: string, accessSecondsLeft: number}} TokenLogin */
 
 const strip = /** @type {HTMLElement | null} */ (document.querySelector(".strip"));
@@ -22,7 +23,7 @@ function begin(strip, base) {
   const refresh = () => askAndShow(strip, tabs);
   const tabs = new Tabs(base, refresh);
   showCost(strip);
-  if ("refreshCookie" in strip.dataset) refresh();
+  if ("asks" in strip.dataset) refresh();
   listenForSessions(strip, refresh);
   addEventListener("pageshow", (event) => event.persisted && refresh());
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
@@ -87,7 +88,7 @@ async function askAndShow(strip, tabs) {
 
 /**
  * @param {string} address
- * @returns {Promise<{session: string | null, token: TokenLogin | null} | undefined>}
+ * @returns {Promise<{session: Session | null, token: TokenLogin | null} | undefined>}
  */
 async function ask(address) {
   try {
@@ -110,19 +111,33 @@ function find(strip, part, selector) {
 }
 
 /**
+ * Says what is new. The record and the end of another session are on a page that was made for it.
+ *
  * @param {HTMLElement} strip
- * @param {string | null} session
+ * @param {Session | null} session
  */
 function showSession(strip, session) {
-  if ((session ?? "") === strip.dataset.session) return;
-  strip.dataset.session = session ?? "";
+  const isUnread = "unread" in strip.dataset;
+  if (!isUnread && (session?.id ?? "") === strip.dataset.session) return;
+  delete strip.dataset.unread;
+  strip.dataset.session = session?.id ?? "";
   strip.querySelector('[data-strip="session"]')?.classList.toggle("on", Boolean(session));
   find(strip, "session", ".more")?.remove();
-  const again = document.createElement("a");
-  again.href = location.href;
-  again.textContent = "Load again";
-  const text = session ? "Another session has begun." : "Your session has ended.";
-  find(strip, "session", "[data-strip-text]").replaceChildren(text, " ", again);
+  const text = find(strip, "session", "[data-strip-text]");
+  if (session) {
+    text.replaceChildren("Session: ", bold(session.name));
+  } else {
+    text.textContent = "No session";
+  }
+  if (isUnread) return;
+  say(strip, session ? "Another session has begun in this browser. Load this page again." : "Your session has ended.");
+}
+
+/** @param {string} text */
+function bold(text) {
+  const element = document.createElement("b");
+  element.textContent = text;
+  return element;
 }
 
 // ── The token login ──
@@ -139,13 +154,14 @@ function showToken(strip, token) {
   const text = find(strip, "token", "[data-strip-text]");
   text.closest("li").classList.toggle("on", Boolean(token));
   find(strip, "token", "[data-strip-live]").hidden = !token;
+  for (const part of document.querySelectorAll("[data-while-token]")) {
+    part.toggleAttribute("hidden", !token);
+  }
   if (!token) {
     text.textContent = "No token login";
     return;
   }
-  const name = document.createElement("b");
-  name.textContent = token.name;
-  text.replaceChildren("Token: ", name);
+  text.replaceChildren("Token: ", bold(token.name));
   countDown(find(strip, "token", "[data-strip-left]"), token);
 }
 
@@ -192,8 +208,11 @@ async function endTokenLogin(strip, tabs, base) {
  * @param {string} sentence
  */
 function say(strip, sentence) {
-  const said = strip.querySelector("[data-strip-said]");
-  if (said) said.textContent = sentence;
+  const said = /** @type {HTMLElement | null} */ (strip.querySelector("[data-strip-said]"));
+  if (!said) return;
+  said.textContent = sentence;
+  // A button that was pressed is hidden by now. Without this, the keyboard would start again at the top of the page.
+  if (document.activeElement === document.body) said.focus();
 }
 
 // ── What the request of this page took ──

@@ -18,11 +18,11 @@ from pytest_django import Settings
 from redis.exceptions import BusyLoadingError, RedisError, TimeoutError
 
 from accounts.models import User
-from config.errors import NO_COOKIE, SENTENCES, wants_json
+from config.errors import NO_COOKIE, SENTENCES, answer, wants_json
 from config.urls import handler400, handler403, handler404, handler500
 from config.urls import urlpatterns as site
 from security.throttle import Throttled
-from tests.conftest import Browser
+from tests.conftest import Browser, Clock
 from tests.running import Store
 
 INSIDE = "SELECT secret FROM inside WHERE key = 'correct horse'"
@@ -201,6 +201,40 @@ def test_every_error_carries_the_headers(urls: Browser, error: str) -> None:
 )
 def test_who_must_wait_is_told_how_long(urls: Browser, where: str, seconds: str) -> None:
     assert urls.get(f"/{where}")["Retry-After"] == seconds
+
+
+@pytest.mark.parametrize(
+    ("where", "words", "at"), [("raise/429", "42 s", "12:00:42 UTC"), ("answer/429", "7 s", "12:00:07 UTC")]
+)
+def test_a_page_says_how_long_to_wait_and_until_when(
+    urls: Browser, clock: Clock, where: str, words: str, at: str
+) -> None:
+    clock(0)
+    page = urls.get(f"/{where}", headers={"Referer": "http://testserver/accounts/password/"}).content.decode()
+    assert f"Try again in {words}, at <time" in page
+    assert at in page
+    assert 'href="/accounts/password/">Load that page again</a>' in page
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (60, "1 min"), (296, "4 min 56 s")])
+def test_the_wait_is_said_in_minutes_and_seconds(urls: Browser, seconds: int, words: str) -> None:
+    assert f"Try again in {words}," in answer(RequestFactory().get("/"), 429, retry_after=seconds).content.decode()
+
+
+def test_who_may_not_see_a_page_reads_whom_it_is_for(alice: User, browser: Browser) -> None:
+    browser.force_login(alice)
+    refused = browser.get("/session/staff/")
+    assert refused.status_code == 403
+    assert "This page is for administrators. You are logged in as Alice (member)." in refused.content.decode()
+    assert browser.get("/session/staff/", headers={"Accept": "application/json"}).json() == {"error": "Forbidden"}
+
+
+def test_a_refusal_before_the_session_was_read_does_not_read_it(alice: User, urls: Browser, store: Store) -> None:
+    urls.force_login(alice)
+    store.kill()
+    page = urls.get("/raise/403")
+    assert page.status_code == 403
+    assert "You may not do that from here." in page.content.decode()
 
 
 def test_a_method_that_is_not_answered_names_those_that_are(urls: Browser) -> None:
