@@ -13,9 +13,14 @@ class DemoUser:
     role: User.Role
 
     @property
+    def name(self) -> str:
+        """The part before the @."""
+        return self.email.partition("@")[0]
+
+    @property
     def password(self) -> str:
-        """`demo-only-` and the part before the @."""
-        return "demo-only-" + self.email.partition("@")[0]
+        """`demo-only-` and the name."""
+        return "demo-only-" + self.name
 
 
 USERS = [
@@ -30,6 +35,5 @@ def ensure_users() -> None:
     present = set(User.objects.filter(email__in=[user.email for user in USERS]).values_list("email", flat=True))
     for user in USERS:
         if user.email not in present:
-            name = user.email.partition("@")[0].title()
-            admin = user.role == User.Role.ADMIN
+            name, admin = user.name.title(), user.role == User.Role.ADMIN
             User.objects.create_user(user.email, user.password, name=name, role=user.role, is_superuser=admin)

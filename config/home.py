@@ -5,9 +5,9 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods
 
 from accounts.demo import USERS
 from config.browser_now import strip
@@ -15,10 +15,19 @@ from config.navigation import has_mailbox, links
 
 
 @login_not_required
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def home(request: HttpRequest) -> HttpResponse:
-    """Both flows side by side, step by step."""
-    return render(request, "home.html")
+    """Both flows side by side, step by step. A POST plays them for a throwaway user; 405 without the lab."""
+    if request.method != "POST":
+        return render(request, "home.html")
+    if not apps.is_installed("lab"):
+        return HttpResponseNotAllowed(["GET", "HEAD"])
+    # Imported here, because the site also runs without the lab.
+    from lab.experiments import both_ways
+
+    response = render(request, "home.html", {"played": both_ways.play()})
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 def site(request: HttpRequest) -> dict[str, Any]:

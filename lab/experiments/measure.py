@@ -28,7 +28,7 @@ from jwt_demo.models import Policy, TokenFamily
 from lab.claims.sandbox import Answer, Sandbox, open_sandbox
 from lab.experiments import revocation
 from lab.experiments.revocation import BY_KEY, Credential, Strategy
-from lab.tracing import trace
+from lab.tracing import sequence, trace
 from sessions_demo.models import DeviceSession
 
 MODES = tuple(BY_KEY)
@@ -198,7 +198,7 @@ def credential_size(held: Credential) -> tuple[int, int]:
     sent = held.ask().exchange
     name = "Bearer" if held.ends else settings.SESSION_COOKIE_NAME
     length = next(p["length"] for p in [*sent.cookies_sent, sent.authorization or {}] if p.get("name") == name)
-    return length, length + len("Authorization: Bearer " if held.ends else f"Cookie: {name}=")
+    return length, sequence.credential_size(sent.as_json())
 
 
 def _summarize(probe: Probe, left: dict[str, float]) -> Mode:

@@ -67,21 +67,25 @@ def size(entry: Entry, side: str) -> int:
     return int(entry[f"{side}_head"] + entry[f"{side}_body"])
 
 
+def credential_size(entry: Entry) -> int:
+    """Bytes of the headers that say who sends the request, with their names, as if each carried nothing else."""
+    return sum(length for _, length in _credentials(entry))
+
+
 def _request_arrow(entry: Entry) -> Arrow:
-    what = " + ".join(_credentials(entry)) or "no session, no token"
-    detail = f"{what} · {size(entry, 'request')} bytes"
-    return Arrow(BROWSER, DJANGO, f"{entry['method']} {entry['path']}", detail)
+    what = " + ".join(f"{name}, {length} bytes" for name, length in _credentials(entry)) or "no session, no token"
+    return Arrow(BROWSER, DJANGO, f"{entry['method']} {entry['path']}", f"{what} · {size(entry, 'request')} in all")
 
 
-def _credentials(entry: Entry) -> list[str]:
+def _credentials(entry: Entry) -> list[tuple[str, int]]:
     # A browser sends every cookie to every address of the site. Only cookies that the address uses are named.
-    token, sent = lane(entry) == "token", {cookie["name"] for cookie in entry["cookies_sent"]}
-    found = [f"Authorization: {entry['authorization']['name']}"] if entry["authorization"] else []
-    if token and "/auth/" in entry["path"]:
-        found += [f"cookie {name}" for name in sent & {jwt_conf.JWT_REFRESH_COOKIE_NAME}]
-    if not token:
-        found += [f"cookie {name}" for name in sent & {settings.SESSION_COOKIE_NAME}]
-    return found
+    token, bearer = lane(entry) == "token", entry["authorization"]
+    found = [(f"Authorization: {bearer['name']}", f"Authorization: {bearer['name']} ", bearer)] if bearer else []
+    used = jwt_conf.JWT_REFRESH_COOKIE_NAME if token else settings.SESSION_COOKIE_NAME
+    if not token or "/auth/" in entry["path"]:
+        sent = {cookie["name"]: cookie for cookie in entry["cookies_sent"]}
+        found += [(f"cookie {used}", f"Cookie: {used}=", sent[used])] if used in sent else []
+    return [(name, len(before) + int(value["length"])) for name, before, value in found]
 
 
 def _response_arrow(entry: Entry) -> Arrow:

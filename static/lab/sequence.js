@@ -1,14 +1,12 @@
 /**
- * Draws recorded exchanges, in the form of GET /lab/runs/…, as a sequence diagram: <sequence-diagram>, then `show()`.
- * A page that uses it also shows the same in words: `transcript`.
+ * Draws recorded exchanges as a sequence diagram: <sequence-diagram>, then `show()`.
+ * A page that uses it also shows the same in words.
  */
-import { h, s } from "./dom.js";
+import { s } from "./dom.js";
 
 const NAMES = ["Browser", "Django", "Redis", "SQL"];
-// The longest texts stand between the browser and the server.
-const PARTS = [0, 0.46, 0.76, 1];
 // In the units of a page whose text is 16px high. The width of a monospaced letter is 0.6 of its height.
-const [LINE, HEAD, GAP, LETTER] = [15, 42, 9, 0.605];
+const [SIZE, LETTER, LINE, GAP, EDGE] = [13, 0.605 * 13, 17, 8, 10];
 
 class SequenceDiagram extends HTMLElement {
   #exchanges = [];
@@ -46,14 +44,15 @@ customElements.define("sequence-diagram", SequenceDiagram);
 export function sequence(exchanges, width, names = NAMES) {
   const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
   const space = layout(Math.max(240, Math.min(width / scale, 720)), names);
+  const heads = participants(space);
   const groups = exchanges.map((exchange) => drawn(exchange, space));
   const height = space.y + 4;
-  const lives = space.columns.map((x) => s("line", { class: "life", x1: x, x2: x, y1: HEAD - 12, y2: height }));
+  const lives = heads.map(({ x, top }) => s("line", { class: "life", x1: x, x2: x, y1: top, y2: height }));
   const picture = s(
     "svg",
     { class: "sequence", "aria-hidden": "true", viewBox: `0 0 ${space.width} ${height}` },
     ...lives,
-    ...space.columns.map((x, index) => participant(x, names[index], space)),
+    ...heads.map(({ group }) => group),
     ...groups,
   );
   picture.setAttribute("width", space.width * scale);
@@ -61,70 +60,52 @@ export function sequence(exchanges, width, names = NAMES) {
   return picture;
 }
 
-/** Returns the same in words, as the items of an ordered list. */
-export function transcript(exchanges) {
-  return exchanges.flatMap(({ arrows }) =>
-    arrows.map((arrow) => {
-      const where = arrow.source === arrow.target ? arrow.source : `${arrow.source} → ${arrow.target}`;
-      const more = [arrow.detail, arrow.ms == null ? "" : time(arrow.ms)].filter(Boolean).join(", ");
-      return h("li", {}, h("span", { class: "where" }, where), " ", h("strong", {}, arrow.text), more && ` ${more}`);
-    }),
-  );
-}
-
-/** Formats milliseconds, without a line break between number and unit. */
-export function time(ms) {
+// Without a line break between number and unit.
+function time(ms) {
   return `${ms < 10 ? ms.toFixed(2) : ms.toFixed(0)}\u00a0ms`;
 }
 
+// The lifelines stand at the left. All text stands in one column at their right, where it crosses nothing, however long
+// it is and however narrow the page.
 function layout(width, names) {
-  const size = width < 420 ? 11 : 12;
-  const edge = Math.max(33, width * 0.09);
-  const parts = names === NAMES ? PARTS : names.map((_, index) => index / (names.length - 1));
-  const columns = parts.map((part) => edge + part * (width - 2 * edge));
-  const letters = Math.floor((width - 8) / (size * LETTER));
-  // With many participants, a long text would reach beyond its arrow, over participants that it does not concern.
-  return { width, size, names, columns, y: HEAD, letters, least: names === NAMES ? letters : 22 };
+  const between = Math.max(16, Math.min(48, (width * 0.3) / (names.length - 1)));
+  const columns = names.map((_, index) => EDGE + index * between);
+  const text = columns.at(-1) + 16;
+  return { width, names, columns, text, letters: Math.floor((width - text) / LETTER), y: 0 };
 }
 
-function participant(x, name, { size }) {
-  const wide = name.length * size * LETTER + 14;
-  return s(
-    "g",
-    { class: "participant" },
-    s("rect", { x: x - wide / 2, y: 1, width: wide, height: 26, rx: 5 }),
-    s("text", { x, y: 18, "font-size": size, "text-anchor": "middle" }, name),
-  );
+// Each name stands at the right of the top of its lifeline, one below the other: the next lifeline begins below it.
+function participants(space) {
+  return space.names.map((name, index) => {
+    const x = space.columns[index];
+    space.y += LINE + 3;
+    const [top, text] = [space.y, s("text", { x: x + 12, y: space.y, "font-size": SIZE }, name)];
+    return { x, top, group: s("g", { class: "participant" }, s("circle", { cx: x, cy: top - 5, r: 5 }), text) };
+  });
 }
 
 function drawn(exchange, space) {
   const group = s("g", { class: `exchange ${exchange.lane} ${exchange.thief ? "thief" : ""}` });
-  for (const arrow of exchange.arrows) {
-    group.append(...(arrow.source === arrow.target ? noted(arrow, space) : sent(arrow, exchange, space)));
-  }
+  for (const arrow of exchange.arrows) group.append(...step(arrow, exchange.lane, space));
   space.y += GAP;
   return group;
 }
 
-function sent(arrow, { lane }, space) {
+function step(arrow, lane, space) {
   const [from, to] = [arrow.source, arrow.target].map((name) => space.columns[space.names.indexOf(name)]);
-  const [first] = space.names;
-  const answer = arrow.target === first;
-  const asks = arrow.source === first || answer || arrow.detail;
-  const time_ = arrow.ms == null ? "" : time(arrow.ms);
-  const more = [arrow.detail, time_].filter(Boolean).join(" · ");
-  const said = asks ? [arrow.text, more] : [[arrow.text, time_].filter(Boolean).join(" · ")];
-  const long = Math.max(space.least, Math.floor(Math.abs(to - from) / (space.size * LETTER)));
-  const texts = written(said, (from + to) / 2, Math.min(long, space.letters), space);
-  const y = (space.y += 4);
+  const more = [arrow.detail, arrow.ms == null ? "" : time(arrow.ms)].filter(Boolean).join(" · ");
   space.y += GAP;
+  const y = space.y + LINE / 2;
+  const texts = [...written(arrow.text, "said", space), ...written(more, "detail", space)];
+  if (from === to) return [s("circle", { class: "self", cx: from, cy: y, r: 6 }), ...texts];
   const way = Math.sign(to - from);
   const head = `${to},${y} ${to - way * 8},${y - 4} ${to - way * 8},${y + 4}`;
+  const answer = arrow.target === space.names[0];
   return [
-    ...texts,
     s("line", { class: answer ? "arrow answer" : "arrow", x1: from, x2: to - way * 6, y1: y, y2: y }),
     s("polygon", { class: "head", points: head }),
     node(from, y, lane),
+    ...texts,
   ];
 }
 
@@ -134,32 +115,11 @@ function node(x, y, lane) {
     : s("rect", { class: "node", x: x - 4, y: y - 4, width: 8, height: 8 });
 }
 
-function noted(arrow, space) {
-  const text = [arrow.text, arrow.ms == null ? "" : time(arrow.ms)].filter(Boolean).join(" · ");
-  const wide = text.length * space.size * LETTER + 14;
-  const x = clamp(space.columns[space.names.indexOf(arrow.source)], wide, space);
-  const y = space.y;
-  space.y += LINE + 14;
-  return [
-    s("rect", { class: "self", x: x - wide / 2, y: y + 2, width: wide, height: LINE + 6, rx: 4 }),
-    s("text", { x, y: y + LINE + 1, "font-size": space.size, "text-anchor": "middle" }, text),
-  ];
-}
-
-// Text stands above the middle of its arrow, or beside it where it would leave the picture.
-function written(said, middle, letters, space) {
-  return said.flatMap((text, index) =>
-    wrapped(text, letters).map((line) => {
-      space.y += LINE;
-      const x = clamp(middle, line.length * space.size * LETTER, space);
-      const kind = index ? "detail" : "said";
-      return s("text", { class: kind, x, y: space.y - 2, "font-size": space.size, "text-anchor": "middle" }, line);
-    }),
-  );
-}
-
-function clamp(middle, wide, { width }) {
-  return Math.min(Math.max(middle, wide / 2 + 4), width - wide / 2 - 4);
+function written(text, kind, space) {
+  return wrapped(text, space.letters).map((line) => {
+    space.y += LINE;
+    return s("text", { class: kind, x: space.text, y: space.y - 4, "font-size": SIZE }, line);
+  });
 }
 
 function wrapped(text, letters) {

@@ -14,7 +14,7 @@ from tests.sessions_demo.conftest import cheap_hashes as cheap_hashes  # noqa: P
 
 def test_the_index_names_only_what_is_there_and_counts_the_proofs(browser: Browser) -> None:
     # tests/config, which runs without the lab, tests the home page without it.
-    assert "lab/home" in browser.get("/").content.decode()
+    assert "Log Dana in, both ways" in browser.get("/").content.decode()
     page = browser.get("/lab/").content.decode()
     counts = f"{len(CLAIMS)} common claims about sessions and tokens. {len(PROOFS)} of them have a proof"
     assert counts in page
