@@ -69,8 +69,14 @@ def test_one_button_shows_both_flows_and_what_differs(
     press(page, PLAY)
     expect(status(page)).to_contain_text("Dana was logged in both ways")
     expect(page.locator(".lane li.lit")).to_have_count(16)
-    sizes = [re.findall(r"Profile: (\d+) bytes", page.locator(f"#{lane}-step-4").inner_text()) for lane in LANES]
-    # Each step keeps the numbers of both requests.
+    assert_each_step_keeps_its_numbers(page)
+    assert_bytes_are_counted_alike(page)
+    page.get_by_text("Every request, drawn and in words").click()
+    assert_diagrams_are_readable(page, 11)
+    assert_sound_without_diagrams(page, sound)
+
+
+def assert_each_step_keeps_its_numbers(page: Page) -> None:
     for lane in LANES:
         expect(page.locator(f"#{lane}-step-6 .measured")).to_have_text(
             ["Profile: 200, allowed", "Staff page: 403, known, but not allowed"]
@@ -78,14 +84,15 @@ def test_one_button_shows_both_flows_and_what_differs(
     expect(page.locator("#session-step-8 .measured")).to_have_text(["Here: 401, refused"])
     accepted = re.compile(r"^Service with the key only: 200, allowed for 14 min \d+ s more$")
     expect(page.locator("#token-step-8 .measured")).to_have_text(["Here: 401, refused", accepted])
+
+
+def assert_bytes_are_counted_alike(page: Page) -> None:
+    sizes = [re.findall(r"Profile: (\d+) bytes", page.locator(f"#{lane}-step-4").inner_text()) for lane in LANES]
     # The bytes of a header with its name, for both.
     assert sizes[0] == ["57"]
     table = page.get_by_role("table", name="What differs")
     for (size,) in sizes:
         expect(table).to_contain_text(f"{size} bytes")
-    page.get_by_text("Every request, drawn and in words").click()
-    assert_diagrams_are_readable(page, 11)
-    assert_sound_without_diagrams(page, sound)
 
 
 def test_both_lanes_are_seen_together_at_360_pixels(page: Page, site: Site) -> None:
