@@ -23,15 +23,12 @@ from lab.pages import (
     token,
     wire,
 )
-from lab.tracing import recording
 
 app_name = "lab"
 
 urlpatterns = [
     path("claims/", claims.page, name="claims"),
     path("claims/<slug:name>/", claims.one, name="claim"),
-    path("lab/runs", recording.RunList.as_view(), name="runs"),
-    path("lab/runs/<slug:run>", recording.RunExchanges.as_view(), name="run"),
     path("lab/clients/", clients.page, name="clients"),
     path("lab/mistakes/", mistakes.page, name="mistakes"),
     path("lab/inspect/", inspect.page, name="inspect"),

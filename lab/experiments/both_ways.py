@@ -17,8 +17,7 @@ FLOWS = {"session": "session", "token": "jwt"}
 # This address verifies the signature and looks up nothing, like a service that has only the key.
 SIGNATURE_ONLY = "/lab/whoami/expiry"
 VERDICTS = {200: "allowed", 401: "refused", 403: "known, but not allowed"}
-KINDS = {"sql": "SQL", "hash": "password hash"}
-VERBS = {"sign": "signed", "verify": "verified", "EVAL": "EVAL (throttle)"}
+VERBS = {"sign": "× signed", "verify": "× verified", "EVAL": "EVAL (throttle)"}
 # A description of each step, by its number on the home page.
 Facts = dict[str, list[str]]
 
@@ -91,13 +90,13 @@ def _facts(lane: Lane) -> Facts:
     checked, made = _halves(lane.login)
     calls = {"Profile": lane.profile, "Staff page": lane.staff}
     return {
-        "1": [f"{size(lane.login, 'request')} bytes sent", _costs(checked)],
-        "2": [_costs(made)],
+        "1": [f"{size(lane.login, 'request')} bytes sent", *_costs(checked)],
+        "2": _costs(made),
         "3": [*_handed_over(lane), f"{size(lane.login, 'response')} bytes answered"],
         "4": [f"{name}: {credential_size(call)} bytes" for name, call in calls.items()],
         "5": [f"{name}: {_looked_up(call)}" for name, call in calls.items()],
         "6": [f"{name}: {_verdict(call)}" for name, call in calls.items()],
-        "7": [_costs(lane.logout["steps"])],
+        "7": _costs(lane.logout["steps"]),
         "8": list(_after_the_end(lane)),
     }
 
@@ -124,7 +123,7 @@ def _looked_up(call: Entry) -> str:
     own = [step for step in call["steps"] if step["kind"] in ("redis", "jwt")]
     # A process remembers for a while which tokens it has verified.
     known = call["authorization"] and not any(step["kind"] == "jwt" for step in own)
-    return ("signature already verified; " if known else "") + _costs(own)
+    return "; ".join(["verified before"] * bool(known) + _costs(own))
 
 
 def _after_the_end(lane: Lane) -> Iterator[str]:
@@ -142,19 +141,19 @@ def _verdict(entry: Entry) -> str:
     return f"{entry['status']}, {VERDICTS.get(entry['status'], 'unexpected')}"
 
 
-def _costs(steps: list[Any]) -> str:
+def _costs(steps: list[Any]) -> list[str]:
     """What the steps were, by kind in the order they happened, each with its time."""
     kinds = dict.fromkeys(step["kind"] for step in steps)
-    return "; ".join(_cost(kind, [step for step in steps if step["kind"] == kind]) for kind in kinds) or "nothing"
+    return [_cost(kind, [step for step in steps if step["kind"] == kind]) for kind in kinds] or ["nothing"]
 
 
 def _cost(kind: str, steps: list[Any]) -> str:
     spent = f"{sum(step['ms'] for step in steps):.2f}\N{NO-BREAK SPACE}ms"
     if kind in ("sql", "hash"):
-        return f"{len(steps)} {KINDS[kind]}, {spent}"
+        return f"{len(steps)} {'SQL' if kind == 'sql' else 'password hash'}, {spent}"
     verbs = Counter(_verb(step) for step in steps)
     said = " + ".join(f"{number} {VERBS.get(verb, verb)}" for verb, number in verbs.items())
-    return f"{'Redis' if kind == 'redis' else 'Signatures'}: {said}, {spent}"
+    return f"{said}{' in Redis' * (kind == 'redis')}, {spent}"
 
 
 def _verb(step: Any) -> str:
@@ -170,9 +169,9 @@ def _differences(session: Lane, token: Lane) -> list[tuple[str, list[str], list[
     looked, asked = (len([s for s in lane.profile["steps"] if s["kind"] == "redis"]) for lane in (session, token))
     verified = _count(token.profile, "jwt", "verify")
     return [
-        ("At login", [f"{_plural(written, 'record')} written to Redis"], [f"{_plural(signed, 'token')} signed"]),
+        ("Login", [f"{_plural(written, 'record')} written to Redis"], [f"{_plural(signed, 'token')} signed"]),
         (
-            "At each request",
+            "Request",
             [f"{credential_size(session.profile)} bytes", f"{_plural(looked, 'look-up')} in Redis"],
             [
                 f"{credential_size(token.profile)} bytes",

@@ -31,12 +31,10 @@ class Run:
     name: str
 
     @classmethod
-    def of(cls, request: HttpRequest, name: str = "") -> "Run | None":
-        """The run that this browser records, or another of its runs by name. `None` without a valid cookie or name."""
+    def of(cls, request: HttpRequest) -> "Run | None":
+        """The run that this browser records. `None` without a valid cookie."""
         form = COOKIE_FORMAT.fullmatch(request.COOKIES.get(COOKIE, ""))
-        if form is None or (name and not re.fullmatch(r"[a-z0-9]{8}", name)):
-            return None
-        return cls(form[1], name or form[2])
+        return cls(form[1], form[2]) if form else None
 
     @classmethod
     def begin(cls, request: HttpRequest) -> "Run":

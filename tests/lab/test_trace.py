@@ -186,26 +186,29 @@ def test_threads_of_a_page_note_their_statements() -> None:
 # ── Whose it is ───────────────────────────────────────────────────────────────────────────────
 
 
-def begin(visitor: Visitor) -> str:
-    answer = visitor.call("POST", "/lab/runs")
-    assert answer.status_code == 201
-    return str(answer.json()["run"])
+WIRE = "/lab/wire/"
+AS_JSON = {"Accept": "application/json"}
+
+
+def begin(visitor: Visitor) -> None:
+    assert visitor.submit(WIRE, {"action": "record"}).status_code == 200
 
 
 def test_only_the_browser_that_began_a_run_reads_it(db: None, store: Store) -> None:
     mine, other, without_cookie = Visitor(), Visitor(), Visitor()
-    run = begin(mine)
+    begin(mine)
     begin(other)
     mine.get("/session/api/whoami")
-    (entry,) = mine.get(f"/lab/runs/{run}").json()["exchanges"]
+    read = mine.get(WIRE, headers=AS_JSON)
+    (entry,) = read.json()["exchanges"]
     assert (entry["path"], entry["status"]) == ("/session/api/whoami", 401)
-    assert "redis" not in mine.get(f"/lab/runs/{run}").headers["Server-Timing"]
+    assert "redis" not in read.headers["Server-Timing"]
     invented = Visitor()
-    invented.cookies[COOKIE] = f"{'a' * 22}.{run}"
+    invented.cookies[COOKIE] = f"{'a' * 22}.{mine.cookies[COOKIE].value.partition('.')[2]}"
     for stranger in (other, without_cookie, invented):
-        assert stranger.get(f"/lab/runs/{run}").status_code == 404
-    assert mine.call("DELETE", "/lab/runs").status_code == 204
-    assert mine.get(f"/lab/runs/{run}").status_code == 404
+        assert stranger.get(WIRE, headers=AS_JSON).json()["exchanges"] == []
+    mine.submit(WIRE, {"action": "stop"})
+    assert mine.get(WIRE, headers=AS_JSON).json()["exchanges"] == []
 
 
 def test_an_invented_run_is_not_written_to(db: None, store: Store) -> None:
@@ -217,14 +220,14 @@ def test_an_invented_run_is_not_written_to(db: None, store: Store) -> None:
 
 def test_a_run_is_capped_ends_by_itself_and_lies_in_a_database_of_its_own(db: None, store: Store) -> None:
     visitor, theirs = Visitor(), store.client(TRACE)
-    run = begin(visitor)
+    begin(visitor)
     (key,) = theirs.keys()
     theirs.rpush(key, *["{}"] * MAX_EXCHANGES)
     theirs.expire(key, 5)
     visitor.get("/session/api/whoami")
     assert theirs.llen(key) == MAX_EXCHANGES
     assert LIFETIME - 5 <= theirs.ttl(key) <= LIFETIME
-    (entry,) = visitor.get(f"/lab/runs/{run}").json()["exchanges"]
+    (entry,) = visitor.get(WIRE, headers=AS_JSON).json()["exchanges"]
     assert not any("trace" in step["text"] for step in entry["steps"])
     assert [name for number in (SESSIONS, DENYLIST) for name in store.client(number).keys("*trace*")] == []
 
@@ -272,12 +275,12 @@ class Keeper(Visitor):
 
 def test_no_secret_is_in_it(alice: User, store: Store, mailbox: Callable[[str], list[Any]]) -> None:
     visitor, theirs = Keeper(), store.client(TRACE)
-    run = begin(visitor)
+    begin(visitor)
     log_in_and_out(visitor)
     open_links(visitor, mailbox)
     (key,) = theirs.keys()
     kept = key + b"".join(theirs.lrange(key, 0, -1))
-    told = visitor.get(f"/lab/runs/{run}").content
+    told = visitor.get(WIRE, headers=AS_JSON).content
     assert len(json.loads(told)["exchanges"]) == 16
     secrets = visitor.secrets - {""}
     assert len(secrets) >= 15
@@ -337,7 +340,7 @@ GRAMMAR = re.compile(rf"{METRIC}(?:, {METRIC})*")
 def test_every_answer_carries_server_timing(alice: User) -> None:
     visitor = Visitor(raise_request_exception=False)
     visitor.get("/session/api/")
-    answers = [visitor.sign_in(), *map(visitor.get, ("/", "/nowhere", "/session/api/whoami", "/lab/runs"))]
+    answers = [visitor.sign_in(), *map(visitor.get, ("/", "/nowhere", "/session/api/whoami", "/jwt/auth/login"))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sessions_demo.store.fetch", away)
         answers.append(visitor.get("/session/api/whoami"))
@@ -438,7 +441,7 @@ import json, django
 from django.conf import settings as s
 django.setup()
 from django.test import Client
-paths = ("/claims/", "/lab/", "/lab/runs", "/lab/decide/", "/notes/", "/notes/api/", "/jwt/api/")
+paths = ("/claims/", "/lab/", "/lab/wire/", "/lab/decide/", "/notes/", "/notes/api/", "/jwt/api/")
 pages = [Client(headers={"Accept": "application/json"}).get(path, secure=True) for path in paths]
 print(json.dumps({
     "named": [s.INSTALLED_APPS, s.MIDDLEWARE, s.PASSWORD_HASHERS, s.CACHES],
