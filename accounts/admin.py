@@ -1,38 +1,34 @@
 """Users in Django's admin. Each change that is made here is recorded as a security event."""
 
-from collections import Counter
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import UserChangeForm as DjangoUserChangeForm
-from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import path
 
+from accounts import bans
+from accounts.access_admin import AccessAdmin, record_event, say_what_ended
 from accounts.models import User
-from security import events
-from security.admin import LargeTableAdmin
-from security.client import Client
-from security.models import SecurityEvent
-from security.revocation import revoke_access, summary
-from security.users import access_of, user_key
-
-# How many users an action reads at a time, and how many the page that asks for the reason lists.
-BATCH, LISTED = 500, 20
+from security.admin import LargeTableAdmin, titled
+from security.admin_users import links_of
+from security.users import access_of
 
 
 class UserForm(DjangoUserChangeForm):
     """Django's form. Its e-mail field shows the address as given."""
 
+    # The administrator, set by `UserAdmin.get_form`.
+    by: User
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["email"] = self.instance.email_as_given
+        if "is_active" in self.fields:
+            self.fields["is_active"].help_text = "Without it the user is banned. “Ban” above also records a reason."
 
     def full_clean(self) -> None:
         # Unchanged values are not validated again: a newer rule must not keep an administrator from banning the user.
@@ -43,16 +39,23 @@ class UserForm(DjangoUserChangeForm):
     def _get_validation_exclusions(self) -> set[str]:
         return super()._get_validation_exclusions() | self._unchanged()  # type: ignore[misc]
 
+    def clean(self) -> Any:
+        cleaned = super().clean()
+        banned = "is_active" in self.changed_data and not self.cleaned_data["is_active"]
+        if banned and (refused := bans.refusal_to_ban(self.instance, self.by)):
+            self.add_error("is_active", refused)
+        return cleaned
+
     def _unchanged(self) -> set[str]:
         return self.fields.keys() - set(self.changed_data)
 
 
 @admin.register(User)
-class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
-    """To create and deactivate users, change roles, set passwords and revoke access."""
+class UserAdmin(AccessAdmin, LargeTableAdmin, DjangoUserAdmin):
+    """To create and ban users, change roles, set passwords and revoke access."""
 
     form = UserForm
-    list_display = ["email_as_given", "name", "role", "is_active", "last_login", "created"]
+    list_display = [titled("email_as_given", "e-mail address"), "name", "role", "is_active", "last_login"]
     list_filter = ["role", "is_active"]
     search_fields = ["email", "email_as_given"]
     search_help_text = "Part of an e-mail address"
@@ -60,11 +63,11 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     readonly_fields = ["compared_as", "token_version", "last_login", "created"]
     fieldsets = [
         (None, {"fields": ["email", "compared_as", "name", "password"]}),
-        ("Access", {"fields": ["role", "is_active", "is_superuser", "groups", "user_permissions"]}),
+        ("Access", {"fields": ["role", "is_active", "is_superuser"]}),
         ("History", {"fields": ["created", "last_login", "token_version"]}),
+        ("Single permissions", {"classes": ["collapse"], "fields": ["user_permissions"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "name", "role", "usable_password", "password1", "password2"]})]
-    actions = ["revoke_access_of"]
 
     @admin.display(description="token version")
     def token_version(self, user: User) -> int:
@@ -76,50 +79,24 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         """The form of the e-mail address that a login is looked up by."""
         return user.email
 
-    def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.revoke_one)
-        return [path("<id>/revoke/", view, name="accounts_user_revoke"), *super().get_urls()]
+    changelist_view = say_what_ended(LargeTableAdmin.changelist_view)
+    delete_view = say_what_ended(DjangoUserAdmin.delete_view)
 
-    def revoke_one(self, request: HttpRequest, id: str) -> HttpResponse:
-        """Asks for the reason. The admin page of a user links to it."""
-        user = self.get_object(request, unquote(id))
-        if user is None:
-            raise Http404
-        if not self.has_change_permission(request, user):
-            raise PermissionDenied
-        return self._ask_for_reason(request, User.objects.filter(pk=user.pk), [user.pk], "0")
+    @say_what_ended
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """The page of one user, with links to the user's logins and events."""
+        user = object_id and self.get_object(request, unquote(object_id))
+        links = links_of(self.admin_site, request, user) if user and request.method == "GET" else []
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "links": links})
 
-    @admin.action(description="Revoke access", permissions=["change"])
-    def revoke_access_of(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
-        """Revokes the access of these users, after asking for a reason."""
-        reason = request.POST.get("reason", "").strip()
-        if not reason:
-            chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
-            return self._ask_for_reason(request, queryset, chosen, request.POST.get("select_across", "0"))
-        ended: Counter[str] = Counter()
-        pending = 0
-        for user in queryset.iterator(chunk_size=BATCH):
-            revocation = revoke_access(user, reason)
-            _record_event(request, user, "revoked access", reason=reason[:100])
-            ended.update(revocation.ended or {})
-            pending += revocation.ended is None
-        messages.success(request, summary(dict(ended), pending))
-        return None
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, **kwargs)
+        form.by = request.user
+        return form
 
-    def _ask_for_reason(
-        self, request: HttpRequest, queryset: QuerySet[User], chosen: list[Any], across: str
-    ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Revoke access",
-            "number": queryset.count(),
-            "shown": queryset[:LISTED],
-            "chosen": chosen,
-            "across": across,
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/accounts/user/revoke.html", context)
-
+    @say_what_ended
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         # This page does not ask for the current password, so a thief of the session could take over the account.
         if self.get_object(request, unquote(id)) == request.user:
@@ -127,23 +104,17 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         return super().user_change_password(request, id, form_url)
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        _record_event(request, obj, "added")
+        record_event(request, obj, "added")
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        _record_event(request, obj, "changed", fields=_changed_fields(message))
+        record_event(request, obj, "changed", fields=_changed_fields(message))
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         for user in queryset:
-            _record_event(request, user, "deleted")
+            record_event(request, user, "deleted")
         return super().log_deletions(request, queryset)
-
-
-def _record_event(request: HttpRequest, about: Model, action: str, **detail: Any) -> None:
-    assert isinstance(about, User)
-    by = {"by": user_key(request.user.pk), "action": action}
-    events.record(SecurityEvent.Name.ADMIN_ACTION, about, Client.of(request), **by, **detail)
 
 
 def _changed_fields(message: Any) -> list[str]:

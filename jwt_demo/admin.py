@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -20,26 +19,40 @@ from jwt_demo import blacklist
 from jwt_demo.flow import FLOW
 from jwt_demo.key_rotation import reminders
 from jwt_demo.models import TokenFamily
-from security.admin import ActionsAdmin, ByState
-from security.client import name_of
+from security.admin import ActionsAdmin, ByState, titled, titled_filter
 from security.dates import moment
+from security.devices import counted
 
 # How much of a chain one page shows: a family that lives for a month may have thousands of generations.
 LISTED = 200
+STARTED, REFRESHED = titled("started", "logged in"), titled("issued", "last refreshed")
+REMEMBER = titled("remember", "remember me", boolean=True)
+TIMES = [
+    *(STARTED, REFRESHED, titled("expires", "ends, if not refreshed"), titled("absolute_end", "ends at the latest")),
+    "ended",
+]
+STORED = ["id", "address", "user_agent", "token_version", "policy", "generation", "void_below", "jti", "kid"]
 
 
 @admin.register(TokenFamily)
 class TokenFamilyAdmin(ActionsAdmin):
     """One login in each row."""
 
-    list_display = ["user", "state", "started", "issued", "generation", "address", "browser", "transport", "remember"]
-    list_filter = [ByState, "transport", "remember"]
+    list_display = ["shown_owner", STARTED, "state", REFRESHED, "client"]
+    list_display_links = [STARTED]
+    list_filter = [ByState, "transport", ("remember", titled_filter(admin.BooleanFieldListFilter, "remember me"))]
     list_select_related = ["user"]
     owner = "user"
     search_fields = ["=address"]
     search_help_text = "The name a user logs in by, or a network address, in full"
     ordering = ["-started"]
-    readonly_fields = ["chain"]
+    readonly_fields = ["shown_owner", "state", "client", REMEMBER, *TIMES, "chain"]
+    fieldsets = [
+        (None, {"fields": ["shown_owner", "state", "client", "transport", REMEMBER]}),
+        ("Times", {"fields": TIMES}),
+        ("Refresh tokens", {"fields": ["chain"]}),
+        ("As it is stored", {"classes": ["collapse"], "fields": STORED}),
+    ]
     actions = ["revoke", "revoke_all_of_user"]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -55,11 +68,6 @@ class TokenFamilyAdmin(ActionsAdmin):
         """Live, or when and why it ended."""
         return row.state()
 
-    @admin.display(description="user agent")
-    def browser(self, row: TokenFamily) -> str:
-        """Browser and system. The complete user agent would need several lines."""
-        return name_of(row.user_agent)
-
     @admin.display(description="generations, the latest first")
     def chain(self, row: TokenFamily) -> SafeString | str:
         """The family's latest refresh tokens, at most `LISTED`. Housekeeping deletes expired ones."""
@@ -69,27 +77,19 @@ class TokenFamilyAdmin(ActionsAdmin):
         ]
         return format_html_join("", "<div>{}: {}, issued {}</div>", lines) or "all have expired"
 
-    @admin.action(description="Revoke the selected families", permissions=["change"])
+    @admin.action(description="End the selected token logins", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
         """Ends each of these families."""
         rows = queryset.select_related("user")
         ended = sum(FLOW.end(row.user, row.pk, self.reason(request)) for row in rows if row.user)
-        messages.success(request, f"{ended} ended.")
+        self.say_ended(request, ended, FLOW.name)
 
-    @admin.action(description="Revoke all families of the users of the selected ones", permissions=["change"])
+    @admin.action(description="End all token logins of the users of the selected ones", permissions=["change"])
     def revoke_all_of_user(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
         """Ends all families of these users."""
         owners = {row.user for row in queryset.select_related("user") if row.user}
         ended = sum(FLOW.end_others(owner, None, self.reason(request)) for owner in owners)
-        messages.success(request, f"{ended} ended.")
-
-
-class FamilyChangeList(ChangeList):
-    """A page of outstanding or blacklisted tokens, with the families of its rows in one statement."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        self.result_list = blacklist.with_families(self.result_list)
+        self.say_ended(request, ended, FLOW.name)
 
 
 class RefreshTokenAdmin(ActionsAdmin):
@@ -98,8 +98,9 @@ class RefreshTokenAdmin(ActionsAdmin):
     ordering = ["-pk"]
     search_help_text = "The name a user logs in by, or a jti, in full"
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return FamilyChangeList
+    def prepare(self, request: HttpRequest, rows: list[Any]) -> None:
+        blacklist.set_families(rows)
+        super().prepare(request, rows)
 
     @admin.display(description="family")
     def family(self, row: Any) -> SafeString | str:
@@ -118,7 +119,7 @@ class RefreshTokenAdmin(ActionsAdmin):
     @admin.display(description="client")
     def client(self, row: Any) -> str:
         """The address and the browser that logged in."""
-        return f"{row.family.address} {name_of(row.family.user_agent)}".strip() if row.family else ""
+        return super().client(row.family) if row.family else ""
 
 
 class EntryByState(admin.SimpleListFilter):
@@ -139,15 +140,20 @@ class EntryByState(admin.SimpleListFilter):
         return queryset.filter(expires_at__lte=now) if self.value() == "expired" else queryset
 
 
+ISSUED = titled("created_at", "issued")
+
+
 class OutstandingTokenAdmin(RefreshTokenAdmin):
     """Every refresh token that was issued and is not yet purged."""
 
-    list_display = ["user", "state", "family", "generation", "client", "created_at", "expires_at"]
+    list_display = ["shown_owner", ISSUED, "state", "family", "client"]
+    list_display_links = [ISSUED]
     list_filter = [EntryByState]
     list_select_related = ["user", "blacklistedtoken"]
     owner = "user"
     search_fields = ["=jti"]
-    exclude = ["token"]
+    readonly_fields = ["shown_owner", ISSUED, "state", "expires_at", "family", "generation", "client", "jti"]
+    fields = readonly_fields
     actions = ["blacklist"]
 
     @admin.display(description="state")
@@ -159,24 +165,23 @@ class OutstandingTokenAdmin(RefreshTokenAdmin):
     def blacklist(self, request: HttpRequest, queryset: QuerySet[OutstandingToken]) -> None:
         """Blacklists these tokens, and ends the families whose latest token is among them."""
         rows = TokenFamily.objects.filter(jti__in=list(queryset.values_list("jti", flat=True)))
-        families = list(rows.select_related("user"))
+        families, fresh = list(rows.select_related("user")), queryset.filter(blacklistedtoken=None).count()
         ended = sum(FLOW.end(row.user, row.pk, self.reason(request)) for row in families if row.user)
         blacklist.add(queryset.values_list("pk", flat=True))
-        messages.success(request, f"{ended} families ended.")
+        ended_in_words = counted(ended, FLOW.name)
+        messages.success(request, f"{counted(fresh, 'token')} blacklisted, {ended_in_words} ended.")
 
 
 class BlacklistedTokenAdmin(RefreshTokenAdmin):
     """The refresh tokens that are no longer good, and since when."""
 
-    list_display = ["user", "family", "generation", "client", "blacklisted_at", "expires"]
+    list_display = ["shown_owner", "blacklisted_at", "family", "client", "expires"]
+    list_display_links = ["blacklisted_at"]
+    readonly_fields = ["shown_owner", "blacklisted_at", "expires", "family", "generation", "client"]
+    fields = readonly_fields
     list_select_related = ["token__user"]
     owner = "token__user"
     search_fields = ["=token__jti"]
-
-    @admin.display(description="user")
-    def user(self, row: BlacklistedToken) -> str:
-        """The user, or "deleted"."""
-        return str(row.token.user or "deleted")
 
     @admin.display(description="expires")
     def expires(self, row: BlacklistedToken) -> datetime:

@@ -80,14 +80,12 @@ def state(entry: OutstandingToken) -> str:
     return "good" if entry.expires_at > timezone.now() else "expired"
 
 
-def with_families(rows: Iterable[Any]) -> list[Any]:
-    """These rows, each with an attribute `family`, which may be `None`. One statement for all rows."""
-    rows = list(rows)
-    ids = {row.pk: family_of(entry_of(row).jti) for row in rows}
+def set_families(rows: Iterable[Any]) -> None:
+    """Sets an attribute `family`, which may be `None`, on each of these rows. One statement for all."""
+    ids = {row: family_of(entry_of(row).jti) for row in rows}
     families = TokenFamily.objects.in_bulk({family for family in ids.values() if family})
-    for row in rows:
-        row.family = families.get(ids[row.pk])
-    return rows
+    for row, family in ids.items():
+        row.family = families.get(family) if family else None
 
 
 def chain(family: TokenFamily) -> QuerySet[OutstandingToken]:

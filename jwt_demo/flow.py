@@ -22,7 +22,7 @@ from security.users import get_user, pk_of
 class TokenFlow:
     """How `security` lists and ends the families of a user: see `security.devices.Flow`."""
 
-    name = "token families"
+    name = "token login"
 
     def list(self, pk: Any) -> list[Device]:
         """The live families of a user, the latest first."""

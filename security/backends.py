@@ -36,6 +36,7 @@ from security.users import (
     active_users,
     at_version,
     changed_fields,
+    changes_in_words,
     find_user,
     fingerprints_of,
     get_user,
@@ -100,7 +101,7 @@ def record_login(user: Any, client: Client, **detail: Any) -> int:
     key, access, now = user_key(user.pk), access_of(user), fingerprints_of(user)
     if changed := changed_fields(user, access.guarded):
         # Something changed the row without a signal, such as SQL. What was issued before must stop working.
-        revoke_access(user, f"{', '.join(changed)} changed")
+        revoke_access(user, changes_in_words(user, changed))
         access = access_of(user)
     if not _may_enter(user, key, access, now):
         raise InvalidCredentials

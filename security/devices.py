@@ -1,6 +1,6 @@
 """The devices a user is logged in on, in both flows, and the interface by which they are listed and ended.
 
-Gives `Flow`, what each flow registers in its `AppConfig.ready`, and `FLOWS`.
+Gives `Flow`, what each flow registers in its `AppConfig.ready`, `FLOWS`, and `counted`.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Device:
 
 
 class Flow(Protocol):
-    """What `security` needs from a login flow. `name` is what its devices are called, in the plural."""
+    """What `security` needs from a login flow. `name` is what users call one of its devices."""
 
     name: str
 
@@ -62,3 +62,8 @@ class Flow(Protocol):
 
 
 FLOWS: list[Flow] = []
+
+
+def counted(number: int, name: str) -> str:
+    """ "1 session", "2 sessions"."""
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"

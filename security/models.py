@@ -115,10 +115,10 @@ class SecurityEvent(models.Model):
         PASSWORD_RESET = "authn_password_reset", "Password reset by mail"
         USER_CREATED = "user_created", "User registered"
         ACCESS_REVOKED = "authn_access_revoked", "Access revoked"
-        SESSION_REVOKED = "session_revoked", "Session ended by its owner or an administrator"
-        TOKEN_REVOKED = "authn_token_revoked", "Tokens ended by their owner or an administrator"
+        SESSION_REVOKED = "session_revoked", "Session ended"
+        TOKEN_REVOKED = "authn_token_revoked", "Token login ended"
         TOKEN_REUSED = "authn_token_reuse", "Refresh token used twice"
-        ADMIN_ACTION = "authz_admin", "Administrator's action"
+        ADMIN_ACTION = "authz_admin", "Action of an administrator"
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
     name = models.CharField(max_length=40)

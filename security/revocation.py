@@ -7,6 +7,7 @@ housekeeping does so later.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -23,7 +24,7 @@ from security.housekeeping import task
 from security.models import PendingRevocation, SecurityEvent, UserAccess
 from security.outages import OUTAGES
 from security.signals import access_revoked, send_after_commit
-from security.users import changed_fields, fingerprints_of, key_expression, stored_users, user_key
+from security.users import changed_fields, changes_in_words, fingerprints_of, key_expression, stored_users, user_key
 
 logger = logging.getLogger("site.revocation")
 
@@ -34,6 +35,8 @@ OWN_TIME = timedelta(seconds=10)
 BATCH = 500
 # The session or the token family from which a password is being changed. It is kept and gets a new key.
 KEPT_CREDENTIAL: ContextVar[Any] = ContextVar("kept", default=None)
+# Set by `watching`: the reason of the revocations inside, and the list that they are added to.
+WATCHED: ContextVar[tuple[str, list[PendingRevocation]] | None] = ContextVar("watched", default=None)
 
 
 def revoke_access(user: Any, reason: str, keep: Any = None) -> PendingRevocation:
@@ -54,6 +57,20 @@ def keeping(credential: Any) -> Iterator[None]:
         yield
     finally:
         KEPT_CREDENTIAL.reset(token)
+
+
+@contextmanager
+def watching(reason: str = "") -> Iterator[list[PendingRevocation]]:
+    """Gives a list of the revocations that are made inside. `reason` replaces the reason that names changed fields.
+
+    After the commit, `ended_in_words` says how much they ended.
+    """
+    found: list[PendingRevocation] = []
+    token = WATCHED.set((reason, found))
+    try:
+        yield found
+    finally:
+        WATCHED.reset(token)
 
 
 def revoke_if_changed(pks: Iterable[Any], keep: Any = None) -> set[Any]:
@@ -84,7 +101,8 @@ def _revoke_if_changed(user: Any, stored: dict[str, str] | None, keep: Any) -> b
         changed = changed_fields(user, stored)
     if changed:
         kept = keep if [*changed] == ["password"] else None
-        _revoke(user, f"{', '.join(changed)} changed", kept, changed)
+        given, _ = WATCHED.get() or ("", [])
+        _revoke(user, given or changes_in_words(user, changed), kept, changed)
     return bool(changed)
 
 
@@ -96,6 +114,8 @@ def _revoke(user: Any, reason: str, keep: Any, guarded: dict[str, str]) -> Pendi
         user_key=key, token_version=token_version, reason=reason[:100], due=database_now() + OWN_TIME
     )
     events.record(SecurityEvent.Name.ACCESS_REVOKED, user, Client(), reason=reason, token_version=token_version)
+    if watched := WATCHED.get():
+        watched[1].append(pending)
     transaction.on_commit(lambda: carry_out(pending, keep))
     send_after_commit(access_revoked, user=user, user_key=key, reason=reason, token_version=token_version)
     if hasattr(user, "_access"):
@@ -122,11 +142,19 @@ def carry_out(pending: PendingRevocation, keep: Any = None) -> bool:
     return True
 
 
-def summary(ended: dict[str, int], pending: int) -> str:
-    """A text for the administrator: how much the revocations ended, and how many of them wait for a store."""
-    counts = ", ".join(f"{number} {name}" for name, number in ended.items()) or "nothing"
-    late = f" Not done yet: {pending}. A store is away, and housekeeping goes on when it is back." if pending else ""
-    return f"Access revoked. Ended: {counts}.{late}"
+def ended_in_words(revocations: Iterable[PendingRevocation]) -> str:
+    """How much these revocations ended, for the administrator, and how many of them wait for a store."""
+    ended: Counter[str] = Counter()
+    pending = 0
+    for revocation in revocations:
+        ended.update(revocation.ended or {})
+        pending += revocation.ended is None
+    counts = [devices.counted(number, name) for name, number in ended.items() if number]
+    sentences = [f"Ended: {', '.join(counts)}."] if counts else []
+    if pending:
+        users = devices.counted(pending, "user")
+        sentences.append(f"Not ended yet, of {users}: a store is away. Housekeeping ends the rest when it is back.")
+    return " ".join(sentences) or "Nothing was ended: there was no login."
 
 
 @task("revocations", every=1)

@@ -6,6 +6,7 @@ the user is deleted.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -114,6 +115,13 @@ def fingerprints_of(user: Any) -> dict[str, str]:
 def changed_fields(user: Any, stored: dict[str, str] | None) -> dict[str, str]:
     """The fields whose digest differs from the stored one, with the new digests."""
     return {name: new for name, new in fingerprints_of(user).items() if new != (stored or {}).get(name, new)}
+
+
+def changes_in_words(user: Any, changed: Iterable[str]) -> str:
+    """The reason of a revocation because these guarded fields have changed, as administrators read it."""
+    if "is_active" in changed:
+        return "activated" if user.is_active else "deactivated"
+    return ", ".join(str(user._meta.get_field(name).verbose_name) for name in changed) + " changed"
 
 
 def stored_users() -> QuerySet[Any]:

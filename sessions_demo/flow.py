@@ -21,7 +21,7 @@ from sessions_demo.store import SessionStore
 class SessionFlow:
     """Implements `security.devices.Flow`."""
 
-    name = "sessions"
+    name = "session"
 
     def list(self, pk: Any) -> list[Device]:
         """The live sessions of a user, the latest first. Leaves out rows whose record Redis has lost."""

@@ -247,11 +247,12 @@ def statements(at_work: Browser, measured: Callable[..., Any], bounded: bool) ->
             assert "COUNT(" not in sql or re.search(r"LIMIT 10000\)", sql), sql
             if bounded and re.search(r"FROM .(accounts_user|security_securityevent).(?! WHERE .*id. = )", sql):
                 # A query for fifty rows or fewer has no LIMIT if the capped count found no more.
-                assert "LIMIT" in sql or "LIKE" in sql, sql
+                assert "LIMIT" in sql or "LIKE" in sql or '"accounts_user"."id" IN (%s' in sql, sql
     return counts
 
 
 def test_a_hundred_thousand_rows_cost_no_statement_more(at_work: Browser, measured: Callable[..., Any]) -> None:
+    SecurityEvent.objects.create(name="authn_login_fail", email="user77@example.com", user_key="77")
     few = statements(at_work, measured, bounded=False)
     with connection.cursor() as cursor:
         cursor.execute(MANY_USERS, [MANY])

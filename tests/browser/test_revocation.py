@@ -47,7 +47,7 @@ def test_who_is_banned_is_out_in_both_flows_on_her_next_action(
     admin.goto(f"{site.url}/admin/accounts/user/?q={name}")
     admin.get_by_role("link", name=f"{name}@example.com").click()
     act(admin)
-    expect(admin.get_by_text(re.compile("changed successfully|Ended: 1 sessions, 1 token families"))).to_be_visible()
+    expect(admin.get_by_text(re.compile("changed successfully|Ended: 1 session, 1 token login"))).to_be_visible()
     pages.reload()
     expect(title(pages)).to_have_text("Log in")
     expect(pages.get_by_text("Your access was revoked")).to_be_visible()

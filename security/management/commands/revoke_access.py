@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from security.client import Client
-from security.revocation import revoke_access, summary
+from security.revocation import ended_in_words, revoke_access
 from security.users import find_user
 
 
@@ -24,4 +24,4 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"No user here logs in as {options['user']}.")
         pending = revoke_access(user, options["reason"])
-        self.stdout.write(summary(pending.ended or {}, int(pending.ended is None)))
+        self.stdout.write(f"Access revoked. {ended_in_words([pending])}")

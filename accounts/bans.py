@@ -1,0 +1,43 @@
+"""Bans: the account is not active, and its access was revoked.
+
+Needs `accounts.models` and `security.revocation`. Gives `ban` and `lift`, and for each why it is refused.
+"""
+
+from accounts.models import User
+from security.models import PendingRevocation
+from security.revocation import watching
+
+
+def refusal_to_ban(user: User, by: User) -> str:
+    """Why `by` cannot ban `user`; "" if nothing is against it. Call it in the transaction of the ban."""
+    if not user.is_active:
+        return f"{user.email_as_given} is banned already."
+    if user.pk == by.pk:
+        return "You cannot ban yourself."
+    # The lock keeps two superusers from banning each other at the same time.
+    superusers = User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")
+    if [*superusers.values_list("pk", flat=True)] == [user.pk]:
+        return f"{user.email_as_given} is the last superuser and cannot be banned. Name another superuser first."
+    return ""
+
+
+def refusal_to_lift(user: User, by: User) -> str:
+    """Why no ban of `user` can be lifted."""
+    return f"{user.email_as_given} is not banned." if user.is_active else ""
+
+
+def ban(user: User, reason: str) -> list[PendingRevocation]:
+    """Bans `user`. After the commit, the rows that it returns say what was ended."""
+    return _set_active(user, False, f"banned: {reason}")
+
+
+def lift(user: User, reason: str) -> list[PendingRevocation]:
+    """Lifts the ban of `user`. What was ended stays ended."""
+    return _set_active(user, True, f"ban lifted: {reason}")
+
+
+def _set_active(user: User, active: bool, reason: str) -> list[PendingRevocation]:
+    with watching(reason) as revocations:
+        user.is_active = active
+        user.save(update_fields=["is_active"])
+    return revocations
