@@ -141,12 +141,14 @@ class AccessAdmin(admin.ModelAdmin):
         if reason:
             self._carry_out(DEEDS[name], request, users, reason)
             return None
+        number, shown = users.count(), list(users[:LISTED])
         context |= {
             **self.admin_site.each_context(request),
-            "title": DEEDS[name].title,
+            "title": f"{DEEDS[name].title}: {shown[0].email_as_given if number == 1 else f'{number} users'}",
             "deed": name,
-            "number": users.count(),
-            "shown": users[:LISTED],
+            "button": DEEDS[name].title,
+            "number": number,
+            "shown": shown,
         }
         return TemplateResponse(request, "admin/accounts/user/ask_for_reason.html", context)
 

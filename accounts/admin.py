@@ -50,12 +50,15 @@ class UserForm(DjangoUserChangeForm):
         return self.fields.keys() - set(self.changed_data)
 
 
+EMAIL = titled("email_as_given", "e-mail address")
+
+
 @admin.register(User)
 class UserAdmin(AccessAdmin, LargeTableAdmin, DjangoUserAdmin):
     """To create and ban users, change roles, set passwords and revoke access."""
 
     form = UserForm
-    list_display = [titled("email_as_given", "e-mail address"), "name", "role", "is_active", "last_login"]
+    list_display = [EMAIL, "name", "role", "is_active", titled("last_login", "last login")]
     list_filter = ["role", "is_active"]
     search_fields = ["email", "email_as_given"]
     search_help_text = "Part of an e-mail address"

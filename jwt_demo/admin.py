@@ -3,7 +3,6 @@
 SimpleJWT registers its own pages for its tokens. A project that wants the pages of this module registers them instead.
 """
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -140,7 +139,7 @@ class EntryByState(admin.SimpleListFilter):
         return queryset.filter(expires_at__lte=now) if self.value() == "expired" else queryset
 
 
-ISSUED = titled("created_at", "issued")
+ISSUED, BLACKLISTED = titled("created_at", "issued"), titled("blacklisted_at", "blacklisted")
 
 
 class OutstandingTokenAdmin(RefreshTokenAdmin):
@@ -175,15 +174,15 @@ class OutstandingTokenAdmin(RefreshTokenAdmin):
 class BlacklistedTokenAdmin(RefreshTokenAdmin):
     """The refresh tokens that are no longer good, and since when."""
 
-    list_display = ["shown_owner", "blacklisted_at", "family", "client", "expires"]
-    list_display_links = ["blacklisted_at"]
-    readonly_fields = ["shown_owner", "blacklisted_at", "expires", "family", "generation", "client"]
+    list_display = ["shown_owner", BLACKLISTED, "family", "client", "expires"]
+    list_display_links = [BLACKLISTED]
+    readonly_fields = ["shown_owner", BLACKLISTED, "expires", "family", "generation", "client"]
     fields = readonly_fields
     list_select_related = ["token__user"]
     owner = "token__user"
     search_fields = ["=token__jti"]
 
     @admin.display(description="expires")
-    def expires(self, row: BlacklistedToken) -> datetime:
+    def expires(self, row: BlacklistedToken) -> str:
         """When it would have expired."""
-        return row.token.expires_at
+        return moment(row.token.expires_at)

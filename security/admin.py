@@ -1,6 +1,7 @@
 """Django admin for security events and pending revocations, and base classes for other large tables."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -17,6 +18,7 @@ from django.utils.safestring import SafeString
 from security import event_words
 from security.admin_users import administrators_in, link_to, link_to_rows, users_by_key, with_names
 from security.client import name_of
+from security.dates import moment
 from security.devices import counted
 from security.models import PendingRevocation, SecurityEvent
 from security.users import user_key
@@ -25,11 +27,15 @@ COUNTED = 10_000
 
 
 def titled(name: str, title: str, boolean: bool = False) -> Callable[[Any], Any]:
-    """A column for the field `name` under a title of its own: another `verbose_name` would need a migration."""
+    """A column for the field `name` under a title of its own: another `verbose_name` would need a migration.
+
+    A time is a text there, so that it can wrap. Django's columns of times do not, and push others out of sight.
+    """
 
     @admin.display(description=title, ordering=name, **({"boolean": True} if boolean else {"empty_value": "-"}))
     def column(row: Any) -> Any:
-        return getattr(row, name)
+        value = getattr(row, name)
+        return moment(value) if isinstance(value, datetime) else value
 
     column.__name__ = name
     return column
@@ -57,6 +63,11 @@ class CappedPaginator(Paginator):
 
 class PreparedChangeList(ChangeList):
     """A page of a list, with what its rows need beside their own columns: see `LargeTableAdmin.prepare`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        title = str(self.opts.verbose_name_plural)
+        self.title = f"{title[:1].upper()}{title[1:]}"
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

@@ -27,7 +27,7 @@ def in_words(event: SecurityEvent, users: dict[str, Any]) -> str:
 
 def _what(event: SecurityEvent, users: dict[str, Any]) -> str:
     if event.name != Name.ADMIN_ACTION:
-        return str(Name(event.name).label) if event.name in Name else event.name
+        return event.title
     action, by = str(event.detail.get("action", "")), str(event.detail.get("by", ""))
     return f"{action[:1].upper()}{action[1:]} by {name_of(by, users)}"
 

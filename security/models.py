@@ -139,7 +139,7 @@ class SecurityEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} {self.email} {moment(self.at)}"
+        return ", ".join(filter(None, [self.title, self.email, moment(self.at)]))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self.pk is not None:
@@ -148,6 +148,11 @@ class SecurityEvent(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         raise TypeError("Security events are written once and never deleted.")
+
+    @property
+    def title(self) -> str:
+        """What happened, in words. Of an event of an older release, its name."""
+        return str(self.Name(self.name).label) if self.name in self.Name else self.name
 
 
 class HousekeepingRun(models.Model):
