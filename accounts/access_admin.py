@@ -12,7 +12,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -37,7 +37,7 @@ class Deed:
 
     title: str
     act: Callable[[User, str], list[PendingRevocation]]
-    refusal: Callable[[User, User], str]
+    refusal: Callable[[User, Any], str]
     done: str
     answers: tuple[str, str]
 
@@ -55,8 +55,9 @@ DEEDS = {
 }
 
 
-def record_event(request: HttpRequest, about: User, action: str, **detail: Any) -> None:
-    """Records what this administrator did to `about`."""
+def record_event(request: HttpRequest, about: Model, action: str, **detail: Any) -> None:
+    """Records what this administrator did to the user `about`."""
+    assert isinstance(about, User)
     by = {"by": user_key(request.user.pk), "action": action}
     events.record(SecurityEvent.Name.ADMIN_ACTION, about, Client.of(request), **by, **detail)
 
@@ -103,12 +104,12 @@ class AccessAdmin(admin.ModelAdmin):
         if not self.has_change_permission(request, user):
             raise PermissionDenied
         page = reverse("admin:accounts_user_change", args=[quote(user.pk)], current_app=self.admin_site.name)
-        refused = DEEDS[name].refusal(user, request.user) if request.method == "GET" else ""
-        if refused:
-            messages.error(request, refused)
-            return redirect(page)
-        context = {"logins": [devices.counted(len(flow.list(user.pk)), flow.name) for flow in devices.FLOWS]}
-        return self._act(name, request, User.objects.filter(pk=user.pk), {"back": page, **context}) or redirect(page)
+        context = {
+            "back": page,
+            "refused": DEEDS[name].refusal(user, request.user),
+            "logins": [devices.counted(len(flow.list(user.pk)), flow.name) for flow in devices.FLOWS],
+        }
+        return self._act(name, request, User.objects.filter(pk=user.pk), context) or redirect(page)
 
     @admin.action(description="Ban", permissions=["change"])
     def ban(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
@@ -156,7 +157,10 @@ class AccessAdmin(admin.ModelAdmin):
         done, revocations = [], []
         for pk in list(users.values_list("pk", flat=True)):
             with write_transaction():
-                user = User.objects.select_for_update().get(pk=pk)
+                # Superusers are locked too: otherwise two could ban each other at the same time.
+                locked = User.objects.select_for_update().filter(Q(pk=pk) | Q(is_superuser=True)).order_by("pk")
+                if (user := {user.pk: user for user in locked}.get(pk)) is None:
+                    continue  # deleted meanwhile
                 if refused := deed.refusal(user, request.user):
                     messages.error(request, refused)
                     continue

@@ -94,8 +94,8 @@ class UserAdmin(AccessAdmin, LargeTableAdmin, DjangoUserAdmin):
         links = links_of(self.admin_site, request, user) if user and request.method == "GET" else []
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "links": links})
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, **kwargs)
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
         form.by = request.user
         return form
 

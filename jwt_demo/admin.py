@@ -3,7 +3,7 @@
 SimpleJWT registers its own pages for its tokens. A project that wants the pages of this module registers them instead.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -26,11 +26,11 @@ from security.devices import counted
 LISTED = 200
 STARTED, REFRESHED = titled("started", "logged in"), titled("issued", "last refreshed")
 REMEMBER = titled("remember", "remember me", boolean=True)
-TIMES = [
+TIMES: list[Any] = [
     *(STARTED, REFRESHED, titled("expires", "ends, if not refreshed"), titled("absolute_end", "ends at the latest")),
     "ended",
 ]
-STORED = ["id", "address", "user_agent", "token_version", "policy", "generation", "void_below", "jti", "kid"]
+STORED: list[Any] = ["id", "address", "user_agent", "token_version", "policy", "generation", "void_below", "jti", "kid"]
 
 
 @admin.register(TokenFamily)
@@ -71,7 +71,7 @@ class TokenFamilyAdmin(ActionsAdmin):
     def chain(self, row: TokenFamily) -> SafeString | str:
         """The family's latest refresh tokens, at most `LISTED`. Housekeeping deletes expired ones."""
         lines = [
-            (blacklist.generation_of(entry.jti), blacklist.state(entry), moment(entry.created_at))
+            (blacklist.generation_of(entry.jti), blacklist.state(entry), entry.created_at and moment(entry.created_at))
             for entry in blacklist.chain(row)[:LISTED]
         ]
         return format_html_join("", "<div>{}: {}, issued {}</div>", lines) or "all have expired"
@@ -151,8 +151,17 @@ class OutstandingTokenAdmin(RefreshTokenAdmin):
     list_select_related = ["user", "blacklistedtoken"]
     owner = "user"
     search_fields = ["=jti"]
-    readonly_fields = ["shown_owner", ISSUED, "state", "expires_at", "family", "generation", "client", "jti"]
-    fields = readonly_fields
+    readonly_fields: ClassVar[list[Any]] = ["shown_owner", ISSUED, "state", "expires_at", "family", "generation", "client"]
+        "shown_owner",
+        ISSUED,
+        "state",
+        "expires_at",
+        "family",
+        "generation",
+        "client",
+        "jti",
+    ]
+    fields: ClassVar[list[Any]] = readonly_fields
     actions = ["blacklist"]
 
     @admin.display(description="state")
@@ -176,8 +185,8 @@ class BlacklistedTokenAdmin(RefreshTokenAdmin):
 
     list_display = ["shown_owner", BLACKLISTED, "family", "client", "expires"]
     list_display_links = [BLACKLISTED]
-    readonly_fields = ["shown_owner", BLACKLISTED, "expires", "family", "generation", "client"]
-    fields = readonly_fields
+    readonly_fields: ClassVar[list[Any]] = ["shown_owner", BLACKLISTED, "expires", "family", "generation", "client"]
+    fields: ClassVar[list[Any]] = readonly_fields
     list_select_related = ["token__user"]
     owner = "token__user"
     search_fields = ["=token__jti"]

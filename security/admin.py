@@ -1,6 +1,5 @@
 """Django admin for security events and pending revocations, and base classes for other large tables."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -26,17 +25,19 @@ from security.users import user_key
 COUNTED = 10_000
 
 
-def titled(name: str, title: str, boolean: bool = False) -> Callable[[Any], Any]:
+def titled(name: str, title: str, boolean: bool = False) -> Any:
     """A column for the field `name` under a title of its own: another `verbose_name` would need a migration.
 
     A time is a text there, so that it can wrap. Django's columns of times do not, and push others out of sight.
     """
 
-    @admin.display(description=title, ordering=name, **({"boolean": True} if boolean else {"empty_value": "-"}))
     def column(row: Any) -> Any:
         value = getattr(row, name)
         return moment(value) if isinstance(value, datetime) else value
 
+    column.short_description, column.admin_order_field = title, name  # type: ignore[attr-defined]
+    if boolean:
+        column.boolean = True  # type: ignore[attr-defined]
     column.__name__ = name
     return column
 
@@ -72,7 +73,8 @@ class PreparedChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = list(self.result_list)
-        self.model_admin.prepare(request, self.result_list)
+        admin: Any = self.model_admin
+        admin.prepare(request, self.result_list)
 
 
 class LargeTableAdmin(admin.ModelAdmin):
@@ -229,7 +231,7 @@ class ByName(admin.SimpleListFilter):
 
 
 TIME = titled("at", "time")
-STORED = ["name", "user_key", "email", "address", "user_agent", "detail"]
+STORED: list[Any] = ["name", "user_key", "email", "address", "user_agent", "detail"]
 
 
 @admin.register(SecurityEvent)

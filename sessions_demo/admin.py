@@ -1,5 +1,7 @@
 """Sessions in Django's admin: lists them and ends them."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,7 +12,7 @@ from sessions_demo.models import DeviceSession
 
 STARTED, SEEN = titled("started", "logged in"), titled("last_seen", "last seen")
 REMEMBER = titled("remember", "remember me", boolean=True)
-TIMES = [
+TIMES: list[Any] = [
     *(STARTED, SEEN, titled("idle_end", "ends, if left unused"), titled("absolute_end", "ends at the latest")),
     "ended",
 ]

@@ -139,7 +139,8 @@ def test_without_a_reason_the_page_asks_again(alice: User, at_work: Browser, rea
 def test_nobody_bans_himself(admin: User, alice: User, at_work: Browser) -> None:
     User.objects.create_superuser("root@example.com", "correct horse root")
     itself = "You cannot ban yourself."
-    assert said(at_work.get(page(admin, "ban"), follow=True)) == [itself]
+    asked = at_work.get(page(admin, "ban")).content.decode()
+    assert (itself in asked, 'name="reason"' in asked) == (True, False)
     assert said(at_work.submit(page(admin, "ban"), {"reason": "x"}, follow=True)) == [itself]
     # From the list, the others are banned all the same.
     answer = at_work.submit(USERS, chosen("ban", admin, alice, reason="x"), follow=True)
@@ -169,11 +170,9 @@ def test_the_last_superuser_is_not_banned(admin: User, alice: User) -> None:
 def test_what_is_so_already_is_said(alice: User, at_work: Browser, active: bool, action: str, words: str) -> None:
     User.objects.filter(pk=alice.pk).update(is_active=active)
     before = SecurityEvent.objects.count()
-    for answer in (
-        at_work.get(page(alice, action), follow=True),
-        at_work.submit(page(alice, action), {"reason": "x"}, follow=True),
-    ):
-        assert said(answer) == [f"alice@example.com {words}"]
+    assert f"alice@example.com {words}" in at_work.get(page(alice, action)).content.decode()
+    answer = at_work.submit(page(alice, action), {"reason": "x"}, follow=True)
+    assert said(answer) == [f"alice@example.com {words}"]
     assert SecurityEvent.objects.count() == before
 
 
