@@ -139,6 +139,7 @@ class EntryByState(admin.SimpleListFilter):
         return queryset.filter(expires_at__lte=now) if self.value() == "expired" else queryset
 
 
+TOKEN = ["family", "generation", "client"]
 ISSUED, BLACKLISTED = titled("created_at", "issued"), titled("blacklisted_at", "blacklisted")
 
 
@@ -151,16 +152,7 @@ class OutstandingTokenAdmin(RefreshTokenAdmin):
     list_select_related = ["user", "blacklistedtoken"]
     owner = "user"
     search_fields = ["=jti"]
-    readonly_fields: ClassVar[list[Any]] = ["shown_owner", ISSUED, "state", "expires_at", "family", "generation", "client"]
-        "shown_owner",
-        ISSUED,
-        "state",
-        "expires_at",
-        "family",
-        "generation",
-        "client",
-        "jti",
-    ]
+    readonly_fields: ClassVar[list[Any]] = ["shown_owner", ISSUED, "state", "expires_at", *TOKEN, "jti"]
     fields: ClassVar[list[Any]] = readonly_fields
     actions = ["blacklist"]
 
@@ -185,7 +177,7 @@ class BlacklistedTokenAdmin(RefreshTokenAdmin):
 
     list_display = ["shown_owner", BLACKLISTED, "family", "client", "expires"]
     list_display_links = [BLACKLISTED]
-    readonly_fields: ClassVar[list[Any]] = ["shown_owner", BLACKLISTED, "expires", "family", "generation", "client"]
+    readonly_fields: ClassVar[list[Any]] = ["shown_owner", BLACKLISTED, "expires", *TOKEN]
     fields: ClassVar[list[Any]] = readonly_fields
     list_select_related = ["token__user"]
     owner = "token__user"
