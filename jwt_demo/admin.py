@@ -168,8 +168,11 @@ class OutstandingTokenAdmin(RefreshTokenAdmin):
         families, fresh = list(rows.select_related("user")), queryset.filter(blacklistedtoken=None).count()
         ended = sum(FLOW.end(row.user, row.pk, self.reason(request)) for row in families if row.user)
         blacklist.add(queryset.values_list("pk", flat=True))
-        ended_in_words = counted(ended, FLOW.name)
-        messages.success(request, f"{counted(fresh, 'token')} blacklisted, {ended_in_words} ended.")
+        if fresh:
+            tokens, logins = counted(fresh, "token"), counted(ended, FLOW.name)
+            messages.success(request, f"{tokens} blacklisted, {logins} ended.")
+        else:
+            messages.warning(request, "Nothing was ended: these tokens were blacklisted before.")
 
 
 class BlacklistedTokenAdmin(RefreshTokenAdmin):

@@ -26,9 +26,9 @@ def in_words(event: SecurityEvent, users: dict[str, Any]) -> str:
 
 
 def _what(event: SecurityEvent, users: dict[str, Any]) -> str:
-    if event.name != Name.ADMIN_ACTION:
-        return event.title
     action, by = str(event.detail.get("action", "")), str(event.detail.get("by", ""))
+    if event.name != Name.ADMIN_ACTION or not action:
+        return event.title
     return f"{action[:1].upper()}{action[1:]} by {name_of(by, users)}"
 
 

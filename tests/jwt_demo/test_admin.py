@@ -143,6 +143,27 @@ def test_blacklisting_the_latest_token_ends_its_family_at_once(
 
 
 @transactional
+def test_the_answer_says_how_many_were_ended(at_admin: Browser, holder: Holder, second: Holder) -> None:
+    first = [entry(holder), entry(second)]
+    acts = [
+        (FAMILIES, "revoke", [second.family]),
+        (OUTSTANDING, "blacklist", first),
+        (OUTSTANDING, "blacklist", first),
+        (FAMILIES, "revoke_all_of_user", [holder.family]),
+    ]
+    said = []
+    for path, action, chosen in acts:
+        data = {"action": action, "_selected_action": [str(row.pk) for row in chosen]}
+        said += [str(message) for message in at_admin.submit(path, data, follow=True).context["messages"]]
+    assert said == [
+        "1 token login ended.",
+        "1 token blacklisted, 1 token login ended.",
+        "Nothing was ended: these tokens were blacklisted before.",
+        "Nothing was ended: there was no live token login.",
+    ]
+
+
+@transactional
 def test_blacklisting_by_simplejwts_own_means_ends_the_family_too(holder: Holder, second: Holder) -> None:
     BlacklistedToken.objects.get_or_create(token=entry(holder))
     assert (holder.whoami(), holder.rotate().status_code, second.whoami()) == (401, 401, 200)

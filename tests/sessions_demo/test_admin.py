@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -100,6 +101,43 @@ def test_an_administrator_ends_all_of_a_user(
 ) -> None:
     assert act(at_admin, "end_all_of_user", second.row).status_code == 302
     assert [visitor.whoami() for visitor in (at_alice, second, at_bob, at_admin)] == [401, 401, 200, 200]
+
+
+def test_the_answer_says_how_many_were_ended(at_admin: Visitor, at_alice: Visitor, second: Visitor) -> None:
+    said = []
+    for action, row in (("end", second.row), ("end_all_of_user", second.row), ("end", second.row)):
+        answer = at_admin.submit(LIST, {"action": action, "_selected_action": [str(row.pk)]}, follow=True)
+        said += [str(message) for message in answer.context["messages"]]
+    assert said == ["1 session ended.", "1 session ended.", "Nothing was ended: there was no live session."]
+    other, third = logged_in(agent="other/1.0"), logged_in(agent="third/1.0")
+    answer = at_admin.submit(
+        LIST, {"action": "end", "_selected_action": [str(other.row.pk), str(third.row.pk)]}, follow=True
+    )
+    assert [str(message) for message in answer.context["messages"]] == ["2 sessions ended."]
+
+
+def test_the_list_names_the_administrator_who_ended_a_session(at_admin: Visitor, second: Visitor) -> None:
+    act(at_admin, "end", second.row)
+    assert "(ended by administrator admin@example.com)" in at_admin.get(LIST).content.decode()
+    row = DeviceSession.objects.get(pk=second.row.pk)
+    assert "admin@example.com" not in row.reason
+
+
+def test_rows_of_a_deleted_user_have_no_link(at_admin: Visitor, at_alice: Visitor, alice: User) -> None:
+    row = at_alice.row
+    User.objects.filter(pk=alice.pk)._raw_delete("default")
+    for path in (LIST, f"{LIST}{row.pk}/change/"):
+        page = at_admin.get(path).content.decode()
+        assert ("deleted" in page, f"/user/{alice.pk}/" in page) == (True, False)
+
+
+def test_without_an_admin_page_of_users_their_names_are_plain_text(at_admin: Visitor, at_alice: Visitor) -> None:
+    registered = site._registry.pop(User)
+    try:
+        page = at_admin.get(LIST).content.decode()
+    finally:
+        site._registry[User] = registered
+    assert ("alice@example.com" in page, "/user/" in page) == (True, False)
 
 
 def test_a_session_begun_in_the_admin_is_ended_there_too(at_admin: Visitor, admin: User) -> None:
