@@ -54,6 +54,7 @@ def test_a_ban_ends_every_login_at_once_and_says_what_it_ended(alice: User, admi
     answer = at_work.submit(page(alice, "ban"), {"reason": "stolen laptop"}, follow=True)
     assert said(answer) == ["alice@example.com is banned. Ended: 1 session, 1 token login."]
     assert answer.redirect_chain[-1][0] == page(alice)
+    assert ">alice@example.com is banned." in answer.content.decode()
     assert visitor.whoami() == 401
     assert Visitor().sign_in(alice.email).status_code == 401
     event = SecurityEvent.objects.get(name="authz_admin")
