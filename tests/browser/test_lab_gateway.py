@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.diagrams import assert_diagrams_are_readable
 from tests.browser.soundness import assert_fits
 from tests.running import DESIGNS, PORTS, Services, Site, free_ports
 
@@ -32,7 +33,7 @@ def test_a_request_is_drawn_in_three_designs_and_fits_a_narrow_screen(
         expect(drawing).to_have_role("img")
         # Each arrow is also described in words.
         assert drawing.locator("svg text").count() >= main.locator(f"#trip-{design} .words > li").count() > 3
-    assert_fits(page)
+    assert_diagrams_are_readable(page, len(DESIGNS))
     for details in main.locator("summary").all():
         details.click()
     assert_fits(page)

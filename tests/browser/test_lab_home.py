@@ -8,26 +8,13 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import session_login
-from tests.browser.soundness import assert_fits
+from tests.browser.diagrams import assert_diagrams_are_readable
 from tests.running import Site
 
 pytestmark = pytest.mark.browser
 
 PLAY = "Log Dana in, both ways"
 LANES = ("session", "token")
-# The texts of each diagram that are in the wrong place or too small: a text may cross no line and no shape, and may
-# not leave the picture.
-MISPLACED = """() => [...document.querySelectorAll('svg.sequence')].flatMap(picture => {
-    const box = element => element.getBoundingClientRect(), edge = box(picture);
-    const marks = [...picture.querySelectorAll('line, polygon, circle, rect')].map(mark => [mark, box(mark)]);
-    return [...picture.querySelectorAll('text')].filter(text => {
-        const own = box(text), scale = edge.width / picture.viewBox.baseVal.width;
-        const size = parseFloat(getComputedStyle(text).fontSize) * scale;
-        const outside = own.left < edge.left || own.right > edge.right + 1 || own.bottom > edge.bottom + 1;
-        return size < 12 || outside || marks.some(([mark, other]) => other.right > own.left && other.left < own.right
-            && other.bottom > own.top + 1 && other.top < own.bottom - 1);
-    }).map(text => text.textContent);
-})"""
 
 
 def press(page: Page, name: str) -> None:
@@ -36,20 +23,6 @@ def press(page: Page, name: str) -> None:
 
 def status(page: Page) -> Locator:
     return page.get_by_role("main").get_by_role("status")
-
-
-def assert_diagrams_are_readable(page: Page, number: int) -> None:
-    for width in (1280, 360, 320):
-        page.set_viewport_size({"width": width, "height": 800})
-        pictures = page.locator("svg.sequence")
-        expect(pictures).to_have_count(number)
-        # The diagram is drawn anew after the width has changed.
-        page.wait_for_function(
-            "() => [...document.querySelectorAll('svg.sequence')].every(one =>"
-            " one.getBoundingClientRect().width <= one.parentElement.getBoundingClientRect().width + 1)"
-        )
-        assert page.evaluate(MISPLACED) == [], width
-        assert_fits(page)
 
 
 def assert_sound_without_diagrams(page: Page, sound: Callable[..., None]) -> None:
