@@ -14,6 +14,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
+from rest_framework.request import Request
 
 from jwt_demo import cookies
 from jwt_demo.conf import conf
@@ -31,6 +32,8 @@ SOON = timedelta(hours=20)
 
 def strip(request: HttpRequest) -> dict[str, Any]:
     """What the template of the strip shows. Lazy: a page without the strip must not read the session for it."""
+    if isinstance(request, Request) and not request.auth:
+        return unread(request)  # a page of the API whose view took no session
     return {
         **_known(request),
         "session": SimpleLazyObject(lambda: session_of(request)),
@@ -40,7 +43,7 @@ def strip(request: HttpRequest) -> dict[str, Any]:
 
 
 def unread(request: HttpRequest) -> dict[str, Any]:
-    """The strip of an error page, which must not read the session, because Redis may be away. Its script asks later."""
+    """The strip of a page that must not read the session, because Redis may be away. Its script asks later."""
     names = {conf.JWT_REFRESH_COOKIE_NAME, settings.SESSION_COOKIE_NAME}
     has_session = settings.SESSION_COOKIE_NAME in request.COOKIES
     return _known(request) | {"unread_session": has_session, "asks": not names.isdisjoint(request.COOKIES)}

@@ -17,16 +17,8 @@ from config.errors import answer
 from security import refusals
 from security.conf import conf as security_conf
 
-# The scripts of these pages (jQuery) write HTML from strings, which Trusted Types forbid.
-WITHOUT_TRUSTED_TYPES = (
-    "/admin/",
-    "/docs/",
-    "/session/api/",
-    "/session/auth/",
-    "/jwt/api/",
-    "/jwt/auth/",
-    "/notes/api/",
-)
+# The scripts of these pages (jQuery, Swagger) write HTML from strings, which Trusted Types forbid.
+WITHOUT_TRUSTED_TYPES = ("/admin/", "/docs/")
 
 PROBES = ("/healthz", "/readyz")
 # Attributes that a decorator of django-csp sets on an answer with a policy of its own.

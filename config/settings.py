@@ -178,7 +178,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "The same person, by a session cookie and by JSON Web Tokens.",
     "VERSION": "1",
     "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # The page has a table of all addresses above. Swagger shows one when it is opened.
+    "SWAGGER_UI_SETTINGS": {"docExpansion": "none", "defaultModelsExpandDepth": 0},
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "POSTPROCESSING_HOOKS": ["config.schema.add_refusals"],

@@ -168,6 +168,7 @@ class RenewedTokensAnswer(Message):
 class Login(TokenView):
     """Takes a name and a password. Gives an access token, and a refresh token in a cookie or in the body."""
 
+    name = "Log in"
     authentication_classes = [NoAuthentication]
     permission_classes = []
 
@@ -192,6 +193,7 @@ class Login(TokenView):
 class Refresh(TokenView):
     """Gives the next access token, and the next refresh token, which replaces the one that was sent."""
 
+    name = "Get new tokens"
     authentication_classes = [NoAuthentication]
     permission_classes = []
 
@@ -219,6 +221,8 @@ class Refresh(TokenView):
 class Reauthenticate(TokenView):
     """The user proves the password again, before an important action. The new access token says when."""
 
+    name = "Prove the password again"
+
     @extend_schema(request=ReauthenticateBody, responses=RenewedTokensAnswer)
     def post(self, request: Request) -> Response:
         body, family = self.read(ReauthenticateBody), self.family()
@@ -231,6 +235,8 @@ class Reauthenticate(TokenView):
 @non_atomic
 class Password(TokenView):
     """Changes the password. All other logins of the user end. This family goes on with new tokens."""
+
+    name = "Change the password"
 
     @extend_schema(request=PasswordBody, responses=RenewedTokensAnswer)
     def post(self, request: Request) -> Response:
@@ -253,6 +259,7 @@ class Password(TokenView):
 class Logout(TokenView):
     """Logs out by the refresh token, the access token or both. Works without a valid one, so every user can log out."""
 
+    name = "Log out"
     authentication_classes = [NoAuthentication]
     permission_classes = []
 
@@ -285,6 +292,8 @@ class Logout(TokenView):
 class LogoutEverywhere(TokenView):
     """Ends all logins of this user, in both flows."""
 
+    name = "Log out everywhere"
+
     @extend_schema(request=None, responses=Message)
     def post(self, request: Request) -> Response:
         revoke_access(row_of(request.user), "logged out everywhere")
@@ -295,8 +304,9 @@ class LogoutEverywhere(TokenView):
 
 
 class Root(TokenView):
-    """The addresses of the endpoints."""
+    """The addresses of the endpoints. Log in first: it gives the access token that the others need."""
 
+    name = "Token API"
     authentication_classes = [NoAuthentication]
     permission_classes = []
 
@@ -310,6 +320,8 @@ class Root(TokenView):
 class Whoami(TokenView):
     """The user that the credential names: one Redis MGET, no SQL."""
 
+    name = "Who am I"
+
     @extend_schema(responses=Who)
     def get(self, request: Request) -> Response:
         return Response({"userId": str(request.user.pk), "role": credential_role(request.user)})
@@ -318,14 +330,17 @@ class Whoami(TokenView):
 class Profile(TokenView):
     """The user, from the database."""
 
+    name = "My profile"
+
     @extend_schema(responses=ProfileAnswer)
     def get(self, request: Request) -> Response:
         return Response({"data": profile(row_of(request.user))})
 
 
 class Staff(TokenView):
-    """What only the role `admin` may see. Other users get a 403."""
+    """For users with the role admin. Other users get a 403."""
 
+    name = "For administrators"
     permission_classes = [IsAuthenticated, IsAdmin]
 
     @extend_schema(responses=Message)
@@ -335,7 +350,9 @@ class Staff(TokenView):
 
 @non_atomic
 class Devices(TokenView):
-    """The logins of this user that have a refresh token; DELETE ends all but this one."""
+    """The token logins of this user. DELETE ends all but this one."""
+
+    name = "Token logins of this user"
 
     @extend_schema(responses=DevicesAnswer)
     def get(self, request: Request) -> Response:
@@ -345,16 +362,20 @@ class Devices(TokenView):
 
     @extend_schema(operation_id="jwt_api_devices_end_others", responses={200: Ended})
     def delete(self, request: Request) -> Response:
+        """Ends all token logins of this user but this one."""
         ended = FLOW.end_others(row_of(request.user), self.device(), "ended by its owner")
         return Response({"message": "The others were ended", "ended": ended})
 
 
 @non_atomic
 class Device(TokenView):
-    """One login of this user; DELETE ends it."""
+    """One token login of this user. DELETE ends it."""
+
+    name = "One token login"
 
     @extend_schema(responses={200: Message})
     def delete(self, request: Request, device: UUID) -> Response:
+        """Ends one token login of this user."""
         if not FLOW.end(row_of(request.user), device, "ended by its owner"):
             raise exceptions.NotFound
         response = Response({"message": "Ended"})

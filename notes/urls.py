@@ -15,6 +15,6 @@ ONE: dict[str, Any] = {"get": "retrieve", "put": "update", "patch": "partial_upd
 urlpatterns = [
     path("", pages.Notes.as_view(), name="page"),
     path("<int:pk>/delete/", pages.Delete.as_view(), name="delete"),
-    path("api/", views.NoteViewSet.as_view(MANY, suffix="List"), name="list"),
-    path("api/<int:pk>", views.NoteViewSet.as_view(ONE, suffix="Instance"), name="one"),
+    path("api/", views.NoteViewSet.as_view(MANY, name="Notes"), name="list"),
+    path("api/<int:pk>", views.NoteViewSet.as_view(ONE, name="One note"), name="one"),
 ]

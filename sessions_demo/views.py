@@ -53,6 +53,7 @@ class SessionView(JsonView):
 class Login(SessionView):
     """Takes a name and a password, and sets the session cookie."""
 
+    name = "Log in"
     permission_classes = [HasCsrfToken]
 
     @extend_schema(request=LoginBody, responses=Message, auth=[])
@@ -67,6 +68,8 @@ class Login(SessionView):
 class Reauthenticate(SessionView):
     """The user proves the password again, before a sensitive action. The session gets a new id."""
 
+    name = "Prove the password again"
+
     @extend_schema(request=ReauthenticateBody, responses=Message)
     def post(self, request: Request) -> Response:
         body = self.read(ReauthenticateBody)
@@ -78,6 +81,8 @@ class Reauthenticate(SessionView):
 @non_atomic
 class Password(SessionView):
     """Changes the password. Every other session and every token ends; this session gets a new id."""
+
+    name = "Change the password"
 
     @extend_schema(request=PasswordBody, responses=Message)
     def post(self, request: Request) -> Response:
@@ -95,6 +100,7 @@ class Password(SessionView):
 class Logout(SessionView):
     """Ends this session. Also succeeds if the session is already over, so that the browser drops the cookie."""
 
+    name = "Log out"
     authentication_classes = []  # it would raise the error of Redis before `post` can answer that the logout failed
     permission_classes = [HasCsrfToken]
 
@@ -111,6 +117,8 @@ class Logout(SessionView):
 class LogoutEverywhere(SessionView):
     """Ends all sessions and tokens of the user."""
 
+    name = "Log out everywhere"
+
     @extend_schema(request=None, responses=Message)
     def post(self, request: Request) -> Response:
         revoke_access(row_of(request.user), "logged out everywhere")
@@ -119,8 +127,9 @@ class LogoutEverywhere(SessionView):
 
 
 class Root(SessionView):
-    """The endpoints. Sets the CSRF cookie, and sends the token in a header, for clients that cannot read the cookie."""
+    """The addresses of the endpoints. Call this first: it sets the CSRF cookie and sends its token in a header."""
 
+    name = "Session API"
     permission_classes = []
 
     @extend_schema(responses=OpenApiTypes.OBJECT, auth=[])
@@ -143,6 +152,8 @@ class Root(SessionView):
 class Whoami(SessionView):
     """The id and the role of the user, from the session's record: one Redis GET, no SQL."""
 
+    name = "Who am I"
+
     @extend_schema(responses=Who)
     def get(self, request: Request) -> Response:
         return Response({"userId": str(request.user.pk), "role": credential_role(request.user)})
@@ -151,14 +162,17 @@ class Whoami(SessionView):
 class Profile(SessionView):
     """The user, from the database."""
 
+    name = "My profile"
+
     @extend_schema(responses=ProfileAnswer)
     def get(self, request: Request) -> Response:
         return Response({"data": profile(row_of(request.user))})
 
 
 class Staff(SessionView):
-    """For users with the role `admin`. Other users get a 403."""
+    """For users with the role admin. Other users get a 403."""
 
+    name = "For administrators"
     permission_classes = [IsAuthenticated, IsAdmin]
 
     @extend_schema(responses=Message)
@@ -168,7 +182,9 @@ class Staff(SessionView):
 
 @non_atomic
 class Devices(SessionView):
-    """Lists the user's sessions. DELETE ends all but this one."""
+    """The user's sessions. DELETE ends all but this one."""
+
+    name = "Sessions of this user"
 
     @extend_schema(responses=DevicesAnswer)
     def get(self, request: Request) -> Response:
@@ -178,6 +194,7 @@ class Devices(SessionView):
 
     @extend_schema(operation_id="session_api_devices_end_others", responses={200: Ended})
     def delete(self, request: Request) -> Response:
+        """Ends all sessions of the user but this one."""
         ended = FLOW.end_others(row_of(request.user), self.device(), "ended by its owner")
         return Response({"message": "The others were ended", "ended": ended})
 
@@ -186,8 +203,11 @@ class Devices(SessionView):
 class Device(SessionView):
     """One of the user's sessions. DELETE ends it."""
 
+    name = "One session"
+
     @extend_schema(responses={200: Message})
     def delete(self, request: Request, device: UUID) -> Response:
+        """Ends one session of the user."""
         if str(device) == self.device():
             lifecycle.end(request._request, "ended by its owner")
         elif not FLOW.end(row_of(request.user), device, "ended by its owner"):

@@ -1,14 +1,13 @@
 """Every page, wide and narrow, light and dark: axe and the policy have nothing to say, and nothing sticks out."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import session_login
-from tests.browser.soundness import assert_fits, axe
 from tests.running import Site
 from tests.sampling import sampled
 
@@ -54,7 +53,6 @@ ADMIN = [
     "/admin/password_change/",
 ]
 API = [
-    "/docs/",
     "/session/api/",
     "/session/api/whoami",
     "/session/api/profile",
@@ -67,9 +65,6 @@ API = [
     "/session/auth/logout",
     "/session/auth/logout-everywhere",
 ]
-# The parts that are ours of Swagger's page and of DRF's, which are all alike.
-OURS = {"/docs/": ".back", "/session/api/": ".navbar"}
-
 Sound = Callable[..., None]
 
 
@@ -141,20 +136,47 @@ def test_the_admin_keeps_the_policy(admin_page: Page, site: Site, cast: dict[str
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
 
 
-# One page of Swagger's and two of DRF's; the others are made of the same templates.
 @pytest.mark.parametrize("known", sampled([True, False], {True}), ids=["logged-in", "nobody"])
-@pytest.mark.parametrize("path", sampled(API, API[:3]))
-def test_a_page_about_the_api_keeps_the_policy_and_leads_back(
-    page: Page, site: Site, admin_state: Any, path: str, known: bool
+@pytest.mark.parametrize("path", sampled(API, ["/session/api/", "/session/auth/login"]))
+def test_a_page_about_the_api_is_sound(
+    page: Page, sound: Sound, site: Site, admin_state: Any, path: str, known: bool
 ) -> None:
     if known:
         page.context.add_cookies(admin_state["cookies"])
     page.goto(site.url + path)
-    for width in (1280, 360):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert_fits(page)
-    if path in OURS:
-        page.evaluate(AXE_SCRIPT)
-        assert axe(page, OURS[path]) == []
-    assert page.locator("link[rel=icon]").count() == 1
-    expect(page.get_by_role("link", name="Sessions & tokens")).to_have_attribute("href", "/")
+    sound(page)
+    expect(page.get_by_role("link", name="Sessions & tokens", exact=True)).to_have_attribute("href", "/")
+
+
+def test_the_documentation_of_the_api_is_sound(page: Page, sound: Sound, site: Site) -> None:
+    page.goto(f"{site.url}/docs/")
+    page.locator(".opblock-tag").first.click()
+    expect(page.locator(".opblock-summary-method").first).to_be_visible()
+    # Swagger has a `main` in ours, which a role takes back: for axe the role is the mistake.
+    sound(page, without=("aria-allowed-role",))
+
+
+def test_a_request_is_sent_from_the_page_of_its_address(page: Page, site: Site, admin_state: Any) -> None:
+    page.context.add_cookies(admin_state["cookies"])
+    page.goto(f"{site.url}/notes/api/")
+    page.get_by_label("Body of the POST, as JSON").fill('{"text": "Sent from the API"}')
+    page.get_by_role("button", name="Send POST").click()
+    answer = page.locator("#answer")
+    expect(answer).to_contain_text("HTTP 201 Created")
+    expect(answer.get_by_role("heading", name="The answer to the request")).to_be_focused()
+    note = json.loads((answer.locator("pre").text_content() or "").partition("\n\n")[2])
+    page.goto(f"{site.url}/notes/api/{note['id']}")
+    page.get_by_text("DELETE", exact=True).click()
+    page.get_by_role("button", name="Send DELETE").click()
+    expect(page.locator("#answer")).to_contain_text("HTTP 204")
+
+
+def test_without_a_script_the_documentation_lists_the_endpoints(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(java_script_enabled=False)
+    page.goto(f"{site.url}/docs/")
+    for name in ("Session API", "Token API"):
+        expect(page.get_by_role("heading", name=name)).to_be_visible()
+    expect(page.get_by_role("row", name="POST /jwt/auth/login Takes a name and a password. nothing")).to_be_visible()
+    page.get_by_role("link", name="/session/api/whoami").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Who am I")
+    expect(page.locator("html")).to_have_attribute("lang", "en")

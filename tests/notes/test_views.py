@@ -193,7 +193,7 @@ def test_the_browsable_page_lists_the_notes_and_takes_one(alices: Note) -> None:
     for path in (API, one(alices)):
         page = at_alice.get(path, headers={"Accept": "text/html"}).content.decode()
         assert "Alice&#x27;s" in page
-        assert 'name="_content"' in page
+        assert 'name="body"' in page
     closed = Browser().get(API, headers={"Accept": "text/html"})
     assert closed.status_code == 401
     assert f"{reverse('session:login_page')}?next={API}" in closed.content.decode()
