@@ -20,6 +20,7 @@ from lab.pages import (
     remember,
     revocation,
     scale,
+    start,
     token,
     wire,
 )
@@ -27,6 +28,8 @@ from lab.pages import (
 app_name = "lab"
 
 urlpatterns = [
+    path("start/", start.page, name="start"),
+    path("start/<slug:name>/", start.page, name="start_step"),
     path("claims/", claims.page, name="claims"),
     path("claims/<slug:name>/", claims.one, name="claim"),
     path("lab/clients/", clients.page, name="clients"),

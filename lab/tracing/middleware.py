@@ -14,7 +14,7 @@ from lab.tracing.runs import Run
 
 logger = logging.getLogger("site.lab")
 # The lab's own pages, static files and the question of the strip are not part of the comparison.
-UNTRACED = ("/lab/", "/claims/", "/static/", "/browser-now")
+UNTRACED = ("/lab/", "/claims/", "/start/", "/static/", "/browser-now")
 # An exception: this whoami of the lab is compared with those of the two flows.
 TRACED = "/lab/whoami/"
 TRANSACTION_COMMANDS = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")

@@ -110,7 +110,7 @@ def _filled(pattern: Any) -> str:
 
 PATHS = sorted(set(paths()))
 # The lab exists only in the demo, and is open to anyone.
-OPEN |= {path for path in PATHS if path.startswith(("/lab/", "/claims/"))}
+OPEN |= {path for path in PATHS if path.startswith(("/lab/", "/claims/", "/start/"))}
 
 
 def test_the_list_of_what_is_open_names_real_addresses() -> None:

@@ -1,0 +1,91 @@
+"""The coat check: what its requests prove, what they leave behind, and what its pages accept."""
+
+import re
+
+import pytest
+
+from accounts.models import User
+from lab.experiments import coat_check
+from lab.experiments.coat_check import STEPS
+from lab.pages.start import address
+from sessions_demo.models import DeviceSession
+from tests.conftest import Browser
+
+# The statuses of each step's requests, and the answer that they prove.
+PLAYED = {
+    "come-in": ([200, 200], "letter"),
+    "come-back": ([200, 200], "number"),
+    "banned": ([401, 200, 401, 401], "letter"),
+    "stolen": ([200, 200, 401, 200], "letter"),
+    "short": ([200, 401, 401], "ended"),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", STEPS)
+def test_each_step_is_really_played_and_leaves_nobody_behind(name: str) -> None:
+    outcome = coat_check.play(STEPS[name])
+    assert ([entry["status"] for entry in outcome.exchanges], outcome.right) == PLAYED[name]
+    assert not User.objects.exists()
+    assert not DeviceSession.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_the_number_is_looked_up() -> None:
+    number, letter = coat_check.play(STEPS["come-back"]).exchanges
+    assert (number["redis"], letter["redis"] + letter["sql"]) == (1, 0)
+    assert letter["sent"] > number["sent"]
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_has_a_page_with_a_picture_for_each_half_and_links_to_its_neighbours(
+    browser: Browser, name: str
+) -> None:
+    page = browser.get(address(name)).content.decode()
+    names = list(STEPS)
+    at = names.index(name)
+    assert page.count("<svg viewBox") == 2
+    for other, rel in ((at - 1, "prev"), (at + 1, "next")):
+        link = re.search(f'href="([^"]+)" rel="{rel}"', page)
+        assert (link and link[1]) == (address(names[other]) if 0 <= other < len(names) else None)
+    assert ("Which one for me?" in page) is (at == len(names) - 1)
+
+
+def test_a_page_does_not_give_the_answer_away(browser: Browser) -> None:
+    for name in ("come-back", "banned", "stolen", "short"):
+        page = browser.get(address(name)).content.decode()
+        assert [picture.note for picture in STEPS[name].pictures if picture.note in page] == []
+
+
+def test_every_question_offers_the_answer_that_is_right() -> None:
+    assert {name for name, step in STEPS.items() if PLAYED[name][1] not in step.answers} == set()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("guess", "said"), [("number", "You guessed it"), ("letter", "You guessed “The letter”"), ("", "You made no guess")]
+)
+def test_the_answer_says_what_is_so_whatever_was_guessed(browser: Browser, guess: str, said: str) -> None:
+    page = browser.submit("/start/come-back/", {"guess": guess}).content.decode()
+    assert said in page
+    assert "The server says: The number" in page
+    assert "/lab/whoami/expiry" in page
+
+
+def test_an_unknown_guess_is_refused_with_a_sentence(db: None, browser: Browser) -> None:
+    answer = browser.submit("/start/", {"guess": "the coat"})
+    assert (answer.status_code, "There is no such answer." in answer.content.decode()) == (400, True)
+
+
+def test_an_unknown_step_is_not_found_and_the_first_has_one_address(db: None, browser: Browser) -> None:
+    assert browser.get("/start/nowhere/").status_code == 404
+    assert browser.get("/start/come-in/")["Location"] == "/start/"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_visitors_own_login_takes_no_part(alice: User, browser: Browser) -> None:
+    browser.force_login(alice)
+    before = {name: morsel.value for name, morsel in browser.cookies.items()}
+    browser.submit("/start/banned/", {"guess": "letter"})
+    assert {name: browser.cookies[name].value for name in before} == before
+    assert browser.get("/session/api/whoami").status_code == 200
