@@ -200,7 +200,9 @@ async function endTokenLogin(strip, tabs, base) {
     showToken(strip, null);
   }
   const other = strip.dataset.session ? " Your session goes on." : "";
-  say(strip, isEnded ? `Your token login was ended.${other}` : "The server did not answer. Your token login goes on.");
+  const said = say(strip, isEnded ? `Your token login was ended.${other}` : "The server did not answer. Your token login goes on.");
+  // The button that was pressed is hidden by now. Without this, the keyboard would start again at the top of the page.
+  said.focus();
 }
 
 /**
@@ -208,11 +210,9 @@ async function endTokenLogin(strip, tabs, base) {
  * @param {string} sentence
  */
 function say(strip, sentence) {
-  const said = /** @type {HTMLElement | null} */ (strip.querySelector("[data-strip-said]"));
-  if (!said) return;
+  const said = /** @type {HTMLElement} */ (strip.querySelector("[data-strip-said]"));
   said.textContent = sentence;
-  // A button that was pressed is hidden by now. Without this, the keyboard would start again at the top of the page.
-  if (document.activeElement === document.body) said.focus();
+  return said;
 }
 
 // ── What the request of this page took ──

@@ -97,7 +97,7 @@ def test_tabs_of_that_page_share_a_login(context: BrowserContext, app: str) -> N
     second.goto(f"{app}#token")
     expect(second.locator("output")).to_have_text("true")
     press(first, "Log out").to_have_text("done")
-    press(second, "Write").to_have_text("401 You logged out in another tab.")
+    press(second, "Write").to_have_text("401 You logged out elsewhere in this browser.")
 
 
 # A request that needs no preflight: a form's content type, with cookies. The script cannot read the answer.

@@ -480,7 +480,7 @@ def test_logging_out_in_one_tab_is_logging_out_in_all(page: Page, site: Site) ->
     alive = refresh_cookie(page.context)["value"]
     press(page, "Log out here")
     expect(state(page)).to_have_text("You are logged out.")
-    expect(state(other)).to_have_text("You logged out in another tab.")
+    expect(state(other)).to_have_text("You logged out elsewhere in this browser.")
     assert "fay@example.com" not in other.content()
     assert refresh_cookies(page.context) == []
     assert refresh_elsewhere(site, alive, user_agent(page)) == (401, {"error": "Invalid refresh token"})

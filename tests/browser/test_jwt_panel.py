@@ -100,7 +100,7 @@ def test_logging_out_there_ends_it_everywhere(visit: Callable[..., Page], site: 
     panel.get_by_role("button", name="Log out").click()
     expect(state(panel)).to_have_text("You are logged out.")
     assert "sam@example.com" not in panel.content()
-    expect(state(page)).to_have_text("You logged out in another tab.")
+    expect(state(page)).to_have_text("You logged out elsewhere in this browser.")
     assert refresh_cookies(page.context) == []
 
 

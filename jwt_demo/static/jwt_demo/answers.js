@@ -23,7 +23,7 @@
 // What the user reads.
 export const SENTENCES = {
   loggedOut: "You are logged out.",
-  loggedOutInAnotherTab: "You logged out in another tab.",
+  loggedOutElsewhere: "You logged out elsewhere in this browser.",
   anotherUser: "Somebody logged in here, in another tab. Load this page again to go on as them.",
   unreachable: "The server cannot be reached right now.",
   loginEnded: "Your login has ended: it expired, or somebody ended it. If it was not you, change your password.",

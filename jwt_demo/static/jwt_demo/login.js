@@ -123,7 +123,7 @@ export class Login {
       const reason = userId ? SENTENCES.anotherUser : "";
       this.changeState("logged out", reason);
     } else if (!userId) {
-      this.changeState("logged out", SENTENCES.loggedOutInAnotherTab);
+      this.changeState("logged out", SENTENCES.loggedOutElsewhere);
     } else if (this.#userId && this.#userId !== userId) {
       this.changeState("logged out", SENTENCES.anotherUser);
     }
