@@ -74,7 +74,9 @@ def credential_size(entry: Entry) -> int:
 
 def _request_arrow(entry: Entry) -> Arrow:
     what = " + ".join(f"{name}, {length} bytes" for name, length in _credentials(entry)) or "no session, no token"
-    return Arrow(BROWSER, DJANGO, f"{entry['method']} {entry['path']}", f"{what} · {size(entry, 'request')} in all")
+    return Arrow(
+        BROWSER, DJANGO, f"{entry['method']} {entry['path']}", f"{what} · {size(entry, 'request')} bytes in all"
+    )
 
 
 def _credentials(entry: Entry) -> list[tuple[str, int]]:
