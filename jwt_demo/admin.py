@@ -53,6 +53,7 @@ class TokenFamilyAdmin(ActionsAdmin):
         ("As it is stored", {"classes": ["collapse"], "fields": STORED}),
     ]
     actions = ["revoke", "revoke_all_of_user"]
+    end_button = ("revoke", "End this token login")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list. Above it, what an administrator has to do about the keys."""

@@ -14,7 +14,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from jwt_demo.conf import access_lifetime, conf, refresh_lifetime
 from jwt_demo.keys import ring
 from jwt_demo.tokens import RefreshToken
-from security.client import USER_AGENT_LENGTH, Client
+from security.client import USER_AGENT_LENGTH, Client, name_of
 from security.database_time import database_now
 from security.dates import moment
 from security.models import UserAccess
@@ -141,7 +141,7 @@ class TokenFamily(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.id} since {moment(self.started)}"
+        return f"{name_of(self.user_agent)}, since {moment(self.started)}"
 
     @classmethod
     def begin(cls, user: Any, client: Client, policy: Policy, remember: bool, transport: str) -> Self:

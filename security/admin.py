@@ -5,12 +5,14 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 
@@ -133,10 +135,13 @@ class LargeTableAdmin(admin.ModelAdmin):
 class ActionsAdmin(LargeTableAdmin):
     """For rows that only code writes: administrators can view them and run actions on them, but not edit them.
 
-    `owner` is the look-up from a row to its user. Rows can be searched by that user's login name.
+    `owner` is the look-up from a row to its user. Rows can be searched by that user's login name. `end_button` is an
+    action for one live row and the label of its button on the row's page.
     """
 
     owner = ""
+    end_button = ("", "")
+    change_form_template = "security/admin_row.html"
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         mine = [f"={self.owner}__{get_user_model().USERNAME_FIELD}"] if self.owner else []
@@ -188,6 +193,17 @@ class ActionsAdmin(LargeTableAdmin):
         except ObjectDoesNotExist:
             return None  # logins stay when their user is deleted
         return row
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The page of one row. While it is live, with a button that ends it."""
+        action, label = self.end_button
+        row = self.get_object(request, unquote(object_id)) if action and self.has_change_permission(request) else None
+        if row is not None and row.state() == "live":
+            page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+            extra_context = {**(extra_context or {}), "end_action": action, "end_label": label, "end_page": page}
+        return super().change_view(request, object_id, form_url, extra_context)
 
     @admin.display(description="user")
     def shown_owner(self, row: Any) -> SafeString | str:

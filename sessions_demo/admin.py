@@ -37,6 +37,7 @@ class DeviceSessionAdmin(ActionsAdmin):
         ("As it is stored", {"classes": ["collapse"], "fields": ["id", "address", "user_agent", "token_version"]}),
     ]
     actions = ["end", "end_all_of_user"]
+    end_button = ("end", "End this session")
 
     @admin.display(description="state")
     def state(self, row: DeviceSession) -> str:

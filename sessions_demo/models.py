@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from security.client import USER_AGENT_LENGTH
+from security.client import USER_AGENT_LENGTH, name_of
 from security.database_time import database_now
 from security.dates import moment
 
@@ -73,7 +73,7 @@ class DeviceSession(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.id} since {moment(self.started)}"
+        return f"{name_of(self.user_agent)}, since {moment(self.started)}"
 
     def state(self) -> str:
         """ "live", "expired", or when and why it was ended."""

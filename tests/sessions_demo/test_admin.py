@@ -116,6 +116,23 @@ def test_the_answer_says_how_many_were_ended(at_admin: Visitor, at_alice: Visito
     assert [str(message) for message in answer.context["messages"]] == ["2 sessions ended."]
 
 
+def test_a_live_session_has_a_button_that_ends_it(at_admin: Visitor, at_alice: Visitor) -> None:
+    path = f"{LIST}{at_alice.row.pk}/change/"
+    page = at_admin.get(path)
+    assert "End this session" in page.content.decode()
+    button = {"action": page.context["end_action"], "_selected_action": str(at_alice.row.pk)}
+    assert at_admin.submit(page.context["end_page"], button).status_code == 302
+    assert at_alice.whoami() == 401
+    assert "End this session" not in at_admin.get(path).content.decode()
+
+
+def test_who_may_only_look_has_no_such_button(at_alice: Visitor) -> None:
+    visitor = staff("view_devicesession")
+    page = visitor.get(f"{LIST}{at_alice.row.pk}/change/")
+    assert page.status_code == 200
+    assert "End this session" not in page.content.decode()
+
+
 def test_the_list_names_the_administrator_who_ended_a_session(at_admin: Visitor, second: Visitor) -> None:
     act(at_admin, "end", second.row)
     assert "(ended by administrator admin@example.com)" in at_admin.get(LIST).content.decode()
