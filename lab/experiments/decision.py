@@ -96,8 +96,8 @@ class Outcome(StrEnum):
 MEANING = {
     Outcome.SESSION: "The server stores who is logged in; the browser holds a cookie with a random id. The login "
     "ends as soon as the server deletes its record.",
-    Outcome.TOKENS: "An access token of fifteen minutes that is not looked up, and a refresh token in a cookie that is "
-    "replaced each time it is used. A revoked login works until the access token expires.",
+    Outcome.TOKENS: "An access token of fifteen minutes that is not looked up, and a refresh token that is replaced "
+    "each time it is used. A revoked login works until the access token expires.",
     Outcome.DENYLIST: "Short access tokens with rotation, and one look-up in Redis per request for revoked tokens. A "
     "revocation counts from the next request.",
     Outcome.VERSION: "Short access tokens with rotation, and one database query per request: the token’s version must "
@@ -106,6 +106,20 @@ MEANING = {
     "revoking a user’s access ends both.",
     Outcome.BACKEND: "The script talks to a small server of its own with a session cookie. Any tokens stay on that "
     "server, where no script can read them.",
+}
+
+
+# Where each kind of client keeps its tokens. A program without a browser has no use for a cookie.
+IN_A_BROWSER = "The access token in the memory of the page, the refresh token in an HttpOnly cookie."
+IN_THE_BODY = "The client sends “transport”: “body” when it logs in, and receives both tokens in the body."
+WHERE_KEPT = {
+    "browser": IN_A_BROWSER,
+    "script": IN_A_BROWSER,
+    "apps": f"{IN_THE_BODY} It keeps the refresh token in the Keychain (iOS) or the Keystore (Android), a program "
+    "without them in a file that only its own user can read. The access token stays in memory.",
+    "both": f"In the browser: nothing, with a session; otherwise the refresh token in an HttpOnly cookie. In an app: "
+    f"{IN_THE_BODY} It keeps the refresh token in the Keychain (iOS) or the Keystore (Android).",
+    "partners": f"{IN_THE_BODY} The other company’s server keeps the refresh token as it keeps a password.",
 }
 
 
@@ -267,7 +281,7 @@ RULES = (
         "C116",
         Outcome.TOKENS,
         lambda a: True,
-        "A program without a browser can hold a token as easily as a cookie, and short tokens need no look-up.",
+        "A program without a browser can hold a token safely, and short tokens need no look-up.",
         "If every request reads the user from the database anyway, a token saves nothing over an id that is looked up.",
     ),
 )  # fmt: skip
@@ -306,9 +320,16 @@ CHECK_OF_OUTCOME = {Outcome.TOKENS: "expiry", Outcome.VERSION: "version"}
 UNITS = (("day", 24 * 60 * 60), ("hour", 60 * 60), ("minute", 60), ("second", 1))
 
 
-def settings_to_paste(outcome: Outcome) -> str:
-    """This project's settings for a recommendation, with their current values, as lines of Python."""
+def uses_cookie(answers: Answers) -> bool:
+    """Whether a browser is among the clients, so that a cookie is of use."""
+    return (USUAL | answers)["clients"] not in ("apps", "partners")
+
+
+def settings_to_paste(outcome: Outcome, cookie: bool = True) -> str:
+    """This project's settings for a recommendation, with their current values, as lines of Python. Without `cookie`
+    they name no cookie."""
     names = SESSION_SETTINGS * outcome.has_session + TOKEN_SETTINGS * outcome.has_tokens
+    names = tuple(name for name in names if cookie or "COOKIE" not in name)
     values = {name: setting(name) for name in names}
     if outcome.has_tokens:
         values["JWT_REVOCATION"] = CHECK_OF_OUTCOME.get(outcome, "denylist")

@@ -7,7 +7,16 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from lab.claims.catalogue import BY_ID
-from lab.experiments.decision import MEANING, QUESTIONS, USUAL, Answers, decide, settings_to_paste
+from lab.experiments.decision import (
+    MEANING,
+    QUESTIONS,
+    USUAL,
+    WHERE_KEPT,
+    Answers,
+    decide,
+    settings_to_paste,
+    uses_cookie,
+)
 from lab.pages import render_page
 
 
@@ -37,6 +46,7 @@ def _recommendation_context(answers: Answers) -> dict[str, Any]:
         "rule": rule,
         "meaning": MEANING[rule.outcome],
         "claim": BY_ID[rule.claim],
-        "settings": settings_to_paste(rule.outcome),
+        "kept": WHERE_KEPT[(USUAL | answers)["clients"]] if rule.outcome.has_tokens else "",
+        "settings": settings_to_paste(rule.outcome, uses_cookie(answers)),
         "unanswered": [question.text for question in QUESTIONS if question.name not in answers],
     }

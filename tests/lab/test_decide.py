@@ -58,6 +58,21 @@ def test_no_recommendation_forgets_what_was_answered() -> None:
             assert outcome is Outcome.BACKEND, answers
 
 
+@pytest.mark.parametrize("clients", QUESTIONS[0].options)
+def test_a_cookie_is_recommended_only_where_a_browser_is_among_the_clients(clients: str) -> None:
+    has_browser = clients not in ("apps", "partners")
+    for answers in (answers for answers in EVERY if answers["clients"] == clients):
+        page = (
+            Client().get(PAGE, answers).content.decode().partition('id="recommendation"')[2].partition("</section>")[0]
+        )
+        # The claim and the usual objection may speak of cookies.
+        shown = "".join(
+            part for part in page.split("<div>") if "Who would disagree" not in part and "claim it" not in part
+        )
+        assert ("cookie" in shown.lower()) is has_browser, answers
+        assert ("Keychain" in shown) is (clients in ("apps", "both")), answers
+
+
 @pytest.mark.parametrize("outcome", Outcome)
 def test_the_settings_to_paste_are_the_ones_that_run_here(
     outcome: Outcome, settings: Settings, simple_jwt: Callable[..., None]

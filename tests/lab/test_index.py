@@ -7,6 +7,7 @@ import pytest
 from lab.claims.catalogue import CLAIMS
 from lab.claims.evidence import PROOFS
 from lab.experiments.gateway import HOW_TO_START
+from lab.pages import PAGES
 from lab.pages.interview import QUESTIONS
 from tests.conftest import Browser
 from tests.sessions_demo.conftest import cheap_hashes as cheap_hashes  # noqa: PLC0414  (a fixture)
@@ -30,6 +31,21 @@ def test_every_page_of_the_lab_is_in_the_index(browser: Browser) -> None:
     pages = {f"/{route}" for route in routes if re.fullmatch(r"lab/[a-z]+/", route)}
     page = browser.get("/lab/").content.decode()
     assert [address for address in sorted(pages) if f'href="{address}"' not in page] == []
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in PAGES])
+def test_a_page_has_one_name_and_leads_to_its_neighbours(db: None, browser: Browser, name: str) -> None:
+    names = [other for other, _, _ in PAGES]
+    at = names.index(name)
+    page, title = browser.get(f"/lab/{name}/").content.decode(), PAGES[at][1]
+    assert f"<title>{title} · " in page
+    assert f"<h1>{title}</h1>" in page
+    assert f'<li aria-current="page">{title}</li>' in page
+    assert f'<a href="/lab/{name}/">{title}</a>' in browser.get("/lab/").content.decode()
+    neighbours = re.findall(r'href="/lab/([a-z]+)/" rel="(prev|next)"', page)
+    assert neighbours == [(other, "prev") for other in names[:at][-1:]] + [
+        (other, "next") for other in names[at + 1 :][:1]
+    ]
 
 
 def test_a_question_is_answered_and_its_proof_run(db: None, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from django.conf import settings
 from accounts.models import User
 from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import TokenFamily
-from lab.pages.index import PAGES
+from lab.pages import PAGES
 from sessions_demo.models import DeviceSession
 from tests.conftest import PASSWORDS, Browser
 
