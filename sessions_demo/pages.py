@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -23,6 +24,7 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import FormView, TemplateView
 
 from security.backends import InvalidCredentials, verify
+from security.client import name_of
 from security.outages import DATABASE_OUTAGES
 from security.passwords import MAXIMUM_LENGTH
 from security.revocation import revoke_access
@@ -167,18 +169,31 @@ class Devices(SessionPage):
     """Lists the user's sessions. POST `end=<id>` ends one of them, POST `others` ends all but this one."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        devices = FLOW.list(request.user.pk)
-        return render(request, "sessions_demo/devices.html", {"devices": devices, "current": request.session[DEVICE]})
+        current = request.session[DEVICE]
+        devices = sorted(FLOW.list(request.user.pk), key=lambda device: str(device.id) != current)
+        others = [device for device in devices if str(device.id) != current]
+        shown = {"devices": devices, "others": others, "current": current, "ended": ended_name(request)}
+        return render(request, "sessions_demo/devices.html", shown)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        current = request.session[DEVICE]
+        current, chosen = request.session[DEVICE], "others"
         if "others" in request.POST:
             FLOW.end_others(request.user, current, "ended by its owner")
-        elif request.POST.get("end") == current:
+        elif (chosen := request.POST.get("end", "")) == current:
             return _leave(request, "ended by its owner")
         else:
-            FLOW.end(request.user, _uuid(request.POST.get("end", "")), "ended by its owner")
-        return redirect("session:devices_page")
+            FLOW.end(request.user, _uuid(chosen), "ended by its owner")
+        return redirect(f"{reverse('session:devices_page')}?{urlencode({'ended': chosen})}")
+
+
+def ended_name(request: HttpRequest) -> str:
+    """The name of the session whose id is in `?ended=`; "" unless it is a session of this user and has ended."""
+    with suppress(BadRequest):
+        # The name comes from the row: a text from the address could say anything.
+        mine = DeviceSession.objects.filter(user_id=request.user.pk, ended__isnull=False)
+        row = mine.filter(pk=_uuid(request.GET.get("ended", ""))).first()
+        return name_of(row.user_agent) if row else ""
+    return ""
 
 
 @method_decorator(login_not_required, name="dispatch")

@@ -62,7 +62,7 @@ def test_a_user_logs_in_and_sees_the_profile(visit: Callable[..., Page], site: S
     expect(state(page)).to_have_text(IN)
     expect(page.get_by_role("region", name="You", exact=True)).to_contain_text("walter@example.com")
     expect(page.get_by_role("region", name="This token")).to_contain_text("member")
-    expect(page.get_by_role("region", name="Devices").get_by_role("listitem").first).to_contain_text("this device")
+    expect(page.get_by_role("region", name="Devices").get_by_role("listitem").first).to_contain_text("this browser")
     press(page, "Try the staff page")
     expect(state(page)).to_have_text("The staff page says: Forbidden.")
 
@@ -78,7 +78,7 @@ def test_a_button_works_while_the_page_still_loads(visit: Callable[..., Page], s
     expect(state(page)).to_have_text("The staff page says: Forbidden.")
     (devices,) = waiting
     devices.continue_()
-    expect(page.get_by_role("region", name="Devices").get_by_role("listitem").first).to_contain_text("this device")
+    expect(page.get_by_role("region", name="Devices").get_by_role("listitem").first).to_contain_text("this browser")
     expect(page.get_by_role("button", name="Try the staff page")).to_be_focused()
 
 

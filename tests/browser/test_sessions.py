@@ -94,13 +94,14 @@ def test_one_device_ends_another(visit: Callable[..., Page], site: Site) -> None
     session_login(phone, site, "nina")
     session_login(desk, site, "nina", remember=True)
     desk.get_by_role("link", name="Devices", exact=True).click()
-    here = desk.get_by_role("listitem").filter(has_text="this device")
+    here = desk.get_by_role("listitem").filter(has_text="this browser")
     expect(here).to_contain_text("Chrome on Linux")
     there = desk.get_by_role("listitem").filter(has_text="Safari on iPhone")
     there.get_by_text("What the browser calls itself").click()
     expect(there.get_by_text(PHONE)).to_be_visible()
     there.get_by_role("button", name="End", exact=True).click()
 
+    expect(desk.get_by_role("main").get_by_role("status")).to_have_text("Safari on iPhone was ended.")
     expect(there).to_have_count(0)
     expect(here).to_have_count(1)
     phone.get_by_role("link", name="Devices", exact=True).click()
@@ -113,8 +114,10 @@ def test_the_others_are_ended_together(visit: Callable[..., Page], site: Site) -
     for page in (*others, here):
         session_login(page, site, "rupert")
     here.goto(f"{site.url}/session/devices/")
-    here.get_by_role("button", name="End the others").click()
-    expect(here.get_by_role("button", name="End the others")).to_have_count(0)
+    here.get_by_text("End the others …").click()
+    here.get_by_role("button", name="Yes, end these 2").click()
+    expect(here.get_by_text("All your other sessions were ended.")).to_be_visible()
+    expect(here.get_by_text("End the others …")).to_have_count(0)
     for page in others:
         page.reload()
         expect(page).to_have_url(LOGIN)

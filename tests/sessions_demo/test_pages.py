@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pytest_django.asserts import assertContains, assertNotContains
 
 from accounts.models import User
 from security.models import UserAccess
@@ -129,14 +130,37 @@ def test_the_devices_page_lists_hers_alone(at_alice: Visitor, second: Visitor, a
 
 
 def test_one_device_is_ended_by_page(at_alice: Visitor, second: Visitor) -> None:
-    done = at_alice.submit(DEVICES_PAGE, {"end": str(second.row.pk)})
-    assert (done.status_code, done["Location"]) == (302, DEVICES_PAGE)
+    row = second.row
+    DeviceSession.objects.filter(pk=row.pk).update(user_agent="Mozilla/5.0 (iPhone) Safari/604.1")
+    done = at_alice.submit(DEVICES_PAGE, {"end": str(row.pk)})
+    assert (done.status_code, done["Location"]) == (302, f"{DEVICES_PAGE}?ended={row.pk}")
     assert (at_alice.whoami(), second.whoami()) == (200, 401)
+    assertContains(at_alice.get(done["Location"]), "<strong>Safari on iPhone</strong> was ended.")
 
 
 def test_the_others_are_ended_by_page(at_alice: Visitor, second: Visitor, at_bob: Visitor) -> None:
-    assert at_alice.submit(DEVICES_PAGE, {"others": "1"}).status_code == 302
+    assertContains(at_alice.get(DEVICES_PAGE), "Yes, end it")
+    done = at_alice.submit(DEVICES_PAGE, {"others": "1"})
+    assert (done.status_code, done["Location"]) == (302, f"{DEVICES_PAGE}?ended=others")
     assert [visitor.whoami() for visitor in (at_alice, second, at_bob)] == [200, 401, 200]
+    shown = at_alice.get(done["Location"])
+    assertContains(shown, "All your other sessions were ended.")
+    assertNotContains(shown, 'name="others"')
+
+
+def test_this_browser_comes_first_in_the_list(at_alice: Visitor, second: Visitor) -> None:
+    for visitor in (at_alice, second):
+        first, other = visitor.get(DEVICES_PAGE).context["devices"]
+        assert (first.id, other.id != first.id) == (visitor.row.pk, True)
+
+
+@pytest.mark.parametrize("ended", ["bob's", "live", "x", "\0", "<b>Safari</b>"])
+def test_the_page_says_of_nothing_else_that_it_was_ended(
+    at_alice: Visitor, second: Visitor, at_bob: Visitor, ended: str
+) -> None:
+    ids = {"bob's": str(at_bob.row.pk), "live": str(second.row.pk)}
+    at_bob.submit("/session/logout/")
+    assertNotContains(at_alice.get(DEVICES_PAGE, {"ended": ids.get(ended, ended)}), "ended.</p>")
 
 
 def test_this_device_is_ended_by_page_like_a_logout(at_alice: Visitor, second: Visitor) -> None:

@@ -227,7 +227,7 @@ function fillFacts(item, device) {
  * @param {Element} heading
  */
 function markAsCurrent(item, heading) {
-  const badge = textIn("span", "this device");
+  const badge = textIn("span", "this browser");
   badge.className = "badge";
   item.classList.add("token");
   heading.append(" ", badge);
