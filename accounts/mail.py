@@ -88,7 +88,7 @@ def _hand_over(mail: OutgoingMail) -> None:
         return
     address, subject, template, context = text
     to = deliverable(address)
-    body = render_to_string(f"mail/{template}.txt", {"site": settings.SITE_URL, **context})
+    body = render_to_string(f"mail/{template}.txt", context)
     if settings.EMAIL_URL:
         EmailMessage(subject, body, to=[to]).send()
     else:

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView, ListView, TemplateView
@@ -131,6 +131,7 @@ class DemoMailbox(ListView):
     """The mails that would have been sent, which everyone can read. 404 outside the demo."""
 
     template_name = "accounts/mail.html"
+    http_method_names = METHODS
     paginate_by = 20
     model = DemoMail
 
@@ -138,6 +139,20 @@ class DemoMailbox(ListView):
         if not settings.DEMO:
             raise Http404
         return super().dispatch(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        mails = list(context["object_list"])
+        return context | {"object_list": mails, "newest": mails[0].pk if mails else 0}
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        # static/mailbox.js asks by HEAD whether there is another mail by now.
+        return super().render_to_response(context, headers={"X-Newest-Mail": context["newest"]}, **kwargs)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Deletes all mails."""
+        DemoMail.objects.all().delete()
+        return HttpResponseRedirect(reverse("accounts:mail") + "?cleared")
 
 
 @open_page

@@ -42,6 +42,10 @@ class InvalidRefresh(Exception):
     """The refresh token is invalid, for example because its family has ended. Nothing is ended by it."""
 
 
+class RevokedRefresh(InvalidRefresh):
+    """The access of the user was revoked, by an administrator or because the account was changed."""
+
+
 class ReusedAfterGrace(Exception):
     """The same client has used this refresh token before, and the grace period is over. Only its family has ended."""
 
@@ -188,6 +192,8 @@ def _answer(verdict: Verdict, family: TokenFamily | None, client: Client) -> Iss
         raise ReusedAfterGrace
     if verdict is Verdict.REUSED:
         raise ReuseDetected
+    if family and verdict is Verdict.INVALID and family.was_revoked():
+        raise RevokedRefresh
     if family is None or verdict is Verdict.INVALID or not family.can_be_signed():
         raise InvalidRefresh
     name = "token_rotated" if verdict is Verdict.CURRENT else "token_repeated"

@@ -62,6 +62,11 @@ class Verdict(Enum):
     INVALID = "it is not valid here: refuse it and change nothing"
 
 
+# After every other reason, an administrator revoked the access or the account was changed. A refused refresh says so.
+BY_OWNER = ("logged out", "logged out everywhere", "logged in again", "ended by its owner")
+BY_ITSELF = ("expired", "blacklisted", "token reused", "token reused after the grace period")
+
+
 class TokenFamilies(models.QuerySet["TokenFamily"]):
     """Finds and ends rows."""
 
@@ -236,6 +241,12 @@ class TokenFamily(models.Model):
         user = self.user
         stands = user is not None and self.user_may_enter and (self.user_version or 0) == self.token_version
         return stands and self.is_open()
+
+    def was_revoked(self) -> bool:
+        """Whether it is over because the user's access was revoked, and not by the user. Needs `for_rotation`."""
+        if self.ended:
+            return self.reason not in BY_OWNER + BY_ITSELF
+        return self.is_open() and not self.is_usable()
 
     def is_open(self) -> bool:
         """Whether the family was not ended and has not expired."""

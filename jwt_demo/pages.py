@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.password_validation import password_validators_help_text_html
 from django.utils.decorators import method_decorator
 from django.views.generic import TemplateView
 
@@ -16,4 +17,5 @@ class ClientPage(TemplateView):
     template_name = "jwt_demo/client.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(login_field=login_field(), **kwargs)
+        rules = password_validators_help_text_html()
+        return super().get_context_data(login_field=login_field(), password_rules=rules, **kwargs)

@@ -24,7 +24,7 @@ from jwt_demo.authentication import REVOKED, JWTAuthentication, NoAuthentication
 from jwt_demo.conf import conf
 from jwt_demo.flow import FLOW
 from jwt_demo.keys import public_keys, ring
-from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
+from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected, RevokedRefresh
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.tokens import AccessToken
 from security import origin, passwords
@@ -212,6 +212,8 @@ class Refresh(TokenView):
             raise exceptions.AuthenticationFailed("Refresh token already used") from None
         except ReuseDetected:
             raise exceptions.AuthenticationFailed("Token reuse detected") from None
+        except RevokedRefresh:
+            raise exceptions.AuthenticationFailed("Access revoked") from None
         except InvalidRefresh:
             pass
         raise exceptions.AuthenticationFailed("Invalid refresh token")

@@ -9,7 +9,7 @@ from django.contrib.auth.forms import SetPasswordForm
 from django.core import signing
 from pytest_django import Settings
 
-from accounts.mail import REGISTRATION_SALT
+from accounts.mail import REGISTRATION_SALT, queue
 from accounts.models import DemoMail, OutgoingMail, User
 from security.models import SecurityEvent
 from tests.conftest import PASSWORDS, Browser, Clock, link_in, told
@@ -366,6 +366,33 @@ def test_the_mailbox_is_the_demos_only(db: None, browser: Browser, settings: Set
     answer = browser.get("/accounts/mail/")
     assert answer.status_code == status
     assert (b"a very secret link" in answer.content) is demo
+
+
+def test_the_mailbox_is_cleared_by_post_and_says_so(db: None, browser: Browser) -> None:
+    DemoMail.objects.create(to="alice@example.com", subject="s", body="b")
+    shown = browser.get("/accounts/mail/?cleared").content.decode()
+    assert "Delete all mails" in shown
+    assert "was cleared" not in shown
+    answer = browser.submit("/accounts/mail/", {})
+    assert (answer.status_code, DemoMail.objects.exists()) == (302, False)
+    assert "The mailbox was cleared." in browser.get(answer["Location"]).content.decode()
+
+
+def test_a_head_request_tells_whether_there_is_a_newer_mail(db: None, browser: Browser) -> None:
+    assert browser.head("/accounts/mail/")["X-Newest-Mail"] == "0"
+    mail = DemoMail.objects.create(to="alice@example.com", subject="s", body="b")
+    assert browser.head("/accounts/mail/")["X-Newest-Mail"] == str(mail.pk)
+    assert f'data-newest="{mail.pk}"' in browser.get("/accounts/mail/").content.decode()
+
+
+def test_a_mail_has_one_link(alice: User, browser: Browser, mailbox: Mailbox) -> None:
+    browser.submit(REGISTER, {"email": "carol@example.com", "name": "Carol"})
+    browser.submit(REGISTER, {"email": alice.email, "name": "Mallory"})
+    browser.submit(RESET, {"email": alice.email})
+    for kind in ("password_changed", "token_reuse"):
+        queue(kind, alice.email)
+    mails = [*mailbox("carol@example.com"), *mailbox(alice.email)]
+    assert [mail.body.count("http") for mail in mails] == [1] * 5
 
 
 def test_a_stored_payload_renders_inert(db: None, browser: Browser) -> None:

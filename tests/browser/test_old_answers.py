@@ -149,7 +149,8 @@ def token_confirm(page: Page, email: str) -> None:
 
 def token_change_password(page: Page, email: str) -> None:
     page.get_by_label("Old password", exact=True).fill(PASSWORD)
-    page.get_by_label("New password", exact=True).fill(NEW)
+    for label in ("New password", "New password confirmation"):
+        page.get_by_label(label, exact=True).fill(NEW)
     with page.expect_response("**/jwt/auth/password") as answer:
         press(page, "Change the password")
     assert answer.value.status == 200

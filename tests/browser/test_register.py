@@ -36,6 +36,16 @@ def test_a_visitor_registers_by_mail_and_sets_a_password(
     assert backstage.ask("account", email, PASSWORD) == [True, "member"]
 
 
+def test_the_mailbox_shows_a_mail_that_arrives_later_and_can_be_cleared(visit: Callable[..., Page], site: Site) -> None:
+    page, other = visit(), visit()
+    page.goto(f"{site.url}/accounts/mail/")
+    other.goto(f"{site.url}/accounts/register/")
+    ask(other, "later@example.com", "Later")
+    expect(page.get_by_text("later@example.com", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Delete all mails").click()
+    expect(page.get_by_text("The mailbox was cleared.")).to_be_visible()
+
+
 @pytest.mark.exhaustive
 def test_registering_a_taken_address_says_the_same_and_tells_its_owner(page: Page, site: Site) -> None:
     said = []

@@ -13,9 +13,11 @@ COOKIE = "__Host-refresh"
 ALL = ("/jwt/",)
 OUT = "You are not logged in."
 IN = "You are logged in."
-ENDED = "Your login has ended"
+ENDED = "Your token login has ended: it"
+REVOKED = "Your access was revoked, by an administrator or because your account was changed"
 LOST = (
-    "An answer to this browser was lost on its way, so this login has ended. Your other logins have not. Log in again."
+    "An answer to this browser was lost on its way, so this token login has ended. Your other logins have not. "
+    "Log in again."
 )
 REUSED = "Somebody used an old token of yours, so all your logins have ended. Change your password."
 

@@ -8,7 +8,7 @@ from django.apps import apps
 
 from accounts.models import OutgoingMail, User
 from jwt_demo import lifecycle
-from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected
+from jwt_demo.lifecycle import InvalidRefresh, IssuedTokens, ReusedAfterGrace, ReuseDetected, RevokedRefresh
 from jwt_demo.models import TokenFamily, Transport
 from jwt_demo.revocation import CHECKS
 from jwt_demo.rotation import family_for_rotation
@@ -47,7 +47,7 @@ def refused(refresh: str, client: Client = HERS, transport: str = Transport.COOK
     """How a refresh is refused: "invalid", "late" or "reuse"."""
     with pytest.raises((InvalidRefresh, ReusedAfterGrace, ReuseDetected)) as caught:
         rotated(refresh, client, transport)
-    return {InvalidRefresh: "invalid", ReusedAfterGrace: "late"}.get(caught.type, "reuse")
+    return {InvalidRefresh: "invalid", RevokedRefresh: "invalid", ReusedAfterGrace: "late"}.get(caught.type, "reuse")
 
 
 def row(issued: IssuedTokens) -> TokenFamily:

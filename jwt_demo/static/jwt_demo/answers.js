@@ -24,9 +24,11 @@
 export const SENTENCES = {
   loggedOut: "You are logged out.",
   loggedOutElsewhere: "You logged out elsewhere in this browser.",
-  anotherUser: "Somebody logged in here, in another tab. Load this page again to go on as them.",
+  anotherUser: "Another user logged in here, in another tab. Load this page again to go on as that user.",
   unreachable: "The server cannot be reached right now.",
-  loginEnded: "Your login has ended: it expired, or somebody ended it. If it was not you, change your password.",
+  loginEnded: "Your token login has ended: it expired, or it was ended elsewhere. If you did not end it, change your password.",
+  accessRevoked:
+    "Your access was revoked, by an administrator or because your account was changed, so this token login has ended. If your account is still active, log in again.",
 };
 
 // After these errors, the same request can succeed with a new token. After another 401, such as the one for a wrong
@@ -36,8 +38,9 @@ const TOKEN_REFUSALS = ["No token provided", "Token expired", "Invalid token", "
 /** @type {Record<string, string>} What the user reads when the server refuses a refresh with this error. */
 const REFRESH_REFUSALS = {
   "Invalid refresh token": SENTENCES.loginEnded,
+  "Access revoked": SENTENCES.accessRevoked,
   "Refresh token already used":
-    "An answer to this browser was lost on its way, so this login has ended. Your other logins have not. Log in again.",
+    "An answer to this browser was lost on its way, so this token login has ended. Your other logins have not. Log in again.",
   "Token reuse detected": "Somebody used an old token of yours, so all your logins have ended. Change your password.",
 };
 

@@ -2,10 +2,11 @@
  * The page of the token flow. It shows the state of the client, and lets the client do what the user presses.
  * The part for a user who is logged in is made from a <template> at the login, and removed at the logout.
  */
+import { SENTENCES, clientError } from "./answers.js";
 import { createClient } from "./client.js";
 import { clearComplaints, complain, failureSentence } from "./complaints.js";
 import { deviceName } from "./device-name.js";
-import { momentOf, showToken, textIn } from "./token-view.js";
+import { agoOf, momentOf, showToken, textIn } from "./token-view.js";
 
 /** @typedef {import("./client.js").ClientError} ClientError */
 
@@ -50,7 +51,7 @@ const ACTIONS = {
   refresh: getNewToken,
   logout: () => leaveBy(client.logout),
   others: endOtherDevices,
-  everywhere: () => leaveBy(client.logoutEverywhere),
+  everywhere: () => leaveBy(logOutEverywhere),
 };
 
 /** Whether an action is running. Without this, a second press would send the same request again. */
@@ -77,7 +78,7 @@ function find(selector) {
 
 /** Shows the state of the client. */
 function update() {
-  const sentence = client.reason || STATES[client.state];
+  const sentence = stateSentence();
   status.dataset.state = client.state;
   // The event also comes when only the token has changed. Then the message of the last action must stay.
   if (sentence !== stateSaid) {
@@ -87,6 +88,14 @@ function update() {
   outside.hidden = client.state !== "logged out";
   if (client.state === "logged in" && !inside.firstChild) enter();
   if ((client.state === "logged out" || client.state === "unknown") && inside.firstChild) leave();
+}
+
+/** The project's page may say in `data-beside` that the user is logged in by other means too. */
+function stateSentence() {
+  const { beside } = status.dataset;
+  if (client.state !== "logged out" || !beside) return client.reason || STATES[client.state];
+  if (client.reason === SENTENCES.loggedOut) return `Your token login has ended. ${beside}`;
+  return client.reason || beside;
 }
 
 /** @param {string} sentence */
@@ -172,9 +181,23 @@ async function showProfile() {
 async function showDevices() {
   const { devices } = await ask("api/devices");
   if (!inside.firstChild) return;
-  const items = devices.map(deviceItem);
-  find("#inside .devices").replaceChildren(...items);
-  find("#others").hidden = devices.length < 2;
+  const others = devices.filter((/** @type {Device} */ device) => !device.current);
+  const current = devices.filter((/** @type {Device} */ device) => device.current);
+  find("#inside .devices").replaceChildren(...[...current, ...others].map(deviceItem));
+  find("#others").hidden = others.length === 0;
+  find("#others ul").replaceChildren(...others.map(otherItem));
+}
+
+/** @param {Device} device */
+function otherItem(device) {
+  const item = document.createElement("li");
+  item.append(`${deviceName(device.userAgent)}, `, ...whereAndWhen(device));
+  return item;
+}
+
+/** @param {Device} device */
+function whereAndWhen(device) {
+  return [`from ${device.address || "an unknown address"}, last used `, agoOf(device.lastSeen)];
 }
 
 /**
@@ -200,7 +223,9 @@ function deviceItem(device) {
   heading.append(name);
   fillFacts(item, device);
   if (device.current) markAsCurrent(item, heading);
-  setUpEndButton(item.querySelector("button"), device, heading.id);
+  const seen = item.querySelector("[data-seen]");
+  seen.id = `seen-${device.id}`;
+  setUpEndButton(item.querySelector("button"), device, `${heading.id} ${seen.id}`);
   return item;
 }
 
@@ -210,16 +235,15 @@ function deviceItem(device) {
  */
 function fillFacts(item, device) {
   const facts = {
-    "[data-address]": device.address || "unknown",
     "[data-started]": momentOf(device.started),
-    "[data-seen]": momentOf(device.lastSeen),
-    "[data-remember]": device.remember ? "yes" : "no",
     "[data-ends]": momentOf(device.ends),
     "[data-agent]": device.userAgent || "nothing",
   };
   for (const [selector, fact] of Object.entries(facts)) {
     item.querySelector(selector)?.append(fact);
   }
+  item.querySelector("[data-seen]")?.append("Logged in ", ...whereAndWhen(device));
+  item.querySelector(device.remember ? "[data-forgotten]" : "[data-remembered]")?.remove();
 }
 
 /**
@@ -236,12 +260,12 @@ function markAsCurrent(item, heading) {
 /**
  * @param {HTMLButtonElement} button
  * @param {Device} device
- * @param {string} headingId
+ * @param {string} description The ids of what tells this login from the others.
  */
-function setUpEndButton(button, device, headingId) {
+function setUpEndButton(button, device, description) {
   const action = device.current ? ACTIONS.logout : () => endDevice(device);
   button.textContent = device.current ? "End this one and log out" : "End";
-  button.setAttribute("aria-describedby", headingId);
+  button.setAttribute("aria-describedby", description);
   button.addEventListener("click", () => press(action));
 }
 
@@ -268,16 +292,23 @@ async function leaveBy(logOut) {
   }
 }
 
+function logOutEverywhere() {
+  // The other login ends too.
+  delete status.dataset.beside;
+  return client.logoutEverywhere();
+}
+
 async function endOtherDevices() {
   await ask("api/devices", { method: "DELETE" });
-  await showEnd("The others were ended.");
+  find("#others details").open = false;
+  await showEnd("All your other token logins were ended. This one goes on.");
 }
 
 /** @param {Device} device */
 async function endDevice(device) {
   const name = deviceName(device.userAgent);
   await ask(`api/devices/${device.id}`, { method: "DELETE" });
-  await showEnd(`Ended: ${name}.`);
+  await showEnd(`${name} was ended.`);
 }
 
 /** @param {string} sentence */
@@ -298,6 +329,9 @@ async function reauthenticate() {
 async function changePassword() {
   const current = find("#id_current").value;
   const next = find("#id_new").value;
+  if (next !== find("#id_again").value) {
+    throw clientError("", 400, { fields: { again: ["The two password fields didn’t match."] } });
+  }
   await client.changePassword(current, next);
   find("#change").reset();
   await showDevices();

@@ -1,21 +1,27 @@
-/** Shows the access token of a client: its claims, the seconds it has left, and the token itself on request. */
+/** Shows the access token of a client: its claims, the time it has left, and the token itself on request. */
 
 /** @typedef {ReturnType<typeof import("./client.js").createClient>} Client */
 
-/** @type {Record<string, string>} */
-const MEANINGS = {
-  token_type: "what it may be used as",
-  sub: "the user",
-  role: "what the user may do",
-  sid: "the device it was issued to",
-  ver: "rises when all access is revoked",
-  jti: "this token",
-  iss: "who issued it",
-  aud: "for whom",
+/** @type {Record<string, [string, string]>} What each claim is called, and what it is for. The page keeps this order. */
+const WORDS = {
+  sub: ["The user", "an id, and no name or address, because everyone who has the token can read it"],
+  role: ["Role", "what the user may do, as it was when the token was issued"],
+  exp: ["Ends", "from then on, every server refuses the token"],
+  iat: ["Issued", ""],
+  auth_time: ["Password last proved", ""],
+  sid: ["The login", "an id that all tokens of this login share"],
+  jti: ["This token", "an id that no other token has, so that this one can be refused"],
+  ver: ["Version of your access", "rises when all your access is revoked, and tokens with a lower one are refused"],
+  token_type: ["Kind", "only an access token opens the API"],
+  iss: ["Issued by", ""],
+  aud: ["Meant for", "a server with another name must refuse it"],
 };
 
-/** @type {Record<string, string>} The claims whose value is a time. */
-const MOMENTS = { iat: "issued", exp: "ends", auth_time: "when the password was last proved" };
+/** The claims whose value is a time. */
+const MOMENTS = ["iat", "exp", "auth_time"];
+
+/** What `agoOf` counts in, with the seconds that each unit has. */
+const UNITS = /** @type {const} */ ([["day", 86400], ["hour", 3600], ["minute", 60]]);
 
 const MASK = "•".repeat(24);
 
@@ -24,7 +30,7 @@ const MASK = "•".repeat(24);
  *
  * @param {Client} client
  * @param {Element} place It holds elements marked `data-claims` (a `<dl>`), `data-left`, `data-raw` and `data-reveal`
- *     (a button).
+ *     (a button), and may hold one marked `data-payload`.
  */
 export function showToken(client, place) {
   const view = new TokenView(client, place);
@@ -70,8 +76,9 @@ class TokenView {
       return;
     }
     const claims = this.#client.inspect()?.claims ?? {};
-    const rows = Object.entries(claims).map(claimRow);
+    const rows = inOrder(claims).map(claimRow);
     this.#claims.replaceChildren(...rows);
+    this.#place.querySelector("[data-payload]")?.replaceChildren(JSON.stringify(claims, null, 2));
     this.#reveal(false);
     this.#showTimeLeft();
   };
@@ -92,7 +99,7 @@ class TokenView {
   #showTimeLeft() {
     const secondsLeft = this.#client.inspect()?.secondsLeft ?? 0;
     const seconds = Math.max(0, Math.floor(secondsLeft));
-    this.#left.textContent = seconds ? `${seconds} seconds` : "no time";
+    this.#left.textContent = seconds ? durationOf(seconds) : "no time";
   }
 }
 
@@ -105,18 +112,46 @@ function part(place, selector) {
   return /** @type {Element} */ (place.querySelector(selector));
 }
 
+/** @param {Record<string, any>} claims */
+function inOrder(claims) {
+  const names = Object.keys(WORDS);
+  const place = (/** @type {string} */ name) => (names.includes(name) ? names.indexOf(name) : names.length);
+  return Object.entries(claims).toSorted(([one], [other]) => place(one) - place(other));
+}
+
 /** @param {[string, any]} claim Its name and its value. */
 function claimRow([name, value]) {
   const row = document.createElement("div");
   const term = document.createElement("dt");
   const description = document.createElement("dd");
-  const code = textIn("code", name);
-  const content = name in MOMENTS ? momentOf(value * 1000) : String(value);
-  const meaning = textIn("small", MOMENTS[name] ?? MEANINGS[name] ?? "");
-  term.append(code);
-  description.append(content, meaning);
+  const [word, meaning] = WORDS[name] ?? ["", ""];
+  const content = MOMENTS.includes(name) ? momentOf(value * 1000) : String(value);
+  term.append(word, " ", textIn("code", name));
+  description.append(content);
+  if (meaning) description.append(textIn("small", meaning));
   row.append(term, description);
   return row;
+}
+
+/** @param {number} seconds Whole seconds. */
+function durationOf(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  const rest = `${seconds % 60} s`;
+  return minutes ? `${minutes} min ${rest}` : rest;
+}
+
+/**
+ * @param {string} at
+ * @returns {HTMLTimeElement} Such as "5 minutes ago", with the exact time as its title.
+ */
+export function agoOf(at) {
+  const time = momentOf(at);
+  const seconds = (Date.now() - Date.parse(at)) / 1000;
+  const [unit, size] = UNITS.find(([, length]) => seconds >= length) ?? ["", 1];
+  const count = Math.floor(seconds / size);
+  time.title = time.textContent;
+  time.textContent = unit ? `${count} ${unit}${count === 1 ? "" : "s"} ago` : "just now";
+  return time;
 }
 
 /**
