@@ -24,6 +24,13 @@ def test_the_index_names_only_what_is_there_and_counts_the_proofs(browser: Brows
     assert {browser.get(address).status_code for address in addresses} == {200}
 
 
+def test_the_home_page_begins_with_the_story_and_leads_to_the_passwords_last(browser: Browser) -> None:
+    page = browser.get("/").content.decode().partition("<main")[2]
+    story, played, login = '<a class="button" href="/start/"', 'href="#live"', 'href="/session/login/"'
+    order = [page.index(text) for text in (story, played, login, "Log Dana in, both ways", "demo-only-alice")]
+    assert order == sorted(order)
+
+
 def test_every_page_of_the_lab_is_in_the_index(browser: Browser) -> None:
     from lab.urls import urlpatterns
 

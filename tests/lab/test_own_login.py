@@ -9,7 +9,8 @@ from django.conf import settings
 from accounts.models import User
 from jwt_demo.conf import conf as jwt_conf
 from jwt_demo.models import TokenFamily
-from lab.pages import PAGES
+from lab.experiments.coat_check import STEPS
+from lab.pages import PAGES, start
 from sessions_demo.models import DeviceSession
 from tests.conftest import PASSWORDS, Browser
 
@@ -31,7 +32,9 @@ def posts(address: str, page: str) -> list[tuple[str, dict[str, str]]]:
             target = action[1].partition("#")[0] if action else ""
             pair = sent(button)
             found.append((target if target.startswith("/") else address + target, data | dict([pair] if pair else [])))
-    return [(target, data) for target, data in found if target.startswith(("/lab/", "/claims/")) or target == "/"]
+    return [
+        (target, data) for target, data in found if target.startswith(("/lab/", "/claims/", "/start/")) or target == "/"
+    ]
 
 
 def sent(field: str) -> tuple[str, str] | None:
@@ -39,7 +42,7 @@ def sent(field: str) -> tuple[str, str] | None:
     return (name[1], value[1] if value else "") if name and name[1] != "csrfmiddlewaretoken" else None
 
 
-ADDRESSES = ["/", *(f"/lab/{name}/" for name, _, _ in PAGES), "/claims/C102/"]
+ADDRESSES = ["/", *map(start.address, STEPS), *(f"/lab/{name}/" for name, _, _ in PAGES), "/claims/C102/"]
 # They show a record, or a GET answers.
 WITHOUT_FORMS = {"/lab/range/", "/lab/compare/", "/lab/decide/"}
 # Four rounds with tokens of a few seconds, and the like.
