@@ -54,6 +54,14 @@ class Status(StrEnum):
     NOT_YET = "not proved yet"
 
 
+# What is said of a proof with the expected verdict. "Proved" alone would be misread beside a claim that is wrong.
+OUTCOMES = {
+    Verdict.HOLDS: "holds, as expected",
+    Verdict.CONDITIONAL: "holds if, as expected",
+    Verdict.WRONG: "shown to be wrong, as expected",
+}
+
+
 class NotRunning(Exception):
     """The process that a proof asks does not answer. `what` names the process, and the message says what to do."""
 
@@ -80,6 +88,15 @@ class Result:
         return Status.PROVED if self.verdict is self.claim.expected else Status.CONTRADICTED
 
     @property
+    def outcome(self) -> str:
+        """The status in words that also fit a claim which is expected to be wrong."""
+        if self.status is Status.NOT_YET:
+            return "not run here" if self.not_running else str(Status.NOT_YET)
+        if self.status is Status.CONTRADICTED:
+            return f"not as expected: {self.verdict or 'no verdict'}"
+        return OUTCOMES[self.claim.expected]
+
+    @property
     def needs(self) -> str:
         """What is missing before the proof can be run; "" if it was run."""
         if self.status is not Status.NOT_YET:
@@ -95,6 +112,7 @@ class Result:
             "expected": self.claim.expected,
             "verdict": self.verdict,
             "status": self.status,
+            "outcome": self.outcome,
             "needs": self.needs,
             "failure": self.failure,
             "ms": round(self.ms, 1),

@@ -1,7 +1,11 @@
-"""`/claims/`: all claims, each with the proof that can be run now. A POST runs the proof of one claim or one part."""
+"""`/claims/`: all claims as a board with one cell each; `?part=` shows one part with its texts and its evidence.
+
+A POST runs the proof of one claim or one part.
+"""
 
 import inspect
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +23,7 @@ import lab.claims.proofs  # noqa: F401  (registers them)
 from lab.claims import recorded
 from lab.claims.attacks import BY_ATTACK
 from lab.claims.catalogue import BY_ID, PARTS, Claim, Verdict
-from lab.claims.evidence import PROOFS, UNWRITTEN, Result, count_by_status, count_missing_proofs, prove, select_claims
+from lab.claims.evidence import PROOFS, UNWRITTEN, Result, Status, count_missing_proofs, prove, select_claims
 from lab.pages import render_page
 
 # Seconds after which a part begins no more proofs. The server ends a connection after 60 (config/worker.py).
@@ -51,6 +55,11 @@ class Row:
     @property
     def can_be_proved(self) -> bool:
         return self.claim.id in PROOFS
+
+    @property
+    def expected(self) -> str:
+        """The name of the expected verdict in an address: the filter and the board use it."""
+        return next(name for name, verdict in VERDICTS.items() if verdict is self.claim.expected)
 
     @property
     def needs(self) -> str:
@@ -95,7 +104,7 @@ def _link_to(slug: str) -> tuple[str, str]:
 @login_not_required
 @allowed
 def page(request: HttpRequest) -> HttpResponse:
-    """All claims, filtered. A POST runs the proofs of one part and shows that part."""
+    """The board, filtered, or one part. A POST runs the proofs of one part and shows that part."""
     asked = request.POST if request.method == "POST" else request.GET
     part, verdict, stands = (asked.get(name, "") for name in ("part", "verdict", "stands"))
     if problem := _problem_with(part, verdict, stands, request.method == "POST"):
@@ -144,15 +153,21 @@ def _context(rows: list[Row], part: str, verdict: str, stands: str, problem: str
         "without": len(BY_ID) - len(PROOFS),
         "missing": count_missing_proofs(),
         "here": sum(row.can_be_proved for row in rows),
-        "counts": _counts([row.result for row in rows if row.result]),
+        "count": _count([row.result for row in rows if row.result]),
         "problem": problem,
     }
 
 
-def _counts(results: list[Result]) -> dict[str, int]:
-    counts = {status.name.lower(): number for status, number in count_by_status(results).items()}
-    proved = counts["proved"] + counts["contradicted"]
-    return counts | {"not_run": len(PROOFS) - proved} if proved else {}
+def _count(results: list[Result]) -> str:
+    """`as expected 84: 61 hold, 22 hold if, 1 does not; 2 not as expected`. "" if nothing was run."""
+    ran = [result for result in results if result.status is not Status.NOT_YET]
+    if not ran:
+        return ""
+    held = Counter(result.verdict for result in ran if result.status is Status.PROVED)
+    hold, under, wrong = (held[verdict] for verdict in VERDICTS.values())
+    wording = f"as expected {held.total()}: {hold} hold, {under} hold if, {wrong} do{'es' * (wrong == 1)} not"
+    other = len(ran) - held.total()
+    return wording + (f"; {other} not as expected" if other else "")
 
 
 @login_not_required

@@ -11,35 +11,38 @@ const results = new Map();
 let running = false;
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-run], [data-part], [data-all], [data-stop]");
+  const button = event.target.closest("[data-run], [data-part], [data-all], [data-stop], [data-copy]");
   if (!button) return;
   event.preventDefault();
-  if ("stop" in button.dataset) running = false;
+  if ("copy" in button.dataset) copy(button.dataset.copy);
+  else if ("stop" in button.dataset) running = false;
   else if (!running) run([...runnable(button)], button);
 });
 if (live) live.hidden = false;
+for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 
-/** The buttons of the proofs that this button runs. */
+/** The claims whose proofs this button runs: rows or cells, each with the address of its proof in `data-claim`. */
 function runnable({ dataset }) {
-  if (dataset.run) return document.querySelectorAll(`[data-run="${dataset.run}"]`);
+  if (dataset.run) return [document.getElementById(dataset.run)];
   const within = dataset.part ? document.getElementById(dataset.part) : document;
-  return within.querySelectorAll("[data-run]");
+  return within.querySelectorAll("[data-claim]");
 }
 
-async function run(buttons, pressed) {
+async function run(claims, pressed) {
   running = true;
   let done = 0;
-  show(0, buttons.length);
-  say(buttons.length > 1 ? `Running ${buttons.length} proofs.` : "Running.");
+  show(0, claims.length);
+  say("Running.");
   try {
-    for (const button of buttons) {
+    for (const claim of claims) {
       if (!running) break;
-      await prove(button);
-      show(++done, buttons.length);
+      if (claims.length > 1) say(`${done} of ${claims.length}`);
+      await prove(claim);
+      show(++done, claims.length);
     }
-    say(summary(buttons));
+    say(summary(claims, done));
   } catch (problem) {
-    say(`${problem.message} Stopped after ${done} of ${buttons.length}.`);
+    say(`${problem.message} Stopped after ${done} of ${claims.length}.`);
   }
   running = false;
   // A hidden button loses the focus. Without this, the keyboard would start again at the top of the page.
@@ -47,22 +50,36 @@ async function run(buttons, pressed) {
   show(0, 0);
 }
 
-async function prove(button) {
-  const claim = document.getElementById(button.dataset.run);
+async function prove(claim) {
+  const before = claim.querySelector(".cell")?.dataset.state;
   claim.setAttribute("aria-busy", "true");
+  if (before !== undefined) paint(claim, "running", "running");
   try {
-    const result = await submit(form, {}, { action: button.formAction });
+    const result = await submit(form, {}, { action: claim.dataset.claim });
     results.set(result.id, result);
     fill(claim, result);
     count();
+  } catch (problem) {
+    if (before !== undefined) paint(claim, before, before || "not run");
+    throw problem;
   } finally {
     claim.removeAttribute("aria-busy");
   }
 }
 
+function paint(claim, state, words) {
+  claim.querySelector(".cell").dataset.state = state;
+  claim.querySelector("[data-now]").textContent = words;
+}
+
 function fill(claim, result) {
+  if (claim.querySelector(".cell")) {
+    paint(claim, result.status, result.outcome);
+    return;
+  }
   const outcome = claim.querySelector(".outcome");
-  outcome.dataset.status = outcome.textContent = result.status;
+  outcome.dataset.status = result.status;
+  outcome.textContent = result.outcome;
   outcome.closest("[data-outcome]").hidden = false;
   const seen = claim.querySelector("[data-result]");
   seen.hidden = false;
@@ -107,28 +124,36 @@ function item({ asked, seen, true: right, limit }) {
 }
 
 function count() {
-  document.querySelector("[data-counts]")?.removeAttribute("hidden");
-  const unrun = document.querySelector("[data-unrun]");
-  if (unrun) unrun.textContent = ", and those counted above were run just now";
-  const ran = [...results.values()].filter(({ needs }) => !needs);
-  for (const field of document.querySelectorAll("[data-count]")) {
-    const number = ran.filter(({ status }) => status === field.dataset.count).length;
-    field.textContent = field.dataset.of ? field.dataset.of - ran.length : number;
-  }
+  const field = document.querySelector("[data-count]");
+  if (field) field.textContent = `${counted([...results.values()])}.`;
 }
 
-function summary(buttons) {
-  const run = buttons.map((button) => results.get(button.dataset.run)).filter(Boolean);
-  const wrong = run.filter(({ status }) => status === "contradicted").map(({ id }) => id);
-  if (buttons.length === 1) {
-    const [{ id, status, verdict, needs }] = run;
-    return needs ? `${id}: ${status}. It needs ${needs}` : `${id}: ${status}. Verdict: ${verdict ?? "none"}.`;
+/** Counts in the words of `_count` in lab/pages/claims.py. */
+function counted(all) {
+  const ran = all.filter(({ needs }) => !needs);
+  const right = ran.filter(({ status }) => status === "proved");
+  const number = (verdict) => right.filter((result) => result.verdict === verdict).length;
+  const wrong = number("does not hold");
+  const words = `As expected ${right.length}: ${number("holds")} hold, ${number("holds, if")} hold if, ${wrong} do${wrong === 1 ? "es" : ""} not`;
+  const other = ran.length - right.length;
+  return words + (other ? `; ${other} not as expected` : "");
+}
+
+function summary(claims, done) {
+  const run = claims.slice(0, done).map(({ id }) => results.get(id));
+  if (claims.length === 1) {
+    const [{ id, outcome, needs }] = run;
+    return needs ? `${id}: ${outcome}. It needs ${needs}` : `${id}: ${outcome}.`;
   }
-  const names = wrong.length ? ` (${wrong.join(", ")})` : "";
+  const wrong = run.filter(({ status }) => status === "contradicted").map(({ id }) => id);
   const late = run.filter(({ needs }) => needs).length;
-  const proved = run.length - wrong.length - late;
-  const rest = late ? `, ${late} not proved yet` : "";
-  return `${running ? "Done" : "Stopped"}: ${proved} proved, ${wrong.length} contradicted${names}${rest}.`;
+  const ended = done < claims.length ? `Stopped after ${done} of ${claims.length}` : `Done, ${done} of ${claims.length}`;
+  return `${ended}. ${counted(run)}${wrong.length ? ` (${wrong.join(", ")})` : ""}${late ? `; ${late} not run here` : ""}.`;
+}
+
+async function copy(text) {
+  const done = await navigator.clipboard.writeText(text).then(() => true, () => false);
+  say(done ? "The command was copied." : "The browser did not allow copying; select the command instead.");
 }
 
 function show(done, of) {

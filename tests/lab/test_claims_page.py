@@ -1,11 +1,13 @@
 """The claims in a browser, with and without a script."""
 
+import dataclasses
+import html
 import re
 
 import pytest
 
-from lab.claims.catalogue import CLAIMS
-from lab.claims.evidence import PROOFS
+from lab.claims.catalogue import BY_ID, CLAIMS, PARTS, Verdict
+from lab.claims.evidence import PROOFS, Result
 from lab.pages import claims
 from tests.conftest import Browser
 
@@ -16,15 +18,29 @@ def text_of(response: object) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", content))
 
 
-def test_every_claim_is_listed_and_nothing_is_said_to_be_proved_before_it_was(browser: Browser) -> None:
+def test_every_claim_is_a_cell_with_its_text_and_nothing_is_said_to_be_run_before_it_was(browser: Browser) -> None:
     response = browser.get("/claims/")
-    assert [f'id="{claim.id}"' in response.content.decode() for claim in CLAIMS] == [True] * len(CLAIMS)
-    assert f"{len(PROOFS)} of the {len(CLAIMS)} claims have a proof, and none of them was run yet" in text_of(response)
-    assert b'data-status="proved">proved</span>' not in response.content
-    # The code that makes it so; and every page that a claim names is there.
-    assert b"lab/claims/proofs/sessions.py: no_session_before_login" in response.content
-    assert b'href="/lab/scale/"' in response.content
-    assert b"not built yet" not in response.content
+    page = response.content.decode()
+    for claim in CLAIMS:
+        cell = page.split(f'<li id="{claim.id}"')[1].split("</li>")[0]
+        assert f'<a class="cell" href="/claims/{claim.id}/" data-state="">' in cell
+        assert f"{html.escape(claim.text)} <em>Expected: {claim.expected}. Now: <span data-now>not run</span>" in cell
+    assert f"{len(PROOFS)} proofs, none run yet." in text_of(response)
+    assert all(f'<a href="?part={part}">' in page for part in PARTS)
+
+
+def test_a_part_shows_the_code_of_each_proof_and_the_pages_to_try_it_on(browser: Browser) -> None:
+    page = "".join(browser.get(f"/claims/?part={part}").content.decode() for part in PARTS)
+    assert "lab/claims/proofs/sessions.py: no_session_before_login" in page
+    assert 'href="/lab/scale/"' in page
+    assert "not built yet" not in page
+
+
+def test_a_claim_has_its_text_as_title_and_leads_back_to_its_part_and_its_cell(browser: Browser) -> None:
+    page = browser.get("/claims/C22/").content.decode()
+    assert f"<title>C22: {html.escape(BY_ID['C22'].text)}" in page
+    assert f'href="/claims/?part={BY_ID["C22"].part}#C22"' in page
+    assert 'href="/claims/#C22"' in page
 
 
 @pytest.mark.parametrize(
@@ -38,7 +54,22 @@ def test_every_claim_is_listed_and_nothing_is_said_to_be_proved_before_it_was(br
     ],
 )
 def test_the_filter_shows_those_and_no_others(browser: Browser, query: str, number: int) -> None:
-    assert browser.get(f"/claims/?{query}").content.count(b'<li class="claim"') == number
+    page = browser.get(f"/claims/?{query}").content
+    assert page.count(b'<li class="claim"' if "part=" in query else b'class="cell"') == number
+
+
+def test_a_filter_that_finds_nothing_says_which_filter_to_take_away(browser: Browser) -> None:
+    page = browser.get("/claims/?verdict=wrong&part=rules").content.decode()
+    assert '<a href="?part=rules">all claims of this part</a>' in page
+    assert '<a href="?verdict=wrong">all claims with this expected verdict</a>' in page
+
+
+def test_a_wrong_claim_is_said_to_be_shown_wrong_and_not_proved(db: None, browser: Browser) -> None:
+    wrong = BY_ID["C14"].id
+    row = dataclasses.replace(BY_ID[wrong], expected=Verdict.WRONG)
+    assert Result(row, verdict=Verdict.WRONG).outcome == "shown to be wrong, as expected"
+    assert Result(row, verdict=Verdict.HOLDS).outcome == "not as expected: holds"
+    assert "Now holds, as expected" in text_of(browser.submit(f"/claims/{wrong}/"))
 
 
 def test_one_is_run_by_a_form_and_by_a_script(db: None, browser: Browser) -> None:
@@ -54,6 +85,7 @@ def test_a_part_is_run_by_a_form_for_so_long_and_no_longer(
     db: None, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = browser.submit("/claims/", {"part": "introduction"})
+    assert "As expected 2: 2 hold, 0 hold if, 0 do not." in text_of(page)
     assert text_of(page).count("Seen just now.") == sum(c.part == "introduction" and c.id in PROOFS for c in CLAIMS)
     monkeypatch.setattr(claims, "MAX_SECONDS", 0)
     page = browser.submit("/claims/", {"part": "introduction"})

@@ -79,8 +79,8 @@ class Command(BaseCommand):
 
     def _write_result(self, result: Result) -> None:
         self._draw_progress(0, 0)
-        claim, verdict = result.claim, result.verdict or "-"
-        start = f"{claim.id:5}{MARKS[result.status]} {result.status:15}{verdict:15}"
+        claim = result.claim
+        start = f"{claim.id:5}{MARKS[result.status]} {result.outcome:32}"
         width = max(shutil.get_terminal_size().columns - len(start), 20)
         self.stdout.write(start + textwrap.shorten(claim.text, width, placeholder="…"))
         if result.status is Status.CONTRADICTED:
