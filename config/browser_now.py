@@ -103,6 +103,7 @@ def _access_seconds_left(family: TokenFamily) -> int:
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """`/browser-now`: both logins of this browser as JSON, for the script of the strip."""
-    session = {"id": found["id"], "name": request.user.get_full_name()} if (found := session_of(request)) else None
+    user: Any = request.user
+    session = {"id": found["id"], "name": user.get_full_name()} if (found := session_of(request)) else None
     state = {"session": session, "token": token_login_of(request) or None}
     return JsonResponse(state, headers={"Cache-Control": "no-store"})
