@@ -141,11 +141,16 @@ def _be_robbed(sandbox: Sandbox, person: Person) -> list[Told]:
     told.append(("Mallory shows a copy of the letter.", copies[1].ask()))
     session.browser.post("/session/auth/logout")
     told.append(("Dana has logged out. Mallory shows the number again.", copies[0].ask()))
-    return [*told, ("Dana has thrown the letter away. Mallory shows the copy again.", copies[1].ask())]
+    told.append(("Dana has thrown the letter away. Mallory shows the copy again.", copies[1].ask()))
+    owner, thief = sandbox.logged_in("jwt", person), sandbox.browser(THIEF)
+    thief.access = owner.access
+    owner.post("/jwt/auth/logout")
+    caption = "Mallory shows such a copy to this site, which has put Dana’s login on its denylist."
+    return [*told, (caption, thief.get("/jwt/api/whoami"))]
 
 
 def _which_copy_still_works(answers: list[Answer]) -> str:
-    return _who_gets_in(answers[2:])
+    return _who_gets_in(answers[2:4])
 
 
 def _use_it_twice(sandbox: Sandbox, person: Person) -> list[Told]:
@@ -230,8 +235,8 @@ STEPS = {
             WHO | {"both": "Both", "neither": "Neither"},
             _be_robbed,
             _which_copy_still_works,
-            "A copy of either works while the login lasts. Only the book can end it early. So keep the number in a "
-            "cookie that scripts cannot read, and keep a letter short.",
+            "A copy of either works while the login lasts. Only a look-up can end it early: in the book, or in the "
+            "denylist of this site. So keep the number in a cookie that scripts cannot read, and keep a letter short.",
         ),
         Step(
             "short",

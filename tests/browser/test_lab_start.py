@@ -20,6 +20,11 @@ CROSSED = """() => [...document.querySelectorAll(".story-picture svg")].flatMap(
   return boxes.filter(([, box]) => isOutside(box) || lines.some((line) => meet(box, line)))
     .map(([words]) => words);
 })"""
+# The pixels between the answers and the lesson, and between the button and the note below it.
+GAPS = """() => [[".story-facts", ".story-lesson"], ["form .button", "form > .muted"]].map((pair) => {
+  const [above, below] = pair.map((each) => document.querySelector(`main ${each}`).getBoundingClientRect());
+  return below.top - above.bottom;
+})"""
 
 
 def test_the_story_is_read_from_beginning_to_end_without_javascript(visit: Callable[..., Page], site: Site) -> None:
@@ -57,3 +62,4 @@ def test_a_page_of_the_story_is_sound(page: Page, sound: Callable[..., None], si
     for width in (320, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate(CROSSED) == []
+        assert min(page.evaluate(GAPS)) >= 8

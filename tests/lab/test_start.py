@@ -16,7 +16,7 @@ PLAYED = {
     "come-in": ([200, 200], "letter"),
     "come-back": ([200, 200], "number"),
     "banned": ([401, 200, 401, 401], "letter"),
-    "stolen": ([200, 200, 401, 200], "letter"),
+    "stolen": ([200, 200, 401, 200, 401], "letter"),
     "short": ([200, 401, 401], "ended"),
 }
 
