@@ -40,7 +40,8 @@ class Picture:
 
 @dataclass(frozen=True)
 class Step:
-    """One page of the story. `play` sends the requests; `right` picks the answer that they prove."""
+    """One page of the story. `play` sends the requests; `right` picks the answer that they prove. `scenario` is the one
+    on the page `wire` that goes on from here."""
 
     name: str
     title: str
@@ -51,6 +52,7 @@ class Step:
     play: Callable[[Sandbox, Person], list[Told]]
     right: Callable[[list[Answer]], str]
     lesson: str
+    scenario: str
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ STEPS = {
             _who_is_named,
             "The number is random and means nothing without the book. The letter carries the name and the role, and "
             "the seal shows that the server wrote it. Anyone who holds the letter can read it.",
+            "session-login",
         ),
         Step(
             "come-back",
@@ -204,6 +207,7 @@ STEPS = {
             _what_is_looked_up,
             "This is why people like tokens: any server that knows the seal can check the letter, also one that has no "
             "book. The price is that the letter is longer, and travels with each request.",
+            "token-login",
         ),
         Step(
             "banned",
@@ -221,6 +225,7 @@ STEPS = {
             "A letter cannot be called back. A server that reads only the letter lets Dana in until it expires. This "
             "site looks into a short list of ended logins for each token, so it refuses Dana at once. That costs one "
             "look-up, as with a session.",
+            "strangers",
         ),
         Step(
             "stolen",
@@ -237,6 +242,7 @@ STEPS = {
             _which_copy_still_works,
             "A copy of either works while the login lasts. Only a look-up can end it early: in the book, or in the "
             "denylist of this site. So keep the number in a cookie that scripts cannot read, and keep a letter short.",
+            "old-cookie",
         ),
         Step(
             "short",
@@ -258,6 +264,7 @@ STEPS = {
             "The server sees a used voucher for the second time and cannot know which of the two is Dana. So it ends "
             "Dana’s logins, and Dana logs in again. That is why there are two tokens: a short one that is cheap to "
             "check, and a long one that the server can end.",
+            "old-refresh",
         ),
     )
 }

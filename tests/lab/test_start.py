@@ -7,6 +7,7 @@ import pytest
 from accounts.models import User
 from lab.experiments import coat_check
 from lab.experiments.coat_check import STEPS
+from lab.experiments.scenarios import SCENARIOS
 from lab.pages.start import address
 from sessions_demo.models import DeviceSession
 from tests.conftest import Browser
@@ -55,6 +56,10 @@ def test_a_page_does_not_give_the_answer_away(browser: Browser) -> None:
     for name in ("come-back", "banned", "stolen", "short"):
         page = browser.get(address(name)).content.decode()
         assert [picture.note for picture in STEPS[name].pictures if picture.note in page] == []
+
+
+def test_every_step_leads_to_a_scenario_of_the_wire() -> None:
+    assert {step.scenario for step in STEPS.values()} <= set(SCENARIOS)
 
 
 def test_every_question_offers_the_answer_that_is_right() -> None:
