@@ -55,4 +55,4 @@ def _place_of(request: HttpRequest) -> dict[str, Any]:
     at = names.index(name)
     around = [(reverse(f"lab:{name}"), title) for name, title, _ in PAGES]
     before, after = around[:at][-1:], around[at + 1 :][:1]
-    return {"here": PAGES[at][1], "before_here": before, "after_here": after}
+    return {"page_title": PAGES[at][1], "before_here": before, "after_here": after}
