@@ -91,7 +91,7 @@ class Result:
     def outcome(self) -> str:
         """The status in words that also fit a claim which is expected to be wrong."""
         if self.status is Status.NOT_YET:
-            return "not run here" if self.not_running else str(Status.NOT_YET)
+            return "not run here" if self.not_running else "without a proof"
         if self.status is Status.CONTRADICTED:
             return f"not as expected: {self.verdict or 'no verdict'}"
         return OUTCOMES[self.claim.expected]

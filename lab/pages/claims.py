@@ -24,12 +24,13 @@ from lab.claims import recorded
 from lab.claims.attacks import BY_ATTACK
 from lab.claims.catalogue import BY_ID, PARTS, Claim, Verdict
 from lab.claims.evidence import PROOFS, UNWRITTEN, Result, Status, count_missing_proofs, prove, select_claims
+from lab.pages import PAGES as LAB_PAGES
 from lab.pages import render_page
 
 # Seconds after which a part begins no more proofs. The server ends a connection after 60 (config/worker.py).
 MAX_SECONDS = 15
-# The pages named in the catalogue that are not `lab:<name>`: their title, and the name of their URL.
-PAGES = {
+# The pages named in the catalogue: their title, and the name of their URL.
+PAGES = {name: (title, f"lab:{name}") for name, title, _ in LAB_PAGES} | {
     "home": ("the home page", "home"),
     "claims": ("the claims", "lab:claims"),
     "session": ("the session pages", "session:login_page"),
@@ -40,7 +41,7 @@ PAGES = {
     "range": ("the attack range", "lab:range"),
 }
 # The filter by whether a claim has a proof.
-STATUSES = {"ready": "has a proof", "none": "not proved yet"}
+STATUSES = {"ready": "has a proof", "none": "without a proof"}
 VERDICTS = {"holds": Verdict.HOLDS, "if": Verdict.CONDITIONAL, "wrong": Verdict.WRONG}
 allowed = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -152,7 +153,7 @@ def _context(rows: list[Row], part: str, verdict: str, stands: str, problem: str
         "proofs": len(PROOFS),
         "without": len(BY_ID) - len(PROOFS),
         "missing": count_missing_proofs(),
-        "here": sum(row.can_be_proved for row in rows),
+        "shown": sum(row.can_be_proved for row in rows),
         "count": _count([row.result for row in rows if row.result]),
         "problem": problem,
     }

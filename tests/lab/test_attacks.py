@@ -301,9 +301,9 @@ def test_an_attack_that_is_not_tried_contradicts(db: None, outcomes: dict[str, b
 def test_the_command_counts_what_cannot_be_tried_apart_and_says_what_was_recorded(db: None, record: None) -> None:
     text, status = proved("C55", "C84", "C14")
     assert status == 0
-    assert ": 1 proved, 0 contradicted, 2 not proved yet." in text
+    assert ": 1 as expected, 0 not as expected, 2 not run here, 0 without a proof." in text
     assert "  2 need the attack range. Nothing answers on port 1. make run starts it" in text
-    assert f"Last recorded on {recorded.read().at}: 1 of these 2 proved." in text
+    assert f"Last recorded on {recorded.read().at}: 1 of these 2 as expected." in text
 
 
 def test_the_command_records_what_the_range_shows(db: None, file: Path, outcomes: dict[str, bool]) -> None:

@@ -52,7 +52,7 @@ def test_a_claim_that_is_added_is_listed_and_its_proof_is_run(
     page = browser.get("/claims/?part=tokens").content.decode()
     assert f'<li class="claim" id="{NEW}">' in page
     assert "A claim." in page
-    assert "not proved yet" in browser.get(f"/claims/{NEW}/").content.decode()
+    assert "without a proof" in browser.get(f"/claims/{NEW}/").content.decode()
     # Put there first, so that what the decorator registers is removed after the test.
     monkeypatch.setitem(PROOFS, NEW, a_proof)
     del PROOFS[NEW]

@@ -131,12 +131,12 @@ def proved(*args: Any, **options: Any) -> tuple[str, int]:
 def test_the_command_counts_and_tells_a_contradiction_by_its_status(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     text, status = proved("c14", "C100")
     assert status == 0
-    assert ": 2 proved, 0 contradicted, 0 not proved yet." in text
+    assert ": 2 as expected, 0 not as expected, 0 not run here, 0 without a proof." in text
     monkeypatch.setitem(PROOFS, "C14", lying)
     monkeypatch.delitem(PROOFS, "C100")
     text, status = proved("C14", "C100")
     assert status == 1
-    assert ": 0 proved, 1 contradicted, 1 not proved yet." in text
+    assert ": 0 as expected, 1 not as expected, 0 not run here, 1 without a proof." in text
     assert "  1 needs a proof that is still to be written." in text
 
 

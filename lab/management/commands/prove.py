@@ -1,4 +1,4 @@
-"""`manage.py prove C9 C10`: runs the proofs of `/claims/` in a terminal. Exit status 1 if a claim is contradicted."""
+"""`manage.py prove C9 C10`: runs the proofs of `/claims/` in a terminal. Exit status 1 if one is not as expected."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ BAR = 30
 
 
 class Command(BaseCommand):
-    """Proves claims, and says how many are proved, contradicted and not proved yet."""
+    """Proves claims, and says how many came out as expected, how many did not, and how many were not run."""
 
     help = "Runs the proofs of all claims, of some, or of one part, against this site."
     # The system checks ran when the site was set up. To repeat them here would only take time.
@@ -115,14 +115,17 @@ class Command(BaseCommand):
 
 
 def summarize(results: list[Result]) -> str:
-    """How many claims are proved, contradicted and not proved yet, in sentences."""
-    counts = ", ".join(f"{number} {status}" for status, number in count_by_status(results).items())
+    """How many claims came out as expected, how many did not, and how many were not run, in sentences."""
+    number = count_by_status(results)
+    absent = sum(bool(result.not_running) for result in results)
+    counts = (
+        f"{number[Status.PROVED]} as expected, {number[Status.CONTRADICTED]} not as expected, "
+        f"{absent} not run here, {number[Status.NOT_YET] - absent} without a proof"
+    )
     seconds = sum(result.ms for result in results) / 1000
     lines = [f"\n{len(results)} claim{'s' * (len(results) != 1)} in {seconds:.1f} s: {counts}."]
     waiting = Counter(result.needs for result in results if result.needs)
-    lines += [
-        f"  {number:3} need{'s' * (number == 1)} {needs.removesuffix('.')}." for needs, number in waiting.most_common()
-    ]
+    lines += [f"  {many:3} need{'s' * (many == 1)} {needs.removesuffix('.')}." for needs, many in waiting.most_common()]
     if missed := [result.claim.id for result in results if result.not_running and result.claim.id in BY_ATTACK]:
         lines.append(_summarize_recorded(missed))
     return "\n".join(lines)
@@ -133,8 +136,8 @@ def _summarize_recorded(ids: list[str]) -> str:
         record = recorded.read()
     except recorded.Missing as problem:
         return f"      {problem}"
-    proved = sum(record.claims.get(name, {}).get("status") == Status.PROVED for name in ids)
-    return f"      Last recorded on {record.at}: {proved} of these {len(ids)} proved."
+    right = sum(record.claims.get(name, {}).get("status") == Status.PROVED for name in ids)
+    return f"      Last recorded on {record.at}: {right} of these {len(ids)} as expected."
 
 
 def _as_json(results: list[Result]) -> str:
