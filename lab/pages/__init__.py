@@ -20,7 +20,7 @@ PAGES = (
     ("token", "Take a token apart", "Decode, verify and forge a token, and see exactly why the server refuses it."),
     ("measure", "What a request costs", "Compare the modes: time, look-ups, header bytes, memory."),
     ("compare", "Compare with others", "Compare this project with stock Django and Express, measured in one run."),
-    ("revocation", "Revoke a login", "Ban a user and watch when each kind of login stops working."),
+    ("revocation", "Revoke access", "Ban a user and watch when each kind of login stops working."),
     ("refresh", "Refresh and theft", "Watch an owner and a thief use the same refresh token, in either order."),
     ("keys", "Keys that change", "Change the signing key while clients run, and see which tokens are refused."),
     ("remember", "Remember me", "Tick the box or not, close the browser, and see who is still logged in."),

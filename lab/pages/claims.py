@@ -38,8 +38,8 @@ PAGES = {name: (title, f"lab:{name}") for name, title, _ in LAB_PAGES} | {
     "jwt-api": ("the token API", "jwt:root"),
     "token-page": ("the token page", "jwt:client_page"),
     "admin": ("the admin", "admin:index"),
-    "range": ("the attack range", "lab:range"),
 }
+TITLES = {name: title for name, title, _ in LAB_PAGES}
 # The filter by whether a claim has a proof.
 STATUSES = {"ready": "has a proof", "none": "without a proof"}
 VERDICTS = {"holds": Verdict.HOLDS, "if": Verdict.CONDITIONAL, "wrong": Verdict.WRONG}
@@ -95,7 +95,7 @@ class Row:
 
 
 def _link_to(slug: str) -> tuple[str, str]:
-    name, view = PAGES.get(slug, (slug, f"lab:{slug}"))
+    name, view = PAGES.get(slug, (TITLES.get(slug, slug), f"lab:{slug}"))
     try:
         return name, reverse(view)
     except NoReverseMatch:

@@ -8,7 +8,7 @@ import pytest
 
 from lab.claims.catalogue import BY_ID, CLAIMS, PARTS, Verdict
 from lab.claims.evidence import PROOFS, Result
-from lab.pages import claims
+from lab.pages import PAGES, claims
 from tests.conftest import Browser
 
 
@@ -34,6 +34,11 @@ def test_a_part_shows_the_code_of_each_proof_and_the_pages_to_try_it_on(browser:
     assert "lab/claims/proofs/sessions.py: no_session_before_login" in page
     assert 'href="/lab/scale/"' in page
     assert "not built yet" not in page
+    named = {slug for claim in CLAIMS for slug in claim.pages}
+    titles = {slug: title for slug, title, _ in PAGES if slug in named}
+    assert titles
+    for slug, title in titles.items():
+        assert f'<a href="/lab/{slug}/">{title}</a>' in page
 
 
 def test_a_claim_has_its_text_as_title_and_leads_back_to_its_part_and_its_cell(browser: Browser) -> None:
