@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lab.urls import urlpatterns
+from tests.browser.soundness import FIRST_VIEW, View, assert_sound
 from tests.running import Site
 from tests.sampling import sampled
 
@@ -29,10 +30,11 @@ PRESSED = [
 
 
 @pytest.mark.parametrize("path", sampled([*PAGES, "/claims/?part=csrf"], PAGES[::3]))
-def test_a_page_of_the_lab_is_sound(page: Page, sound: Callable[..., None], site: Site, path: str) -> None:
+def test_a_page_of_the_lab_is_sound(page: Page, site: Site, path: str) -> None:
     page.goto(site.url + path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    sound(page, unsure=False)
+    # tests/browser/test_every_page.py looks at it in the other views.
+    assert_sound(page, [FIRST_VIEW, View(360, "light", spaced=True)], unsure=False)
 
 
 @pytest.mark.parametrize(("path", "button", "shown"), sampled(PRESSED, PRESSED[:2]))
