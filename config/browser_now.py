@@ -22,6 +22,7 @@ from jwt_demo.models import TokenFamily, Transport, Verdict
 from jwt_demo.rotation import family_for_rotation
 from security.client import Client
 from security.outages import DATABASE_OUTAGES
+from sessions_demo.authentication import SessionAuthentication
 from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END
 
 # With these, a refresh would succeed now.
@@ -32,8 +33,9 @@ SOON = timedelta(hours=20)
 
 def strip(request: HttpRequest) -> dict[str, Any]:
     """What the template of the strip shows. Lazy: a page without the strip must not read the session for it."""
-    if isinstance(request, Request) and not request.auth:
-        return unread(request)  # a page of the API whose view took no session
+    if isinstance(request, Request) and not isinstance(request.successful_authenticator, SessionAuthentication):
+        # A page of the API whose view took no session. The user of a token has no name without a look-up.
+        return unread(request) | ({"unread_session": True} if request.auth else {})
     return {
         **_known(request),
         "session": SimpleLazyObject(lambda: session_of(request)),

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.demo import USERS
 from config.browser_now import strip
-from config.navigation import has_mailbox, links
+from config.navigation import Link, has_mailbox, links
 
 
 @login_not_required
@@ -32,11 +32,13 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def site(request: HttpRequest) -> dict[str, Any]:
     """A context processor: the settings that templates use, the navigation, and the strip."""
-    return site_settings() | {
-        # A function, so that a page without it does not read the user.
-        "navigation": lambda: links(request.path, getattr(request.user, "is_staff", False)),
-        "browser_now": strip(request),
-    }
+    now = strip(request)
+
+    def navigation() -> list[Link]:
+        return links(request.path, not now.get("unread_session") and getattr(request.user, "is_staff", False))
+
+    # `navigation` is a function, so that a page without it does not read the user.
+    return site_settings() | {"navigation": navigation, "browser_now": now}
 
 
 def site_settings() -> dict[str, Any]:
