@@ -59,7 +59,9 @@ def _render(request: HttpRequest, body: dict[str, Any], status: int = 200) -> Ht
 
 def _table_and_bars(report: Report) -> dict[str, Any]:
     """The report as text and as lengths of bars, so that the script and the template draw the same picture."""
-    heading, *rows = measure.table_rows(report)
+    # Turned: one row for each measure and one column for each mode, so that the columns fit on the page.
+    heading, *lines = zip(*measure.table_rows(report), strict=True)
+    rows = [(name, [*zip(heading[1:], values, strict=True)]) for name, *values in lines]
     longest = max(mode.p95 for mode in report.modes)
     kinds = {strategy.key: strategy.kind for strategy in STRATEGIES}
     bars = [

@@ -19,6 +19,12 @@ function fill(element, properties, children) {
   return element;
 }
 
+/** A row of a table of class `cards`, of its name and pairs of a column's name and a value, as the templates make it. */
+export function numbersRow(name, cells) {
+  const values = cells.map(([column, value]) => h("td", { role: "cell", "data-column": column }, value));
+  return h("tr", { role: "row" }, h("th", { role: "rowheader", scope: "row" }, name), ...values);
+}
+
 /** Sends a form, with its CSRF token, and returns the JSON of the answer. It rejects with a sentence for the user. */
 export async function submit(form, more = {}, { method = "POST", action = form.action } = {}) {
   const body = new FormData(form);

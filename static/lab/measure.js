@@ -1,5 +1,5 @@
 /** Measures without leaving the page, and draws the result. The two files stay downloads, as without JavaScript. */
-import { h, s, submit } from "./dom.js";
+import { h, numbersRow, s, submit } from "./dom.js";
 
 const form = document.querySelector("#measure");
 const status = document.querySelector("#status");
@@ -26,8 +26,8 @@ function say(text) {
 
 function draw(report) {
   document.querySelector("#bars").replaceChildren(...report.bars.map(bar));
-  document.querySelector("#heading").replaceChildren(...report.heading.map((name) => h("th", { scope: "col" }, name)));
-  document.querySelector("#rows").replaceChildren(...report.rows.map(([name, ...cells]) => h("tr", {}, h("th", { scope: "row" }, name), ...cells.map((cell) => h("td", {}, cell)))));
+  document.querySelector("#heading").replaceChildren(...report.heading.map((name) => h("th", { role: "columnheader", scope: "col" }, name)));
+  document.querySelector("#rows").replaceChildren(...report.rows.map(([name, cells]) => numbersRow(name, cells)));
   document.querySelector("#caption").textContent = report.caption;
   document.querySelector("#result").hidden = false;
   say(`Measured in ${report.seconds} seconds.`);

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -56,7 +57,10 @@ def test_the_page_measures_on_demand_and_hands_out_files(
     monkeypatch.setattr(page_module, "LOGINS", 1)
     chosen: dict[str, Any] = {"modes": ["session", "short"], "requests": "10"}
     page = browser.submit(PAGE, chosen).content.decode()
-    assert page.count("<tr>") == 3 - 1
+    rows = re.findall(r'<tr role="row"><th role="rowheader" scope="row">(.*?)</th>(.*?)</tr>', page)
+    assert [name for name, _ in rows] == list(measure.COLUMNS.values())[1:]
+    for _, cells in rows:
+        assert re.findall('<td role="cell" data-column="(.*?)">.', cells) == ["Session", "Token, access token only"]
     response = browser.submit(PAGE, chosen | {"format": "csv"})
     rows = [*csv.DictReader(io.StringIO(response.content.decode()))]
     assert [(row["key"], row["n"]) for row in rows] == [("session", "10"), ("short", "10")]
