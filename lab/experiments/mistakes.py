@@ -57,6 +57,11 @@ class Mistake:
         """The same code without the mistake."""
         return self._code(1)
 
+    @property
+    def strong_text(self) -> str:
+        """The code without the mistake as plain text, for the clipboard."""
+        return "\n".join(line.text.rstrip() for line in self.strong)
+
     def _code(self, side: int) -> list[Line]:
         text = get_template(f"lab/mistakes/{self.slug}.txt").template.source  # type: ignore[attr-defined]
         lines = text.split(SEPARATOR)[side].splitlines()

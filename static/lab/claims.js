@@ -11,15 +11,13 @@ const results = new Map();
 let running = false;
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-run], [data-part], [data-all], [data-stop], [data-copy]");
+  const button = event.target.closest("[data-run], [data-part], [data-all], [data-stop]");
   if (!button) return;
   event.preventDefault();
-  if ("copy" in button.dataset) copy(button.dataset.copy);
-  else if ("stop" in button.dataset) running = false;
+  if ("stop" in button.dataset) running = false;
   else if (!running) run([...runnable(button)], button);
 });
 if (live) live.hidden = false;
-for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 
 /** The claims whose proofs this button runs: rows or cells, each with the address of its proof in `data-claim`. */
 function runnable({ dataset }) {
@@ -149,11 +147,6 @@ function summary(claims, done) {
   const late = run.filter(({ needs }) => needs).length;
   const ended = done < claims.length ? `Stopped after ${done} of ${claims.length}` : `Done, ${done} of ${claims.length}`;
   return `${ended}. ${counted(run)}${wrong.length ? ` (${wrong.join(", ")})` : ""}${late ? `; ${late} not run here` : ""}.`;
-}
-
-async function copy(text) {
-  const done = await navigator.clipboard.writeText(text).then(() => true, () => false);
-  say(done ? "The command was copied." : "The browser did not allow copying; select the command instead.");
 }
 
 function show(done, of) {

@@ -1,10 +1,9 @@
-/** The page `wire`: draws the exchanges, copies and downloads. Without JavaScript, the page has the same in words. */
+/** The page `wire`: draws the exchanges, and downloads them. Without JavaScript, the page has the same in words. */
 import { s } from "./dom.js";
 import { sequence } from "./sequence.js";
 
 const data = document.querySelector("#exchanges");
 const exchanges = data ? JSON.parse(data.textContent) : [];
-const status = document.querySelector("[role=status]");
 
 for (const diagram of document.querySelectorAll("sequence-diagram")) {
   const exchange = exchanges[diagram.dataset.number - 1];
@@ -12,15 +11,6 @@ for (const diagram of document.querySelectorAll("sequence-diagram")) {
   diagram.show([exchange], `${exchange.method} ${exchange.path} as a sequence diagram; beside it the same in words`);
   // A click on the diagram is a shortcut. With a keyboard, the user opens the details themselves.
   diagram.addEventListener("click", () => (item.querySelector("details").open = true));
-}
-
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = !navigator.clipboard;
-  button.addEventListener("click", async () => {
-    const line = button.closest("details").querySelector("pre").textContent;
-    const done = await navigator.clipboard.writeText(line).then(() => true, () => false);
-    status.textContent = done ? "The curl line was copied." : "The browser did not allow copying; select the line instead.";
-  });
 }
 
 const FILES = {
