@@ -11,6 +11,7 @@ from django.conf import settings
 
 from jwt_demo.conf import conf as jwt_conf
 from lab.claims.sandbox import Answer, Person, Sandbox, open_sandbox
+from lab.experiments.decision import describe_duration
 from lab.experiments.jws import read_claims
 from lab.experiments.revocation import BY_KEY, Credential, log_in, revoke
 from lab.experiments.scenarios import THIEF
@@ -90,7 +91,8 @@ def _come_in(sandbox: Sandbox, person: Person) -> list[Told]:
     book = session.log_in(person, "session")
     letter = token.log_in(person, "jwt")
     claims = read_claims(token.access)
-    written = f"It says: user {claims['sub']}, {claims['role']}, for {claims['exp'] - claims['iat']} seconds."
+    lifetime = describe_duration(claims["exp"] - claims["iat"])
+    written = f"It says: user {claims['sub']}, {claims['role']}, for {lifetime}."
     return [
         ("Dana logs in with a session, and the server writes a record.", book),
         (f"Dana logs in with a token. {written}", letter),

@@ -36,7 +36,7 @@ def test_a_visitor_registers_by_keyboard_alone(page: Page, site: Site) -> None:
     page.goto(site.url)
     tab_to(page, "Register")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Create an account")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Register")
     tab_to(page, "id_email")
     page.keyboard.type("leo@example.com")
     page.keyboard.press("Enter")
