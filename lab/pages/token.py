@@ -78,6 +78,7 @@ def describe_token(decoded: DecodedToken) -> dict[str, Any]:
     texts = [jws.format_json(part) if part is not None else "" for part in (decoded.header, decoded.payload)]
     # `asdict` would copy the payload recursively, and raise RecursionError for one that is nested deeply enough.
     more = {"token": decoded.token, "parts": decoded.parts, "header_text": texts[0], "payload_text": texts[1]}
+    more["signature"] = decoded.segments[2] if len(decoded.segments) > 2 else ""
     return vars(decoded) | more
 
 
@@ -95,12 +96,12 @@ def try_secret(decoded: DecodedToken, secret: str) -> dict[str, Any] | None:
 
 
 def verify(fields: dict[str, str]) -> dict[str, Any]:
-    """The result of this server's verification, as both kinds of token, and the answer of its whoami."""
+    """The reading, this server's verification of the text as both kinds of token, and the answer of its whoami."""
     text = strip_scheme(fields.get("token", ""))
     kind = verification.likely_kind(text)
     other = next(name for name in verification.KINDS if name != kind)
     found = {"examination": verification.examine(text, kind), "other": verification.examine(text, other)}
-    return found | {"answer": ask_whoami(text), "fields": fields}
+    return decode(fields) | found | {"answer": ask_whoami(text)}
 
 
 def strip_scheme(text: str) -> str:

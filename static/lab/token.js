@@ -30,11 +30,13 @@ async function describeToken(text, secret) {
   const times = readTimes(payload, remarks);
   return [
     h("p", { class: "jwt-text" }, ...segments.flatMap((segment, n) => [n ? "." : "", h("span", { class: `jwt-${NAMES[n] ?? "more"}` }, segment)])),
-    h("div", { class: "beside" }, block("Header", header), block("Payload", payload)),
+    h("div", { class: "beside" }, block("Header", indented(header)), block("Payload", indented(payload))),
+    block("Signature", segments[2] || "There is none."),
     times.length ? h("h3", {}, "Times") : null,
     times.length ? h("dl", { class: "facts" }, ...times) : null,
-    h("h3", {}, "What is odd"),
-    remarks.length ? h("ul", {}, ...remarks.map((remark) => h("li", {}, remark))) : h("p", {}, "Nothing: three segments of base64url, two of them JSON objects."),
+    h("h3", {}, "Its form"),
+    remarks.length ? h("ul", {}, ...remarks.map((remark) => h("li", {}, remark))) : h("p", {}, "Three segments of base64url, two of them JSON objects."),
+    h("p", {}, "Read without a key: this says nothing about whether it is valid."),
     ...(secret && segments.length === 3 ? await trySecret(segments, header, secret) : []),
   ].filter(Boolean);
 }
@@ -96,9 +98,11 @@ function distanceFromNow(value) {
   return seconds > 0 ? `in ${words}` : `${words} ago`;
 }
 
-const block = (name, value) =>
-  h("div", {}, h("h3", {}, name), h("pre", { tabindex: "0", role: "region", "aria-label": name },
-    h("code", {}, value === undefined ? "Nothing that can be read." : JSON.stringify(value, null, 2))));
+const block = (name, text) =>
+  h("div", { class: `jwt-part ${name.toLowerCase()}` }, h("h3", {}, name),
+    h("pre", { tabindex: "0", role: "region", "aria-label": name }, h("code", {}, text)));
+
+const indented = (value) => (value === undefined ? "Nothing that can be read." : JSON.stringify(value, null, 2));
 
 async function trySecret([head, body, sent], header, secret) {
   const title = h("h3", {}, "The signature under that secret");

@@ -52,6 +52,23 @@ def test_the_request_of_a_scenario_is_copied_as_curl(
     sound(page, unsure=False)
 
 
+def test_a_token_is_copied_and_its_parts_stay_while_it_is_verified(
+    visit: Callable[..., Page], sound: Callable[..., None], site: Site
+) -> None:
+    page = visit(permissions=ALLOWED)
+    page.goto(f"{site.url}/lab/token/")
+    page.get_by_role("button", name="A fresh token").click()
+    page.get_by_role("button", name="Verify it").click()
+    expect(page.get_by_text("Valid: an access token of this server.")).to_be_visible()
+    shown = page.locator("[data-reading]")
+    token = copied(page, "Copy the token")
+    assert token == page.get_by_label("Token", exact=True).input_value() == shown.locator(".jwt-text").text_content()
+    page.get_by_label("Token", exact=True).fill(token.rpartition(".")[0] + ".AAAA")
+    expect(shown.get_by_role("region", name="Signature")).to_have_text("AAAA")
+    expect(shown.get_by_text("this says nothing about whether it is valid")).to_be_visible()
+    sound(page, unsure=False)
+
+
 def test_without_a_clipboard_there_is_no_button(visit: Callable[..., Page], site: Site) -> None:
     page = visit(fresh=True)
     page.add_init_script(WITHOUT_CLIPBOARD)

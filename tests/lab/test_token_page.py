@@ -156,6 +156,20 @@ def test_a_fresh_token_is_good_and_its_user_is_deleted(db: None, browser: Browse
     assert "200 member" in text_of(browser.submit(PAGE, {"do": "verify", "token": token[1]}))
 
 
+def test_verifying_keeps_the_reading_which_claims_nothing_about_validity(db: None, browser: Browser) -> None:
+    for verb in ("decode", "verify"):
+        page = browser.submit(PAGE, {"do": verb, "token": jws.sample_token()}).content.decode()
+        for part in ("header", "payload", "signature"):
+            assert page.count(f'class="jwt-part {part}"') == 1, (verb, part)
+        assert "this says nothing about whether it is valid" in page
+
+
+def test_the_verbs_stand_in_the_order_of_the_page(browser: Browser) -> None:
+    page = browser.get(PAGE).content.decode()
+    verbs = re.findall(r'name="do" value="(\w+)"', page)
+    assert verbs == ["fresh", "sample", "decode", "verify", "forge"]
+
+
 def test_the_page_is_right_about_tokens_that_a_pair_of_keys_signs(db: None, browser: Browser) -> None:
     for algorithm in ("EdDSA", "ES256"):
         with override_settings(JWT_ACCESS_KEYS=[new_secret(algorithm)]):
