@@ -47,3 +47,15 @@ def test_the_board_fits_one_screen_and_its_cells_can_be_touched(page: Page, site
     box = page.locator("#C1 .cell").bounding_box()
     assert box
     assert min(box["height"], box["width"]) >= 24
+
+
+def test_the_line_of_a_run_covers_no_row_of_the_board(page: Page, site: Site) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(f"{site.url}/claims/")
+    page.locator("#tokens").get_by_role("button", name="Run").click()
+    bar = page.locator(".claims-bar")
+    expect(bar.get_by_role("button", name="Stop")).to_be_visible()
+    line, row = bar.bounding_box(), page.locator("#rules").bounding_box()
+    assert line
+    assert row
+    assert row["y"] + row["height"] <= line["y"]
