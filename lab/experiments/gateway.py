@@ -56,14 +56,16 @@ class Design:
 SESSION = Design(
     "session",
     "Shared session",
-    "The gateway asks auth, which looks up the session in Redis. The service gets the identity and an internal token.",
+    "The gateway asks the service auth, which looks up the session in Redis. The service gets the identity and an "
+    "internal token.",
     "session",
     ("gateway", "auth", "service"),
 )
 AT_GATEWAY = Design(
     "token",
     "Token checked at the gateway",
-    "The gateway asks auth, which verifies the access token. The service gets the identity and an internal token.",
+    "The gateway asks the service auth, which verifies the access token. The service gets the identity and an "
+    "internal token.",
     "jwt",
     ("gateway", "auth", "service"),
 )

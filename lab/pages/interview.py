@@ -43,9 +43,9 @@ QUESTIONS = (
         "C101",
         "What is the weakness of tokens, and what helps?",
         "A token that is not looked up cannot be revoked: after a ban it works until it expires. This is why access "
-        "tokens are short-lived and are renewed with a refresh token. The server keeps a record of it, replaces it at "
-        "each use, and can revoke it. If a revocation must count at once, each request checks a denylist or a version, "
-        "which costs one more look-up.",
+        "tokens are short-lived and are renewed with a refresh token. The server keeps a record of each refresh "
+        "token, replaces it at each use, and can refuse it. If a revocation must count at once, each request checks a "
+        "denylist or a version, which costs one more look-up.",
     ),
     InterviewQuestion(
         "C102",
@@ -55,7 +55,7 @@ QUESTIONS = (
     ),
     InterviewQuestion(
         "C103",
-        "How is “remember me” done?",
+        "How is “Remember me” done?",
         "The refresh cookie gets a Max-Age of 30 days. Without the box it has none, and ends with the browser. "
         "The access token lives 15 minutes either way. The refresh token must live as long as its cookie, or the "
         "browser keeps a token that the server refuses. A browser may also restore a cookie that has no Max-Age.",

@@ -24,7 +24,7 @@ PRESSED = [
     ("/lab/inspect/", "Log a user in both ways", "role"),
     ("/lab/clients/", "Send the requests and count", "bytes"),
     ("/lab/mistakes/", "Check this server", "localStorage"),
-    ("/lab/interview/", "Run it", "401"),
+    ("/lab/interview/", "Run the proof", "401"),
     ("/lab/measure/", "Measure", "p95"),
 ]
 
