@@ -98,7 +98,7 @@ def _check_payload(sandbox: Sandbox) -> Iterator[Evidence]:
     person = sandbox.person()
     claims = jws.read_claims(sandbox.logged_in("jwt", person).access)
     more = claims.keys() - AccessToken.claims.keys()
-    yield holds("Claims beside the eleven that are allowed", sorted(more), not more)
+    yield holds("Token claims beside the eleven that are allowed", sorted(more), not more)
     secret = [person.email, person.user.name, person.user.password, person.password]
     found = [word for word in secret if word in json.dumps(claims)]
     yield holds("E-mail, name, password or its hash in the payload", len(found), not found)
