@@ -12,7 +12,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -157,9 +157,7 @@ class AccessAdmin(admin.ModelAdmin):
         done, revocations = [], []
         for pk in list(users.values_list("pk", flat=True)):
             with write_transaction():
-                # Superusers are locked too: otherwise two could ban each other at the same time.
-                locked = User.objects.select_for_update().filter(Q(pk=pk) | Q(is_superuser=True)).order_by("pk")
-                if (user := {user.pk: user for user in locked}.get(pk)) is None:
+                if (user := {user.pk: user for user in bans.lock_with_superusers(pk)}.get(pk)) is None:
                     continue  # deleted meanwhile
                 if refused := deed.refusal(user, request.user):
                     messages.error(request, refused)

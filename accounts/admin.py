@@ -42,8 +42,10 @@ class UserForm(DjangoUserChangeForm):
     def clean(self) -> Any:
         cleaned = super().clean()
         banned = "is_active" in self.changed_data and not self.cleaned_data["is_active"]
-        if banned and (refused := bans.refusal_to_ban(self.instance, self.by)):
-            self.add_error("is_active", refused)
+        if banned:
+            list(bans.lock_with_superusers(self.instance.pk))  # Django's page is one transaction
+            if refused := bans.refusal_to_ban(self.instance, self.by):
+                self.add_error("is_active", refused)
         return cleaned
 
     def _unchanged(self) -> set[str]:

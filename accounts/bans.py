@@ -1,7 +1,10 @@
 """Bans: the account is not active, and its access was revoked.
 
-Needs `accounts.models` and `security.revocation`. Gives `ban` and `lift`, and for each why it is refused.
+Needs `accounts.models` and `security.revocation`. Gives `ban` and `lift`, for each why it is refused, and the lock that
+a refusal needs.
 """
+
+from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from security.models import PendingRevocation
@@ -18,6 +21,14 @@ def refusal_to_ban(user: User, by: User) -> str:
     if user.is_superuser and not superusers.exclude(pk=user.pk).exists():
         return f"{user.email_as_given} is the last superuser and cannot be banned. Name another superuser first."
     return ""
+
+
+def lock_with_superusers(pk: int) -> QuerySet[User]:
+    """The user with this key, and all superusers, locked until the transaction ends.
+
+    Without the lock, two superusers could ban each other at the same time.
+    """
+    return User.objects.select_for_update().filter(Q(pk=pk) | Q(is_superuser=True)).order_by("pk")
 
 
 def refusal_to_lift(user: User, by: User) -> str:

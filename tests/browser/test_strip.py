@@ -143,6 +143,26 @@ def test_in_a_narrow_window_the_menu_and_the_strip_open(visit: Callable[..., Pag
     expect(end).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [360, 1000, 1190, 1280])
+def test_the_longest_name_is_cut(page: Page, site: Site, width: int) -> None:
+    both(page, site, "walter")
+    page.set_viewport_size({"width": width, "height": 800})
+    measure = "[document.documentElement.scrollWidth, document.querySelector('.bar').offsetHeight]"
+    before = page.evaluate(measure)
+    page.evaluate("document.querySelectorAll('.strip b, .who .name').forEach(e => e.textContent = 'N'.repeat(150))")
+    assert page.evaluate(measure) == before == [width, before[1]]
+
+
+def test_a_name_from_right_to_left_does_not_reorder_the_words_after_it(page: Page, site: Site) -> None:
+    both(page, site, "walter")
+    name = strip(page).locator(".token b")
+    name.evaluate("e => e.textContent = 'שלום'")
+    left = strip(page).locator("[data-strip-left]")
+    expect(left).to_contain_text("left")
+    boxes = name.bounding_box(), left.bounding_box()
+    assert boxes[0]["x"] < boxes[1]["x"]
+
+
 def test_escape_closes_the_menu(page: Page, site: Site) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(site.url)

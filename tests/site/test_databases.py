@@ -4,6 +4,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.site.postgres import ON_POSTGRESQL, Postgres
 from tests.site.visitor import Visitor
 
 PASSWORD = "correct horse carol"
+USERS = "/admin/accounts/user/"
 
 
 def on_postgresql(test: Callable[..., None]) -> Callable[..., None]:
@@ -53,6 +55,31 @@ def test_an_administrator_uses_every_list(pg_site: Site, pg_arena: Arena) -> Non
     [(user,)] = rows(pg_site, "SELECT id FROM accounts_user WHERE email = %s", email)
     assert admin.submit(f"/admin/accounts/user/{user}/change/", email=email.upper(), role="member").status == 302
     assert rows(pg_site, "SELECT is_active FROM accounts_user WHERE email = %s", email) == [(False,)]
+
+
+@on_postgresql
+def test_two_superusers_cannot_ban_each_other_by_their_pages_at_once(pg_site: Site, pg_arena: Arena) -> None:
+    emails = pg_arena.people("superuser", 2)
+    ids = [rows(pg_site, "SELECT id FROM accounts_user WHERE email = %s", email)[0][0] for email in emails]
+    visitors = [Visitor(pg_site), Visitor(pg_site)]
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(pg_site.environment["DATABASE_URL"], autocommit=True) as database:
+        [(others,)] = rows(pg_site, "SELECT array_agg(id) FROM accounts_user WHERE is_superuser AND is_active")
+        database.execute("UPDATE accounts_user SET is_superuser = false WHERE id = ANY(%s)", [others])
+        database.execute("UPDATE accounts_user SET is_superuser = true, role = 'admin' WHERE id = ANY(%s)", [ids])
+        for visitor, email in zip(visitors, emails, strict=True):
+            visitor.log_in(email, "demo-only-alice")
+        with ThreadPoolExecutor(2) as pool:
+            with database.transaction():
+                database.execute("SELECT id FROM accounts_user WHERE id = ANY(%s) FOR UPDATE", [ids])
+                answers = [
+                    pool.submit(visitor.submit, f"{USERS}{pk}/change/", email=email, role="admin", is_superuser="on")
+                    for visitor, pk, email in zip(visitors, ids[::-1], emails[::-1], strict=True)
+                ]
+                until(lambda: rows(pg_site, waiting) == [(2,)], 8)
+            assert sorted(answer.result().status for answer in answers) == [200, 302]
+        database.execute("UPDATE accounts_user SET is_superuser = id = ANY(%s)", [others])
+    assert len(rows(pg_site, "SELECT 1 FROM accounts_user WHERE id = ANY(%s) AND is_active", ids)) == 1
 
 
 @on_postgresql
