@@ -17,7 +17,9 @@ def test_the_index_names_only_what_is_there_and_counts_the_proofs(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # tests/config, which runs without the lab, tests the home page without it.
-    assert "Log Dana in, both ways" in browser.get("/").content.decode()
+    home = browser.get("/").content.decode()
+    assert "Log Dana in, both ways" in home
+    assert '<a href="/lab/decide/">choose one</a>' in home
     page = browser.get("/lab/").content.decode()
     count = f"{len(CLAIMS)} common claims about sessions and tokens."
     assert f"{count} Each has a proof" in page
