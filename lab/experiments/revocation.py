@@ -71,10 +71,10 @@ def _demote(user: User) -> None:
 
 
 ACTS = {
-    "ban": RevocationAct("Ban", "An administrator deactivates the user.", _ban),
-    "password": RevocationAct("Change password", "The user sets a new password in another browser.", _change_password),
-    "everywhere": RevocationAct("Log out everywhere", "The user ends all sessions and tokens.", _log_out_everywhere),
-    "demote": RevocationAct("Demote", "An administrator makes the user a member again.", _demote),
+    "ban": RevocationAct("Ban", "An administrator deactivates Dana.", _ban),
+    "password": RevocationAct("Change password", "Dana sets a new password in another browser.", _change_password),
+    "everywhere": RevocationAct("Log out everywhere", "Dana ends all sessions and token logins.", _log_out_everywhere),
+    "demote": RevocationAct("Demote", "An administrator makes Dana a member again.", _demote),
 }
 
 

@@ -31,6 +31,9 @@ SALT = "lab.revocation"
 OVER = "This round is over. Begin a new one."
 
 
+COLUMNS = ("Last 200", "First 401", "Token’s time left", "SQL a request", "Redis a request", "Time, median")
+
+
 class BadRequest(Exception):
     """The request cannot be carried out. The text says why."""
 
@@ -38,7 +41,7 @@ class BadRequest(Exception):
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The four buttons. A POST does one step, or plays a whole round."""
+    """The steps of a round. A POST does one step, or plays a whole round."""
     if request.method != "POST":
         return _render(request, {})
     try:
@@ -50,7 +53,9 @@ def page(request: HttpRequest) -> HttpResponse:
 
 def _render(request: HttpRequest, body: dict[str, Any], status: int = 200) -> HttpResponse:
     names = {strategy.key: asdict(strategy) for strategy in STRATEGIES}
-    context = {"acts": ACTS, "names": names, "life": ACCESS_LIFETIME, "life_alone": LIFE_WITHOUT_SCRIPT, **body}
+    lifetimes = {"life": ACCESS_LIFETIME, "life_alone": LIFE_WITHOUT_SCRIPT}
+    numbers = [_numbers(observation) for observation in body.get("observations", [])]
+    context = {"acts": ACTS, "names": names, "columns": COLUMNS, "numbers": numbers, **lifetimes, **body}
     return render_page(request, "lab/revocation.html", context, body, status)
 
 
@@ -85,6 +90,20 @@ def _run_round(act: str) -> dict[str, Any]:
     scale = max([1.0, *(observation.refused or observation.last_ok or 0 for observation in observations)]) * 1.05
     rows = [observation.as_json() | {"width": _percent(observation.last_ok, scale)} for observation in observations]
     return {"played": ACTS[act].name, "observations": rows, "act": act}
+
+
+def _numbers(observation: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
+    """A row of the table: the name of the strategy, and each column with its value."""
+    last, refused, left = (observation[name] for name in ("last_ok", "refused", "left"))
+    values = [
+        "none" if last is None else f"{last:.2f} s",
+        "none yet" if refused is None else f"{refused:.2f} s",
+        "–" if left is None else f"{left:.2f} s",
+        str(observation["sql"]),
+        str(observation["redis"]),
+        f"{observation['ms']:.2f} ms",
+    ]
+    return observation["strategy"]["name"], [*zip(COLUMNS, values, strict=True)]
 
 
 def _percent(seconds: float | None, scale: float) -> str:
@@ -157,4 +176,4 @@ def _log_in_again(person: Person) -> dict[str, Any]:
     try:
         return _lane(revocation.log_in(Sandbox(), person, BY_KEY["short"], ACCESS_LIFETIME))
     except InvalidCredentials:
-        raise BadRequest("The user cannot log in any more.") from None
+        raise BadRequest("Dana cannot log in any more.") from None

@@ -1,8 +1,9 @@
 /** Runs a round live: the page holds the tokens, sends a request with each twice a second, and draws when it was refused. */
-import { h, s, submit } from "./dom.js";
+import { h, numbersRow, s, submit } from "./dom.js";
 
 const EVERY = 500; // milliseconds between two requests of a client
 const RENEW = 3; // a client refreshes its token so many seconds before the token ends
+const LEAST = 2; // seconds of requests before access can be revoked, so that the bars show that they were answered
 const LONGEST = 5 * 60; // seconds after which a round ends by itself
 
 const form = document.querySelector("#round");
@@ -13,60 +14,70 @@ const names = JSON.parse(document.querySelector("#strategies").textContent);
 let round = null;
 let beginning = false;
 
-form.querySelector("[data-alone]").hidden = true;
-form.querySelector("[data-live]").hidden = false;
+for (const part of document.querySelectorAll("[data-alone]")) part.hidden = true;
+for (const part of document.querySelectorAll("[data-live]")) part.hidden = false;
 const begin = form.querySelector("[data-begin]");
-begin.hidden = false;
+const acts = [...form.querySelectorAll("[name=act]")];
+const columns = [...document.querySelectorAll("#heading th")].slice(1).map((column) => column.textContent);
+enable(false);
 begin.addEventListener("click", () => start());
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  press(event.submitter ?? form.querySelector("[name=act]"));
+  if (event.submitter) press(event.submitter);
 });
+
+/** Scrolls to this part if the chart is not on the screen. */
+function show(part) {
+  if (gantt.getBoundingClientRect().bottom > innerHeight) part.scrollIntoView();
+}
+
+/** Access can be revoked once in a round, while it runs. */
+function enable(ready) {
+  for (const button of acts) button.disabled = !ready;
+}
 
 function say(text) {
   status.hidden = false;
   status.textContent = text;
 }
 
-/** Revokes access in the running round, or in a new one after every client has been logged in for two seconds. */
+/** Revokes access in the running round. */
 async function press(button) {
-  if (round?.revokedAt != null) await end();
-  if (!round && !(await start())) return;
   const current = round;
-  if (seconds(current) < 2) {
-    say(`They are logged in. “${button.textContent}” comes in two seconds.`);
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-  }
-  if (round !== current || current.revokedAt != null) return;
+  if (!current) return;
+  begin.focus({ preventScroll: true });
+  enable(false);
   try {
     await submit(form, { do: "revoke", round: current.id, act: button.value });
   } catch (error) {
+    if (round === current) enable(true);
     return say(error.message);
   }
   current.revokedAt = seconds(current);
   current.act = button.textContent;
   document.querySelector("#result-title").textContent = `After “${current.act}”`;
+  show(document.querySelector("#result"));
   say(`${current.act}: done. Which of them notice?`);
 }
 
 async function start() {
-  if (beginning) return false;
+  if (beginning) return;
   beginning = true;
+  enable(false);
   if (round) await end();
-  say("Logging the user in, five ways …");
+  say("Logging Dana in, five ways …");
   const given = await submit(form, { do: "begin" }).catch((error) => say(error.message));
   beginning = false;
-  if (!given) return false;
+  if (!given) return;
   const lanes = given.lanes.map((lane) => ({ ...lane, ...names[lane.key], until: 0, marks: [], times: [], ends: endOf(lane, 0) }));
   round = { id: given.round, session: given.session, began: performance.now(), lanes, revokedAt: null };
   document.querySelector("#result").hidden = false;
   document.querySelector("#result-title").textContent = "This round";
   round.axis = s("svg", { width: "100%", height: 20 });
   gantt.replaceChildren(h("li", { "aria-hidden": "true" }, round.axis), ...lanes.map(row));
-  say("The user is logged in. Press one of the four buttons.");
-  const current = round;
-  poll(current);
-  return true;
+  show(form);
+  say("Dana is logged in. The five clients send their first requests …");
+  poll(round);
 }
 
 const seconds = (current) => (performance.now() - current.began) / 1000;
@@ -77,9 +88,16 @@ async function poll(current) {
     await Promise.all(current.lanes.filter((lane) => !lane.dead).map((lane) => one(current, lane)));
     if (round !== current) return;
     draw(current);
+    if (!current.ready && seconds(current) > LEAST) ready(current);
     if (current.lanes.every((lane) => lane.dead) || seconds(current) > LONGEST) return finish(current);
     await new Promise((resolve) => setTimeout(resolve, EVERY));
   }
+}
+
+function ready(current) {
+  current.ready = true;
+  enable(true);
+  say("All five work. Now revoke Dana’s access: press one of the four buttons.");
 }
 
 async function one(current, lane) {
@@ -144,7 +162,7 @@ function row(lane) {
   lane.svg = s("svg", { width: "100%", height: 26, "aria-hidden": "true" }, s("rect", { class: "track", width: "100%", height: 26, rx: 4 }), lane.bar, s("g"));
   lane.about = h("p", { class: "muted" }, lane.how);
   const title = h("h3", {}, h("a", { href: `#lane-${lane.key}` }, lane.name));
-  return h("li", { class: lane.kind, id: `lane-${lane.key}` }, h("div", { class: "fate" }, title, lane.outcome), lane.svg, lane.about);
+  return h("li", { class: lane.kind, id: `lane-${lane.key}` }, h("div", { class: "fate" }, title, lane.about, lane.outcome), lane.svg);
 }
 
 function draw(current) {
@@ -177,7 +195,7 @@ function outcome(current, lane) {
   if (current.revokedAt == null) return [h("b", {}, "✕ dead"), ` ${lane.why}`];
   // Without a 200 after the revocation, the next request was refused.
   const after = lane.dead - current.revokedAt;
-  return lane.until <= current.revokedAt ? [h("b", {}, "✕ dead at once"), `, next request after ${after.toFixed(1)} s`] : [h("b", {}, `✕ dead after ${after.toFixed(1)} s`)];
+  return lane.until <= current.revokedAt ? [h("b", {}, "✕ dead at once"), `, next request after ${after.toFixed(1)} s`] : [h("b", {}, `✕ dead after ${after.toFixed(1)} s`)];
 }
 
 function figures(current, lane) {
@@ -186,10 +204,11 @@ function figures(current, lane) {
   const left = lane.ends == null ? "–" : since(lane.ends);
   const median = lane.times.toSorted((a, b) => a - b)[Math.floor(lane.times.length / 2)] ?? 0;
   const cells = [last, lane.dead == null ? "none yet" : since(lane.dead), left, lane.sql ?? 0, lane.redis ?? 0, `${median.toFixed(2)} ms`];
-  return h("tr", {}, h("th", { scope: "row" }, lane.name), ...cells.map((cell) => h("td", {}, cell)));
+  return numbersRow(lane.name, columns.map((column, index) => [column, cells[index]]));
 }
 
 async function finish(current) {
+  enable(false);
   const slow = current.lanes.filter((lane) => current.revokedAt != null && lane.until > current.revokedAt).map((lane) => `“${lane.name}”`);
   if (current.revokedAt == null) say("The round is over: access was not revoked.");
   else say(slow.length ? `All dead. ${slow.join(" and ")} worked on until the token ran out.` : "All dead. Each of them noticed at once.");

@@ -59,6 +59,7 @@ def lanes(page: Page, site: Site) -> list[Locator]:
 def revocation(page: Page, site: Site) -> list[Locator]:
     """The chart of a ban, when the last credential has been refused."""
     page.goto(f"{site.url}/lab/revocation/")
+    page.get_by_role("button", name="Log Dana in and watch").click()
     page.get_by_role("button", name="Ban", exact=True).click()
     expect(page.locator("#status")).to_contain_text("All dead.", timeout=PATIENCE)
     return [page.locator("#gantt")]

@@ -52,8 +52,16 @@ def test_a_round_of_revocation_ends_with_all_credentials_refused(
     visit: Callable[..., Page], sound: Callable[..., None], site: Site
 ) -> None:
     page = visit(refusals=("/lab/whoami/",))
+    page.set_viewport_size({"width": 1280, "height": 900})
     page.goto(f"{site.url}/lab/revocation/")
-    page.get_by_role("button", name="Ban").click()
+    ban = page.get_by_role("button", name="Ban")
+    expect(ban).to_be_disabled()
+    page.get_by_role("button", name="Log Dana in and watch").click()
+    expect(ban).to_be_enabled()
+    # All lanes of the chart are on the screen.
+    page.wait_for_function("document.querySelector('#gantt').getBoundingClientRect().bottom <= innerHeight")
+    ban.click()
+    expect(ban).to_be_disabled()
     # An access token lives ten seconds there, and the ban comes after two.
     expect(page.get_by_role("status")).to_contain_text("All dead.", timeout=20_000)
     for lane in ("session", "denylist", "version"):
