@@ -26,9 +26,10 @@ form.addEventListener("submit", (event) => {
   if (event.submitter) press(event.submitter);
 });
 
-/** Scrolls to this part if the chart is not on the screen. */
+/** Scrolls to the end of the chart if it is not on the screen; in a low window, to this part. */
 function show(part) {
-  if (gantt.getBoundingClientRect().bottom > innerHeight) part.scrollIntoView();
+  const fits = gantt.offsetHeight < innerHeight * 0.7;
+  if (gantt.getBoundingClientRect().bottom > innerHeight) (fits ? gantt : part).scrollIntoView({ block: fits ? "end" : "start" });
 }
 
 /** Access can be revoked once in a round, while it runs. */

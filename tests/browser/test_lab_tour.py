@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from lab.experiments.revocation import STRATEGIES
 from lab.urls import urlpatterns
 from tests.browser.soundness import FIRST_VIEW, View, assert_sound
 from tests.running import Site
@@ -59,7 +60,8 @@ def test_a_round_of_revocation_ends_with_all_credentials_refused(
     page.get_by_role("button", name="Log Dana in and watch").click()
     expect(ban).to_be_enabled()
     # All lanes of the chart are on the screen.
-    page.wait_for_function("document.querySelector('#gantt').getBoundingClientRect().bottom <= innerHeight")
+    for strategy in STRATEGIES:
+        expect(page.locator(f"#lane-{strategy.key} svg")).to_be_in_viewport(ratio=1)
     ban.click()
     expect(ban).to_be_disabled()
     # An access token lives ten seconds there, and the ban comes after two.
