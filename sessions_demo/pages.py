@@ -190,7 +190,8 @@ def ended_name(request: HttpRequest) -> str:
     """The name of the session whose id is in `?ended=`; "" unless it is a session of this user and has ended."""
     with suppress(BadRequest):
         # The name comes from the row: a text from the address could say anything.
-        mine = DeviceSession.objects.filter(user_id=request.user.pk, ended__isnull=False)
+        user: Any = request.user
+        mine = DeviceSession.objects.filter(user=user, ended__isnull=False)
         row = mine.filter(pk=_uuid(request.GET.get("ended", ""))).first()
         return name_of(row.user_agent) if row else ""
     return ""
