@@ -15,7 +15,7 @@ from tests.running import ROOT, Site
 FOLDER = ROOT / "docs" / "pictures"
 # CSS pixels. A picture has one and a half times as many, so that its text stays sharp on fine screens.
 VIEW = {"width": 1120, "height": 900}
-MARGIN = 24
+MARGIN = 4
 # Milliseconds. An access token of the revocation page lives ten seconds there.
 PATIENCE = 30_000
 
