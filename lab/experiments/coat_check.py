@@ -184,13 +184,13 @@ STEPS = {
             "With a token the attendant writes everything into a letter and seals it.",
             (
                 Picture("session", "Dana", True, "17", "Book: 17 = Dana, member"),
-                Picture("token", "Dana", True, "", "Letter: Dana, member, until 12:15"),
+                Picture("token", "Dana", True, "", "Letter: user 4, member, until 12:15"),
             ),
             "Which of the two says who Dana is, without any book?",
             WHO,
             _come_in,
             _who_is_named,
-            "The number is random and means nothing without the book. The letter carries the name and the role, and "
+            "The number is random and means nothing without the book. The letter names the user and the role, and "
             "the seal shows that the server wrote it. Anyone who holds the letter can read it.",
             "session-login",
         ),
@@ -259,7 +259,7 @@ STEPS = {
             {
                 "letter": "Mallory gets a letter",
                 "nothing": "Mallory gets nothing, and Dana notices nothing",
-                "ended": "Mallory gets nothing, and Dana’s login ends too",
+                "ended": "Mallory gets nothing, and Dana’s logins end too",
             },
             _use_it_twice,
             _what_reuse_does,
