@@ -441,7 +441,7 @@ import json, django
 from django.conf import settings as s
 django.setup()
 from django.test import Client
-paths = ("/claims/", "/lab/", "/lab/wire/", "/lab/decide/", "/notes/", "/notes/api/", "/jwt/api/")
+paths = ("/claims/", "/start/", "/lab/", "/lab/wire/", "/lab/decide/", "/notes/", "/notes/api/", "/jwt/api/")
 pages = [Client(headers={"Accept": "application/json"}).get(path, secure=True) for path in paths]
 print(json.dumps({
     "named": [s.INSTALLED_APPS, s.MIDDLEWARE, s.PASSWORD_HASHERS, s.CACHES],
@@ -459,7 +459,7 @@ def test_without_demo_there_is_no_lab() -> None:
     found = json.loads(ended.stdout.splitlines()[-1])
     assert "lab." not in str(found["named"])
     assert "trace" not in str(found["named"])
-    assert found["answers"] == [404, 404, 404, 404, 404, 404, 200]
+    assert found["answers"] == [404, 404, 404, 404, 404, 404, 404, 200]
     assert "Server-Timing" not in found["headers"]
     assert "Content-Security-Policy" in found["headers"]
     assert (found["imported"], found["algorithm"]) == ([], "jwt.algorithms")

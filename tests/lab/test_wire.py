@@ -110,6 +110,13 @@ def test_a_recording_without_a_script(alice: User, browser: Browser, mallory: Br
     assert "GET /session/api/whoami" not in browser.get(WIRE).content.decode()
 
 
+@pytest.mark.parametrize("path", ["/lab/", "/claims/", "/start/"])
+def test_the_pages_of_the_lab_are_not_part_of_a_recording(db: None, browser: Browser, path: str) -> None:
+    browser.submit(WIRE, {"action": "record"})
+    browser.get(path)
+    assert browser.get(WIRE).context["exchanges"] == []
+
+
 def test_a_curl_line_is_one_command_that_asks_the_same(db: None, browser: Browser) -> None:
     browser.submit(WIRE, {"action": "record"})
     browser.get("/session/api/whoami?" + "a" * 40, headers={"Origin": "it's $(here)"})
