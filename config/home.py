@@ -5,6 +5,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
@@ -17,11 +18,17 @@ from config.navigation import Link, has_mailbox, links
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def home(request: HttpRequest) -> HttpResponse:
-    """Both flows side by side, step by step. A POST plays them for a throwaway user; 405 without the lab."""
+    """Both flows side by side, step by step. A POST with `play` plays them for a throwaway user; 405 without the lab.
+
+    Raises `BadRequest` for another POST.
+    """
     if request.method != "POST":
         return render(request, "home.html")
     if not apps.is_installed("lab"):
         return HttpResponseNotAllowed(["GET", "HEAD"])
+    if "play" not in request.POST:
+        # Any other body would make the server hash passwords and write rows for nothing.
+        raise BadRequest("the form of the home page sends “play”")
     # Imported here, because the site also runs without the lab.
     from lab.experiments import both_ways
 

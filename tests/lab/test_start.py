@@ -71,15 +71,21 @@ def test_every_question_offers_the_answer_that_is_right() -> None:
     ("guess", "said"), [("number", "You guessed it"), ("letter", "You guessed “The letter”"), ("", "You made no guess")]
 )
 def test_the_answer_says_what_is_so_whatever_was_guessed(browser: Browser, guess: str, said: str) -> None:
-    page = browser.submit("/start/come-back/", {"guess": guess}).content.decode()
+    page = browser.submit("/start/come-back/", {"ask": "1", "guess": guess}).content.decode()
     assert said in page
     assert "The server says: The number" in page
     assert "/lab/whoami/expiry" in page
 
 
 def test_an_unknown_guess_is_refused_with_a_sentence(db: None, browser: Browser) -> None:
-    answer = browser.submit("/start/", {"guess": "the coat"})
+    answer = browser.submit("/start/", {"ask": "1", "guess": "the coat"})
     assert (answer.status_code, "There is no such answer." in answer.content.decode()) == (400, True)
+
+
+def test_a_body_that_does_not_ask_plays_nothing(db: None, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coat_check, "play", pytest.fail)
+    assert browser.submit("/start/", {"guess": "letter"}).status_code == 400
+    assert browser.submit("/", {"guess": "letter"}).status_code == 400
 
 
 def test_an_unknown_step_is_not_found_and_the_first_has_one_address(db: None, browser: Browser) -> None:
@@ -91,6 +97,6 @@ def test_an_unknown_step_is_not_found_and_the_first_has_one_address(db: None, br
 def test_the_visitors_own_login_takes_no_part(alice: User, browser: Browser) -> None:
     browser.force_login(alice)
     before = {name: morsel.value for name, morsel in browser.cookies.items()}
-    browser.submit("/start/banned/", {"guess": "letter"})
+    browser.submit("/start/banned/", {"ask": "1", "guess": "letter"})
     assert {name: browser.cookies[name].value for name in before} == before
     assert browser.get("/session/api/whoami").status_code == 200

@@ -92,7 +92,7 @@ def be_revoked(holder: Holder, backstage: Backstage, email: str) -> None:
 
 def be_banned(holder: Holder, backstage: Backstage, email: str) -> None:
     backstage.ask("ban", email)
-    assert backstage.ask("pending") == ["is_active changed"]
+    assert backstage.ask("pending") == ["deactivated"]
 
 
 ENDINGS = pytest.mark.parametrize("ending", [log_out, be_revoked, be_banned])

@@ -127,7 +127,7 @@ def test_a_ban_during_an_outage_counts_at_once_and_is_carried_out_on_the_stores_
     assert bob.get("/session/api/profile").status == 200
     store.kill()
     backstage.ask("ban", email)
-    assert backstage.ask("pending") == ["is_active changed"]
+    assert backstage.ask("pending") == ["deactivated"]
     assert bob.get("/readyz").json["pending"] == 1
     with stopped(site.process_ids("housekeeping")):
         store.start()
