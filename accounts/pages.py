@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN
 from django.core import signing
+from django.core.exceptions import BadRequest
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -150,7 +151,9 @@ class DemoMailbox(ListView):
         return super().render_to_response(context, headers={"X-Newest-Mail": context["newest"]}, **kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Deletes all mails."""
+        """Deletes all mails. Raises `BadRequest` for a form that is not the page's own."""
+        if request.POST.get("delete") != "all":
+            raise BadRequest("the form of the mailbox sends “delete”")
         DemoMail.objects.all().delete()
         return HttpResponseRedirect(reverse("accounts:mail") + "?cleared")
 

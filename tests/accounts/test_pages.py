@@ -373,7 +373,9 @@ def test_the_mailbox_is_cleared_by_post_and_says_so(db: None, browser: Browser) 
     shown = browser.get("/accounts/mail/?cleared").content.decode()
     assert "Delete all mails" in shown
     assert "was cleared" not in shown
-    answer = browser.submit("/accounts/mail/", {})
+    assert browser.submit("/accounts/mail/", {"delete": "x"}).status_code == 400
+    assert DemoMail.objects.exists()
+    answer = browser.submit("/accounts/mail/", {"delete": "all"})
     assert (answer.status_code, DemoMail.objects.exists()) == (302, False)
     assert "The mailbox was cleared." in browser.get(answer["Location"]).content.decode()
 
