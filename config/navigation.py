@@ -1,4 +1,4 @@
-"""The links at the top of every page: the same ones in the same order, whoever is logged in, also on an error page."""
+"""The links at the top of every page. Every visitor gets the same links in the same order, also on an error page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -281,12 +281,12 @@ class SecurityEventAdmin(LargeTableAdmin):
 
     @admin.display(description="event")
     def event(self, row: Any) -> str:
-        """What happened, by whom, and why."""
+        """What happened, which administrator did it, and the reason."""
         return str(row.shown_event)
 
     @admin.display(description="user")
     def user(self, row: Any) -> SafeString | str:
-        """Whom it happened to. The e-mail address of that time, if the user was deleted."""
+        """The user that the event is about. If the user was deleted, the e-mail address of that time."""
         shown: SafeString | str = row.shown_user
         return shown
 

@@ -25,7 +25,7 @@ ADMINISTRATOR = re.compile(r"\badministrator (\S+)")
 
 
 def administrators_in(reason: str) -> list[str]:
-    """The keys of the administrators whom this reason names."""
+    """The keys of the administrators that this reason contains."""
     return ADMINISTRATOR.findall(reason)
 
 

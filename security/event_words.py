@@ -14,13 +14,13 @@ FLOWS = {"session": "with a session", "jwt": "with tokens"}
 
 
 def keys_in(event: SecurityEvent) -> list[str]:
-    """The keys of the users whom an event names: the one it is about, and administrators."""
+    """The keys of the users in an event: the user it is about, and the administrators in its detail."""
     by, reason = str(event.detail.get("by", "")), str(event.detail.get("reason", ""))
     return [event.user_key, by, *administrators_in(reason)]
 
 
 def in_words(event: SecurityEvent, users: dict[str, Any]) -> str:
-    """The event as one line. `users` are those whom it names, by their `user_key`."""
+    """The event as one line. `users` maps each `user_key` in the event to its user."""
     what, because = _what(event, users), with_names(_why(event), users)
     return f"{what}: {because}" if because else what
 
