@@ -184,7 +184,7 @@ STEPS = {
             "With a token the attendant writes everything into a letter and seals it.",
             (
                 Picture("session", "Dana", True, "17", "Book: 17 = Dana, member"),
-                Picture("token", "Dana", True, "", "Letter: user 4, member, until 12:15"),
+                Picture("token", "Dana", True, "", "User 4, member, until 12:15"),
             ),
             "Which of the two says who Dana is, without any book?",
             WHO,

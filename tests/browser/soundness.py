@@ -66,6 +66,8 @@ def assert_sound(
 
 
 def look(page: Page, view: View) -> None:
+    # Behind a bar that stays at the top lies what was scrolled, which axe takes for a background of the bar's text.
+    page.evaluate("window.scrollTo(0, 0)")
     page.set_viewport_size({"width": view.width, "height": 800})
     page.emulate_media(color_scheme=view.theme)  # type: ignore[arg-type]
     page.evaluate(SPACE_OUT, view.spaced)

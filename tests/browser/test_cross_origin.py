@@ -187,7 +187,7 @@ def test_a_user_logs_in_and_out_by_a_session(visit: Callable[..., Page], made: t
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("alice")
     page.get_by_role("link", name="All your devices").click()
-    expect(page.get_by_text("this browser")).to_be_visible()
+    expect(page.get_by_text("this browser", exact=True)).to_be_visible()
     page.goto(f"http://localhost:{made[0].port}/session/profile/")
     page.get_by_role("button", name="Log out here").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are logged out")

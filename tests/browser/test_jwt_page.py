@@ -13,6 +13,7 @@ from tests.browser.tokens import (
     ENDED,
     IN,
     LOST,
+    OFFLINE,
     OUT,
     REUSED,
     REVOKED,
@@ -331,7 +332,7 @@ def test_a_lost_answer_that_is_asked_for_too_late_is_not_called_a_theft(
     visit: Callable[..., Page], site: Site, backstage: Backstage
 ) -> None:
     """The answer to a refresh is lost, and the server sees the old token again only after the grace period."""
-    page, elsewhere = visit(refusals=ALL), visit(refusals=ALL)
+    page, elsewhere = visit(refusals=OFFLINE), visit(refusals=ALL)
     token_login(page, site, "kate")
     token_login(elsewhere, site, "kate")
     lose_an_answer(page, site, lambda: backstage.ask("age_families", "kate@example.com", 11))
@@ -427,7 +428,7 @@ def test_the_user_is_told_when_the_token_of_this_browser_had_been_used(visit: Ca
 
 
 def test_offline_is_not_logged_out(visit: Callable[..., Page], site: Site) -> None:
-    page = visit(refusals=ALL)
+    page = visit(refusals=OFFLINE)
     token_login(page, site, "walter")
     page.context.set_offline(True)
     expect(state(page)).to_have_text(UNREACHABLE)
@@ -442,7 +443,7 @@ def test_offline_is_not_logged_out(visit: Callable[..., Page], site: Site) -> No
 def test_a_network_that_is_said_to_be_back_too_early_is_tried_again_soon(
     visit: Callable[..., Page], site: Site
 ) -> None:
-    page, failed = visit(refusals=ALL, fresh=True), []
+    page, failed = visit(refusals=OFFLINE, fresh=True), []
     page.clock.install()
     token_login(page, site, "walter")
     page.on("requestfailed", lambda request: failed.append(request))

@@ -11,6 +11,8 @@ from tests.running import Site
 
 COOKIE = "__Host-refresh"
 ALL = ("/jwt/",)
+# After an answer the strip asks what this browser is logged in with. Offline it gets no answer.
+OFFLINE = (*ALL, "/browser-now")
 OUT = "You are not logged in."
 IN = "You are logged in."
 ENDED = "Your token login has ended: it"
