@@ -88,11 +88,11 @@ end
 
 done = function(summary, latency)
    local errors = summary.errors
-   local failed = errors.connect + errors.read + errors.write + errors.timeout
+   local failed = errors.connect + errors.write + errors.timeout
    local own = threads[1]:get("ended") - threads[1]:get("began")
    print(string.format(
-      '\n{"requests": %d, "seconds": %f, "p50": %f, "p95": %f, "p99": %f, "failed": %d, "bad": %d}',
+      '\n{"requests": %d, "seconds": %f, "p50": %f, "p95": %f, "p99": %f, "failed": %d, "closed": %d, "bad": %d}',
       summary.requests, own > 0 and own or summary.duration / 1e6, latency:percentile(50) / 1e3,
-      latency:percentile(95) / 1e3, latency:percentile(99) / 1e3, failed, threads[1]:get("bad")))
+      latency:percentile(95) / 1e3, latency:percentile(99) / 1e3, failed, errors.read, threads[1]:get("bad")))
    print(threads[1]:get("sample"))
 end

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from threading import Lock
@@ -16,10 +17,17 @@ class Answering(BaseHTTPRequestHandler):
     waiting: list[BinaryIO] = []
 
     def do_GET(self) -> None:
-        """`/` is fine; `/redirect` and `/fails` are not; `/sometimes` fails one time in fifty; `/together` waits."""
+        """`/` is fine; `/redirect` and `/fails` are not; `/sometimes` fails one time in fifty; `/together` waits.
+
+        `/brief` closes its connection after a moment without another request; `/late` takes longer than that.
+        """
         if self.path == "/together":
             self.wait_for_others()
             return
+        if self.path == "/brief":
+            self.connection.settimeout(0.3)
+        if self.path == "/late":
+            time.sleep(1.5)
         failing = self.path == "/fails" or (self.path == "/sometimes" and next(self.numbers) % 50 == 0)
         self.answer(500 if failing else 302 if self.path == "/redirect" else 200, {})
 

@@ -99,6 +99,11 @@ def test_it_ends_with_the_last_answer_when_many_came_at_once(server: Server) -> 
     assert load.run(server, script, 1).rate > 3 * len(paths) / load.ONCE
 
 
+def test_a_connection_that_the_server_closes_while_it_is_idle_loses_nothing(server: Server) -> None:
+    script = Script(tuple(Request("GET", path, HEADERS) for path in ["/brief"] * 15 + ["/late"]), once=True)
+    assert load.run(server, script, 1).requests == 16
+
+
 def test_another_listener_is_not_measured(server: Server) -> None:
     with closing(socket.socket()) as other:
         other.bind(("127.0.0.1", 0))
