@@ -1,5 +1,6 @@
 """The range's own pages: they show what the server has found, with JavaScript and without."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -57,6 +58,25 @@ def test_every_page_says_what_it_is_and_keeps_a_strict_policy(attack_range: Rang
     assert "unsafe" not in policy
     assert "require-trusted-types-for 'script'" in policy
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.site
+@pytest.mark.parametrize(
+    ("path", "trail"),
+    [
+        ("/", "Lab Attack range Attacks"),
+        ("/attacks/replay/", "Lab Attack range Attacks {title} (7 of 7)"),
+        ("/rooms/", "Lab Attack range Rooms"),
+        ("/rooms/payload/", "Lab Attack range Rooms {title} (5 of 6)"),
+    ],
+)
+def test_every_page_says_where_it_stands(attack_range: Range, path: str, trail: str) -> None:
+    with visitor(attack_range) as client:
+        text = client.get(path).text
+    nav = text.partition('<nav class="breadcrumb" aria-label="Breadcrumb">')[2].partition("</nav>")[0]
+    title = text.partition("<h1>")[2].partition("</h1>")[0]
+    assert " ".join(re.sub("<[^>]+>", " ", nav).split()) == trail.format(title=title)
+    assert nav.count('aria-current="page"') == 1
 
 
 @pytest.mark.site

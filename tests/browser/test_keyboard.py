@@ -11,10 +11,12 @@ pytestmark = pytest.mark.browser
 
 FOCUS = """() => {
     const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
+    const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
     return {
         name: element.id || element.textContent.trim(),
         ring: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
-        seen: box.width > 10 && box.height > 10 && box.top >= 0 && style.clipPath === "none",
+        seen: box.width > 10 && box.height > 10 && box.top >= 0 && style.clipPath === "none"
+            && element.contains(top),
     };
 }"""
 
