@@ -25,7 +25,7 @@ from security.client import Client
 from security.models import PendingRevocation, SecurityEvent
 from security.revocation import ended_in_words, revoke_access, watching
 from security.transactions import write_transaction
-from security.users import user_key
+from security.users import DEACTIVATED, user_key
 
 # How many users the page that asks for the reason lists.
 LISTED = 20
@@ -42,6 +42,13 @@ class Deed:
     answers: tuple[str, str]
 
 
+def _revoke(user: User, reason: str) -> list[PendingRevocation]:
+    # Watched here, so that `say_what_ended` does not say the same again.
+    with watching() as revocations:
+        revoke_access(user, reason)
+    return revocations
+
+
 DEEDS = {
     "ban": Deed("Ban", bans.ban, bans.refusal_to_ban, "banned", ("{} is banned.", "{} users are banned.")),
     "lift_ban": Deed(
@@ -49,7 +56,7 @@ DEEDS = {
         ("{} may log in again.", "{} users may log in again."),
     ),
     "revoke_access": Deed(
-        *("Revoke access", lambda user, reason: [revoke_access(user, reason)], lambda user, by: "", "access revoked"),
+        *("Revoke access", _revoke, lambda user, by: "", "access revoked"),
         ("The access of {} is revoked.", "The access of {} users is revoked."),
     ),
 }
@@ -73,7 +80,8 @@ def say_what_ended(view: Callable[..., Any]) -> Callable[..., Any]:
         with watching() as revocations:
             answer = view(self, request, *args, **kwargs)
         if revocations:
-            banned = User.objects.filter(pk__in=[row.user_key for row in revocations], is_active=False)
+            deactivated = [row.user_key for row in revocations if row.reason == DEACTIVATED]
+            banned = User.objects.filter(pk__in=deactivated)
             said = [f"{user.email_as_given} is banned." for user in banned[:LISTED]]
             messages.success(request, " ".join([*said, ended_in_words(revocations)]))
         return answer
@@ -154,18 +162,22 @@ class AccessAdmin(admin.ModelAdmin):
         return TemplateResponse(request, "admin/accounts/user/ask_for_reason.html", context)
 
     def _carry_out(self, deed: Deed, request: HttpRequest, users: QuerySet[User], reason: str) -> None:
-        done, revocations = [], []
+        done, revocations, refusals = [], [], []
         for pk in list(users.values_list("pk", flat=True)):
             with write_transaction():
                 if (user := {user.pk: user for user in bans.lock_with_superusers(pk)}.get(pk)) is None:
                     continue  # deleted meanwhile
                 if refused := deed.refusal(user, request.user):
-                    messages.error(request, refused)
+                    refusals.append(refused)
                     continue
                 revocations += deed.act(user, reason)
                 record_event(request, user, deed.done, reason=reason)
                 super().log_change(request, user, f"{deed.done.capitalize()}: {reason}")
             done.append(user.email_as_given)
+        for refused in refusals[:LISTED]:
+            messages.error(request, refused)
+        if len(refusals) > LISTED:
+            messages.error(request, f"{len(refusals) - LISTED} more were refused.")
         if done:
             said = deed.answers[0].format(done[0]) if len(done) == 1 else deed.answers[1].format(len(done))
             told = "" if deed is DEEDS["lift_ban"] else ended_in_words(revocations)

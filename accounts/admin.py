@@ -41,11 +41,14 @@ class UserForm(DjangoUserChangeForm):
 
     def clean(self) -> Any:
         cleaned = super().clean()
-        banned = "is_active" in self.changed_data and not self.cleaned_data["is_active"]
-        if banned:
+        changed = {name: self.cleaned_data.get(name) for name in ("is_active", "role", "is_superuser")}
+        changed = {name: value for name, value in changed.items() if name in self.changed_data}
+        if changed:
             list(bans.lock_with_superusers(self.instance.pk))  # Django's page is one transaction
-            if refused := bans.refusal_to_ban(self.instance, self.by):
-                self.add_error("is_active", refused)
+        if changed.get("is_active") is False and (refused := bans.refusal_to_ban(self.instance, self.by)):
+            self.add_error("is_active", refused)
+        for name in changed.keys() - {"is_active"} if bans.is_last_superuser(self.instance) else ():
+            self.add_error(name, "This is the last superuser. Name another superuser first.")
         return cleaned
 
     def _unchanged(self) -> set[str]:
@@ -95,6 +98,10 @@ class UserAdmin(AccessAdmin, LargeTableAdmin, DjangoUserAdmin):
         user = object_id and self.get_object(request, unquote(object_id))
         links = links_of(self.admin_site, request, user) if user and request.method == "GET" else []
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "links": links})
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Also refused for the last superuser."""
+        return super().has_delete_permission(request, obj) and not (obj and bans.is_last_superuser(obj))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change=change, **kwargs)

@@ -1,7 +1,7 @@
 """Bans: the account is not active, and its access was revoked.
 
-Needs `accounts.models` and `security.revocation`. Gives `ban` and `lift`, for each why it is refused, and the lock that
-a refusal needs.
+Needs `accounts.models` and `security.revocation`. Gives `ban` and `lift`, for each why it is refused, the lock that a
+refusal needs, and whether a user is the last superuser.
 """
 
 from django.db.models import Q, QuerySet
@@ -17,10 +17,15 @@ def refusal_to_ban(user: User, by: User) -> str:
         return f"{user.email_as_given} is banned already."
     if user.pk == by.pk:
         return "You cannot ban yourself."
-    superusers = User.objects.filter(is_superuser=True, is_active=True)
-    if user.is_superuser and not superusers.exclude(pk=user.pk).exists():
+    if is_last_superuser(user):
         return f"{user.email_as_given} is the last superuser and cannot be banned. Name another superuser first."
     return ""
+
+
+def is_last_superuser(user: User) -> bool:
+    """Whether without `user` nobody could do everything in the admin. A superuser of another role cannot open it."""
+    superusers = User.objects.filter(is_superuser=True, is_active=True, role=User.Role.ADMIN)
+    return superusers.filter(pk=user.pk).exists() and not superusers.exclude(pk=user.pk).exists()
 
 
 def lock_with_superusers(pk: int) -> QuerySet[User]:

@@ -31,6 +31,9 @@ from security.hashing import compute, turn
 from security.models import KnownClient, UserAccess
 from security.statements import Slot, Statement, is_everything
 
+# The reason of a revocation because the user is not active any more.
+DEACTIVATED = "deactivated"
+
 
 def user_key(pk: Any) -> str:
     """The text that stands for this primary key in every table of these apps.
@@ -120,7 +123,7 @@ def changed_fields(user: Any, stored: dict[str, str] | None) -> dict[str, str]:
 def changes_in_words(user: Any, changed: Iterable[str]) -> str:
     """The reason of a revocation because these guarded fields have changed, as administrators read it."""
     if "is_active" in changed:
-        return "activated" if user.is_active else "deactivated"
+        return "activated" if user.is_active else DEACTIVATED
     return ", ".join(str(user._meta.get_field(name).verbose_name) for name in changed) + " changed"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 
-from accounts import bans
+from accounts import access_admin, bans
 from accounts.models import User
 from security.models import SecurityEvent
 from tests.conftest import Browser
@@ -160,9 +160,58 @@ def test_the_last_superuser_is_not_banned(admin: User, alice: User) -> None:
     assert browser.log_in(carol.email, "correct horse carol").status_code == 302
     (refused,) = said(browser.submit(page(admin, "ban"), {"reason": "x"}, follow=True))
     assert refused == "admin@example.com is the last superuser and cannot be banned. Name another superuser first."
+    # A superuser without the role cannot open the admin.
     User.objects.filter(pk=alice.pk).update(is_superuser=True)
+    (refused,) = said(browser.submit(page(admin, "ban"), {"reason": "x"}, follow=True))
+    assert "is the last superuser" in refused
+    User.objects.filter(pk=alice.pk).update(role="admin")
     (done,) = said(browser.submit(page(admin, "ban"), {"reason": "x"}, follow=True))
     assert done.startswith("admin@example.com is banned.")
+
+
+@pytest.mark.parametrize("change", [{"is_superuser": ""}, {"role": "member"}])
+def test_the_last_superuser_stays_one(admin: User, alice: User, at_work: Browser, change: dict[str, str]) -> None:
+    form = {"email": admin.email, "name": admin.name, "role": "admin", "is_active": "on", "is_superuser": "on"} | change
+    form = {name: value for name, value in form.items() if value}
+    sentence = "This is the last superuser. Name another superuser first."
+    assert at_work.submit(page(admin), form).context["adminform"].form.errors == {next(iter(change)): [sentence]}
+    User.objects.filter(pk=alice.pk).update(is_superuser=True, role="admin")
+    assert at_work.submit(page(admin), form).status_code == 302
+
+
+def test_the_last_superuser_is_not_deleted(admin: User, alice: User, at_work: Browser) -> None:
+    assert at_work.submit(page(admin, "delete"), {"post": "yes"}).status_code == 403
+    at_work.submit(USERS, chosen("delete_selected", admin, alice, post="yes"))
+    assert User.objects.filter(pk=admin.pk).exists()
+    User.objects.create_superuser("root@example.com", "correct horse root")
+    assert at_work.submit(page(admin, "delete"), {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(pk=admin.pk).exists()
+
+
+@committed
+def test_what_an_action_ended_is_said_once(alice: User, bob: User, at_work: Browser) -> None:
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    with_token(alice.email)
+    answer = at_work.submit(USERS, chosen("revoke_access", alice, bob, reason="x"), follow=True)
+    assert said(answer) == ["The access of 2 users is revoked. Ended: 1 session, 1 token login."]
+
+
+@committed
+def test_only_who_was_banned_now_is_called_banned(alice: User, at_work: Browser) -> None:
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    form = {"email": alice.email, "name": alice.name, "role": "admin"}
+    assert "banned" not in said(at_work.submit(page(alice), form, follow=True))[-1]
+
+
+def test_of_many_refusals_a_few_are_said(at_work: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access_admin, "LISTED", 2)
+    names = [f"user{number}@example.com" for number in range(5)]
+    users = User.objects.bulk_create(User(email=name, email_as_given=name, is_active=False) for name in names)
+    answer = at_work.submit(USERS, chosen("ban", *users, reason="x"), follow=True)
+    assert said(answer) == [
+        *(f"user{number}@example.com is banned already." for number in (0, 1)),
+        "3 more were refused.",
+    ]
 
 
 @pytest.mark.parametrize(
