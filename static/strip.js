@@ -3,10 +3,13 @@
  * the page's request took, and asks again when a login may have changed: here, in another tab, or while the page was away.
  */
 import { Tabs } from "./jwt_demo/tabs.js";
+import { momentOf } from "./jwt_demo/token-view.js";
 
 /** @typedef {{id: string, name: string}} Session */
 /** @typedef {{name: string, ends: string, accessSecondsLeft: number}} TokenLogin */
 
+// Milliseconds. The script takes turns with the token client, which waits while the strip waits for an answer.
+const PATIENCE = 8000;
 const strip = /** @type {HTMLElement | null} */ (document.querySelector(".strip"));
 
 if (strip) {
@@ -27,8 +30,11 @@ function begin(strip, base) {
   listenForSessions(strip, refresh);
   addEventListener("pageshow", (event) => event.persisted && refresh());
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
-  listenForAnswers(`${base}auth/`, refresh);
+  for (const login of (strip.dataset.logins ?? "").split(" ")) {
+    listenForAnswers(new URL(".", new URL(login, location.href)).href, refresh);
+  }
   for (const button of document.querySelectorAll("[data-end-token]")) {
+    button.toggleAttribute("hidden", false);
     button.addEventListener("click", () => endTokenLogin(strip, tabs, base));
   }
 }
@@ -92,10 +98,11 @@ async function askAndShow(strip, tabs) {
  */
 async function ask(address) {
   try {
-    const response = await fetch(address, { headers: { Accept: "application/json" }, cache: "no-store" });
+    const signal = AbortSignal.timeout(PATIENCE);
+    const response = await fetch(address, { headers: { Accept: "application/json" }, cache: "no-store", signal });
     return response.ok ? await response.json() : undefined;
   } catch {
-    // The server cannot be reached. The strip goes on with what it knew.
+    // The server cannot be reached, or is too slow. The strip goes on with what it knew.
     return undefined;
   }
 }
@@ -122,7 +129,9 @@ function showSession(strip, session) {
   delete strip.dataset.unread;
   strip.dataset.session = session?.id ?? "";
   strip.querySelector('[data-strip="session"]')?.classList.toggle("on", Boolean(session));
-  find(strip, "session", ".more")?.remove();
+  const links = find(strip, "session", ".more");
+  const hadFocus = Boolean(links?.contains(document.activeElement));
+  links?.remove();
   const text = find(strip, "session", "[data-strip-text]");
   if (session) {
     text.replaceChildren("Session: ", bold(session.name));
@@ -130,7 +139,11 @@ function showSession(strip, session) {
     text.textContent = "No session";
   }
   if (isUnread) return;
-  say(strip, session ? "Another session has begun in this browser. Load this page again." : "Your session has ended.");
+  // The bar still names the user of the session that the page was made for.
+  for (const part of document.querySelectorAll("[data-of-session]")) part.toggleAttribute("hidden", true);
+  const news = session ? "Another session has begun in this browser." : "Your session has ended.";
+  const said = say(strip, `${news} Load this page again.`);
+  if (hadFocus) said.focus();
 }
 
 /** @param {string} text */
@@ -171,7 +184,7 @@ function showToken(strip, token) {
  */
 function countDown(element, token) {
   const end = Date.now() + token.accessSecondsLeft * 1000;
-  const loginEnd = new Date(token.ends).toUTCString();
+  const loginEnd = momentOf(token.ends).textContent;
   element.title = `The newest access token. After it, a refresh gives the next one, until ${loginEnd} at the latest.`;
   const show = () => {
     const seconds = Math.max(0, Math.ceil((end - Date.now()) / 1000));
@@ -191,7 +204,8 @@ function countDown(element, token) {
 async function endTokenLogin(strip, tabs, base) {
   let isEnded = false;
   await tabs.takeTurn(async () => {
-    const options = { method: "POST", headers: { "Content-Type": "application/json" } };
+    const signal = AbortSignal.timeout(PATIENCE);
+    const options = { method: "POST", headers: { "Content-Type": "application/json" }, signal };
     const response = await fetch(`${base}auth/logout`, options).catch(() => undefined);
     isEnded = Boolean(response?.ok);
   });

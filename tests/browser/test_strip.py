@@ -1,5 +1,6 @@
 """The strip on every page: both logins of this browser, each with its end, and what the last request took."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -101,7 +102,34 @@ def test_the_other_tab_hears_of_each_end(page: Page, site: Site) -> None:
     expect(strip(other)).to_contain_text("No token login")
     strip(page).get_by_role("button", name="end your session").click()
     expect(strip(other)).to_contain_text("No session")
-    expect(strip(other)).to_contain_text("Your session has ended.")
+    expect(strip(other)).to_contain_text("Your session has ended. Load this page again.")
+    expect(other.get_by_role("button", name="Log out", exact=True)).to_be_hidden()
+
+
+def test_a_login_and_a_logout_from_a_page_of_the_api_are_told(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/session/auth/login")
+    body = {"email": "walter@example.com", "password": "correct horse walter"}
+    page.get_by_label("Body of the POST, as JSON").fill(json.dumps(body))
+    page.get_by_role("button", name="Send POST").click()
+    expect(strip(page)).to_contain_text("Another session has begun in this browser.")
+    expect(strip(page)).to_contain_text("Session: Walter")
+    page.goto(f"{site.url}/session/auth/logout")
+    page.get_by_role("button", name="Send POST").click()
+    expect(strip(page)).to_contain_text("Your session has ended.")
+
+
+@pytest.mark.exhaustive
+def test_an_answer_that_never_comes_keeps_the_token_client_waiting_for_seconds_only(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    page = visit(refusals=("/browser-now",))
+    token_login(page, site, "walter")
+    other = page.context.new_page()
+    other.route("**/browser-now", lambda route: None)
+    with other.expect_request("**/browser-now"):
+        other.goto(f"{site.url}/glossary/")
+    page.reload()
+    expect(state(page)).to_have_text("You are logged in.", timeout=30_000)
 
 
 def test_the_token_page_and_its_strip_agree(page: Page, site: Site) -> None:
