@@ -18,7 +18,7 @@ from config.navigation import Link, has_mailbox, links
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def home(request: HttpRequest) -> HttpResponse:
-    """Both flows side by side, step by step. A POST with `play` plays them for a throwaway user; 405 without the lab.
+    """Both flows side by side, step by step. A POST with `play` plays them for throwaway users; 405 without the lab.
 
     Raises `BadRequest` for another POST.
     """

@@ -1,4 +1,7 @@
-"""The links at the top of every page. Every visitor gets the same links in the same order, also on an error page."""
+"""The links at the top of every page, in the same order for every visitor, also on an error page.
+
+Outside the demo only staff get the link to the admin, and an error page does not know who is staff.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,10 @@
 /** Sends the requests of a page of the browsable API, and shows each answer in the page. */
 const region = find("#answer");
 
-for (const form of document.querySelectorAll("form[data-method]")) form.addEventListener("submit", submit);
+for (const form of document.querySelectorAll("form[data-method]")) {
+  form.hidden = false;
+  form.addEventListener("submit", submit);
+}
 
 /**
  * @param {string} selector
@@ -14,8 +17,12 @@ function find(selector) {
 /** @param {SubmitEvent} event */
 async function submit(event) {
   event.preventDefault();
+  // A second press would send the request a second time.
+  if (region.ariaBusy === "true") return;
+  region.ariaBusy = "true";
   const form = event.currentTarget;
   const text = await answer(form.dataset.method, form.elements.body?.value).catch((error) => error.message);
+  region.ariaBusy = "false";
   region.hidden = false;
   find("#answer pre").textContent = text;
   find("#answer h2").focus();

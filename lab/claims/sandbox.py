@@ -36,6 +36,7 @@ from security.conf import conf as security_conf
 from security.housekeeping import task
 from security.models import KnownClient, PendingRevocation, SecurityEvent, UserAccess
 from security.users import user_key
+from security.waits import Busy
 from sessions_demo import store
 from sessions_demo.models import DeviceSession
 
@@ -119,11 +120,13 @@ class Browser:
     def log_in(self, person: Person, flow: str, **body: Any) -> Answer:
         """Logs `person` in by one of the flows; in the JWT flow this browser then holds the access token.
 
-        Raises `RuntimeError` if the login fails.
+        Raises `Busy` if the site cannot log anybody in now, and `RuntimeError` if the login fails.
         """
         if flow == "session" and not self.cookie(settings.CSRF_COOKIE_NAME):
             self.get("/session/api/")
         answer = self.post(f"/{flow}/auth/login", {"email": person.email, "password": person.password, **body})
+        if answer.status == 503:
+            raise Busy
         if answer.status != 200:
             raise RuntimeError(f"the login itself failed with {answer.status}")
         self.keep(answer)

@@ -1,5 +1,5 @@
-"""Dana's logins on the home page: one throwaway person logs in both ways, opens two pages and logs out. Then a copy of
-the cookie and a copy of the access token are tried. Each step of the two lanes gets the numbers of its own requests."""
+"""Dana's logins on the home page. In each lane a throwaway person, called Dana, logs in, opens two pages and logs out.
+Then a copy of the cookie and a copy of the access token are tried. Each step gets the numbers of its own requests."""
 
 import time
 from collections import Counter

@@ -39,7 +39,6 @@ PAGES = {name: (title, f"lab:{name}") for name, title, _ in LAB_PAGES} | {
     "token-page": ("the token page", "jwt:client_page"),
     "admin": ("the admin", "admin:index"),
 }
-TITLES = {name: title for name, title, _ in LAB_PAGES}
 # The filter by whether a claim has a proof.
 STATUSES = {"ready": "has a proof", "none": "without a proof"}
 VERDICTS = {"holds": Verdict.HOLDS, "if": Verdict.CONDITIONAL, "wrong": Verdict.WRONG}
@@ -95,7 +94,7 @@ class Row:
 
 
 def _link_to(slug: str) -> tuple[str, str]:
-    name, view = PAGES.get(slug, (TITLES.get(slug, slug), f"lab:{slug}"))
+    name, view = PAGES.get(slug, (slug, f"lab:{slug}"))
     try:
         return name, reverse(view)
     except NoReverseMatch:
@@ -166,7 +165,10 @@ def _count(results: list[Result]) -> str:
         return ""
     held = Counter(result.verdict for result in ran if result.status is Status.PROVED)
     hold, under, wrong = (held[verdict] for verdict in VERDICTS.values())
-    wording = f"as expected {held.total()}: {hold} hold, {under} hold if, {wrong} do{'es' * (wrong == 1)} not"
+    wording = (
+        f"as expected {held.total()}: {hold} hold{'s' * (hold == 1)}, {under} hold{'s' * (under == 1)} if, "
+        f"{wrong} do{'es' * (wrong == 1)} not"
+    )
     other = len(ran) - held.total()
     return wording + (f"; {other} not as expected" if other else "")
 

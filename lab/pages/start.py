@@ -13,13 +13,14 @@ from lab.experiments.coat_check import STEPS
 from lab.pages import render_page
 
 FIRST = next(iter(STEPS))
+NOT_ASKED = "The form did not ask for the requests, so none was sent. Press “Ask the server”."
 UNKNOWN = "There is no such answer. Choose one of the answers below."
 
 
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest, name: str = FIRST) -> HttpResponse:
-    """One step. 404 for an unknown step, 400 for an answer that its question does not have."""
+    """One step. 404 for an unknown step, 400 for an unknown answer, and for a form without `ask`."""
     step = STEPS.get(name)
     if step is None:
         raise Http404
@@ -29,8 +30,9 @@ def page(request: HttpRequest, name: str = FIRST) -> HttpResponse:
     if request.method != "POST":
         return render_page(request, "lab/start.html", context)
     guess = request.POST.get("guess", "")
-    if "ask" not in request.POST or (guess and guess not in step.answers):
-        return render_page(request, "lab/start.html", context | {"problem": UNKNOWN}, {"error": UNKNOWN}, 400)
+    problem = NOT_ASKED if "ask" not in request.POST else UNKNOWN if guess and guess not in step.answers else ""
+    if problem:
+        return render_page(request, "lab/start.html", context | {"problem": problem}, {"error": problem}, 400)
     outcome = coat_check.play(step)
     found = {"guess": step.answers.get(guess, ""), "right": step.answers.get(outcome.right, "")}
     return render_page(request, "lab/start.html", context | found | {"exchanges": outcome.exchanges}, found)

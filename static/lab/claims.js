@@ -6,6 +6,7 @@ const form = document.getElementById("run");
 const status = document.querySelector("[data-status-line]");
 const live = document.querySelector("[data-live]");
 const progress = document.querySelector("progress");
+const number = document.querySelector("[data-done]");
 const stop = document.querySelector("[data-stop]");
 const results = new Map();
 let running = false;
@@ -18,6 +19,11 @@ document.addEventListener("click", (event) => {
   else if (!running) run([...runnable(button)], button);
 });
 if (live) live.hidden = false;
+
+// The text of a cell lies over other cells. Escape puts it away until the next one is pointed at.
+const board = document.querySelector(".board");
+document.addEventListener("keydown", ({ key }) => key === "Escape" && board?.classList.add("quiet"));
+for (const event of ["mouseover", "focusin"]) document.addEventListener(event, () => board?.classList.remove("quiet"));
 
 /** The claims whose proofs this button runs: rows or cells, each with the address of its proof in `data-claim`. */
 function runnable({ dataset }) {
@@ -34,7 +40,6 @@ async function run(claims, pressed) {
   try {
     for (const claim of claims) {
       if (!running) break;
-      if (claims.length > 1) say(`${done} of ${claims.length}`);
       await prove(claim);
       show(++done, claims.length);
     }
@@ -123,16 +128,19 @@ function item({ asked, seen, true: right, limit }) {
 
 function count() {
   const field = document.querySelector("[data-count]");
-  if (field) field.textContent = `${counted([...results.values()])}.`;
+  const words = counted([...results.values()]);
+  if (field && words) field.textContent = `${words}.`;
 }
 
-/** Counts in the words of `_count` in lab/pages/claims.py. */
+/** Counts in the words of `_count` in lab/pages/claims.py. "" if no proof could run here. */
 function counted(all) {
   const ran = all.filter(({ needs }) => !needs);
+  if (ran.length === 0) return "";
   const right = ran.filter(({ status }) => status === "proved");
   const number = (verdict) => right.filter((result) => result.verdict === verdict).length;
-  const wrong = number("does not hold");
-  const words = `As expected ${right.length}: ${number("holds")} hold, ${number("holds, if")} hold if, ${wrong} do${wrong === 1 ? "es" : ""} not`;
+  const [hold, under, wrong] = ["holds", "holds, if", "does not hold"].map(number);
+  const s = (count) => (count === 1 ? "s" : "");
+  const words = `As expected ${right.length}: ${hold} hold${s(hold)}, ${under} hold${s(under)} if, ${wrong} do${wrong === 1 ? "es" : ""} not`;
   const other = ran.length - right.length;
   return words + (other ? `; ${other} not as expected` : "");
 }
@@ -146,12 +154,15 @@ function summary(claims, done) {
   const wrong = run.filter(({ status }) => status === "contradicted").map(({ id }) => id);
   const late = run.filter(({ needs }) => needs).length;
   const ended = done < claims.length ? `Stopped after ${done} of ${claims.length}` : `Done, ${done} of ${claims.length}`;
-  return `${ended}. ${counted(run)}${wrong.length ? ` (${wrong.join(", ")})` : ""}${late ? `; ${late} not run here` : ""}.`;
+  const parts = [counted(run) + (wrong.length ? ` (${wrong.join(", ")})` : ""), late ? `${late} not run here` : ""];
+  return `${ended}. ${parts.filter(Boolean).join("; ")}.`;
 }
 
 function show(done, of) {
   if (!stop) return;
-  stop.hidden = progress.hidden = of === 0;
+  stop.hidden = progress.hidden = number.hidden = of === 0;
+  // No live region: a screen reader would read 117 of them out. It finds the same number in the progress bar.
+  number.textContent = `${done} of ${of}`;
   progress.max = of || 1;
   progress.value = done;
 }

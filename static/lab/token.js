@@ -106,6 +106,7 @@ const indented = (value) => (value === undefined ? "Nothing that can be read." :
 
 async function trySecret([head, body, sent], header, secret) {
   const title = h("h3", {}, "The signature under that secret");
+  if (!globalThis.crypto?.subtle) return [title, h("p", {}, "This browser can try a secret only over https or on localhost.")];
   const { alg } = isObject(header) ? header : {};
   if (!Object.hasOwn(HASHES, alg)) return [title, h("p", {}, "The header names no HMAC, so no secret can be tried.")];
   const encode = (text) => new TextEncoder().encode(text);

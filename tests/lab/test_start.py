@@ -80,6 +80,8 @@ def test_the_answer_says_what_is_so_whatever_was_guessed(browser: Browser, guess
 def test_an_unknown_guess_is_refused_with_a_sentence(db: None, browser: Browser) -> None:
     answer = browser.submit("/start/", {"ask": "1", "guess": "the coat"})
     assert (answer.status_code, "There is no such answer." in answer.content.decode()) == (400, True)
+    answer = browser.submit("/start/", {"guess": "letter"})
+    assert (answer.status_code, "Press “Ask the server”." in answer.content.decode()) == (400, True)
 
 
 def test_a_body_that_does_not_ask_plays_nothing(db: None, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
