@@ -53,7 +53,7 @@ servers: $(VENV)/.dev  ## tests which web servers do what the site needs (ONLY=g
 zoo: $(VENV)/.dev  ## sends spoofed identities to Caddy, nginx, HAProxy and each Python server: about two minutes
 	@exec $(BIN)/python -m benchmarks.zoo
 
-pictures: $(VENV)/.dev  ## takes the README's pictures from a running site, in Chromium
+pictures: $(VENV)/.dev  ## takes the README's pictures in Chromium, from a site that it starts
 	@exec $(BIN)/python -m tests.browser.pictures
 
 check: $(VENV)/.dev  ## checks style, types, migrations and deployment settings

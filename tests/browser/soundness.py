@@ -8,9 +8,9 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
 # Returns only the findings: axe's whole answer has a megabyte of checks that passed.
-ASK_AXE = """async ([part, options]) => {
+ASK_AXE = """async (options) => {
     // To read a stylesheet that imports another, axe would put a <style> into the page, which the policy refuses.
-    const found = await axe.run(part, {...options, preload: false, resultTypes: ["violations", "incomplete"]});
+    const found = await axe.run({...options, preload: false, resultTypes: ["violations", "incomplete"]});
     return [...found.violations, ...found.incomplete.filter(rule => rule.id === "color-contrast")].map(rule => ({
         rule: rule.id,
         sure: found.violations.includes(rule),
@@ -44,10 +44,8 @@ FIRST_VIEW = View(360, "light")
 OTHER_VIEWS = [View(360, "dark"), View(1280, "light"), View(1280, "dark"), View(360, "light", spaced=True)]
 
 
-def assert_sound(
-    page: Page, views: list[View], part: str = "html", unsure: bool = True, without: Iterable[str] = ()
-) -> None:
-    """`part` is a selector: only this part of the page is checked. `without`: rules of axe that are left out.
+def assert_sound(page: Page, views: list[View], unsure: bool = True, without: Iterable[str] = ()) -> None:
+    """`without`: rules of axe that are left out.
 
     `unsure`: also fails where axe cannot tell the contrast, as in drawings, signs and wide tables.
     """
@@ -58,7 +56,7 @@ def assert_sound(
         colours = [rule for rule in ("color-contrast", "link-in-text-block") if rule not in without]
         others = {"rules": {rule: {"enabled": False} for rule in without}}
         options: dict[str, Any] = {"runOnly": colours} if view.theme == "dark" else others
-        objections = axe(page, part, unsure, **options)
+        objections = axe(page, unsure, **options)
         assert not objections, f"{view}: {objections}"
         assert_fits(page)
     page.set_viewport_size({"width": 320, "height": 640})
@@ -76,9 +74,9 @@ def look(page: Page, view: View) -> None:
     page.evaluate("document.getAnimations().forEach(it => it instanceof CSSTransition && it.finish())")
 
 
-def axe(page: Page, part: str = "html", unsure: bool = True, **options: Any) -> list[str]:
+def axe(page: Page, unsure: bool = True, **options: Any) -> list[str]:
     """The findings of axe and, if `unsure`, the places where it could not tell the contrast."""
-    found = page.evaluate(ASK_AXE, [part, options])
+    found = page.evaluate(ASK_AXE, options)
     return [f"{rule['rule']}: {node}" for rule in found if rule["sure"] or unsure for node in rule["nodes"]]
 
 

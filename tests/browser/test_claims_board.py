@@ -1,9 +1,14 @@
 """The board of the claims in a browser: cells change while proofs run, and each says its text."""
 
+import re
+
+import pytest
 from playwright.sync_api import Page, expect
 
 from lab.claims.catalogue import BY_ID
 from tests.running import Site
+
+pytestmark = pytest.mark.browser
 
 
 def test_a_cell_shows_its_text_on_focus_and_leads_to_its_claim(page: Page, site: Site) -> None:
@@ -15,6 +20,8 @@ def test_a_cell_shows_its_text_on_focus_and_leads_to_its_claim(page: Page, site:
     box = cell.locator(".cell-text").bounding_box()
     assert box
     assert box["height"] > 20
+    page.keyboard.press("Escape")
+    expect(cell.locator(".cell-text")).to_have_css("clip-path", "inset(50%)")
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{site.url}/claims/C1/")
 
@@ -32,10 +39,12 @@ def test_running_a_part_changes_its_cells_and_counts_them(page: Page, site: Site
 
 def test_stop_ends_a_run_and_says_how_far_it_came(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/claims/")
-    page.get_by_role("button", name="Run all 117 proofs").click()
-    expect(page.locator("[data-status-line]")).to_contain_text(" of 117")
+    page.get_by_role("button", name=f"Run all {len(BY_ID)} proofs").click()
+    expect(page.locator("[data-done]")).to_have_text(re.compile(rf"^[1-9]\d* of {len(BY_ID)}"), timeout=20_000)
     page.get_by_role("button", name="Stop").click()
-    expect(page.locator("[data-status-line]")).to_contain_text("of 117. As expected", timeout=20_000)
+    stopped = re.compile(rf"^Stopped after \d+ of {len(BY_ID)}\. As expected")
+    expect(page.locator("[data-status-line]")).to_have_text(stopped, timeout=20_000)
+    expect(page.locator("[data-done]")).to_be_hidden()
     expect(page.locator('.cell[data-state="running"]')).to_have_count(0)
 
 

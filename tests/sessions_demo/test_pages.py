@@ -214,7 +214,7 @@ def test_a_page_for_who_asked_json_is_an_error_in_json(at_alice: Visitor, path: 
 @pytest.mark.parametrize(
     ("reason", "code", "sentence"),
     [
-        ("is_active changed", "revoked", "Your access was revoked"),
+        ("deactivated", "revoked", "Your access was revoked"),
         ("ended by administrator 1", "revoked", "Your access was revoked"),
         ("ended by its owner", "owner", "This session was ended"),
         ("expired", "expired", "Your session has run out"),

@@ -62,6 +62,7 @@ def test_two_superusers_cannot_ban_each_other_by_their_pages_at_once(pg_site: Si
     emails = pg_arena.people("superuser", 2)
     ids = [rows(pg_site, "SELECT id FROM accounts_user WHERE email = %s", email)[0][0] for email in emails]
     visitors = [Visitor(pg_site), Visitor(pg_site)]
+    forms = [{"email": email, "role": "admin", "is_superuser": "on"} for email in emails]
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with psycopg.connect(pg_site.environment["DATABASE_URL"], autocommit=True) as database:
         [(others,)] = rows(pg_site, "SELECT array_agg(id) FROM accounts_user WHERE is_superuser AND is_active")
@@ -69,16 +70,18 @@ def test_two_superusers_cannot_ban_each_other_by_their_pages_at_once(pg_site: Si
         database.execute("UPDATE accounts_user SET is_superuser = true, role = 'admin' WHERE id = ANY(%s)", [ids])
         for visitor, email in zip(visitors, emails, strict=True):
             visitor.log_in(email, "demo-only-alice")
-        with ThreadPoolExecutor(2) as pool:
-            with database.transaction():
-                database.execute("SELECT id FROM accounts_user WHERE id = ANY(%s) FOR UPDATE", [ids])
-                answers = [
-                    pool.submit(visitor.submit, f"{USERS}{pk}/change/", email=email, role="admin", is_superuser="on")
-                    for visitor, pk, email in zip(visitors, ids[::-1], emails[::-1], strict=True)
-                ]
-                until(lambda: rows(pg_site, waiting) == [(2,)], 8)
-            assert sorted(answer.result().status for answer in answers) == [200, 302]
-        database.execute("UPDATE accounts_user SET is_superuser = id = ANY(%s)", [others])
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                with database.transaction():
+                    database.execute("SELECT id FROM accounts_user WHERE id = ANY(%s) FOR UPDATE", [ids])
+                    answers = [
+                        pool.submit(visitor.submit, f"{USERS}{pk}/change/", **form)
+                        for visitor, pk, form in zip(visitors, ids[::-1], forms[::-1], strict=True)
+                    ]
+                    until(lambda: rows(pg_site, waiting) == [(2,)], 8)
+                assert sorted(answer.result().status for answer in answers) == [200, 302]
+        finally:
+            database.execute("UPDATE accounts_user SET is_superuser = id = ANY(%s)", [others])
     assert len(rows(pg_site, "SELECT 1 FROM accounts_user WHERE id = ANY(%s) AND is_active", ids)) == 1
 
 
