@@ -26,13 +26,13 @@ from security import events, statements
 from security.backends import InvalidCredentials, note_last_login, record_login
 from security.client import Client
 from security.database_time import database_now
+from security.devices import AGAIN
 from security.models import SecurityEvent
 from security.revocation import revoke_access, revoke_if_changed
 from security.signals import send_after_commit, token_reuse_detected
 from security.transactions import write_transaction
 from security.users import access_of, changed_fields, stored_users, user_key
 
-AGAIN = "logged in again"
 # How long a refresh token from before `cycle_key` can still log out: the logout may have been sent just before. If this
 # were longer, a thief's copy could log out a user who has changed the password.
 LOGOUT_GRACE = timedelta(seconds=10)

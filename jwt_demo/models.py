@@ -17,6 +17,7 @@ from jwt_demo.tokens import RefreshToken
 from security.client import USER_AGENT_LENGTH, Client, name_of
 from security.database_time import database_now
 from security.dates import moment
+from security.devices import BY_OWNER
 from security.models import UserAccess
 from security.users import access_of, active_users, key_expression
 
@@ -62,8 +63,8 @@ class Verdict(Enum):
     INVALID = "it is not valid here: refuse it and change nothing"
 
 
-# After every other reason, an administrator revoked the access or the account was changed. A refused refresh says so.
-BY_OWNER = ("logged out", "logged out everywhere", "logged in again", "ended by its owner")
+# After a reason that is neither here nor the owner's, an administrator revoked the access or the account was changed. A
+# refused refresh says so.
 BY_ITSELF = ("expired", "blacklisted", "token reused", "token reused after the grace period")
 
 

@@ -31,6 +31,7 @@ from security import origin, passwords
 from security.authentication import credential_role, row_of
 from security.backends import verify
 from security.client import Client
+from security.devices import AGAIN
 from security.exceptions import UNAVAILABLE
 from security.outages import OUTAGE_RETRY_AFTER, OUTAGES
 from security.permissions import IsAdmin
@@ -184,7 +185,7 @@ class Login(TokenView):
         before, transport = cookies.presented(request._request, {})
         if body["transport"] == transport and (token := cookies.good(before)):
             # The browser will replace that cookie, and could not end the family of the old token any more.
-            lifecycle.end(token, None, lifecycle.AGAIN)
+            lifecycle.end(token, None, AGAIN)
         return self.answer(issued)
 
 

@@ -1,6 +1,6 @@
 """The devices a user is logged in on, in both flows, and the interface by which they are listed and ended.
 
-Gives `Flow`, what each flow registers in its `AppConfig.ready`, `FLOWS`, and `counted`.
+Gives `Flow`, what each flow registers in its `AppConfig.ready`, `FLOWS`, the reasons `BY_OWNER`, and `counted`.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,10 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from security.client import name_of
+
+AGAIN = "logged in again"
+# The owner of a device knows of these ends. After another one, except by time, pages and APIs say that it was revoked.
+BY_OWNER = ("logged out", "logged out everywhere", "ended by its owner", AGAIN)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from security import events
 from security.backends import InvalidCredentials, bind_session, has_session, record_login
 from security.client import Client
 from security.database_time import database_now
+from security.devices import AGAIN
 from security.outages import DATABASE_OUTAGES, OUTAGES, refuses
 from security.revocation import revoke_if_changed
 from security.users import access_of, current_users, pk_of, role_of, stored_users, user_key
@@ -48,7 +49,6 @@ from sessions_demo.record import (
 from sessions_demo.set_expiry import row_end
 from sessions_demo.store import SessionStore
 
-AGAIN = "logged in again"
 # A key of `request.META`: whether the answer may delete the session cookie.
 ENDED = "SESSION_ENDED"
 

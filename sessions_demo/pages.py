@@ -25,6 +25,7 @@ from django.views.generic import FormView, TemplateView
 
 from security.backends import InvalidCredentials, verify
 from security.client import name_of
+from security.devices import BY_OWNER
 from security.outages import DATABASE_OUTAGES
 from security.passwords import MAXIMUM_LENGTH
 from security.revocation import revoke_access
@@ -36,8 +37,6 @@ from sessions_demo.models import DeviceSession
 from sessions_demo.record import ABSOLUTE_END, DEVICE, IDLE_END, REAUTHENTICATED, REMEMBER, ROLE, SEEN
 
 LABELS = {"email": ("E-mail address", forms.EmailInput), "username": ("User name", forms.TextInput)}
-# The user knows of these ends, so the login page does not call them a revocation.
-BY_OWNER = ("logged out", "logged out everywhere", "ended by its owner", lifecycle.AGAIN)
 
 
 class LoginForm(forms.Form):
