@@ -47,8 +47,10 @@ class UserForm(DjangoUserChangeForm):
             list(bans.lock_with_superusers(self.instance.pk))  # Django's page is one transaction
         if changed.get("is_active") is False and (refused := bans.refusal_to_ban(self.instance, self.by)):
             self.add_error("is_active", refused)
-        for name in changed.keys() - {"is_active"} if bans.is_last_superuser(self.instance) else ():
-            self.add_error(name, "This is the last superuser. Name another superuser first.")
+        demoted = changed.keys() - {"is_active"}
+        if demoted and bans.is_last_superuser(self.instance):
+            for name in demoted:
+                self.add_error(name, "This is the last superuser. Name another superuser first.")
         return cleaned
 
     def _unchanged(self) -> set[str]:

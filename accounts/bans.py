@@ -23,7 +23,7 @@ def refusal_to_ban(user: User, by: User) -> str:
 
 
 def is_last_superuser(user: User) -> bool:
-    """Whether without `user` nobody could do everything in the admin. A superuser of another role cannot open it."""
+    """Whether `user` is the only active superuser who can open the admin, which also needs the role `admin`."""
     superusers = User.objects.filter(is_superuser=True, is_active=True, role=User.Role.ADMIN)
     return superusers.filter(pk=user.pk).exists() and not superusers.exclude(pk=user.pk).exists()
 

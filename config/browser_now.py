@@ -74,8 +74,8 @@ def session_of(request: HttpRequest) -> dict[str, Any]:
 def token_login_of(request: HttpRequest) -> dict[str, Any]:
     """The token login that the refresh cookie of this request would go on with now, by one statement; {} without one.
 
-    It rotates nothing. A login that was ended, a user who was banned, and a token that was used before give {}. So who
-    has copied a refresh token can ask whether it is still the newest. Only its use, a refresh, detects the theft.
+    It rotates nothing. A login that was ended, a user who was banned, and a token that was used before give {}. So a
+    thief with a copy of a refresh token can ask whether it is still the newest. Only a refresh detects the theft.
     """
     token = cookies.good(request.COOKIES.get(conf.JWT_REFRESH_COOKIE_NAME))
     family = family_for_rotation(token["sid"]) if token else None
