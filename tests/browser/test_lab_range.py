@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from lab.claims.catalogue import BY_ID
 from tests.running import Site
 
 pytestmark = pytest.mark.browser
@@ -20,6 +21,14 @@ def test_the_tables_are_read_on_a_phone_as_cards_and_on_a_screen_as_tables(page:
         expect(table.get_by_role("row").nth(1).get_by_role("cell")).to_have_count(5)
         expect(table.get_by_role("columnheader").nth(1)).to_have_text("reads it")
         expect(page.locator(".matrix-column").first).to_be_visible(visible=not heads)
+
+
+def test_a_proof_that_cannot_run_here_is_not_counted(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/claims/?part={BY_ID['C55'].part}")
+    counted = page.locator("[data-count]").inner_text()
+    page.locator("#C55").get_by_role("button", name="Run").click()
+    expect(page.locator("[data-status-line]")).to_contain_text("C55: not run here.")
+    expect(page.locator("[data-count]")).to_have_text(counted)
 
 
 def test_a_claim_that_cannot_be_tried_here_says_so_and_what_was_recorded(page: Page, site: Site) -> None:

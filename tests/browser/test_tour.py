@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import session_login
-from tests.running import Site
+from tests.running import Site, until
 from tests.sampling import sampled
 from tests.site.backstage import Backstage
 
@@ -172,6 +172,21 @@ def test_a_request_is_sent_from_the_page_of_its_address(page: Page, site: Site, 
     page.get_by_text("DELETE", exact=True).click()
     page.get_by_role("button", name="Send DELETE").click()
     expect(page.locator("#answer")).to_contain_text("HTTP 204")
+
+
+def test_a_request_of_the_api_is_sent_once_while_its_answer_is_awaited(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/session/auth/logout")
+    sent: list[Route] = []
+    page.route("**/session/auth/logout", lambda route: sent.append(route))
+    button = page.get_by_role("button", name="Send POST")
+    button.click()
+    until(lambda: page.wait_for_timeout(20) or sent)
+    button.click()
+    page.wait_for_timeout(300)
+    assert len(sent) == 1
+    sent[0].continue_()
+    expect(page.locator("#answer")).to_contain_text("HTTP 200")
+    page.unroute("**/session/auth/logout")
 
 
 def test_without_a_script_the_documentation_lists_the_endpoints(visit: Callable[..., Page], site: Site) -> None:

@@ -31,6 +31,12 @@ def test_a_browser_without_a_login_costs_no_statement(
         assert told(browser) == NOBODY
 
 
+def test_the_bytes_of_the_cookies_are_counted_as_they_were_sent(browser: Browser) -> None:
+    # A server gives each byte as one character (PEP 3333). The UTF-8 of an accented letter has two.
+    page = browser.get("/glossary/", headers={"Cookie": "a=é".encode().decode("latin-1")}).content.decode()
+    assert "· 4 bytes of cookies" in page
+
+
 def test_each_login_is_told_with_the_name_of_its_user(alice: User, bob: User) -> None:
     holder = logged_in("bob@example.com")
     assert told(holder)["session"] is None

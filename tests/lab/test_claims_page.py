@@ -95,7 +95,23 @@ def test_a_part_is_run_by_a_form_for_so_long_and_no_longer(
     monkeypatch.setattr(claims, "MAX_SECONDS", 0)
     page = browser.submit("/claims/", {"part": "introduction"})
     assert "Seen just now." not in text_of(page)
-    assert "were not run" in text_of(page)
+    assert "2 of this part were not run" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        ([Verdict.HOLDS], "as expected 1: 1 holds, 0 hold if, 0 do not"),
+        (
+            [Verdict.HOLDS, Verdict.HOLDS, Verdict.CONDITIONAL, Verdict.WRONG],
+            "as expected 4: 2 hold, 1 holds if, 1 does not",
+        ),
+        ([], ""),
+    ],
+)
+def test_results_are_counted_in_the_right_number(verdicts: list[Verdict], said: str) -> None:
+    by_verdict = {claim.expected: claim for claim in CLAIMS}
+    assert claims._count([Result(by_verdict[verdict], verdict=verdict) for verdict in verdicts]) == said
 
 
 @pytest.mark.parametrize(

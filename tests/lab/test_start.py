@@ -1,6 +1,7 @@
 """The coat check: what its requests prove, what they leave behind, and what its pages accept."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,8 @@ from lab.experiments import coat_check
 from lab.experiments.coat_check import STEPS
 from lab.experiments.scenarios import SCENARIOS
 from lab.pages.start import address
+from security.waits import Busy
+from sessions_demo import views
 from sessions_demo.models import DeviceSession
 from tests.conftest import Browser
 
@@ -88,6 +91,26 @@ def test_a_body_that_does_not_ask_plays_nothing(db: None, browser: Browser, monk
     monkeypatch.setattr(coat_check, "play", pytest.fail)
     assert browser.submit("/start/", {"guess": "letter"}).status_code == 400
     assert browser.submit("/", {"guess": "letter"}).status_code == 400
+
+
+def busy(*_: Any, **__: Any) -> None:
+    raise Busy
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("address", "body"), [("/", {"play": "1"}), ("/start/", {"ask": "1"})])
+def test_while_no_login_is_possible_a_demonstration_is_unavailable(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, address: str, body: dict[str, str]
+) -> None:
+    monkeypatch.setattr(views, "verify", busy)
+    assert browser.submit(address, body).status_code == 503
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_outage_in_the_middle_is_not_told_as_a_refusal(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views.Whoami, "get", busy)
+    assert browser.submit("/start/come-back/", {"ask": "1", "guess": "letter"}).status_code == 503
+    assert not User.objects.exists()
 
 
 def test_an_unknown_step_is_not_found_and_the_first_has_one_address(db: None, browser: Browser) -> None:

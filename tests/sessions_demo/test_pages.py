@@ -148,6 +148,10 @@ def test_the_others_are_ended_by_page(at_alice: Visitor, second: Visitor, at_bob
     assertNotContains(shown, 'name="others"')
 
 
+def test_a_link_cannot_say_that_the_others_were_ended(at_alice: Visitor, second: Visitor) -> None:
+    assertNotContains(at_alice.get(f"{DEVICES_PAGE}?ended=others"), "were ended")
+
+
 def test_this_browser_comes_first_in_the_list(at_alice: Visitor, second: Visitor) -> None:
     for visitor in (at_alice, second):
         first, other = visitor.get(DEVICES_PAGE).context["devices"]
