@@ -48,7 +48,7 @@ class UserForm(DjangoUserChangeForm):
         if changed.get("is_active") is False and (refused := bans.refusal_to_ban(self.instance, self.by)):
             self.add_error("is_active", refused)
         demoted = changed.keys() - {"is_active"}
-        if demoted and bans.is_last_superuser(self.instance):
+        if demoted and bans.are_last_superusers([self.instance]):
             for name in demoted:
                 self.add_error(name, "This is the last superuser. Name another superuser first.")
         return cleaned
@@ -103,7 +103,14 @@ class UserAdmin(AccessAdmin, LargeTableAdmin, DjangoUserAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Also refused for the last superuser."""
-        return super().has_delete_permission(request, obj) and not (obj and bans.is_last_superuser(obj))
+        return super().has_delete_permission(request, obj) and not (obj and bans.are_last_superusers([obj]))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Also refuses to delete all superusers together, none of whom is the last one."""
+        listed, counts, needed, protected = super().get_deleted_objects(objs, request)
+        if len(objs) > 1 and bans.are_last_superusers(objs):
+            protected = [*protected, "These are all superusers. Name another superuser first."]
+        return listed, counts, needed, protected
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change=change, **kwargs)

@@ -1,8 +1,10 @@
 """Bans: the account is not active, and its access was revoked.
 
 Needs `accounts.models` and `security.revocation`. Gives `ban` and `lift`, for each why it is refused, the lock that a
-refusal needs, and whether a user is the last superuser.
+refusal needs, and whether users are the last superusers.
 """
+
+from collections.abc import Iterable
 
 from django.db.models import Q, QuerySet
 
@@ -17,15 +19,16 @@ def refusal_to_ban(user: User, by: User) -> str:
         return f"{user.email_as_given} is banned already."
     if user.pk == by.pk:
         return "You cannot ban yourself."
-    if is_last_superuser(user):
+    if are_last_superusers([user]):
         return f"{user.email_as_given} is the last superuser and cannot be banned. Name another superuser first."
     return ""
 
 
-def is_last_superuser(user: User) -> bool:
-    """Whether `user` is the only active superuser who can open the admin, which also needs the role `admin`."""
+def are_last_superusers(users: Iterable[User]) -> bool:
+    """Whether without `users` no active superuser could open the admin, which also needs the role `admin`."""
     superusers = User.objects.filter(is_superuser=True, is_active=True, role=User.Role.ADMIN)
-    return superusers.filter(pk=user.pk).exists() and not superusers.exclude(pk=user.pk).exists()
+    keys = set(superusers.values_list("pk", flat=True))
+    return bool(keys) and keys <= {user.pk for user in users}
 
 
 def lock_with_superusers(pk: int) -> QuerySet[User]:

@@ -179,6 +179,15 @@ def test_the_last_superuser_stays_one(admin: User, alice: User, at_work: Browser
     assert at_work.submit(page(admin), form).status_code == 302
 
 
+def test_all_superusers_are_not_deleted_together(admin: User, alice: User, bob: User, at_work: Browser) -> None:
+    User.objects.filter(pk=alice.pk).update(is_superuser=True, role=User.Role.ADMIN)
+    answer = at_work.submit(USERS, chosen("delete_selected", admin, alice, bob, post="yes"))
+    assert "These are all superusers. Name another superuser first." in answer.content.decode()
+    assert User.objects.filter(pk__in=[admin.pk, alice.pk, bob.pk]).count() == 3
+    at_work.submit(USERS, chosen("delete_selected", alice, bob, post="yes"))
+    assert list(User.objects.filter(pk__in=[admin.pk, alice.pk, bob.pk])) == [admin]
+
+
 def test_the_last_superuser_is_not_deleted(admin: User, alice: User, at_work: Browser) -> None:
     assert at_work.submit(page(admin, "delete"), {"post": "yes"}).status_code == 403
     at_work.submit(USERS, chosen("delete_selected", admin, alice, post="yes"))
