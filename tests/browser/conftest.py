@@ -15,13 +15,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Error, Page, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Error,
+    Page,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.soundness import FIRST_VIEW, OTHER_VIEWS, assert_sound
 from tests.running import ROOT, Site, of_this_machine
 from tests.site.backstage import Backstage
 
 EVIDENCE = ROOT / "var" / "browser"
+# Milliseconds. One password check of a default Django project takes two seconds on a busy machine.
+PATIENCE = 20_000
+expect.set_options(timeout=PATIENCE)
 Options = tuple[tuple[str, Any], ...]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SWITCHES = [
@@ -134,7 +147,7 @@ PROFILES: list[Profile] = []
 def new_profile(chromium: Browser, refusals: tuple[str, ...] = (), fresh: bool = False, **options: Any) -> Profile:
     """Opens a profile. `fresh`: no other test uses it later."""
     context, witness = chromium.new_context(**options), Witness(refusals=refusals)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     context.expose_binding("reportViolation", witness.violation)
     context.add_init_script(LISTEN)
     context.on("page", witness.follow)

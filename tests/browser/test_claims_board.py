@@ -29,9 +29,7 @@ def test_a_cell_shows_its_text_on_focus_and_leads_to_its_claim(page: Page, site:
 def test_running_a_part_changes_its_cells_and_counts_them(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/claims/")
     page.locator("#introduction").get_by_role("button", name="Run").click()
-    expect(page.locator("[data-status-line]")).to_have_text(
-        "Done, 2 of 2. As expected 2: 2 hold, 0 hold if, 0 do not.", timeout=20_000
-    )
+    expect(page.locator("[data-status-line]")).to_have_text("Done, 2 of 2. As expected 2: 2 hold, 0 hold if, 0 do not.")
     expect(page.locator("[data-count]")).to_have_text("As expected 2: 2 hold, 0 hold if, 0 do not.")
     expect(page.locator('#introduction [data-state="proved"]')).to_have_count(2)
     expect(page.locator("#C1 [data-now]")).to_have_text("holds, as expected")
@@ -40,10 +38,10 @@ def test_running_a_part_changes_its_cells_and_counts_them(page: Page, site: Site
 def test_stop_ends_a_run_and_says_how_far_it_came(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/claims/")
     page.get_by_role("button", name=f"Run all {len(BY_ID)} proofs").click()
-    expect(page.locator("[data-done]")).to_have_text(re.compile(rf"^[1-9]\d* of {len(BY_ID)}"), timeout=20_000)
+    expect(page.locator("[data-done]")).to_have_text(re.compile(rf"^[1-9]\d* of {len(BY_ID)}"))
     page.get_by_role("button", name="Stop").click()
     stopped = re.compile(rf"^Stopped after \d+ of {len(BY_ID)}\. As expected")
-    expect(page.locator("[data-status-line]")).to_have_text(stopped, timeout=20_000)
+    expect(page.locator("[data-status-line]")).to_have_text(stopped)
     expect(page.locator("[data-done]")).to_be_hidden()
     expect(page.locator('.cell[data-state="running"]')).to_have_count(0)
 

@@ -26,7 +26,7 @@ def test_a_request_is_drawn_in_three_designs_and_fits_a_narrow_screen(
     page.goto(f"{site.url}/lab/gateway/")
     main = page.get_by_role("main")
     main.get_by_role("button", name="Send").and_(main.locator("[value=through]")).click()
-    expect(main.get_by_role("status")).to_contain_text("Shared session answered 200", timeout=20_000)
+    expect(main.get_by_role("status")).to_contain_text("Shared session answered 200")
     for design in DESIGNS:
         drawing = main.locator(f"#trip-{design} sequence-diagram")
         expect(drawing.locator("svg")).to_be_visible()
@@ -44,15 +44,15 @@ def test_a_request_is_sent_by_keyboard_alone(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/lab/gateway/")
     page.locator("button[value=anonymous]").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("answered 401", timeout=20_000)
+    expect(page.get_by_role("status")).to_contain_text("answered 401")
     page.goto(f"{site.url}/lab/scale/")
     page.locator("button[value=turn]").focus()
     page.keyboard.press("Space")
-    expect(page.get_by_role("main").get_by_role("table")).to_contain_text("3 of 6", timeout=20_000)
+    expect(page.get_by_role("main").get_by_role("table")).to_contain_text("3 of 6")
 
 
 def test_the_answers_of_two_servers_are_sound_and_fit(page: Page, sound: Callable[..., None], site: Site) -> None:
     page.goto(f"{site.url}/lab/scale/")
     page.get_by_role("button", name="Send the requests").click()
-    expect(page.get_by_role("main").get_by_role("table")).to_contain_text("6 of 6", timeout=20_000)
+    expect(page.get_by_role("main").get_by_role("table")).to_contain_text("6 of 6")
     sound(page, unsure=False)

@@ -34,7 +34,7 @@ def test_the_story_is_read_from_beginning_to_end_without_javascript(visit: Calla
         expect(page.get_by_role("heading", level=1)).to_have_text(step.title)
         page.get_by_role("main").get_by_role("radio").first.check()
         page.get_by_role("button", name="Ask the server").click()
-        expect(page.locator("#answer [role=status]")).to_contain_text("You guessed", timeout=20_000)
+        expect(page.locator("#answer [role=status]")).to_contain_text("You guessed")
         if number < len(STEPS):
             page.get_by_role("link", name="Next", exact=True).click()
     expect(page.get_by_role("heading", name="Which one for me?")).to_be_visible()
@@ -46,7 +46,7 @@ def test_the_keyboard_is_enough(page: Page, site: Site) -> None:
     page.keyboard.press("Space")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.locator("#answer")).to_contain_text("You guessed it", timeout=20_000)
+    expect(page.locator("#answer")).to_contain_text("You guessed it")
     page.get_by_role("link", name="Next", exact=True).focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Get banned")
@@ -56,7 +56,7 @@ def test_the_keyboard_is_enough(page: Page, site: Site) -> None:
 def test_a_page_of_the_story_is_sound(page: Page, sound: Callable[..., None], site: Site, name: str) -> None:
     page.goto(site.url + address(name))
     page.get_by_role("button", name="Ask the server").click()
-    expect(page.locator("#answer")).to_be_visible(timeout=20_000)
+    expect(page.locator("#answer")).to_be_visible()
     page.get_by_text("requests on the wire").click()
     sound(page, unsure=False)
     for width in (320, 1280):

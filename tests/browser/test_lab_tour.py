@@ -44,7 +44,7 @@ def test_what_a_page_of_the_lab_shows_is_sound(
 ) -> None:
     page.goto(site.url + path)
     page.get_by_role("main").get_by_role("button", name=button).first.click()
-    expect(page.get_by_role("main").get_by_text(shown).first).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("main").get_by_text(shown).first).to_be_visible()
     sound(page, unsure=False)
 
 
@@ -65,7 +65,7 @@ def test_a_round_of_revocation_ends_with_all_credentials_refused(
     ban.click()
     expect(ban).to_be_disabled()
     # An access token lives ten seconds there, and the ban comes after two.
-    expect(page.get_by_role("status")).to_contain_text("All dead.", timeout=20_000)
+    expect(page.get_by_role("status")).to_contain_text("All dead.")
     for lane in ("session", "denylist", "version"):
         expect(page.locator(f"#lane-{lane}")).to_contain_text("dead at once")
     sound(page, unsure=False)

@@ -41,7 +41,7 @@ def test_the_mailbox_shows_a_mail_that_arrives_later_and_can_be_cleared(visit: C
     page.goto(f"{site.url}/accounts/mail/")
     other.goto(f"{site.url}/accounts/register/")
     ask(other, "later@example.com", "Later")
-    expect(page.get_by_text("later@example.com", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("later@example.com", exact=True)).to_be_visible()
     page.get_by_role("button", name="Delete all mails").click()
     expect(page.get_by_text("The mailbox was cleared.")).to_be_visible()
 
