@@ -102,6 +102,8 @@ def test_the_mailbox_is_sound(page: Page, sound: Sound, site: Site, backstage: B
     page.goto(f"{site.url}/accounts/mail/")
     page.get_by_role("link", name="Older").click()
     expect(page.get_by_role("article").filter(has_text="Open this link: http://localhost/xxx").first).to_be_visible()
+    # While something has the focus, the page is not loaded again when a late mail of another test arrives.
+    page.get_by_role("link", name="Newer").focus()
     sound(page)
 
 
