@@ -5,6 +5,7 @@ command does, and to read the database. `python -m tests.site.backstage` is the 
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from typing import Any
 
 from tests.running import ROOT, Site
@@ -93,6 +94,55 @@ def fill_mailbox(email: str, number: int) -> None:
 
     body = "Open this link: http://localhost/" + "x" * 500
     DemoMail.objects.bulk_create(DemoMail(to=email, subject="A letter", body=body) for _ in range(number))
+
+
+def long_words() -> list[str]:
+    """Creates rows whose texts are as long as they can be, without a space; returns their addresses in the admin."""
+    from django.contrib.admin.utils import quote
+    from django.urls import reverse
+
+    user = long_named()
+    rows = [user, *rows_of(user)]
+    names = [(f"{row._meta.app_label}_{row._meta.model_name}", row) for row in rows]
+    pages = [(f"{name}_{page}", row) for name, row in names for page in ("change", "history", "delete")]
+    pages += [(f"accounts_user_{page}", user) for page in ("ban", "lift_ban", "revoke_access")]
+    return [reverse(f"admin:{page}", args=[quote(row.pk)]) for page, row in pages]
+
+
+def long_named() -> Any:
+    """Creates a user and logs the user in both ways."""
+    from django.test import Client
+
+    from accounts.models import User
+
+    email = f"{'w' * 64}@{'w' * 63}.{'w' * 63}.example"
+    user = User.objects.create_user(email, "correct horse", name="W" * 150)
+    browser = Client(HTTP_HOST="localhost", HTTP_USER_AGENT="w" * 200, headers={"Sec-Fetch-Site": "same-origin"})
+    body = {"email": email, "password": "correct horse"}
+    for path in ("/session/auth/login", "/jwt/auth/login"):
+        assert browser.post(path, body, content_type="application/json").status_code == 200
+    return user
+
+
+def rows_of(user: Any) -> list[Any]:
+    """The rows of the user's logins, and two more."""
+    from django.utils import timezone
+    from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+    from jwt_demo.models import TokenFamily
+    from notes.models import Note
+    from security.models import PendingRevocation, SecurityEvent
+    from sessions_demo.models import DeviceSession
+
+    due = timezone.now() + timedelta(days=1)  # else housekeeping carries it out, and deletes the row
+    return [
+        DeviceSession.objects.get(user=user),
+        TokenFamily.objects.get(user=user),
+        OutstandingToken.objects.get(user=user),
+        SecurityEvent.objects.filter(email=user.email).latest("pk"),
+        Note.objects.create(owner=user, text="w" * 200),
+        PendingRevocation.objects.create(user_key=user.pk, token_version=0, reason="w" * 100, due=due),
+    ]
 
 
 def account(email: str, password: str) -> list[Any]:
