@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import UserChangeForm as DjangoUserChangeForm
@@ -64,6 +65,7 @@ EMAIL = titled("email_as_given", "e-mail address")
 class UserAdmin(AccessAdmin, LargeTableAdmin, DjangoUserAdmin):
     """To create and ban users, change roles, set passwords and revoke access."""
 
+    actions = [*AccessAdmin.actions, "delete_selected"]
     form = UserForm
     list_display = [EMAIL, "name", "role", "is_active", titled("last_login", "last login")]
     list_filter = ["role", "is_active"]
@@ -105,12 +107,13 @@ class UserAdmin(AccessAdmin, LargeTableAdmin, DjangoUserAdmin):
         """Also refused for the last superuser."""
         return super().has_delete_permission(request, obj) and not (obj and bans.are_last_superusers([obj]))
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Also refuses to delete all superusers together, none of whom is the last one."""
-        listed, counts, needed, protected = super().get_deleted_objects(objs, request)
-        if len(objs) > 1 and bans.are_last_superusers(objs):
-            protected = [*protected, "These are all superusers. Name another superuser first."]
-        return listed, counts, needed, protected
+    @admin.action(description="Delete selected %(verbose_name_plural)s", permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+        """Django's action. All superusers are not deleted together, although none of them is the last one."""
+        if bans.are_last_superusers(queryset):
+            sentence = "No superuser would be left. Name another superuser first."
+            return self.message_user(request, sentence, messages.ERROR)
+        return delete_selected(self, request, queryset)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change=change, **kwargs)
