@@ -89,10 +89,12 @@ def cast(payload: str) -> dict[str, Any]:
 
 
 def fill_mailbox(email: str, number: int) -> None:
-    """Puts `number` mails into the demo's mailbox, each with a long link."""
+    """Puts `number` mails about a registration into the demo's mailbox, each with a long link."""
+    from django.template.loader import render_to_string
+
     from accounts.models import DemoMail
 
-    body = "Open this link: http://localhost/" + "x" * 500
+    body = render_to_string("mail/register.txt", {"link": "http://localhost/" + "x" * 160})
     DemoMail.objects.bulk_create(DemoMail(to=email, subject="A letter", body=body) for _ in range(number))
 
 
