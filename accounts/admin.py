@@ -109,7 +109,7 @@ class UserAdmin(AccessAdmin, LargeTableAdmin, DjangoUserAdmin):
 
     @admin.action(description="Delete selected %(verbose_name_plural)s", permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
-        """Django's action. All superusers are not deleted together, although none of them is the last one."""
+        """Django's action, without deleting all superusers together: none of them is the last one until then."""
         if bans.are_last_superusers(queryset):
             sentence = "No superuser would be left. Name another superuser first."
             return self.message_user(request, sentence, messages.ERROR)

@@ -5,7 +5,6 @@ command does, and to read the database. `python -m tests.site.backstage` is the 
 import json
 import subprocess
 import sys
-from datetime import timedelta
 from typing import Any
 
 from tests.running import ROOT, Site
@@ -127,23 +126,20 @@ def long_named() -> Any:
 
 
 def rows_of(user: Any) -> list[Any]:
-    """The rows of the user's logins, and two more."""
-    from django.utils import timezone
+    """The rows of the user's logins, an event, and a note that it creates."""
     from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
     from jwt_demo.models import TokenFamily
     from notes.models import Note
-    from security.models import PendingRevocation, SecurityEvent
+    from security.models import SecurityEvent
     from sessions_demo.models import DeviceSession
 
-    due = timezone.now() + timedelta(days=1)  # else housekeeping carries it out, and deletes the row
     return [
         DeviceSession.objects.get(user=user),
         TokenFamily.objects.get(user=user),
         OutstandingToken.objects.get(user=user),
         SecurityEvent.objects.filter(email=user.email).latest("pk"),
         Note.objects.create(owner=user, text="w" * 200),
-        PendingRevocation.objects.create(user_key=user.pk, token_version=0, reason="w" * 100, due=due),
     ]
 
 
